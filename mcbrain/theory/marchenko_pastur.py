@@ -1,0 +1,138 @@
+"""The task stage in high dimension: expansion in 1/n of `wishart` (theory/README.md 5c).
+
+Order 0 is the Marchenko-Pastur law; orders 1 and 2 are what a *real* Wishart matrix adds to it at
+finite size. Nothing but square roots: use it where `wishart` would need too large a matrix, or to
+see how far the limit of the literature is from the truth.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from mcbrain.errors import InputError
+from mcbrain.theory.laguerre import Array
+from mcbrain.theory.wishart import TaskMoments
+
+__all__ = ["asymptotic_resolvent", "asymptotic_task_moments"]
+
+
+def asymptotic_resolvent(
+    n_prime: ArrayLike, q: ArrayLike, z: ArrayLike, order: int = 1
+) -> tuple[Array, Array]:
+    """g(z) = E tr (W'W + z)^-1 and its derivative to the given order, W an n' x q Gaussian matrix.
+
+    Parameters
+    ----------
+    n_prime, q : array_like
+        Rows and columns, > 0; they need not be whole.
+    z : array_like
+        z > 0.
+    order : int
+        0 (Marchenko-Pastur), 1 or 2.
+
+    Returns
+    -------
+    g, g_prime : arrays of the broadcast shape.
+
+    Raises
+    ------
+    InputError
+        If order is not 0, 1 or 2.
+
+    Notes
+    -----
+    Relative error of order (z + n' + q) / Delta^2 to the power order + 1, with
+    Delta^2 = (n' - q)^2 + 2 z (n' + q) + z^2: bad only where n' is close to q and z is small, good
+    everywhere in high dimension. Source: theory/README.md 5c.
+    """
+    rows, columns, shift = (np.asarray(v, dtype=np.float64) for v in (n_prime, q, z))
+    g, g_prime, _, _ = _expand(rows, columns, shift, order)
+    return g, g_prime
+
+
+def asymptotic_task_moments(
+    n_task: ArrayLike,
+    rank: ArrayLike,
+    input_dim: ArrayLike,
+    penalty: ArrayLike,
+    order: int = 1,
+) -> TaskMoments:
+    """`wishart.task_moments` to the given order in 1/n.
+
+    Parameters
+    ----------
+    n_task, rank, input_dim : array_like
+        n_task > rank and input_dim > rank + 1.
+    penalty : array_like
+        Per-sample penalty > 0; inf is projection.
+    order : int
+        0 (Marchenko-Pastur), 1 or 2.
+
+    Returns
+    -------
+    TaskMoments of the broadcast shape, NaN outside the sizes above.
+
+    Raises
+    ------
+    InputError
+        If order is not 0, 1 or 2.
+
+    Notes
+    -----
+    Source: theory/README.md 5c, with the measured error by dimension.
+    """
+    n, r, d, lam = (np.asarray(v, dtype=np.float64) for v in (n_task, rank, input_dim, penalty))
+    q = np.where(d > r + 1, d - r, np.nan)
+    rows = np.where(n > r, n - r, np.nan)
+    projected = np.isinf(lam) & ~np.isnan(q + rows)
+    z = n * np.where(np.isinf(lam), 1.0, lam)
+    g, g_prime, variance, spread = _expand(rows, q, z, order)
+    c2 = np.where(projected, 0.0, spread / (q * (q + 2.0) * (q - 1.0)))
+    c1 = np.where(projected, 1.0, -(z**2) * g_prime / q - q * c2)
+    return TaskMoments(
+        noise=np.where(projected, 0.0, variance / q),
+        c1=c1,
+        c2=c2,
+        mean_f=np.where(projected, 1.0, z * g / q),
+    )
+
+
+def _expand(n: Array, q: Array, z: Array, order: int) -> tuple[Array, Array, Array, Array]:
+    """g, g', g + z g' and the spread E[q sum f^2 - (sum f)^2], all to one order in 1/n.
+
+    t = E sum x/(x+z) and Delta are those of the Marchenko-Pastur law; t' = -t / Delta and
+    Delta' = (z+n+q) / Delta give every derivative.
+    """
+    if order not in (0, 1, 2):
+        raise InputError(f"order must be 0, 1 or 2, got {order}.")
+    total, gap = z + n + q, (n - q) ** 2
+    delta = np.sqrt(gap + z * (z + 2.0 * (n + q)))
+    t = 2.0 * n * q / (total + delta)
+    below = z + n - q
+    with np.errstate(divide="ignore", invalid="ignore"):
+        g = np.where(below > 0, 2.0 * q / (below + delta), 0.5 * (delta - below) / z)
+    g_prime = -g * (1.0 + g) / delta
+    variance, spread = t / delta, (z * g) ** 2 * t / delta
+    if order == 0:
+        return g, g_prime, variance, spread
+    g1 = t / delta**2
+    g1_prime = -t * (delta + 2.0 * total) / delta**4
+    # gap - z^2 - z Delta, the bracket of (g1 + z g1') Delta^4 / t
+    bracket = gap - z * (z + delta)
+    spread = spread - z**2 * (q * g1_prime + 2.0 * g * g1)
+    if order == 1:
+        return g + g1, g_prime + g1_prime, variance + t * bracket / delta**4, spread
+    top = t * bracket - z * (t**2 + 2.0 * n * q)
+    top_prime = (
+        -t * (bracket + z * total) / delta
+        - t * (2.0 * z + delta)
+        + t**2 * (2.0 * z / delta - 1.0)
+        - 2.0 * n * q
+    )
+    g2 = top / delta**5
+    g2_prime = (top_prime - 5.0 * top * total / delta**2) / delta**5
+    covariance = 2.0 * n * q / delta**4
+    spread = spread - z**2 * (q * g2_prime + 2.0 * g * g2 + g1**2 + covariance)
+    variance = variance + t * bracket / delta**4 + g2 + z * g2_prime
+    return g + g1 + g2, g_prime + g1_prime + g2_prime, variance, spread
