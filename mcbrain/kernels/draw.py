@@ -1,0 +1,117 @@
+"""Data of the model (theory/README.md 1), drawn a chunk of rows at a time."""
+
+import math
+
+from mcbrain.kernels.jit import helper, part
+from mcbrain.kernels.lapack import dgemm, dgemv
+from mcbrain.kernels.streams import (
+    FloatArray,
+    Stream,
+    fill_laplace,
+    fill_normal,
+    fill_uniform,
+    load,
+    next_chi_square,
+    next_poisson,
+    next_uniform,
+    store,
+)
+from mcbrain.kernels.types import Population
+
+
+@helper
+def _student(auxiliary: Stream, nu: float, X: FloatArray) -> None:
+    """Turn rows of normals into multivariate student rows of unit variance."""
+    s = load(auxiliary)
+    for i in range(X.shape[0]):
+        s, chi_square = next_chi_square(s, auxiliary, nu)
+        factor = math.sqrt((nu - 2.0) / chi_square)
+        for j in range(X.shape[1]):
+            X[i, j] *= factor
+    store(auxiliary, s)
+
+
+@helper
+def _sparse(auxiliary: Stream, share: float, entries: FloatArray) -> None:
+    """Keep a share of the normals, one uniform for each entry, at unit variance."""
+    s = load(auxiliary)
+    factor = 1.0 / math.sqrt(share)
+    for i in range(entries.size):
+        s, u = next_uniform(s)
+        entries[i] = factor * entries[i] if u < share else 0.0
+    store(auxiliary, s)
+
+
+@part
+def draw_inputs(population: Population, stream: Stream, auxiliary: Stream, X: FloatArray) -> None:
+    """Fill X (n, d) with rows x = scale * z, z iid of the population's law.
+
+    Entries take the stream's numbers in C order. Laws 0 to 5 are those of `types`: student rows
+    share one chi-square each and sparse entries one uniform each, from `auxiliary`.
+    """
+    law = population.law
+    n, d = X.shape
+    entries = X.reshape(n * d)
+    if law == 2 or law == 3:
+        fill_uniform(stream, entries)
+    elif law == 4:
+        fill_laplace(stream, entries)
+    else:
+        fill_normal(stream, entries)
+    if law == 1:
+        _student(auxiliary, population.law_parameter, X)
+    elif law == 2:
+        for i in range(entries.size):
+            entries[i] = 1.0 if entries[i] < 0.5 else -1.0
+    elif law == 3:
+        for i in range(entries.size):
+            entries[i] = math.sqrt(3.0) * (2.0 * entries[i] - 1.0)
+    elif law == 4:
+        for i in range(entries.size):
+            entries[i] *= math.sqrt(0.5)
+    elif law == 5:
+        _sparse(auxiliary, population.law_parameter, entries)
+    isotropic = True
+    for j in range(d):
+        isotropic = isotropic and population.scale[j] == 1.0
+    if not isotropic:
+        for i in range(n):
+            for j in range(d):
+                X[i, j] *= population.scale[j]
+
+
+@part
+def draw_labels(population: Population, stream: Stream, X: FloatArray, y: FloatArray) -> None:
+    """Fill y (n,) with labels X beta + task_noise * normals."""
+    n, d = X.shape
+    fill_normal(stream, y)
+    dgemv("T", d, n, 1.0, X, d, population.beta, 1, population.task_noise, y, 1)
+
+
+@part
+def draw_recordings(
+    population: Population, stream: Stream, X: FloatArray, Z: FloatArray, R: FloatArray
+) -> None:
+    """Fill Z (n, k) with latents and R (n, p) with recordings of the inputs X (n, d).
+
+    Gaussian recordings are H z + neural_noise * normals; Poisson ones counts of the rate
+    exp(log_baseline + H z). Both take the stream's numbers in C order of R.
+    """
+    n, d = X.shape
+    p, k = population.channels.shape
+    dgemm("T", "N", k, n, d, 1.0, population.brain_map, d, X, d, 0.0, Z, k)
+    if population.latents == 1:
+        for i in range(n):
+            for j in range(k):
+                Z[i, j] = math.tanh(Z[i, j]) / 0.628
+    weight = 0.0
+    if population.neural_law == 0:
+        fill_normal(stream, R.reshape(n * p))
+        weight = population.neural_noise
+    dgemm("T", "N", p, n, k, 1.0, population.channels, k, Z, k, weight, R, p)
+    if population.neural_law == 1:
+        s = load(stream)
+        for i in range(n):
+            for j in range(p):
+                s, R[i, j] = next_poisson(s, math.exp(population.log_baseline + R[i, j]))
+        store(stream, s)

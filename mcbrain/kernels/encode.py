@@ -1,0 +1,260 @@
+"""Stage 1: the brain subspace from recordings, by reduced-rank regression (theory/README.md 2).
+
+B_hat = (G + alpha I)^-1 C with G = X'X, C = X'R; V the top-r right singular vectors of
+X B_hat; A_hat an orthonormal basis of span(B_hat V). Matrices are C-contiguous; comments name
+them as Fortran sees them, transposed.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from mcbrain.kernels.eigen import EigenWork, leading_eigenvectors, make_eigen_work
+from mcbrain.kernels.jit import helper, kernel, part, sum_helper
+from mcbrain.kernels.lapack import (
+    dgemm,
+    dgeqrf,
+    dpotrf,
+    dpotrs,
+    dsyrk,
+    dtrmm,
+    dtrsm,
+)
+from mcbrain.kernels.streams import FloatArray
+
+
+class EncodeWork(NamedTuple):
+    """Buffers of the brain stage; m = min(d, p), or n_brain in place of d in the dual form."""
+
+    gram: FloatArray
+    """(d, d) X'X, upper triangle."""
+    cross: FloatArray
+    """(d, p) X'R."""
+    factor: FloatArray
+    """(d, d) Cholesky factor; in the dual form (n, n) of it."""
+    fitted: FloatArray
+    """(d, p)"""
+    small: FloatArray
+    """(m, m) the matrix whose leading eigenvectors are wanted."""
+    eigen: EigenWork
+    left: FloatArray
+    """(r, n) left vectors of the dual form."""
+    reflectors: FloatArray
+    """(d,)"""
+    scratch: FloatArray
+    residual: FloatArray
+    """(d,)"""
+    cosines: FloatArray
+    """(k, r)"""
+
+
+@sum_helper
+def dot(x: FloatArray, y: FloatArray) -> float:
+    """Return x'y."""
+    total = 0.0
+    for i in range(x.size):
+        total += x[i] * y[i]
+    return total
+
+
+@kernel
+def orthonormalise(rows: FloatArray) -> int:
+    """Make the rows (r, d) orthonormal in place, by Gram-Schmidt done twice; 1 if dependent.
+
+    Twice is enough (Giraud, Langou & Rozloznik 2005) while the rows are independent.
+    """
+    r, d = rows.shape
+    for a in range(r):
+        row = rows[a]
+        before = dot(row, row)
+        for _ in range(2):
+            for b in range(a):
+                weight = dot(row, rows[b])
+                for j in range(d):
+                    row[j] -= weight * rows[b, j]
+        after = dot(row, row)
+        # Written so that a NaN is a failure too.
+        if not after > 1e-20 * before:
+            return 1
+        for j in range(d):
+            row[j] /= np.sqrt(after)
+    return 0
+
+
+@helper
+def _transpose(columns: FloatArray, rows: FloatArray) -> None:
+    """Write the first columns as rows."""
+    for a in range(rows.shape[0]):
+        for i in range(rows.shape[1]):
+            rows[a, i] = columns[i, a]
+
+
+@helper
+def _copy(source: FloatArray, out: FloatArray) -> None:
+    """Copy the start of `source`, as it lies in memory, over `out`."""
+    flat_source, flat_out = source.reshape(source.size), out.reshape(out.size)
+    for i in range(flat_out.size):
+        flat_out[i] = flat_source[i]
+
+
+@part
+def leading_left(fitted: FloatArray, m: int, r: int, out: FloatArray, work: EncodeWork) -> int:
+    """Write rows (r, m) that span the top-r left singular vectors of `fitted` (m, p).
+
+    Returns 1 if its rank is below r.
+    """
+    p, small, vectors = fitted.shape[1], work.small, work.eigen.vectors
+    if p <= m:
+        dsyrk("L", "N", p, m, 1.0, fitted, p, 0.0, small, p)
+        lost = leading_eigenvectors(small, p, r, work.eigen)
+        dgemm("T", "T", m, r, p, 1.0, fitted, p, vectors, vectors.shape[1], 0.0, out, m)
+        return lost
+    dsyrk("L", "T", m, p, 1.0, fitted, p, 0.0, small, m)
+    lost = leading_eigenvectors(small, m, r, work.eigen)
+    _transpose(vectors, out)
+    return lost
+
+
+@part
+def encode_least_squares(r: int, basis: FloatArray, work: EncodeWork) -> int:
+    """Write the estimated subspace to `basis` (r, d) from `work.gram` and `work.cross`.
+
+    With G = LL' and F = L^-1 C, X B_hat is an orthogonal matrix times F, and B_hat V is L^-T
+    times the top-r left singular vectors of F. Returns 1 if G or the fit has too small a rank.
+    """
+    d, p = work.cross.shape
+    factor, fitted = work.factor, work.fitted
+    _copy(work.gram, factor)
+    if dpotrf("L", d, factor, d) != 0:
+        return 1
+    _copy(work.cross, fitted)
+    dtrsm("R", "L", "T", "N", p, d, 1.0, factor, d, fitted, p)
+    if leading_left(fitted, d, r, basis, work) != 0:
+        return 1
+    dtrsm("L", "L", "T", "N", d, r, 1.0, factor, d, basis, d)
+    return orthonormalise(basis)
+
+
+@part
+def encode_ridge(alpha: float, r: int, basis: FloatArray, work: EncodeWork) -> int:
+    """As `encode_least_squares`, for B_hat = (G + alpha I)^-1 C with alpha > 0.
+
+    V diagonalises B'GB = B'(C - alpha B), p x p. For p > d, B' = QR (thin) gives
+    B'GB = Q (R G R') Q', whose leading vectors Q y give B V = R'y, and the problem is d x d.
+    """
+    d, p = work.cross.shape
+    factor, weights, small, vectors = work.factor, work.fitted, work.small, work.eigen.vectors
+    _copy(work.gram, factor)
+    for i in range(d):
+        factor[i, i] += alpha
+    if dpotrf("L", d, factor, d) != 0:
+        return 1
+    _copy(work.cross, weights)
+    dtrsm("R", "L", "T", "N", p, d, 1.0, factor, d, weights, p)
+    dtrsm("R", "L", "N", "N", p, d, 1.0, factor, d, weights, p)
+    if p <= d:
+        residual = work.cross
+        for i in range(d):
+            for j in range(p):
+                residual[i, j] -= alpha * weights[i, j]
+        dgemm("N", "T", p, p, d, 1.0, weights, p, residual, p, 0.0, small, p)
+        if leading_eigenvectors(small, p, r, work.eigen) != 0:
+            return 1
+        dgemm("T", "T", d, r, p, 1.0, weights, p, vectors, vectors.shape[1], 0.0, basis, d)
+        return orthonormalise(basis)
+    if dgeqrf(p, d, weights, p, work.reflectors, work.scratch, work.scratch.size) != 0:
+        return 1
+    for i in range(d):
+        for j in range(d):
+            small[i, j] = work.gram[min(i, j), max(i, j)]
+    dtrmm("L", "U", "N", "N", d, d, 1.0, weights, p, small, d)
+    dtrmm("R", "U", "T", "N", d, d, 1.0, weights, p, small, d)
+    if leading_eigenvectors(small, d, r, work.eigen) != 0:
+        return 1
+    _transpose(vectors, basis)
+    dtrmm("L", "U", "T", "N", d, r, 1.0, weights, p, basis, d)
+    return orthonormalise(basis)
+
+
+@part
+def encode_dual(X: FloatArray, R: FloatArray, r: int, basis: FloatArray, work: EncodeWork) -> int:
+    """Write the estimated subspace to `basis` (r, d) from X (n, d), R (n, p) with n < d.
+
+    The pseudo-inverse fits R exactly, so V comes from R alone, and span(B_hat V) is
+    X'(XX')^-1 times the top-r left singular vectors of R. Returns 1 if n < r.
+    """
+    n, d = X.shape
+    if n < r:
+        return 1
+    factor, left = work.factor, work.left
+    dsyrk("L", "T", n, d, 1.0, X, d, 0.0, factor, n)
+    if dpotrf("L", n, factor, n) != 0:
+        return 1
+    if leading_left(R, n, r, left, work) != 0:
+        return 1
+    dpotrs("L", n, r, factor, n, left, n)
+    dgemm("N", "N", d, r, n, 1.0, X, d, left, n, 0.0, basis, d)
+    return orthonormalise(basis)
+
+
+@part
+def share_missed(beta: FloatArray, basis: FloatArray, residual: FloatArray) -> float:
+    """Return m_hat = |(I - P) beta|^2 / |beta|^2 for orthonormal rows `basis` (r, d).
+
+    `residual` (d,) is scratch. Nothing is subtracted from 1, so a small m_hat is accurate.
+    """
+    d = beta.size
+    total = 0.0
+    for i in range(d):
+        residual[i] = beta[i]
+        total += beta[i] ** 2
+    for a in range(basis.shape[0]):
+        weight = 0.0
+        for i in range(d):
+            weight += basis[a, i] * beta[i]
+        for i in range(d):
+            residual[i] -= weight * basis[a, i]
+    missed = 0.0
+    for i in range(d):
+        missed += residual[i] ** 2
+    return missed / total
+
+
+@part
+def overlap_matrix(
+    brain_map: FloatArray, basis: FloatArray, cosines: FloatArray, overlap: FloatArray
+) -> None:
+    """Write C^ = A'PA to `overlap` (k, k); `cosines` (k, r) is scratch."""
+    k, d = brain_map.shape
+    r = basis.shape[0]
+    dgemm("T", "N", r, k, d, 1.0, basis, d, brain_map, d, 0.0, cosines, r)
+    dgemm("T", "N", k, k, r, 1.0, cosines, r, cosines, r, 0.0, overlap, k)
+
+
+def make_encode_work(
+    input_dim: int, n_channels: int, latent_dim: int, rows: int, rank: int
+) -> EncodeWork:
+    """Return the buffers of the brain stage.
+
+    Parameters
+    ----------
+    input_dim, n_channels, latent_dim, rank : int
+        d, p, k and r.
+    rows : int
+        d, or n_brain in the dual form.
+    """
+    d, p = input_dim, n_channels
+    m = max(1, min(rows, p))
+    return EncodeWork(
+        gram=np.zeros((d, d)),
+        cross=np.zeros((d, p)),
+        factor=np.zeros((d, d)),
+        fitted=np.zeros((d, p)),
+        small=np.zeros((m, m)),
+        eigen=make_eigen_work(m, rank),
+        left=np.zeros((rank, rows)),
+        reflectors=np.zeros(d),
+        scratch=np.zeros(64 * d),
+        residual=np.zeros(d),
+        cosines=np.zeros((latent_dim, rank)),
+    )

@@ -1,0 +1,265 @@
+"""Plain ridge on what is left when the unpenalised directions are partialled out (`select`).
+
+A projection's null space is filled up with a positive number, where nothing has a component.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from mcbrain.kernels.householder import (
+    Reduction,
+    form,
+    load_symmetric,
+    make_reduction,
+    reflect,
+    tridiagonalise,
+)
+from mcbrain.kernels.jit import kernel, part
+from mcbrain.kernels.lanes import padded
+from mcbrain.kernels.lapack import dgemm, dpotrf, dtrsm
+from mcbrain.kernels.streams import FloatArray
+
+
+class SelectWork(NamedTuple):
+    """Buffers of a choice; m = min(n_task, d), M is m in eights, L eights of candidates."""
+
+    matrix: FloatArray
+    """(m, m) the penalised block."""
+    reduction: Reduction
+    axes: FloatArray
+    """(m, M) what takes rows to the coordinates of T."""
+    moment: FloatArray
+    """(m, 8) c of the penalised block, in the first column."""
+    table: FloatArray
+    """(chunk, M) rows in the coordinates of T."""
+    residual: FloatArray
+    """(chunk,) of least squares along what is not penalised."""
+    left: FloatArray
+    """(chunk,) 1 - leverage of the same."""
+    candidates: FloatArray
+    """(8 L,) penalties, the first 0."""
+    parameters: FloatArray
+    """(64,) of `tridiagonal`."""
+    inverse: FloatArray
+    ratio: FloatArray
+    weights: FloatArray
+    """(L, 8 m) 1/D, the subdiagonal of L, and w/D."""
+    found: FloatArray
+    """(32,)"""
+    column: FloatArray
+    """(m, 1)"""
+    solution: FloatArray
+    """(8 m,)"""
+    scores: FloatArray
+    """(8 L,)"""
+    tightest: FloatArray
+    """(8 L,) the smallest 1 - leverage."""
+    numbers: FloatArray
+    """(4,) the number that fills the null space; mean penalised eigenvalue; |residual|^2 at
+    an infinite penalty; its score."""
+
+
+class Free(NamedTuple):
+    """What is not penalised, or less: r directions."""
+
+    basis: FloatArray
+    """(r, m) L^-1 A with C = LL', in the dual L^-1 Z'; for eta > 0 A and Z'."""
+    product: FloatArray
+    """(r, m) its product with the matrix."""
+    turned: FloatArray
+    """(r, M) its product with the axes."""
+    inner: FloatArray
+    """(r, r)"""
+    along: FloatArray
+    """(r,) its product with c, in the dual with y."""
+    rows: FloatArray
+    """(chunk, r)"""
+
+
+@part
+def product(
+    left: FloatArray, right: FloatArray, weight: float, kept: float, out: FloatArray
+) -> None:
+    """Write weight left right + kept out, matrices (a, b), (b, c) and (a, c)."""
+    (a, b), c = left.shape, right.shape[1]
+    dgemm("N", "N", c, a, b, weight, right, c, left, b, kept, out, c)
+
+
+@part
+def product_left(
+    left: FloatArray, right: FloatArray, weight: float, kept: float, out: FloatArray
+) -> None:
+    """Write weight left' right + kept out, matrices (b, a), (b, c) and (a, c)."""
+    (b, a), c = left.shape, right.shape[1]
+    dgemm("N", "T", c, a, b, weight, right, c, left, a, kept, out, c)
+
+
+@part
+def product_right(
+    left: FloatArray, right: FloatArray, weight: float, kept: float, out: FloatArray
+) -> None:
+    """Write weight left right' + kept out, matrices (a, b), (c, b) and (a, c)."""
+    (a, b), c = left.shape, right.shape[0]
+    dgemm("T", "N", c, a, b, weight, right, b, left, b, kept, out, c)
+
+
+@part
+def whiten(free: Free) -> int:
+    """Turn `basis` into L^-1 `basis`, LL' = `inner`; 1 if that is singular."""
+    r, m = free.basis.shape
+    if dpotrf("U", r, free.inner, r) != 0:
+        return 1
+    dtrsm("R", "U", "N", "N", m, r, 1.0, free.inner, r, free.basis, m)
+    return 0
+
+
+@part
+def _mean_eigenvalue(matrix: FloatArray, count: int) -> float:
+    """Return trace / count, or 1 where there is nothing."""
+    total = 0.0
+    for i in range(matrix.shape[0]):
+        total += matrix[i, i]
+    return total / count if count > 0 and total > 0.0 else 1.0
+
+
+@part
+def _shift_moment(weight: float, basis: FloatArray, along: FloatArray, moment: FloatArray) -> None:
+    """Add weight basis' along to the first column."""
+    for a in range(basis.shape[0]):
+        for i in range(basis.shape[1]):
+            moment[i, 0] += weight * along[a] * basis[a, i]
+
+
+@part
+def _coordinates(basis: FloatArray, moment: FloatArray, along: FloatArray) -> None:
+    """Write the basis's products with the first column of `moment`."""
+    for a in range(basis.shape[0]):
+        along[a] = 0.0
+        for i in range(basis.shape[1]):
+            along[a] += basis[a, i] * moment[i, 0]
+
+
+@kernel
+def partial_out_primal(basis: FloatArray, eta: float, free: Free, work: SelectWork) -> int:
+    """Turn `work.matrix` = G and `work.moment` = c into those of plain ridge; 1 on failure.
+
+    `basis` (r, d) has orthonormal rows.
+    """
+    r, d = basis.shape
+    matrix, moment = work.matrix, work.moment
+    for a in range(r):
+        for i in range(d):
+            free.basis[a, i] = basis[a, i]
+    product(basis, matrix, 1.0, 0.0, free.product)
+    product_right(free.product, basis, 1.0, 0.0, free.inner)
+    if eta > 0.0:
+        s = 1.0 / np.sqrt(eta) - 1.0
+        product(free.inner, basis, 0.5 * s, 1.0, free.product)
+        product_left(basis, free.product, s, 1.0, matrix)
+        product_left(free.product, basis, s, 1.0, matrix)
+        _coordinates(basis, moment, free.along)
+        _shift_moment(s, basis, free.along, moment)
+        work.numbers[1] = _mean_eigenvalue(matrix, d)
+        return 0
+    if whiten(free) != 0:
+        return 1
+    product(free.basis, matrix, 1.0, 0.0, free.product)
+    _coordinates(free.basis, moment, free.along)
+    _shift_moment(-1.0, free.product, free.along, moment)
+    product_left(free.product, free.product, -1.0, 1.0, matrix)
+    work.numbers[1] = _mean_eigenvalue(matrix, d - r)
+    work.numbers[0] = work.numbers[1]
+    product_left(basis, basis, work.numbers[0], 1.0, matrix)
+    return 0
+
+
+@kernel
+def partial_out_dual(eta: float, free: Free, d: int, work: SelectWork) -> int:
+    """As `partial_out_primal`, for `work.matrix` = XX' and `free.basis` = Z'; n > r if eta = 0."""
+    r = free.basis.shape[0]
+    matrix, moment, F = work.matrix, work.moment, free.basis
+    if eta > 0.0:
+        product_left(F, F, 1.0 / eta - 1.0, 1.0, matrix)
+        work.numbers[1] = _mean_eigenvalue(matrix, d)
+        return 0
+    product_right(F, F, 1.0, 0.0, free.inner)
+    if whiten(free) != 0:
+        return 1
+    product(F, matrix, 1.0, 0.0, free.product)
+    product_right(free.product, F, 1.0, 0.0, free.inner)
+    product(free.inner, F, -0.5, 1.0, free.product)
+    product_left(F, free.product, -1.0, 1.0, matrix)
+    product_left(free.product, F, -1.0, 1.0, matrix)
+    _coordinates(F, moment, free.along)
+    _shift_moment(-1.0, F, free.along, moment)
+    work.numbers[1] = _mean_eigenvalue(matrix, d - r)
+    work.numbers[0] = work.numbers[1]
+    product_left(F, F, work.numbers[0], 1.0, matrix)
+    return 0
+
+
+@kernel
+def reduce_block(eta: float, dual: int, free: Free, work: SelectWork) -> None:
+    """Tridiagonalise the block, rotate c, and write the axes that take rows to T."""
+    m, axes = work.matrix.shape[0], work.axes
+    load_symmetric(work.matrix, m, work.reduction)
+    tridiagonalise(m, work.reduction)
+    form(m, work.reduction, axes)
+    reflect(m, work.reduction, 1, work.moment)
+    if free.basis.shape[0] > 0:
+        if eta == 0.0:
+            product(free.basis if dual == 1 else free.product, axes, 1.0, 0.0, free.turned)
+            product_left(free.basis, free.turned, -1.0, 1.0, axes)
+        elif dual == 0:
+            product(free.basis, axes, 1.0, 0.0, free.turned)
+            product_left(free.basis, free.turned, 1.0 / np.sqrt(eta) - 1.0, 1.0, axes)
+
+
+def make_select_work(
+    input_dim: int, n_task: int, rank: int, chunk: int, grid: int
+) -> tuple[SelectWork, Free]:
+    """Return the buffers of a choice.
+
+    Parameters
+    ----------
+    input_dim, n_task : int
+        d and n_T.
+    rank : int
+        r of the estimator's subspace, 0 for none.
+    chunk : int
+        Rows of task inputs drawn at a time.
+    grid : int
+        Candidates beside 0 and infinity.
+    """
+    m = min(input_dim, n_task)
+    size, eights, rows = padded(m), padded(grid + 1) // 8, -(-chunk // 4) * 4
+    work = SelectWork(
+        matrix=np.zeros((m, m)),
+        reduction=make_reduction(m),
+        axes=np.zeros((m, size)),
+        moment=np.zeros((m, 8)),
+        table=np.zeros((rows, size)),
+        residual=np.zeros(rows),
+        left=np.zeros(rows),
+        candidates=np.zeros(8 * eights),
+        parameters=np.zeros(64),
+        inverse=np.zeros((eights, 8 * m)),
+        ratio=np.zeros((eights, 8 * m)),
+        weights=np.zeros((eights, 8 * m)),
+        found=np.zeros(32),
+        column=np.zeros((m, 1)),
+        solution=np.zeros(8 * m),
+        scores=np.zeros(8 * eights),
+        tightest=np.zeros(8 * eights),
+        numbers=np.zeros(4),
+    )
+    free = Free(
+        basis=np.zeros((rank, m)),
+        product=np.zeros((rank, m)),
+        turned=np.zeros((rank, size)),
+        inner=np.zeros((rank, rank)),
+        along=np.zeros(rank),
+        rows=np.zeros((rows, rank)),
+    )
+    return work, free

@@ -1,0 +1,318 @@
+"""The task stage of the raw engine where rows choose their penalty on each replicate's data.
+
+Leave-one-out needs the task rows a second time: they are drawn again from the saved state of
+their streams, so that memory does not depend on n_task.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mcbrain.kernels.jit import kernel, part
+from mcbrain.kernels.lapack import dgemm, dsyrk
+from mcbrain.kernels.partial import (
+    Free,
+    SelectWork,
+    make_select_work,
+    partial_out_dual,
+    partial_out_primal,
+    product,
+    product_right,
+    reduce_block,
+)
+from mcbrain.kernels.raw import (
+    DataWork,
+    Outcome,
+    Workspace,
+    _mark_lost,
+    _part,
+    brain_stage,
+    draw_task,
+    draw_task_grams,
+)
+from mcbrain.kernels.risk import excess_risk
+from mcbrain.kernels.select import (
+    Rules,
+    best_candidate,
+    factorise_candidates,
+    score_generalised,
+    score_rows,
+)
+from mcbrain.kernels.solve import solve_dual, solve_primal
+from mcbrain.kernels.solve_work import set_lane
+from mcbrain.kernels.streams import FloatArray
+from mcbrain.kernels.types import Population, Queries, Shifts, Sizes, Streams
+
+
+class Choice(NamedTuple):
+    """Which rows choose, and room for it."""
+
+    rules: Rules
+    work: SelectWork
+    none: Free
+    estimated: Free
+    measured: Free
+    states: NDArray[np.uint64]
+    """(3, 4) where a replicate's task streams began."""
+
+
+def make_choice(
+    population: Population, sizes: Sizes, queries: Queries, rules: Rules, chunk: int = 256
+) -> Choice:
+    """Return the buffers of `raw_select_block`, beside `make_workspace`; one for each thread."""
+    d, n = population.scale.size, sizes.n_task
+    codes = set(queries.subspace[rules.row].tolist())
+    rows, grid = n if n < d else min(n, chunk), rules.multiples.size
+    ranks = [0, sizes.rank if 1 in codes else 0, sizes.measured if 2 in codes else 0]
+    work, none = make_select_work(d, n, 0, rows, grid)
+    free = [make_select_work(d, n, rank, rows, grid)[1] for rank in ranks[1:]]
+    return Choice(rules, work, none, free[0], free[1], np.zeros((3, 4), dtype=np.uint64))
+
+
+@part
+def _save(streams: Streams, states: NDArray[np.uint64]) -> None:
+    """Note where the task streams stand."""
+    for j in range(4):
+        states[0, j] = streams.task_inputs.state[j]
+        states[1, j] = streams.label_noise.state[j]
+        states[2, j] = streams.task_auxiliary.state[j]
+
+
+@part
+def _restore(streams: Streams, states: NDArray[np.uint64]) -> None:
+    """Take the task streams back to where they stood."""
+    for j in range(4):
+        streams.task_inputs.state[j] = states[0, j]
+        streams.label_noise.state[j] = states[1, j]
+        streams.task_auxiliary.state[j] = states[2, j]
+
+
+@kernel
+def set_rows(rows: int, y: FloatArray, eta: float, free: Free, work: SelectWork) -> None:
+    """Write residuals and 1 - leverages of least squares along `free.rows`, and their score."""
+    for i in range(rows):
+        residual, left = y[i], 1.0
+        if eta == 0.0:
+            for a in range(free.rows.shape[1]):
+                residual -= free.rows[i, a] * free.along[a]
+                left -= free.rows[i, a] ** 2
+        work.residual[i], work.left[i] = residual, left
+        work.numbers[3] += (residual / left) ** 2
+
+
+@kernel
+def score_task_rows(
+    population: Population, streams: Streams, n: int, data: DataWork, eta: float, free: Free,
+    work: SelectWork,
+) -> None:  # fmt: skip
+    """Draw the task data again and score every candidate by its leave-one-out errors."""
+    done = 0
+    while done < n:
+        rows = min(data.inputs.shape[0], n - done)
+        X, y = data.inputs[:rows], data.labels[:rows]
+        draw_task(population, streams, X, y)
+        product(X, work.axes, 1.0, 0.0, work.table[:rows])
+        if free.basis.shape[0] > 0:
+            product_right(X, free.basis, 1.0, 0.0, free.rows[:rows])
+        set_rows(rows, y, eta, free, work)
+        score_rows(rows, 0, work)
+        done += rows
+
+
+@part
+def _start(matrix: FloatArray, work: SelectWork) -> None:
+    """Copy an upper triangle to both of `work.matrix`, and clear what is summed."""
+    for i in range(matrix.shape[0]):
+        for j in range(i, matrix.shape[0]):
+            work.matrix[i, j] = matrix[i, j]
+            work.matrix[j, i] = matrix[i, j]
+        for j in range(8):
+            work.moment[i, j] = 0.0
+    for j in range(4):
+        work.numbers[j] = 0.0
+
+
+@part
+def _mean_of_trace(work: SelectWork) -> float:
+    """Return the mean eigenvalue of the whole matrix, 1 if it is 0."""
+    trace, m = 0.0, work.matrix.shape[0]
+    for i in range(m):
+        trace += work.matrix[i, i]
+    return trace / m if trace > 0.0 else 1.0
+
+
+@kernel
+def choose_primal(
+    eta: float, generalised: int, squares: float, basis: FloatArray, free: Free,
+    task: Workspace, choice: Choice, population: Population, streams: Streams, n: int,
+) -> float:  # fmt: skip
+    """Return the penalty (summed over rows) that a rule chooses, n >= d."""
+    work, r, d = choice.work, basis.shape[0], population.scale.size
+    _start(task.solve.matrix, work)
+    for i in range(d):
+        work.moment[i, 0] = task.solve.moment[i]
+    work.numbers[1] = _mean_of_trace(work)
+    if r > 0 and partial_out_primal(basis, eta, free, work) != 0:
+        return np.nan
+    reduce_block(eta, 0, free, work)
+    factorise_candidates(choice.rules.multiples, work)
+    if generalised == 0:
+        _restore(streams, choice.states)
+        score_task_rows(population, streams, n, task.task, eta, free, work)
+        return best_candidate(work)
+    lost = r if eta == 0.0 else 0
+    for a in range(lost):
+        squares -= free.along[a] ** 2
+    work.numbers[2], work.numbers[3] = squares, n * squares / (n - lost) ** 2
+    score_generalised(n, lost, 0, work)
+    return best_candidate(work)
+
+
+@kernel
+def choose_dual(
+    eta: float, generalised: int, basis: FloatArray, free: Free, task: Workspace, choice: Choice
+) -> float:
+    """As `choose_primal` for n < d; infinite where every penalty gives the same (n <= r)."""
+    X, y = task.task.inputs, task.task.labels
+    (n, d), r, work = X.shape, basis.shape[0], choice.work
+    if r >= n and eta == 0.0:
+        return np.inf
+    dsyrk("L", "T", n, d, 1.0, X, d, 0.0, task.solve.matrix, n)
+    _start(task.solve.matrix, work)
+    for i in range(n):
+        work.moment[i, 0] = y[i]
+    work.numbers[1] = n * _mean_of_trace(work) / d
+    if r > 0:
+        dgemm("T", "N", n, r, d, 1.0, X, d, basis, d, 0.0, free.basis, n)
+        if partial_out_dual(eta, free, d, work) != 0:
+            return np.nan
+    lost = r if eta == 0.0 else 0
+    squares = 0.0
+    for i in range(n):
+        for a in range(r):
+            free.rows[i, a] = free.basis[a, i]
+        squares += work.moment[i, 0] ** 2
+    set_rows(n, y, eta, free, work)
+    reduce_block(eta, 1, free, work)
+    factorise_candidates(choice.rules.multiples, work)
+    if generalised == 0:
+        for i in range(n):
+            for j in range(work.axes.shape[1]):
+                work.table[i, j] = work.axes[i, j]
+        score_rows(n, 1, work)
+        return best_candidate(work)
+    work.numbers[3] = n * squares / (n - lost) ** 2
+    score_generalised(n, lost, 1, work)
+    return best_candidate(work)
+
+
+@part
+def _set_penalty(queries: Queries, row: int, penalty: float, dual: int, task: Workspace) -> None:
+    """Give a row its penalty, in every lane that it has."""
+    queries.penalty_sum[row] = penalty
+    for place in range(queries.batches.shape[0]):
+        for j in range(8):
+            if queries.batches[place, j] == row:
+                set_lane(task.solve.parameters[place], j, penalty, queries.eta[row], dual)
+
+
+@kernel
+def task_select_primal(
+    population: Population, streams: Streams, sizes: Sizes, queries: Queries, shifts: Shifts,
+    work: Workspace, choice: Choice, out: Outcome, chosen: FloatArray,
+) -> None:  # fmt: skip
+    """As `raw.task_primal`, after the rows with a rule have chosen: chosen (replicates, rules)."""
+    solve, rules = work.solve, choice.rules
+    for at in range(out.m_hat.size):
+        _save(streams, choice.states)
+        squares = draw_task_grams(population, streams, sizes.n_task, work.task, solve)
+        for place in range(rules.row.size):
+            row = rules.row[place]
+            code, eta = queries.subspace[row], queries.eta[row]
+            basis = work.measured if code == 2 else work.used_bases[at]
+            free = choice.measured if code == 2 else choice.estimated
+            if code == 0:
+                basis, free = choice.none.basis, choice.none
+            penalty = np.inf
+            if code != 1 or work.lost[at] == 0:
+                penalty = choose_primal(
+                    eta, rules.generalised[place], squares, basis, free, work, choice,
+                    population, streams, sizes.n_task,
+                )  # fmt: skip
+            chosen[at, place] = penalty
+            _set_penalty(queries, row, penalty, 0, work)
+        failures = out.failures[at]
+        solve_primal(work.used_bases[at], work.measured, queries, solve, work.risk.coefs, failures)
+        _mark_lost(work.lost[at], queries, failures)
+        excess_risk(population, shifts, work.risk, out.excess[at], failures)
+
+
+@kernel
+def task_select_dual(
+    population: Population, streams: Streams, queries: Queries, shifts: Shifts,
+    work: Workspace, choice: Choice, out: Outcome, chosen: FloatArray,
+) -> None:  # fmt: skip
+    """As `task_select_primal`, n_task < d."""
+    X, y, rules = work.task.inputs, work.task.labels, choice.rules
+    for at in range(out.m_hat.size):
+        draw_task(population, streams, X, y)
+        for place in range(rules.row.size):
+            row = rules.row[place]
+            code, eta = queries.subspace[row], queries.eta[row]
+            basis = work.measured if code == 2 else work.used_bases[at]
+            free = choice.measured if code == 2 else choice.estimated
+            if code == 0:
+                basis, free = choice.none.basis, choice.none
+            penalty = np.inf
+            if code != 1 or work.lost[at] == 0:
+                penalty = choose_dual(eta, rules.generalised[place], basis, free, work, choice)
+            chosen[at, place] = penalty
+            _set_penalty(queries, row, penalty, 1, work)
+        failures = out.failures[at]
+        solve_dual(
+            X, y, work.used_bases[at], work.measured, queries, work.solve, work.risk.coefs,
+            failures,
+        )  # fmt: skip
+        _mark_lost(work.lost[at], queries, failures)
+        excess_risk(population, shifts, work.risk, out.excess[at], failures)
+
+
+def raw_select_block(
+    population: Population,
+    streams: Streams,
+    sizes: Sizes,
+    queries: Queries,
+    shifts: Shifts,
+    work: Workspace,
+    choice: Choice,
+    outcome: Outcome,
+) -> FloatArray:
+    """Run `raw.raw_block` with rows that choose their penalty.
+
+    Parameters
+    ----------
+    population, streams, sizes, queries, shifts, work, outcome
+        As for `raw_block`. `queries.penalty_sum` of the choosing rows is overwritten by every
+        replicate, so `queries` and `work` belong to one thread.
+    choice : Choice
+        Of `make_choice`.
+
+    Returns
+    -------
+    (replicates, rules)
+        The chosen penalties, summed over rows (n_task times the penalty per sample). Other
+        numbers are those that `raw_block` would give with these penalties fixed.
+    """
+    step = work.lost.size
+    chosen = np.zeros((outcome.m_hat.size, choice.rules.row.size))
+    for start in range(0, outcome.m_hat.size, step):
+        share, picked = _part(outcome, start, start + step), chosen[start : start + step]
+        brain_stage(population, streams, sizes, work, share)
+        if sizes.n_task >= population.scale.size:
+            task_select_primal(
+                population, streams, sizes, queries, shifts, work, choice, share, picked
+            )
+        else:
+            task_select_dual(population, streams, queries, shifts, work, choice, share, picked)
+    return chosen

@@ -1,0 +1,147 @@
+"""A penalty for each replicate: leave-one-out and generalised cross-validation, exactly.
+
+With the subspace P and the penalty's sum over rows held fixed, leaving row i out turns the
+residual e_i into e_i / (1 - h_i), h_i the leverage (Allen 1974); GCV replaces h_i by its mean
+(Golub, Heath & Wahba 1979). Both are found for a whole grid from one tridiagonal form:
+
+- what is not penalised is partialled out: with Z = XA, eta = 0, rows u = x - B'C^-1 A'x and
+  G - B'C^-1 B for B = A'G, C = A'GA are plain ridge, next to the leverages of Z; with eta > 0
+  the inputs become x + (eta^-1/2 - 1) P x, again plain ridge;
+- T + lambda = LDL' turns h and the fit of a row into sums of z^2/D and z w/D, z = L^-1 Q'u,
+  w = L^-1 Q'c: forward substitution only;
+- below d samples the same with XX': residuals are alpha_i / E_ii for E = (XX' + lambda)^-1, or
+  that on the complement of Z, alpha = E y; at lambda = 0 this is the limit from above.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from mcbrain.kernels.jit import kernel
+from mcbrain.kernels.lanes import get, least, put
+from mcbrain.kernels.partial import SelectWork
+from mcbrain.kernels.streams import FloatArray
+from mcbrain.kernels.tridiagonal import factorise, substitute
+from mcbrain.kernels.types import IndexArray
+
+
+class Rules(NamedTuple):
+    """Which rows choose their penalty, and among which."""
+
+    row: IndexArray
+    """(rules,) rows of `Queries`."""
+    generalised: IndexArray
+    """(rules,) 0 for leave-one-out, 1 for GCV."""
+    multiples: FloatArray
+    """(grid,) candidates, times the mean eigenvalue of what is penalised; 0 and infinity join."""
+
+
+@kernel
+def factorise_candidates(multiples: FloatArray, work: SelectWork) -> None:
+    """Factorise T + lambda for every candidate, and make w/D from c."""
+    m = work.matrix.shape[0]
+    for j in range(work.candidates.size):
+        last = min(j, multiples.size) - 1
+        work.candidates[j] = work.numbers[1] * multiples[last] if last >= 0 else 0.0
+        work.scores[j], work.tightest[j] = 0.0, np.inf
+    for place in range(work.inverse.shape[0]):
+        put(work.parameters, 0, get(work.candidates, 8 * place))
+        for j in range(8, 16):
+            work.parameters[j] = 1.0
+        inverse, ratio, weights = work.inverse[place], work.ratio[place], work.weights[place]
+        factorise(
+            work.reduction.diagonal, work.reduction.beside, m, work.parameters, inverse, ratio,
+            work.found,
+        )  # fmt: skip
+        w = 0.0 * get(inverse, 0)
+        for i in range(m):
+            w = work.moment[i, 0] - get(ratio, 8 * i) * w
+            put(weights, 8 * i, w * get(inverse, 8 * i))
+
+
+@kernel
+def score_rows(rows: int, dual: int, work: SelectWork) -> None:
+    """Add the squared leave-one-out errors of the rows of `work.table` for every candidate.
+
+    The table has whole fours of rows. Without the row, the error is
+    (residual - fit) / (left - h), in the dual fit / h.
+    """
+    m, size = work.matrix.shape[0], work.table.shape[1]
+    table = work.table.reshape(work.table.size)
+    for place in range(work.inverse.shape[0]):
+        inverse, ratio, weights = work.inverse[place], work.ratio[place], work.weights[place]
+        squares, tightest = get(work.scores, 8 * place), get(work.tightest, 8 * place)
+        zero = 0.0 * squares
+        for i in range(0, rows, 4):
+            z0, z1, z2, z3 = zero, zero, zero, zero
+            h0, h1, h2, h3 = zero, zero, zero, zero
+            f0, f1, f2, f3 = zero, zero, zero, zero
+            start = i * size
+            for j in range(m):
+                lower, scale, weight = get(ratio, 8 * j), get(inverse, 8 * j), get(weights, 8 * j)
+                z0 = table[start + j] - lower * z0
+                z1 = table[start + size + j] - lower * z1
+                z2 = table[start + 2 * size + j] - lower * z2
+                z3 = table[start + 3 * size + j] - lower * z3
+                h0, h1 = h0 + scale * z0 * z0, h1 + scale * z1 * z1
+                h2, h3 = h2 + scale * z2 * z2, h3 + scale * z3 * z3
+                f0, f1 = f0 + weight * z0, f1 + weight * z1
+                f2, f3 = f2 + weight * z2, f3 + weight * z3
+            for k in range(min(4, rows - i)):
+                h = h0 if k == 0 else (h1 if k == 1 else (h2 if k == 2 else h3))
+                f = f0 if k == 0 else (f1 if k == 1 else (f2 if k == 2 else f3))
+                if dual == 0:
+                    h, f = work.left[i + k] - h, work.residual[i + k] - f
+                    tightest = least(tightest, h)
+                error = f / h
+                squares = squares + error * error
+        put(work.scores, 8 * place, squares)
+        put(work.tightest, 8 * place, tightest)
+
+
+@kernel
+def score_generalised(n: int, lost: int, dual: int, work: SelectWork) -> None:
+    """Write the GCV scores n |e|^2 / (n - tr H)^2 of every candidate; `lost` is r for eta = 0.
+
+    tr M is the derivative of log det(T + lambda) = sum log D, a sum of positive terms.
+    """
+    m = work.matrix.shape[0]
+    for i in range(m):
+        work.column[i, 0] = work.moment[i, 0]
+    for place in range(work.inverse.shape[0]):
+        inverse, ratio = work.inverse[place], work.ratio[place]
+        penalty = get(work.candidates, 8 * place)
+        slope = 0.0 * penalty + 1.0
+        trace = slope * get(inverse, 0)
+        for i in range(1, m):
+            lower = get(ratio, 8 * i)
+            slope = 1.0 + lower * lower * slope
+            trace = trace + slope * get(inverse, 8 * i)
+        if lost > 0:
+            trace = trace - lost / (penalty + work.numbers[0])
+        substitute(work.column, inverse, ratio, work.solution)
+        square, fit = 0.0 * penalty, 0.0 * penalty
+        for i in range(m):
+            entry = get(work.solution, 8 * i)
+            square = square + entry * entry
+            fit = fit + work.moment[i, 0] * entry
+        if dual == 1:
+            put(work.scores, 8 * place, n * square / (trace * trace))
+            continue
+        errors = work.numbers[2] - fit - penalty * square
+        freedom = (n - m) + penalty * trace
+        put(work.scores, 8 * place, n * errors / (freedom * freedom))
+        put(work.tightest, 8 * place, freedom / n)
+
+
+@kernel
+def best_candidate(work: SelectWork) -> float:
+    """Return the penalty with the smallest score, the first of equal ones.
+
+    A score whose denominator is rounding is no score.
+    """
+    best, chosen = work.numbers[3], np.inf
+    for j in range(work.candidates.size - 1, -1, -1):
+        if work.tightest[j] > 1e-10 and work.scores[j] <= best:
+            best, chosen = work.scores[j], work.candidates[j]
+    return chosen

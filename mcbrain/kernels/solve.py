@@ -1,0 +1,275 @@
+"""Stage 2: every estimator at every penalty from one tridiagonal form (theory/README.md 2).
+
+beta_hat minimises |y - X beta|^2 + lambda beta'((I - P) + eta P)beta, lambda = n_T times the
+penalty per sample and P = AA' (A orthonormal columns; as arrays, rows). With M = (G + lambda)^-1
+and Woodbury's identity,
+
+    beta_hat = M c + (1 - eta) lambda M A S^-1 A'M c,   S = A'(G + eta lambda) M A,
+
+where nothing is subtracted. For n_T < d the same in the dual, N = (XX' + lambda)^-1, Z = XA:
+
+    beta_hat = X'N (y - (1 - eta) Z x) + (1 - eta) A x,   S x = Z'N y,
+    S = (1 - eta) Z'N Z + eta I,
+
+which at lambda = 0 is the limit lambda -> 0+. G, or XX', is reduced to Q T Q' once; then all of
+it is O(n) for each penalty.
+"""
+
+import numpy as np
+
+from mcbrain.kernels.householder import load_symmetric, reflect, tridiagonalise
+from mcbrain.kernels.jit import helper, kernel, part
+from mcbrain.kernels.lanes import get, put
+from mcbrain.kernels.lapack import dgemm, dgeqrf, dormqr, dsyrk, dtrsm
+from mcbrain.kernels.solve_work import SolveWork
+from mcbrain.kernels.streams import FloatArray
+from mcbrain.kernels.tridiagonal import (
+    assemble_inside,
+    combine,
+    factorise,
+    solve_inside,
+    substitute,
+)
+from mcbrain.kernels.types import CodeArray, Queries
+
+
+@helper
+def _verdict(parameters: FloatArray, found: FloatArray, j: int, dual: int, r: int, m: int) -> int:
+    """Say whether lane j has a solution: FINE, SINGULAR or NOT_POSITIVE_DEFINITE.
+
+    For lambda < 0, [[G + lambda, A], [A', I/((1-eta) lambda)]] has the inertia of either block
+    plus that of the other's Schur complement (Haynsworth): with n(.) counting negative
+    eigenvalues, n(G + lambda Omega) = n(T + lambda) + n(s S) - (r if s < 0 else 0),
+    s = sign((1-eta) lambda), so for s < 0 it is n(T + lambda) - n(S): the two must be equal. In
+    the dual G is singular, and no negative penalty leaves it positive definite.
+    """
+    shift, finite, inner = parameters[j], parameters[8 + j], parameters[24 + j]
+    if shift < 0.0:
+        negative = found[8 + j]
+        if r > 0 and inner != 0.0:
+            negative += -found[24 + j] if inner < 0.0 else found[24 + j]
+        return 2 if dual == 1 or negative != 0.0 else 0
+    # Written so that a NaN is a failure too.
+    if finite == 1.0 and not found[j] > 2.3e-16 * m:
+        return 1
+    if r > 0 and (inner != 0.0 or finite == 0.0) and not found[16 + j] > 2.3e-16 * r:
+        return 1
+    return 0
+
+
+@part
+def prepare(start: int, r: int, dual: int, work: SolveWork) -> None:
+    """Lay out c and the r rotated basis vectors from column `start` on as right and left factors.
+
+    The left rows are c, those of S1 (T A, in the dual Z) and those of S2 (A).
+    """
+    m = work.rotated.shape[0]
+    left, right, rotated, width = work.left, work.right, work.rotated, 1 + r
+    diagonal, beside = work.reduction.diagonal, work.reduction.beside
+    for i in range(m):
+        right[i * width] = rotated[i, 0]
+        left[i] = rotated[i, 0]
+        for a in range(r):
+            right[i * width + 1 + a] = rotated[i, start + a]
+    for a in range(r):
+        first, second = (1 + a) * m, (1 + r + a) * m
+        for i in range(m):
+            left[second + i] = rotated[i, start + a]
+        for i in range(m):
+            entry = left[second + i]
+            if dual == 0:
+                entry *= diagonal[i]
+                entry += beside[i - 1] * left[second + i - 1] if i > 0 else 0.0
+                entry += beside[i] * left[second + i + 1] if i < m - 1 else 0.0
+            left[first + i] = entry
+
+
+@part
+def solve_batch(r: int, place: int, work: SolveWork, out: FloatArray) -> None:
+    """Solve the eight rows of a batch, of one subspace of rank r, into `out` (m, lanes)."""
+    m, width, every = out.shape[0], 1 + r, out.shape[1]
+    parameters, sums, solution = work.parameters[place], work.sums, work.solution
+    reduction = work.reduction
+    right = work.right[: m * width].reshape(m, width)
+    factorise(
+        reduction.diagonal, reduction.beside, m, parameters, work.inverse, work.ratio, work.found
+    )
+    substitute(right, work.inverse, work.ratio, solution)
+    if r > 0:
+        # One product gives A'M c, S1 and, where some eta is not 0, S2 for all eight.
+        rows = 1 + r
+        for j in range(40, 48):
+            if parameters[j] != 0.0:
+                rows = 1 + 2 * r
+        dgemm(
+            "N", "N", 8 * r, rows, m, 1.0, solution[8:], 8 * width, work.left, m,
+            0.0, sums, 8 * r,
+        )  # fmt: skip
+        assemble_inside(r, parameters, sums)
+        solve_inside(r, sums, work.found)
+    combine(r, parameters, sums, solution, 8 * place, out)
+    outside, inside = get(parameters, 56), work.inside.reshape(work.inside.size)
+    for a in range(r):
+        put(inside, a * every + 8 * place, outside * get(sums, 8 * a))
+
+
+@part
+def solve_rotated(
+    dual: int, queries: Queries, work: SolveWork, out: FloatArray, failures: CodeArray
+) -> None:
+    """Tridiagonalise `work.matrix`, rotate `work.rotated` and solve every row, rotated back.
+
+    Writes `out` (m, lanes), `work.inside` and `failures` (rows,).
+    """
+    m, ranks = out.shape[0], work.ranks
+    load_symmetric(work.matrix, m, work.reduction)
+    tridiagonalise(m, work.reduction)
+    reflect(m, work.reduction, 1, work.rotated)
+    prepared = -1
+    for place in range(queries.batches.shape[0]):
+        batch = queries.batches[place]
+        code = queries.subspace[batch[0]]
+        r = ranks[code]
+        if code != prepared:
+            prepare(1 if code < 2 else 1 + ranks[1], r, dual, work)
+            prepared = code
+        solve_batch(r, place, work, out)
+        for j in range(8):
+            failures[batch[j]] = _verdict(work.parameters[place], work.found, j, dual, r, m)
+    reflect(m, work.reduction, 0, out)
+
+
+@helper
+def _load_columns(source: FloatArray, start: int, out: FloatArray) -> None:
+    """Copy the rows of `source` to columns of `out` from `start` on."""
+    for a in range(source.shape[0]):
+        for i in range(source.shape[1]):
+            out[i, start + a] = source[a, i]
+
+
+@part
+def solve_primal(
+    estimated: FloatArray,
+    measured: FloatArray,
+    queries: Queries,
+    work: SolveWork,
+    coefs: FloatArray,
+    failures: CodeArray,
+) -> None:
+    """Write beta_hat of every lane to the columns of `coefs` (d, lanes), n_T >= d.
+
+    `work.matrix` (upper triangle) and `work.moment` hold G and c; `estimated` (r, d) and
+    `measured` have orthonormal rows, none if no row uses them. Column 8 b + j belongs to row
+    ``queries.batches[b, j]``; `failures` (rows,) says which rows have no solution.
+    """
+    for i in range(coefs.shape[0]):
+        work.rotated[i, 0] = work.moment[i]
+    _load_columns(estimated, 1, work.rotated)
+    _load_columns(measured, 1 + estimated.shape[0], work.rotated)
+    solve_rotated(0, queries, work, coefs, failures)
+
+
+@kernel
+def minimum_norm_inside(
+    X: FloatArray, y: FloatArray, basis: FloatArray, work: SolveWork, out: FloatArray
+) -> int:
+    """Write the minimum-norm interpolator inside span(basis) to `out` (d,), n <= r.
+
+    With Z' = (X basis')' = QR, (r, n), the coefficients along the basis are Q R'^-1 y.
+    Returns 1 if Z has not full rank.
+    """
+    n, d = X.shape
+    r = basis.shape[0]
+    coefficients, scratch = work.coefficients, work.scratch
+    dgemm("T", "N", r, n, d, 1.0, basis, d, X, d, 0.0, work.projected, r)
+    dgeqrf(r, n, work.projected, r, work.reflectors, scratch, scratch.size)
+    smallest, largest = np.inf, 0.0
+    for i in range(n):
+        entry = abs(work.projected[i * r + i])
+        smallest, largest = min(smallest, entry), max(largest, entry)
+    if not smallest > 2.3e-16 * r * largest:
+        return 1
+    for a in range(r):
+        coefficients[a] = y[a] if a < n else 0.0
+    dtrsm("L", "U", "T", "N", n, 1, 1.0, work.projected, r, coefficients, r)
+    dormqr(
+        "L", "N", r, 1, n, work.projected, r, work.reflectors, coefficients, r,
+        scratch, scratch.size,
+    )  # fmt: skip
+    for i in range(d):
+        out[i] = 0.0
+    for a in range(r):
+        for i in range(d):
+            out[i] += coefficients[a] * basis[a, i]
+    return 0
+
+
+@helper
+def _interpolate_inside(
+    X: FloatArray,
+    y: FloatArray,
+    code: int,
+    basis: FloatArray,
+    queries: Queries,
+    work: SolveWork,
+    coefs: FloatArray,
+    failures: CodeArray,
+) -> None:
+    """Overwrite the rows of a subspace with r >= n_T that do not penalise inside it."""
+    if basis.shape[0] < X.shape[0]:
+        return
+    failed = minimum_norm_inside(X, y, basis, work, work.moment)
+    for lane in range(coefs.shape[1]):
+        row = queries.batches[lane // 8, lane % 8]
+        free = queries.eta[row] == 0.0 and queries.penalty_sum[row] >= 0.0
+        if queries.subspace[row] == code and free:
+            failures[row] = failed
+            for i in range(coefs.shape[0]):
+                coefs[i, lane] = work.moment[i]
+
+
+@helper
+def _add_inside(basis: FloatArray, place: int, work: SolveWork, coefs: FloatArray) -> None:
+    """Add what a batch has along the rows of `basis` (r, d)."""
+    every = coefs.shape[1]
+    entries, inside = coefs.reshape(coefs.size), work.inside.reshape(work.inside.size)
+    for i in range(coefs.shape[0]):
+        value = get(entries, i * every + 8 * place)
+        for a in range(basis.shape[0]):
+            value = value + basis[a, i] * get(inside, a * every + 8 * place)
+        put(entries, i * every + 8 * place, value)
+
+
+@part
+def solve_dual(
+    X: FloatArray,
+    y: FloatArray,
+    estimated: FloatArray,
+    measured: FloatArray,
+    queries: Queries,
+    work: SolveWork,
+    coefs: FloatArray,
+    failures: CodeArray,
+) -> None:
+    """Write beta_hat of every lane to the columns of `coefs` from X (n, d), y (n,), n < d.
+
+    As `solve_primal`. Rows with eta = 0 and n <= r interpolate inside P, whatever the penalty.
+    """
+    (n, d), (m, columns), every = X.shape, work.rotated.shape, coefs.shape[1]
+    r_e, r_m = estimated.shape[0], measured.shape[0]
+    rotated = work.rotated.reshape(m * columns)
+    dsyrk("L", "T", n, d, 1.0, X, d, 0.0, work.matrix, n)
+    for i in range(n):
+        work.rotated[i, 0] = y[i]
+    dgemm("T", "N", r_e, n, d, 1.0, estimated, d, X, d, 0.0, rotated[1:], columns)
+    dgemm("T", "N", r_m, n, d, 1.0, measured, d, X, d, 0.0, rotated[1 + r_e :], columns)
+    solve_rotated(1, queries, work, work.tall, failures)
+    dgemm("N", "T", every, d, n, 1.0, work.tall, every, X, d, 0.0, coefs, every)
+    for place in range(queries.batches.shape[0]):
+        code = queries.subspace[queries.batches[place, 0]]
+        if code == 1:
+            _add_inside(estimated, place, work, coefs)
+        elif code == 2:
+            _add_inside(measured, place, work, coefs)
+    _interpolate_inside(X, y, 1, estimated, queries, work, coefs, failures)
+    _interpolate_inside(X, y, 2, measured, queries, work, coefs, failures)

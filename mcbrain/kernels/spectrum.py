@@ -1,0 +1,168 @@
+"""The task stage from its spectrum alone: O(q) a replicate for each penalty, whatever n.
+
+theory/README.md 3: once the r unpenalised directions are partialled out, ridge in q dimensions
+with n' = n - r samples remains, and its risk needs nothing of the data but the eigenvalues t_i of
+an n' x q Gaussian matrix times its transpose. With z = n lambda: f_i = z/(t_i + z).
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mcbrain.kernels.jit import helper, kernel
+from mcbrain.kernels.streams import State, Stream, load, next_chi_square, next_gamma, store
+
+FloatArray = NDArray[np.float64]
+
+SUM_F, SUM_F2, SPREAD, NOISE = 0, 1, 2, 3
+"""Rows of the results: sum f, sum f^2, q sum f^2 - (sum f)^2, and sum t/(t+z)^2 = q v/sigma_y^2."""
+
+_LANES = 8  # penalties are padded to whole vector registers: a remainder costs as much as eight
+
+
+@helper
+def _chi_square(s: State, stream: Stream, dof: float, b: float, c: float) -> tuple[State, float]:
+    """Return a chi-square number, its gamma constants b and c taken from a table."""
+    if dof > 2.0:
+        s, gamma = next_gamma(s, stream, b, c)
+        return s, 2.0 * gamma
+    return next_chi_square(s, stream, dof)
+
+
+@kernel
+def recur(diagonal: FloatArray, below: FloatArray, ridges: FloatArray, work: FloatArray) -> None:
+    """Sum rational functions of the spectrum of BB', B lower bidiagonal, at several ridges.
+
+    The pivots of BB' + z are a_i + x_i + w_i with x_i = z t'_i; all of t' (the derivative of
+    a pivot), w and -t'' (its curvature) obey recursions without a subtraction, so that every sum
+    keeps its relative precision for z from 0 to beyond the largest eigenvalue.
+
+    Parameters
+    ----------
+    diagonal, below
+        (m,) squares of B's diagonal and of the entries below it (the last one 0).
+    ridges
+        (w,) values of z >= 0, finite.
+    work
+        (7, w): on return rows 3 to 6 hold sums over i of u g, u^2, g^2 and e, where u_i is the
+        contribution to sum 1/(t+z), g_i that to sum t/(t+z) and e_i the coupling:
+        sum t/(t+z)^2 = ug - z e, sum 1/(t+z)^2 = u^2 + e, sum t^2/(t+z)^2 = g^2 + z^2 e.
+    """
+    slope, rest, curve = work[0], work[1], work[2]
+    ug, uu, gg, coupling = work[3], work[4], work[5], work[6]
+    for j in range(ridges.size):
+        slope[j] = 1.0
+        rest[j], curve[j], ug[j], uu[j], gg[j], coupling[j] = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
+    for i in range(diagonal.size):
+        a, b = diagonal[i], below[i]
+        for j in range(ridges.size):
+            t1, w, k = slope[j], rest[j], curve[j]
+            t = ridges[j] * t1 + w
+            r = 1.0 / (a + t)
+            u = t1 * r
+            g = (a + w) * r
+            ug[j] += u * g
+            uu[j] += u * u
+            gg[j] += g * g
+            coupling[j] += k * r
+            c = a * b * r * r
+            slope[j] = 1.0 + c * t1
+            curve[j] = c * (k + 2.0 * u * t1)
+            rest[j] = b * r * r * (t * t + a * w)
+
+
+@helper
+def _summarise(work: FloatArray, ridges: FloatArray, q: int, m: int, out: FloatArray) -> None:
+    """Turn the sums of `recur` into the four statistics of one replicate, (4, n_penalties)."""
+    missing = float(q - m)  # eigenvalues that are zero, of f = 1
+    for j in range(out.shape[1]):
+        z = ridges[j]
+        ug, uu, gg, coupling = work[3, j], work[4, j], work[5, j], work[6, j]
+        f = z * (z * uu + ug) + missing
+        f2 = z * z * (uu + coupling) + missing
+        h = gg + z * ug
+        h2 = gg + z * z * coupling
+        out[SUM_F, j] = f
+        out[SUM_F2, j] = f2
+        # Both forms are the same number: the one of smaller terms cancels less.
+        out[SPREAD, j] = max(q * f2 - f * f if f < h else q * h2 - h * h, 0.0)
+        out[NOISE, j] = ug - z * coupling
+
+
+class Chain(NamedTuple):
+    """Degrees of freedom of the bidiagonal matrix, their gamma constants, and buffers."""
+
+    dof: FloatArray
+    """(2 m - 1,)"""
+    shape: FloatArray
+    """(2 m - 1,) b of each gamma law."""
+    scale: FloatArray
+    """(2 m - 1,) c of each gamma law."""
+    draws: FloatArray
+    """(2 m,) the chi-squares; the last stays 0."""
+    ridges: FloatArray
+    """(w,) padded to whole vector registers."""
+    work: FloatArray
+    """(7, w) of `recur`."""
+
+
+@kernel
+def _task_replicates(
+    stream: Stream, n_prime: int, q: int, chain: Chain, out: FloatArray, controls: FloatArray
+) -> None:
+    """Fill `out` and `controls` of `task_block`, a replicate after the other."""
+    m, draws = min(n_prime, q), chain.draws
+    mean1 = max(float(n_prime) * q, 1.0)
+    mean2 = mean1 * (n_prime + q + 1.0)
+    for replicate in range(out.shape[0]):
+        s = load(stream)
+        for i in range(chain.dof.size):
+            s, draws[i] = _chi_square(s, stream, chain.dof[i], chain.shape[i], chain.scale[i])
+        store(stream, s)
+        recur(draws[:m], draws[m:], chain.ridges, chain.work)
+        _summarise(chain.work, chain.ridges, q, m, out[replicate])
+        trace, square, before = 0.0, 0.0, 0.0
+        for i in range(m):
+            a, b = draws[i], draws[m + i]
+            trace += a + b
+            square += (a + before) * (a + before) + 2.0 * a * b
+            before = b
+        controls[replicate, 0] = trace / mean1 - 1.0
+        controls[replicate, 1] = square / mean2 - 1.0
+
+
+def task_block(
+    stream: Stream, n_prime: int, q: int, ridges: FloatArray, out: FloatArray, controls: FloatArray
+) -> None:
+    """Simulate a block of task replicates (theory/README.md 3 and 4b).
+
+    Each replicate draws the chi-squares of a bidiagonal matrix (Dumitriu & Edelman 2002), with
+    m = min(n', q) and M = max(n', q): chi^2_{M-i} for i = 0..m-1, then chi^2_{m-1-i} for
+    i = 0..m-2.
+
+    Parameters
+    ----------
+    stream
+        Where the numbers come from.
+    n_prime, q
+        Samples and dimensions of the penalised block: n - r and d - r (r = 0 for ridge and OLS).
+    ridges
+        (n_penalties,) z = n lambda >= 0, finite; 0 is the limit of least squares, or of minimum
+        norm where n' < q.
+    out
+        (n_replicates, 4, n_penalties): rows SUM_F, SUM_F2, SPREAD and NOISE. Block means give
+        c2 = SPREAD/(q (q+2) (q-1)), c1 + q c2 = SUM_F2/q, v = sigma_y^2 NOISE/q.
+    controls
+        (n_replicates, 2): sum t and sum t^2, less their known means n'q and n'q(n'+q+1), over
+        those means: control variates.
+    """
+    m, large = min(n_prime, q), max(n_prime, q)
+    steps = np.arange(m)
+    dof = np.concatenate([large - steps, m - 1 - steps[: max(m - 1, 0)]]).astype(np.float64)
+    shape = dof / 2.0 - 1.0 / 3.0
+    scale = 1.0 / np.sqrt(9.0 * np.maximum(shape, 1.0))
+    width = -(-ridges.size // _LANES) * _LANES
+    padded = ridges[np.minimum(np.arange(width), ridges.size - 1)]
+    chain = Chain(dof, shape, scale, np.zeros(2 * m), padded, np.empty((7, width)))
+    _task_replicates(stream, n_prime, q, chain, out, controls)

@@ -1,0 +1,151 @@
+"""What the raw kernels read: the population, the sizes, the estimators asked for, the shifts.
+
+Everything is in *native coordinates*: the coordinates in which the inputs' components are
+independent. An input is ``x = scale * z``, z iid of mean 0 and variance 1; the caller turns the
+brain map, the task weights, targets and probes into these coordinates once.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mcbrain.kernels.streams import FloatArray, Stream, open_stream
+
+IndexArray = NDArray[np.int64]
+CodeArray = NDArray[np.int8]
+
+GAUSSIAN, STUDENT, RADEMACHER, UNIFORM, LAPLACE, SPARSE = range(6)
+"""Input laws (`Population.law`); the parameter is nu of student and the share of sparse."""
+
+LINEAR, TANH = range(2)
+"""Latents (`Population.latents`): A'x, or tanh(A'x)/0.628."""
+
+GAUSSIAN_NOISE, POISSON = range(2)
+"""Recordings (`Population.neural_law`)."""
+
+NO_SUBSPACE, ESTIMATED, MEASURED = range(3)
+"""Subspaces of an estimator (`Queries.subspace`): none, A_hat, the measured latents' own."""
+
+LANES = 8
+"""How many penalties are solved side by side: a vector register of floats."""
+
+FINE, SINGULAR, NOT_POSITIVE_DEFINITE, NOT_FINITE = range(4)
+"""Why a row has no value (`failures`)."""
+
+
+class Population(NamedTuple):
+    """What data is drawn from (theory/README.md 1), in native coordinates."""
+
+    scale: FloatArray
+    """(d,) square roots of the eigenvalues of Sigma."""
+    brain_map: FloatArray
+    """(k, d) A', orthonormal rows."""
+    beta: FloatArray
+    """(d,) task weights."""
+    channels: FloatArray
+    """(p, k) H, the latent-to-channel map."""
+    law: int
+    law_parameter: float
+    latents: int
+    neural_law: int
+    log_baseline: float
+    """Poisson recordings have the rate exp(log_baseline + H z)."""
+    task_noise: float
+    neural_noise: float
+
+
+class Sizes(NamedTuple):
+    """How much data, and how the brain stage uses it."""
+
+    n_task: int
+    n_brain: int
+    """0: there is no brain stage, and no row may ask for the estimated subspace."""
+    rank: int
+    """r of the estimated subspace."""
+    measured: int
+    """Rank of the measured subspace, the first rows of `Population.brain_map`."""
+    encoding_penalty: float
+    """Ridge penalty of stage 1, summed over samples (n_brain times the penalty per sample)."""
+
+
+class Queries(NamedTuple):
+    """The rows of output: estimators with penalty eta on P and 1 on I - P, times a penalty.
+
+    ols and ridge have no subspace, befs has eta = 0, the oracle eta = 0 with the measured
+    subspace, projection an infinite penalty, two-penalty its eta.
+    """
+
+    subspace: IndexArray
+    """(rows,) NO_SUBSPACE, ESTIMATED or MEASURED."""
+    eta: FloatArray
+    """(rows,)"""
+    penalty_sum: FloatArray
+    """(rows,) n_task times the penalty per sample: 0, positive, infinite or negative."""
+    batches: IndexArray
+    """(batches, lanes) the rows solved together; they have one subspace. A row may repeat."""
+
+
+class Shifts(NamedTuple):
+    """Test laws: excess = scale |Sigma^(1/2) delta|^2 + sum_j weights_j (probe_j' delta)^2."""
+
+    scale: FloatArray
+    """(shifts,)"""
+    weights: FloatArray
+    """(shifts, probes)"""
+    probes: FloatArray
+    """(probes, d)"""
+    targets: FloatArray
+    """(targets, d) task weights that beta_hat is held against; delta = beta_hat - target."""
+    target: IndexArray
+    """(shifts,) which target."""
+    adversary: FloatArray
+    """(shifts,) L2 budget of an adversary, 0 for none."""
+
+
+class Streams(NamedTuple):
+    """One stream for each role, so that no estimator or size changes another role's numbers."""
+
+    task_inputs: Stream
+    label_noise: Stream
+    brain_inputs: Stream
+    recording_noise: Stream
+    task_auxiliary: Stream
+    brain_auxiliary: Stream
+
+
+def open_streams(seed: int, key: tuple[int, ...], index: int) -> Streams:
+    """Open the six streams of a block, roles 0 to 5 in the order of `Streams`."""
+    return Streams(*(open_stream(seed, key, index, role) for role in range(6)))
+
+
+def make_queries(
+    subspace: Sequence[int], eta: Sequence[float], penalty_sum: Sequence[float]
+) -> Queries:
+    """Return the rows, grouped into batches of one subspace each.
+
+    Parameters
+    ----------
+    subspace : sequence of int, (rows,)
+        NO_SUBSPACE, ESTIMATED or MEASURED.
+    eta, penalty_sum : sequence of float, (rows,)
+        Relative penalty inside the subspace; n_task times the penalty per sample.
+
+    Returns
+    -------
+    Queries
+        With every row in at least one batch.
+    """
+    codes = np.asarray(subspace, dtype=np.int64)
+    batches = []
+    for code in np.unique(codes):
+        rows = np.flatnonzero(codes == code)
+        full = -(-rows.size // LANES) * LANES
+        batches.append(np.resize(rows, full).reshape(-1, LANES))
+    return Queries(
+        codes,
+        np.asarray(eta, dtype=np.float64),
+        np.asarray(penalty_sum, dtype=np.float64),
+        np.concatenate(batches).astype(np.int64),
+    )
