@@ -1,0 +1,153 @@
+"""Brain problems: moments of the estimated subspace, C^ = A'PA (theory/README.md 3, 4e)."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mcbrain.blocks import BlockSums, Problem, data_parameters
+from mcbrain.engines.sampled import population
+from mcbrain.kernels.brain import brain_block
+from mcbrain.kernels.raw import make_outcome, make_workspace, raw_block
+from mcbrain.kernels.streams import open_stream
+from mcbrain.kernels.types import ESTIMATED, Shifts, Sizes, make_queries, open_streams
+from mcbrain.model import Model
+from mcbrain.moments import BrainStatistic, brain_parameters
+from mcbrain.plan import block_size
+
+__all__ = ["simulate", "warm_up"]
+
+Floats = NDArray[np.float64]
+
+
+def simulate(
+    problem: Problem, statistics: tuple[BrainStatistic, ...], indices: Sequence[int]
+) -> list[BlockSums]:
+    """Blocks of a brain problem.
+
+    Parameters
+    ----------
+    problem : Problem
+    statistics : tuple of BrainStatistic
+        Columns of the sums.
+    indices : sequence of int
+        Block numbers.
+    """
+    draw = _whole_stage if problem["encoding_penalty"] > 0 else _reduced_stage
+    blocks = []
+    for index in indices:
+        begun = time.thread_time()
+        overlaps, good = draw(problem, index)
+        values = _moments(overlaps, problem, statistics)
+        blocks.append(_sums(index, values, good, time.thread_time() - begun))
+    return blocks
+
+
+def _reduced_stage(problem: Problem, index: int) -> tuple[Floats, NDArray[np.bool_]]:
+    """C^ of each replicate, and whether its subspace converged, from the reduced sampler."""
+    gains = np.array(problem["latent_gains"])
+    n, k = block_size(problem), gains.size
+    overlaps, drawn = np.empty((n, k, k)), np.empty(n, np.int64)
+    stream = open_stream(problem.seed, problem.words, index, 0)
+    brain_block(
+        stream,
+        problem["n_brain"],
+        problem["input_dim"],
+        problem["n_channels"],
+        problem["rank"],
+        problem["neural_noise"],
+        gains,
+        0,
+        overlaps,
+        drawn,
+    )
+    return overlaps, drawn > 0
+
+
+def _whole_stage(problem: Problem, index: int) -> tuple[Floats, NDArray[np.bool_]]:
+    """The same from whole recordings: a ridge penalty in stage 1 has no reduced form."""
+    gains = problem["latent_gains"]
+    model = Model(
+        input_dim=problem["input_dim"],
+        latent_dim=len(gains),
+        n_channels=problem["n_channels"],
+        latent_gains=gains,
+        neural_noise=problem["neural_noise"],
+    )
+    raw = Problem("raw", data_parameters(model, 1, problem["n_brain"]), problem.seed)
+    people, rows = population(raw), make_queries([ESTIMATED], [0.0], [1.0])
+    d = model.input_dim
+    none = np.zeros(1)
+    shifts = Shifts(
+        np.ones(1),
+        np.zeros((1, 0)),
+        np.zeros((0, d)),
+        np.zeros((1, d)),
+        np.zeros(1, np.int64),
+        none,
+    )
+    penalty = problem["n_brain"] * problem["encoding_penalty"]
+    size = Sizes(1, problem["n_brain"], problem["rank"], model.k_m, penalty)
+    work = make_workspace(people, size, rows, shifts)
+    outcome = make_outcome(people, rows, shifts, block_size(problem))
+    raw_block(
+        people, open_streams(problem.seed, problem.words, index), size, rows, shifts, work, outcome
+    )
+    return outcome.overlap.copy(), np.isfinite(outcome.m_hat)
+
+
+def _moments(overlaps: Floats, problem: Problem, statistics: tuple[BrainStatistic, ...]) -> Floats:
+    """Value of each statistic in each replicate, shape (replicates, statistics).
+
+    With equal gains the law of C^ does not change under rotations of the latents, so the mean over
+    all of them has the same expectation and a smaller variance (theory/README.md 4e).
+    """
+    k = overlaps.shape[1]
+    diagonal = np.diagonal(overlaps, axis1=1, axis2=2)
+    squares, products = overlaps**2, diagonal[:, :, None] * diagonal[:, None, :]
+    if k > 1 and len(set(problem["latent_gains"])) == 1:
+        trace = diagonal.sum(axis=1)
+        square_trace, trace_square = squares.sum(axis=(1, 2)), trace**2
+        equal = (trace_square + 2.0 * square_trace) / (k * (k + 2.0))
+        scale = k * (k - 1) * (k + 2.0)
+        product = ((k + 1) * trace_square - 2.0 * square_trace) / scale
+        square = (k * square_trace - trace_square) / scale
+        diagonal = np.repeat(trace[:, None] / k, k, axis=1)
+        on, off = np.eye(k), 1.0 - np.eye(k)
+        squares = equal[:, None, None] * on + square[:, None, None] * off
+        products = equal[:, None, None] * on + product[:, None, None] * off
+    columns = {
+        "diagonal": lambda s: diagonal[:, s.i],
+        "square": lambda s: squares[:, s.i, s.j],
+        "product": lambda s: products[:, s.i, s.j],
+    }
+    return np.stack([columns[s.name](s) for s in statistics], axis=1)
+
+
+def _sums(index: int, values: Floats, good: NDArray[np.bool_], seconds: float) -> BlockSums:
+    kept = values[good]
+    n = values.shape[1]
+    mean = kept.mean(axis=0) if len(kept) else np.zeros(n)
+    lost = np.flatnonzero(~good)
+    return BlockSums(
+        index=index,
+        replicates=len(values),
+        count=np.full(n, len(kept)),
+        mean=mean,
+        m2=((kept - mean) ** 2).sum(axis=0),
+        better=np.zeros(n, np.int64),
+        bin_sizes=np.zeros(0, np.int64),
+        failures=np.array([(i, j, 1) for i in lost for j in range(n)], np.int64).reshape(-1, 3),
+        seconds=seconds,
+    )
+
+
+def warm_up() -> None:
+    """Compile the kernels, or load them from the cache."""
+    model = Model(input_dim=4, latent_dim=2, n_channels=3)
+    for penalty in (0.0, 1.0):
+        problem = Problem("brain", brain_parameters(model, 6, 2, penalty), seed=0)
+        simulate(problem, (BrainStatistic("diagonal", 0, 0),), [0])

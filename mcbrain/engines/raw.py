@@ -1,0 +1,65 @@
+"""Engine `raw`: whole data sets are drawn and solved; the ground truth of every other engine."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from mcbrain.blocks import BlockSums, Problem, Query
+from mcbrain.engines.sampled import Bench, asked, compute, population, sizes, try_every_path
+from mcbrain.estimators import SELECTION_GRID
+from mcbrain.kernels.raw import make_outcome, make_workspace, raw_block
+from mcbrain.kernels.raw_select import make_choice, raw_select_block
+from mcbrain.kernels.select import Rules
+from mcbrain.kernels.types import open_streams
+from mcbrain.plan import block_size
+
+__all__ = ["bench", "simulate", "warm_up"]
+
+
+def bench(problem: Problem, queries: tuple[Query, ...], count: int) -> Bench:
+    """Everything that drawing `count` replicates at a time needs, allocated once."""
+    people, size, wanted = population(problem), sizes(problem, queries), asked(problem, queries)
+    rows, shifts = wanted.rows, wanted.shifts
+    work = make_workspace(people, size, rows, shifts)
+    outcome = make_outcome(people, rows, shifts, count)
+    if not wanted.choosing.size:
+
+        def draw(index: int) -> None:
+            streams = open_streams(problem.seed, problem.words, index)
+            raw_block(people, streams, size, rows, shifts, work, outcome)
+
+        return Bench(draw, outcome, wanted)
+
+    # Each replicate overwrites the penalties of the rows that choose, so the array is a copy.
+    own = rows._replace(penalty_sum=rows.penalty_sum.copy())
+    rules = Rules(wanted.choosing, wanted.generalised, np.array(SELECTION_GRID))
+    choice = make_choice(people, size, own, rules)
+
+    def draw_and_choose(index: int) -> None:
+        streams = open_streams(problem.seed, problem.words, index)
+        raw_select_block(people, streams, size, own, shifts, work, choice, outcome)
+
+    return Bench(draw_and_choose, outcome, wanted)
+
+
+def simulate(
+    problem: Problem, queries: tuple[Query, ...], indices: Sequence[int]
+) -> list[BlockSums]:
+    """Blocks of a raw problem.
+
+    Parameters
+    ----------
+    problem : Problem
+    queries : tuple of Query
+        Columns of the sums.
+    indices : sequence of int
+        Block numbers.
+    """
+    return compute(bench(problem, queries, block_size(problem)), indices)
+
+
+def warm_up() -> None:
+    """Compile the kernels, or load them from the cache."""
+    try_every_path("raw", simulate)

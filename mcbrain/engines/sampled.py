@@ -1,0 +1,282 @@
+"""From problems and queries to the arrays that the sampling kernels read, and back to sums."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mcbrain.blocks import BlockSums, Problem, Query, Row, data_parameters
+from mcbrain.estimators import ESTIMATORS
+from mcbrain.geometry import Geometry
+from mcbrain.kernels.raw import Outcome
+from mcbrain.kernels.types import (
+    ESTIMATED,
+    GAUSSIAN,
+    GAUSSIAN_NOISE,
+    LAPLACE,
+    LINEAR,
+    MEASURED,
+    NO_SUBSPACE,
+    POISSON,
+    RADEMACHER,
+    SPARSE,
+    STUDENT,
+    TANH,
+    UNIFORM,
+    Population,
+    Queries,
+    Shifts,
+    Sizes,
+    make_queries,
+)
+from mcbrain.model import Model
+from mcbrain.shifts import Shift, law
+
+__all__ = ["Asked", "Bench", "asked", "compute", "population", "sizes", "sums", "try_every_path"]
+
+_LOG_BIN = math.log(1.01)
+
+_LAWS = {
+    "gaussian": GAUSSIAN,
+    "student": STUDENT,
+    "rademacher": RADEMACHER,
+    "uniform": UNIFORM,
+    "laplace": LAPLACE,
+    "sparse": SPARSE,
+}
+
+
+@dataclass(frozen=True)
+class Asked:
+    """The rows and shifts behind some queries, and where each query and its baseline stand.
+
+    Attributes
+    ----------
+    rows : Queries
+    shifts : Shifts
+    choosing, generalised : ndarray, shape (rules,)
+        Rows whose penalty each replicate chooses, and 1 where it does so by GCV.
+    place, baseline : ndarray, shape (queries,)
+        Column of each query, and of its baseline, in the flattened (rows, shifts) grid; or -1.
+    """
+
+    rows: Queries
+    shifts: Shifts
+    choosing: NDArray[np.int64]
+    generalised: NDArray[np.int64]
+    place: NDArray[np.int64]
+    baseline: NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Bench:
+    """A worker's place for one problem: its buffers, and how to fill them.
+
+    Attributes
+    ----------
+    draw : callable
+        Block number -> None; fills `outcome`.
+    outcome : Outcome
+        Excess risk and failures of each replicate.
+    wanted : Asked
+    """
+
+    draw: Callable[[int], None]
+    outcome: Outcome
+    wanted: Asked
+
+    def replicates(self, index: int) -> tuple[NDArray[np.float64], NDArray[np.int8]]:
+        """Excess risk and failure code of each query on the first replicates of a block."""
+        self.draw(index)
+        excess, failures = self.outcome.excess, self.outcome.failures
+        place = self.wanted.place
+        columns = failures[:, place // excess.shape[2]]
+        return excess.reshape(len(excess), -1)[:, place], columns
+
+
+def compute(bench: Bench, indices: Sequence[int]) -> list[BlockSums]:
+    """Blocks one after the other, each timed."""
+    blocks = []
+    for index in indices:
+        begun = time.perf_counter()
+        bench.draw(index)
+        seconds = time.perf_counter() - begun
+        outcome = bench.outcome
+        blocks.append(sums(index, outcome.excess, outcome.failures, bench.wanted, seconds))
+    return blocks
+
+
+def try_every_path(
+    kind: str, simulate: Callable[[Problem, tuple[Query, ...], Sequence[int]], list[BlockSums]]
+) -> None:
+    """Call an engine once on each side of n = d and with each kind of encoding, so it compiles."""
+    model = Model(input_dim=4, latent_dim=1, n_channels=2)
+    for n in (3, 8):
+        for encoding in (0.0, 0.1):
+            problem = Problem(kind, data_parameters(model, n, n), seed=0)
+            row = Row(ESTIMATORS["befs"], "fixed", 0.1, 0.0, 1, encoding)
+            simulate(problem, (Query(row, Shift("id"), row),), [0])
+
+
+@lru_cache(maxsize=64)
+def population(problem: Problem) -> Population:
+    """The population of a problem in native coordinates."""
+    model, geometry = problem.model, Geometry(problem.model, problem.seed)
+    inputs = model.input_law
+    rate = model.baseline_rate
+    return Population(
+        scale=geometry.scale,
+        brain_map=geometry.brain,
+        beta=geometry.beta,
+        channels=geometry.channels,
+        law=_LAWS[inputs.name],
+        law_parameter=inputs.parameter,
+        latents=TANH if model.latents == "tanh" else LINEAR,
+        neural_law=POISSON if model.neural_law == "poisson" else GAUSSIAN_NOISE,
+        log_baseline=0.0 if rate is None else math.log(rate),
+        task_noise=model.sigma_y,
+        neural_noise=model.sigma_r,
+    )
+
+
+def sizes(problem: Problem, queries: Sequence[Query]) -> Sizes:
+    """How much data; the brain stage is left out when no query uses it."""
+    row = queries[0].row
+    uses_brain = any(q.row.estimator.uses_brain for q in queries)
+    uses_brain |= any(q.baseline is not None and q.baseline.estimator.uses_brain for q in queries)
+    n_brain = problem["n_brain"] if uses_brain else 0
+    return Sizes(
+        n_task=problem["n_task"],
+        n_brain=n_brain,
+        rank=row.rank,
+        measured=problem.model.k_m,
+        encoding_penalty=n_brain * row.encoding_penalty,
+    )
+
+
+@lru_cache(maxsize=256)
+def asked(problem: Problem, queries: tuple[Query, ...]) -> Asked:
+    """The distinct rows and shifts of some queries."""
+    rows = list(
+        dict.fromkeys([q.row for q in queries] + [q.baseline for q in queries if q.baseline])
+    )
+    shifts = list(dict.fromkeys(q.shift for q in queries))
+    n_task, n_brain = problem["n_task"], problem["n_brain"]
+    settings = [_solve_row(row, n_task, n_brain) for row in rows]
+    column = {(r, s): i * len(shifts) + j for i, r in enumerate(rows) for j, s in enumerate(shifts)}
+    return Asked(
+        rows=make_queries(*(list(values) for values in zip(*settings, strict=True))),
+        shifts=_shift_tables(Geometry(problem.model, problem.seed), shifts),
+        choosing=np.array([i for i, r in enumerate(rows) if r.rule != "fixed"], np.int64),
+        generalised=np.array([int(r.rule == "gcv") for r in rows if r.rule != "fixed"], np.int64),
+        place=np.array([column[q.row, q.shift] for q in queries], np.int64),
+        baseline=np.array(
+            [column[q.baseline, q.shift] if q.baseline else -1 for q in queries], np.int64
+        ),
+    )
+
+
+def _solve_row(row: Row, n_task: int, n_brain: int) -> tuple[int, float, float]:
+    """Subspace code, eta and summed penalty of a row (theory/README.md 2)."""
+    name = row.estimator.name
+    penalty = math.inf if name == "projection" else row.penalty * n_task
+    if row.estimator.uses_brain and n_brain == 0:
+        return NO_SUBSPACE, 1.0, penalty  # without brain data befs is ridge, projection predicts 0
+    code = {"none": NO_SUBSPACE, "estimated": ESTIMATED, "measured": MEASURED}
+    return code[row.estimator.subspace], row.eta, penalty
+
+
+def _shift_tables(geometry: Geometry, shifts: Sequence[Shift]) -> Shifts:
+    """Shift laws side by side; equal probes are kept once."""
+    laws = [law(shift, geometry) for shift in shifts]
+    d = geometry.model.input_dim
+    blocks: dict[bytes, NDArray[np.float64]] = {}
+    for one in laws:
+        if len(one.probes):
+            blocks.setdefault(one.probes.tobytes(), one.probes)
+    starts, total = {}, 0
+    for name, block in blocks.items():
+        starts[name] = total
+        total += len(block)
+    weights = np.zeros((len(laws), total))
+    for i, one in enumerate(laws):
+        if len(one.probes):
+            start = starts[one.probes.tobytes()]
+            weights[i, start : start + len(one.probes)] = one.weights
+    targets = list({one.target.tobytes(): one.target for one in laws}.values())
+    index = {t.tobytes(): i for i, t in enumerate(targets)}
+    return Shifts(
+        scale=np.array([one.scale for one in laws]),
+        weights=weights,
+        probes=np.concatenate([*blocks.values(), np.zeros((0, d))]),
+        targets=np.array(targets),
+        target=np.array([index[one.target.tobytes()] for one in laws], np.int64),
+        adversary=np.array([one.budget for one in laws]),
+    )
+
+
+def sums(
+    index: int,
+    excess: NDArray[np.float64],
+    failures: NDArray[np.int8],
+    wanted: Asked,
+    seconds: float,
+) -> BlockSums:
+    """Block sums of the queries from each replicate's excess risk.
+
+    Parameters
+    ----------
+    index : int
+    excess : ndarray, shape (replicates, rows, shifts)
+        NaN where a replicate failed.
+    failures : ndarray, shape (replicates, rows)
+        Why, by the codes of `blocks.REASONS`; 0 where it did not.
+    wanted : Asked
+    seconds : float
+    """
+    replicates, _, n_shifts = excess.shape
+    flat = excess.reshape(replicates, -1)
+    values = flat[:, wanted.place]
+    good = np.isfinite(values)
+    count = good.sum(axis=0)
+    filled = np.where(good, values, 0.0)
+    mean = filled.sum(axis=0) / np.maximum(count, 1)
+    m2 = (np.where(good, values - mean, 0.0) ** 2).sum(axis=0)
+    base = flat[:, np.maximum(wanted.baseline, 0)]
+    better = ((values < base) & (wanted.baseline >= 0)).sum(axis=0)
+    codes = failures[:, wanted.place // n_shifts]
+    broken = np.argwhere(codes > 0)
+    reasons = codes[broken[:, 0], broken[:, 1]]
+    sizes, bins, counts = _histograms(values, good)
+    return BlockSums(
+        index=index,
+        replicates=replicates,
+        count=count,
+        mean=mean,
+        m2=m2,
+        better=better,
+        bin_sizes=sizes,
+        bins=bins,
+        bin_counts=counts,
+        failures=np.column_stack([broken, reasons]).astype(np.int64),
+        seconds=seconds,
+    )
+
+
+def _histograms(
+    values: NDArray[np.float64], good: NDArray[np.bool_]
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """Sparse histograms of log(value) in bins of 1 %, one after the other."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        place = np.floor(np.log(values) / _LOG_BIN)
+    place = np.clip(np.nan_to_num(place, neginf=-32768.0), -32768, 32767).astype(np.int64)
+    names = (np.arange(values.shape[1]) * 65536 + place + 32768).T[good.T]
+    unique, counts = np.unique(names, return_counts=True)
+    sizes = np.bincount(unique // 65536, minlength=values.shape[1])
+    return sizes, unique % 65536 - 32768, counts

@@ -1,0 +1,55 @@
+"""Engine `sufficient`: Gaussian replicates from their sufficient statistics, whatever n and p."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from mcbrain.blocks import BlockSums, Problem, Query
+from mcbrain.engines.sampled import Bench, asked, compute, population, sizes, try_every_path
+from mcbrain.kernels.raw import make_outcome
+from mcbrain.kernels.sufficient import (
+    make_sufficient_workspace,
+    reduce_channels,
+    sufficient_block,
+)
+from mcbrain.kernels.types import open_streams
+from mcbrain.plan import block_size
+
+__all__ = ["bench", "simulate", "warm_up"]
+
+
+def bench(problem: Problem, queries: tuple[Query, ...], count: int) -> Bench:
+    """Everything that drawing `count` replicates at a time needs, allocated once."""
+    whole, size, wanted = population(problem), sizes(problem, queries), asked(problem, queries)
+    n_channels = whole.channels.shape[0]
+    people = reduce_channels(whole, size.n_brain)
+    work = make_sufficient_workspace(people, size, wanted.rows, wanted.shifts)
+    outcome = make_outcome(people, wanted.rows, wanted.shifts, count)
+
+    def draw(index: int) -> None:
+        streams = open_streams(problem.seed, problem.words, index)
+        rows, shifts = wanted.rows, wanted.shifts
+        sufficient_block(people, n_channels, streams, size, rows, shifts, work, outcome)
+
+    return Bench(draw, outcome, wanted)
+
+
+def simulate(
+    problem: Problem, queries: tuple[Query, ...], indices: Sequence[int]
+) -> list[BlockSums]:
+    """Blocks of a sufficient problem.
+
+    Parameters
+    ----------
+    problem : Problem
+    queries : tuple of Query
+        Columns of the sums.
+    indices : sequence of int
+        Block numbers.
+    """
+    return compute(bench(problem, queries, block_size(problem)), indices)
+
+
+def warm_up() -> None:
+    """Compile the kernels, or load them from the cache."""
+    try_every_path("sufficient", simulate)

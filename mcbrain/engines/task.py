@@ -1,0 +1,102 @@
+"""Task problems: sums over the spectrum of the penalised block (theory/README.md 3, 4b)."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mcbrain.blocks import BlockSums, Problem
+from mcbrain.kernels.spectrum import task_block
+from mcbrain.kernels.streams import open_stream
+from mcbrain.plan import block_size
+from mcbrain.task_stage import KINDS, TaskStatistic, task_statistics
+
+__all__ = ["simulate", "warm_up"]
+
+Floats = NDArray[np.float64]
+
+_BLOCKS, _PILOT = 0, 1  # roles: replicates, and the pilot that sets the control coefficients
+_PILOT_REPLICATES = 256
+
+
+def simulate(
+    problem: Problem, statistics: tuple[TaskStatistic, ...], indices: Sequence[int]
+) -> list[BlockSums]:
+    """Blocks of a task problem, each value less its control variates.
+
+    The controls are the sums of t and t^2 over the spectrum, whose means are known. Their
+    coefficients come from a stream of their own, so that the means stay unbiased.
+
+    Parameters
+    ----------
+    problem : Problem
+    statistics : tuple of TaskStatistic
+        Columns of the sums.
+    indices : sequence of int
+        Block numbers.
+    """
+    ridges = tuple(sorted({s.z for s in statistics}))
+    columns = [len(ridges) * KINDS.index(s.kind) + ridges.index(s.z) for s in statistics]
+    if statistics == task_statistics(ridges):  # the usual case, in which no search is needed
+        columns = np.arange(len(statistics)).reshape(len(KINDS), -1).T.ravel().tolist()
+    coefficients = _coefficients(problem, ridges)
+    blocks = []
+    for index in indices:
+        begun = time.thread_time()
+        values, controls = _draw(problem, ridges, index, _BLOCKS, block_size(problem))
+        values = (values - coefficients[0] * controls[0] - coefficients[1] * controls[1])[columns]
+        blocks.append(_sums(index, values, begun))
+    return blocks
+
+
+def _draw(
+    problem: Problem, ridges: tuple[float, ...], index: int, role: int, size: int
+) -> tuple[Floats, Floats]:
+    """Statistics (4 ridges, replicates), kind by kind, and controls (2, replicates)."""
+    out, controls = np.empty((size, len(KINDS), len(ridges))), np.empty((size, 2))
+    stream = open_stream(problem.seed, problem.words, index, role)
+    task_block(stream, problem["n_prime"], problem["q"], np.array(ridges), out, controls)
+    values = np.ascontiguousarray(out.reshape(size, -1).T)
+    return values, np.ascontiguousarray(controls.T)
+
+
+@lru_cache(maxsize=64)
+def _coefficients(problem: Problem, ridges: tuple[float, ...]) -> Floats:
+    """Least-squares coefficients of each statistic on the controls, shape (2, 4 ridges, 1).
+
+    Sums run along the contiguous axis, so that a ridge's coefficients never depend on its company.
+    """
+    values, controls = _draw(problem, ridges, 0, _PILOT, _PILOT_REPLICATES)
+    y = values - values.mean(axis=1, keepdims=True)
+    first, second = controls - controls.mean(axis=1, keepdims=True)
+    # The second control counts for what the first leaves of it, so that both stand alone.
+    share = (first * second).sum() / (first**2).sum()
+    second = second - share * first
+    on_second = (y * second).sum(axis=1) / (second**2).sum()
+    on_first = (y * first).sum(axis=1) / (first**2).sum() - share * on_second
+    return np.stack([on_first, on_second])[:, :, None]
+
+
+def _sums(index: int, values: Floats, begun: float) -> BlockSums:
+    n, replicates = values.shape
+    mean = values.mean(axis=1)
+    return BlockSums(
+        index=index,
+        replicates=replicates,
+        count=np.full(n, replicates),
+        mean=mean,
+        m2=((values - mean[:, None]) ** 2).sum(axis=1),
+        better=np.zeros(n, np.int64),
+        bin_sizes=np.zeros(0, np.int64),
+        seconds=time.thread_time() - begun,
+    )
+
+
+def warm_up() -> None:
+    """Compile the kernel, or load it from the cache."""
+    problem = Problem("task", (("n_prime", 4), ("q", 3)), seed=0)
+    simulate(problem, task_statistics([1.0]), [0])
