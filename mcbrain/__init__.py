@@ -1,0 +1,65 @@
+"""What brain data is worth: Monte-Carlo engines and exact laws.
+
+Every public name is imported when it is used, so that `import mcbrain` stays light.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "InputError": "mcbrain.errors",
+    "Model": "mcbrain.model",
+    "Study": "mcbrain.study",
+    "load_study": "mcbrain.study",
+    "run": "mcbrain.runner",
+    "simulate": "mcbrain.runner",
+    "predict": "mcbrain.law",
+    "value": "mcbrain.worth.value",
+    "allocate": "mcbrain.worth.budget",
+    "BEFSRegressor": "mcbrain.befs",
+    "BrainEncoder": "mcbrain.befs",
+    "appraise": "mcbrain.appraisal",
+}
+
+__all__ = [
+    "BEFSRegressor",
+    "BrainEncoder",
+    "InputError",
+    "Model",
+    "Study",
+    "allocate",
+    "appraise",
+    "load_study",
+    "predict",
+    "run",
+    "simulate",
+    "value",
+]
+
+if TYPE_CHECKING:
+    from mcbrain.appraisal import appraise
+    from mcbrain.befs import BEFSRegressor, BrainEncoder
+    from mcbrain.errors import InputError
+    from mcbrain.law import predict
+    from mcbrain.model import Model
+    from mcbrain.runner import run, simulate
+    from mcbrain.study import Study, load_study
+    from mcbrain.worth.budget import allocate
+    from mcbrain.worth.value import value
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'mcbrain' has no attribute {name!r}")
+    value = getattr(import_module(_HOMES[name]), name)
+    # A module of the same name (mcbrain.runner) would otherwise shadow the function.
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

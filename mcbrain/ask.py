@@ -1,0 +1,66 @@
+"""A study from Python values instead of a file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+
+from mcbrain.errors import InputError
+from mcbrain.model import Model
+from mcbrain.study import Study, study_from_table
+
+__all__ = ["adhoc_study"]
+
+_TUNED = {"ols": 0.0, "ridge": "optimal", "befs": "optimal", "befs-oracle": "optimal"}
+
+
+def adhoc_study(
+    model: Model,
+    n_task: int | Iterable[int],
+    n_brain: int | Iterable[int],
+    estimators: Mapping[str, Any] | None,
+    shifts: Iterable[str],
+    *,
+    seed: int,
+    rank: int | None = None,
+    encoding_penalty: float = 0.0,
+    penalty_scale: str = "per-sample",
+    precision: Mapping[str, Any] | None = None,
+    engine: str = "auto",
+    law: bool = True,
+    name: str = "simulate",
+) -> Study:
+    """A study from Python values, one model.
+
+    Raises
+    ------
+    InputError
+        As for a study file.
+    """
+    if not isinstance(model, Model):
+        raise InputError(f"model = {model!r}: an mcbrain.Model is allowed")
+    settings = {key: value for key, value in model.given().items() if value is not None}
+    return study_from_table(
+        {
+            "name": name,
+            "seed": seed,
+            "model": {k: [list(v)] if isinstance(v, tuple) else v for k, v in settings.items()},
+            "design": {"n_task": _whole_numbers(n_task), "n_brain": _whole_numbers(n_brain)},
+            "encoding": {"penalty": encoding_penalty} | ({} if rank is None else {"rank": rank}),
+            "estimators": {**(estimators or _TUNED), "penalty_scale": penalty_scale},
+            "shifts": [shifts] if isinstance(shifts, str) else list(shifts),
+            "precision": dict(precision or {}),
+            "engine": {"kind": engine, "law": law},
+        }
+    )
+
+
+def _whole_numbers(value: int | Iterable[int]) -> Any:
+    """Python and NumPy whole numbers as TOML holds them; anything else is refused later."""
+    if isinstance(value, (np.integer, np.ndarray)):
+        value = value.tolist()
+    if isinstance(value, Iterable) and not isinstance(value, (str, bytes, Mapping)):
+        return [v.item() if isinstance(v, np.generic) else v for v in value]
+    return value

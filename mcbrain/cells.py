@@ -1,0 +1,105 @@
+"""One choice set under one shift: the risk from its two stages, with its standard error.
+
+The risk is linear in the moments of either stage (theory/README.md 4d), so the deviations of the
+moments, block by block, give those of every risk.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mcbrain.task_stage import TASK_FIELDS, TaskEstimate
+from mcbrain.theory import exact
+
+__all__ = ["BRAIN_FIELDS", "BrainEstimate", "Cell", "combine"]
+
+Floats = NDArray[np.float64]
+
+# Fields of BrainMoments that depend on brain data; the others are constants of signal and shift.
+BRAIN_FIELDS = ("m_hat", "trace", "m_hat_trace", "residual", "missed_signal", "missed_drift")
+
+
+@dataclass(frozen=True)
+class BrainEstimate:
+    """BrainMoments, and from blocks the covariance of BRAIN_FIELDS, (6, 6)."""
+
+    mean: exact.BrainMoments
+    covariance: Floats | None = None
+
+
+@dataclass(frozen=True)
+class Cell:
+    """Risk of the choices that spare one subspace, under one shift at one n_brain.
+
+    Attributes
+    ----------
+    mean : ndarray, shape (choices, n_task, noises)
+        Infinite where the expectation is.
+    brain_variance : ndarray, shape (choices, n_task, noises)
+        Of the mean, from the blocks of the brain problem; zero without one.
+    task_deviation : ndarray, shape (choices, n_task, noises, groups), or None
+        Jackknife deviations from the blocks of the task problems: their sum of squares is the
+        variance. Choices of one rank share blocks, so deviations give joint errors too.
+    """
+
+    mean: Floats
+    brain_variance: Floats
+    task_deviation: Floats | None
+
+    @property
+    def error(self) -> Floats:
+        """Standard error of the mean: each stage's own, added in squares."""
+        variance = self.brain_variance
+        if self.task_deviation is not None:
+            variance = variance + (self.task_deviation**2).sum(axis=-1)
+        return np.asarray(np.sqrt(variance))
+
+
+def combine(
+    task: TaskEstimate, brain: BrainEstimate, setting: dict[str, Any], scale: float
+) -> Cell:
+    """The risk of theory/README.md 4b from the moments of its two stages.
+
+    Parameters
+    ----------
+    task : TaskEstimate
+    brain : BrainEstimate
+    setting : dict
+        n_task, rank, input_dim and task_noise, as `exact.excess_risk` takes them.
+    scale : float
+        |beta|^2.
+    """
+    mean = exact.excess_risk(task.mean, brain.mean, **setting)
+    variance, deviation = np.zeros_like(mean), None
+    with np.errstate(invalid="ignore"):
+        if brain.covariance is not None:
+            slope = _slopes(task.mean, brain.mean, BRAIN_FIELDS, setting)
+            pulled = np.einsum("ij,j...->i...", brain.covariance, slope)
+            variance = np.maximum((slope * pulled).sum(axis=0), 0.0)
+        if task.deviation is not None:
+            slope = _slopes(task.mean, brain.mean, TASK_FIELDS, setting)
+            deviation = np.einsum("f...,f...g->...g", slope, task.deviation) * scale
+    return Cell(mean * scale, variance * scale**2, deviation)
+
+
+def _slopes(
+    task: exact.TaskMoments,
+    brain: exact.BrainMoments,
+    names: tuple[str, ...],
+    setting: dict[str, Any],
+) -> Floats:
+    """Derivatives of the risk by some of the moments, shape (names, choices, n_task, noises).
+
+    The risk at all of them zero, and at each of them one: a single evaluation.
+    """
+    units = np.eye(len(names) + 1)[1:].reshape(len(names), -1, 1, 1, 1)
+    values = dict(zip(names, units, strict=True))
+    if names == TASK_FIELDS:
+        risk = exact.excess_risk(exact.TaskMoments(**values), brain, **setting)
+    else:
+        risk = exact.excess_risk(task, replace(brain, **values), **setting)
+    return np.asarray(risk[1:] - risk[0])

@@ -1,0 +1,243 @@
+"""The command line: parse, call, print (interface: `mcbrain --help`)."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from mcbrain import cli_appraise, cli_validate, cli_worth
+from mcbrain.cli_options import estimator_settings, with_model
+from mcbrain.errors import InputError
+from mcbrain.model import Model
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    name="mcbrain",
+    help="What brain data is worth for machine learning: Monte-Carlo engines and exact laws.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+_Out = Annotated[Path | None, typer.Option("--out", help="Results folder [results/NAME].")]
+_Threads = Annotated[int | None, typer.Option(help="Threads; no number depends on it [all cores].")]
+
+
+for _commands in (cli_worth, cli_appraise, cli_validate):
+    _commands.register(app)
+
+
+def main() -> None:
+    """Entry point: one sentence and status 2 for a user's mistake, 130 when interrupted."""
+    signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        status = app(standalone_mode=False)
+    except InputError as error:
+        _complain(str(error))
+        status = 2
+    except (KeyboardInterrupt, typer.Abort):
+        _complain("interrupted; everything finished is kept, run again to resume")
+        status = 130
+    except BrokenPipeError:
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115, PTH123 - the reader has gone
+        status = 0
+    except OSError as error:
+        _complain(f"{error.filename or 'file'}: {error.strerror or error}")
+        status = 2
+    except Exception as error:  # click reports its own usage errors in this way
+        if not hasattr(error, "format_message"):
+            raise
+        _complain(error.format_message())
+        status = 2
+    sys.exit(status or 0)
+
+
+def _interrupt(number: int, frame: Any) -> None:
+    raise KeyboardInterrupt
+
+
+def _complain(sentence: str) -> None:
+    print("mcbrain: " + " ".join(sentence.split()), file=sys.stderr)
+
+
+def _version(value: bool) -> None:
+    if value:
+        from mcbrain import __version__
+
+        print(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """What brain data is worth for machine learning: Monte-Carlo engines and exact laws."""
+
+
+@app.command()
+def run(
+    study: Annotated[str, typer.Argument(help="TOML file, or name of a shipped study.")],
+    out: _Out = None,
+    precision: Annotated[
+        float | None, typer.Option(help="Target standard error / mean, instead of the study's.")
+    ] = None,
+    engine: Annotated[
+        str | None, typer.Option(help="auto, raw, sufficient, spectral or law.")
+    ] = None,
+    threads: _Threads = None,
+    seed: Annotated[int | None, typer.Option(help="Seed, instead of the study's.")] = None,
+    max_time: Annotated[
+        str | None, typer.Option(help="Stop cleanly after this long: 90s, 10m, 2h.")
+    ] = None,
+    cluster: Annotated[
+        str | None, typer.Option(help="Address of a dask.distributed scheduler.")
+    ] = None,
+    fresh: Annotated[
+        bool, typer.Option("--fresh", help="Start over; what is there is moved aside.")
+    ] = False,
+) -> None:
+    """Run a study; run it again to resume."""
+    from mcbrain.progress import TerminalReporter
+    from mcbrain.runner import run as run_study
+    from mcbrain.runner import with_overrides
+    from mcbrain.study import load_study
+    from mcbrain.tables import print_results
+
+    loaded = with_overrides(load_study(study), precision=precision, engine=engine, seed=seed)
+    reporter = TerminalReporter(loaded)
+    outcome = run_study(
+        loaded,
+        out,
+        threads=threads,
+        cluster=cluster,
+        max_time=None if max_time is None else _seconds(max_time),
+        fresh=fresh,
+        reporter=reporter,
+    )
+    print_results(outcome.folder / "results.arrow", limit=24)
+    reporter.close(outcome)
+    if outcome.unmet:
+        raise typer.Exit(1)
+
+
+@app.command()
+def studies() -> None:
+    """List the shipped studies."""
+    from mcbrain.study import shipped_studies
+
+    for name, path in shipped_studies().items():
+        first = path.read_text(encoding="utf-8").splitlines()[0]
+        print(f"{name:18s} {first.lstrip('# ')}")
+
+
+@app.command()
+def show(
+    path: Annotated[Path, typer.Argument(help="Results folder or Arrow file.")],
+    columns: Annotated[
+        str | None, typer.Option(help="Columns, separated by commas; 'all' for every column.")
+    ] = None,
+    where: Annotated[
+        list[str] | None,
+        typer.Option(help="Condition such as estimator=befs or 'n_task>=100'; may be repeated."),
+    ] = None,
+    limit: Annotated[int, typer.Option(min=1, help="Rows to print at most.")] = 100,
+) -> None:
+    """Print results as a table."""
+    from mcbrain.tables import print_results
+
+    print_results(path, columns=columns, where=where or [], limit=limit)
+
+
+@app.command()
+def warmup(
+    study: Annotated[str | None, typer.Argument(help="Study whose kernels are needed.")] = None,
+    everything: Annotated[bool, typer.Option("--all", help="Every engine's kernels.")] = False,
+) -> None:
+    """Compile what a study needs, once, ahead of time."""
+    from mcbrain.engines import choose, warm_up
+    from mcbrain.study import load_study
+
+    engines = ["raw", "sufficient", "spectral"] if everything else ["raw"]
+    if study is not None:
+        engines = [choose(load_study(study))[0]]
+    for engine in engines:
+        print(f"engine {engine}: kernels ready after {warm_up(engine):.1f} s")
+
+
+@app.command()
+@with_model
+def predict(
+    model: Model,
+    n_task: Annotated[list[int], typer.Option(help="Task samples; may be repeated.")],
+    n_brain: Annotated[list[int], typer.Option(help="Brain samples; may be repeated.")],
+    estimator: Annotated[
+        list[str] | None,
+        typer.Option(help="NAME=RULE, such as befs=optimal; may be repeated [the tuned ones]."),
+    ] = None,
+    shift: Annotated[
+        list[str] | None, typer.Option(help="Such as brain-insensitive:4; may be repeated [id].")
+    ] = None,
+    rank: Annotated[int | None, typer.Option(help="Rank of stage 1 [measured latents].")] = None,
+) -> None:
+    """Predict the risk of each estimator from the laws alone."""
+    from mcbrain.law import predict as predict_table
+    from mcbrain.tables import print_table
+
+    table = predict_table(
+        model, n_task, n_brain, estimator_settings(estimator or []), shift or ["id"], rank=rank
+    )
+    print_table(table, ["n_task", "n_brain", "estimator", "penalty", "shift", *_PREDICTED])
+
+
+@app.command()
+def replay(
+    folder: Annotated[Path, typer.Argument(help="Results folder of a raw study.")],
+    point: Annotated[int, typer.Option(help="Column `point` of the results.")],
+    replicate: Annotated[int, typer.Option(help="Number of the replicate, from 0.")],
+    save: Annotated[Path | None, typer.Option(help="Where to keep the data, as .npz.")] = None,
+) -> None:
+    """Draw and solve one raw replicate again."""
+    from mcbrain.replay import replay as replay_one
+
+    again = replay_one(folder, point, replicate)
+    print(f"block {again.block}, replicate {again.place} of it")
+    for row in again.rows:
+        name = f"{row['estimator']:14s} {row['penalty']:<12.6g} {row['shift']:24s}"
+        print(f"{name} {row['excess']:.17g} {row['failure']}".rstrip())
+    print("the same inputs without mcbrain:\n" + again.recipe)
+    if save is not None:
+        again.save(save)
+        print(f"data and excess risks: {save}")
+
+
+@app.command()
+def export(
+    folder: Annotated[Path, typer.Argument(help="Results folder or Arrow file.")],
+    form: Annotated[str, typer.Option("--format", help="parquet or csv.")] = "parquet",
+) -> None:
+    """Write the results for tools that do not read Arrow."""
+    from mcbrain.tables import export_results
+
+    print(f"wrote {export_results(folder, form)}")
+
+
+_PREDICTED = ("predicted", "prediction", "status")
+
+
+def _seconds(text: str) -> float:
+    """A duration such as 90, 90s, 10m or 2h, in seconds."""
+    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([smh]?)\s*", text)
+    if not match:
+        raise InputError(f"--max-time {text}: the form is a number with s, m or h, such as 2h")
+    return float(match[1]) * {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0}[match[2]]

@@ -1,0 +1,96 @@
+"""Model options of the commands that take a model on the command line, from the fields of Model."""
+
+from __future__ import annotations
+
+import inspect
+import json
+from collections.abc import Callable
+from functools import wraps
+from typing import Annotated, Any
+
+import typer
+
+from mcbrain.errors import InputError
+from mcbrain.model import Model
+
+__all__ = ["estimator_settings", "with_model"]
+
+# Option, type, default and help of each model field; the defaults are the README's example.
+_FIELDS: dict[str, tuple[Any, Any, str]] = {
+    "input_dim": (int, 100, "d, dimension of the input."),
+    "latent_dim": (int, 5, "k, brain latents."),
+    "n_channels": (int, 50, "p, recorded channels."),
+    "misalignment": (float, 0.0, "m, share of the task that the brain does not represent."),
+    "task_noise": (float | None, None, "sigma_y; or give --snr-task [1]."),
+    "snr_task": (float | None, None, "|beta|^2 / sigma_y^2."),
+    "neural_noise": (float | None, None, "sigma_r; or give --snr-brain [1]."),
+    "snr_brain": (float | None, None, "1 / (sigma_r^2 sum a_j^2 / D_j^2)."),
+    "latent_gains": (str, "1.0", "D: a number, or one per latent as [2.0, 1.0, ...]."),
+    "measured_latents": (int | None, None, "k_m, latents that the recordings expose [all]."),
+    "task_loadings": (str | None, None, "a: one per latent as [1.0, 0.5, ...] [equal]."),
+    "signal_norm": (float, 1.0, "|beta|."),
+}
+
+
+def with_model(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the model options; it receives a Model as `model`.
+
+    Parameters
+    ----------
+    command : callable
+        With a parameter `model`; its other parameters stay as they are.
+    """
+    own = inspect.signature(command, eval_str=True)
+    mine = [p for p in own.parameters.values() if p.name != "model"]
+    added = [
+        inspect.Parameter(
+            name,
+            inspect.Parameter.KEYWORD_ONLY,
+            default=default,
+            annotation=Annotated[kind, typer.Option(help=text, rich_help_panel="Model")],
+        )
+        for name, (kind, default, text) in _FIELDS.items()
+    ]
+
+    @wraps(command)
+    def wrapper(**options: Any) -> None:
+        settings = {name: options.pop(name) for name in _FIELDS}
+        for name in ("latent_gains", "task_loadings"):
+            if settings[name] is not None:
+                settings[name] = _numbers(name, settings[name])
+        command(model=Model(**settings), **options)
+
+    parameters = [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in mine] + added
+    wrapper.__signature__ = own.replace(parameters=parameters)  # type: ignore[attr-defined]
+    wrapper.__annotations__ = {p.name: p.annotation for p in parameters}
+    del wrapper.__wrapped__
+    return wrapper
+
+
+def estimator_settings(options: list[str]) -> dict[str, Any] | None:
+    """Estimators from NAME=RULE options, such as befs=optimal or ridge=0.3; None for none.
+
+    Raises
+    ------
+    InputError
+        An option without `=`.
+    """
+    settings: dict[str, Any] = {}
+    for option in options:
+        name, sign, rule = option.partition("=")
+        if not sign:
+            raise InputError(f"--estimator {option}: the form is NAME=RULE, such as befs=optimal")
+        try:
+            value: Any = float(rule)
+        except ValueError:
+            value = rule
+        settings.setdefault(name, []).append(value)
+    return settings or None
+
+
+def _numbers(name: str, text: str) -> Any:
+    try:
+        value = json.loads(text)
+    except ValueError:
+        raise InputError(f"--{name.replace('_', '-')} {text}: a number or [a, list]") from None
+    return value

@@ -1,0 +1,175 @@
+"""The main loop: blocks of many problems through a pool, each problem stopping on its own."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
+from dataclasses import dataclass, field
+
+from mcbrain.blocks import BlockSums, Job, looks
+from mcbrain.plan import Statistic, Work
+from mcbrain.store import BlockStore
+
+__all__ = ["Conductor", "Tally"]
+
+_JOB_SECONDS = 0.1
+_MAX_JOB_BLOCKS = 256
+
+
+@dataclass
+class Tally:
+    """What has been done so far, for progress and for the closing line."""
+
+    problems: int = 0
+    blocks: int = 0
+    replicates: int = 0
+    stopped: bool = False
+
+
+@dataclass
+class _Active:
+    """One problem on its way: which look is being filled, what is still unmet, what is out."""
+
+    work: Work
+    looks: list[int]
+    queries: tuple[Statistic, ...]
+    look: int = 0
+    out: int = 0
+    waiting: deque[Job] = field(default_factory=deque)
+
+
+class Conductor:
+    """Runs works to their ends.
+
+    Parameters
+    ----------
+    store : BlockStore
+    executor : Executor
+    slots : int
+        Blocks that can run at once.
+    simulate : callable
+        Job -> list of BlockSums.
+    report : callable
+        Called with the Tally after each finished job.
+    deadline : float, optional
+        `time.monotonic()` after which no new block is started.
+    """
+
+    def __init__(
+        self,
+        store: BlockStore,
+        executor: Executor,
+        slots: int,
+        simulate: Callable[[Job], list[BlockSums]],
+        report: Callable[[Tally], None] = lambda tally: None,
+        deadline: float | None = None,
+    ) -> None:
+        self.store, self.executor, self.slots = store, executor, slots
+        self.simulate, self.report, self.deadline = simulate, report, deadline
+        self.tally = Tally()
+        self._pace: dict[str, float] = {}
+
+    def run(self, works: Iterator[Work]) -> Tally:
+        """Compute every block that the works still need, in any order, and keep each at once."""
+        flying: dict[Future[list[BlockSums]], tuple[_Active, Job]] = {}
+        ready: deque[_Active] = deque()
+        source = iter(works)
+        exhausted = False
+        try:
+            while True:
+                while len(flying) < 2 * self.slots and not self._late():
+                    if not ready and not exhausted:
+                        work = next(source, None)
+                        exhausted = work is None
+                        if work is not None and (begun := self._begin(work)):
+                            ready.append(begun)
+                        continue
+                    if not ready:
+                        break
+                    active = ready[0]
+                    job = active.waiting.popleft()
+                    if not active.waiting:
+                        ready.popleft()
+                    active.out += 1
+                    flying[self.executor.submit(self.simulate, job)] = (active, job)
+                if not flying:
+                    self.tally.stopped = self._late() and not (exhausted and not ready)
+                    return self.tally
+                for future in wait(flying, timeout=1.0, return_when=FIRST_COMPLETED).done:
+                    active, job = flying.pop(future)
+                    self._keep(active, job, future.result())
+                    if active.out == 0 and not active.waiting and self._advance(active):
+                        ready.append(active)
+                self.report(self.tally)
+        finally:
+            self._collect(flying)
+            self.store.flush()
+
+    def _late(self) -> bool:
+        return self.deadline is not None and time.monotonic() > self.deadline
+
+    def _collect(self, flying: dict[Future[list[BlockSums]], tuple[_Active, Job]]) -> None:
+        """On the way out after an interruption: what runs is finished and kept."""
+        running = {f: v for f, v in flying.items() if not f.cancel()}
+        for future, (active, job) in running.items():
+            if future.exception() is None:
+                self._keep(active, job, future.result())
+
+    def _begin(self, work: Work) -> _Active | None:
+        active = _Active(work, looks(work.max_blocks), work.queries)
+        if not self._advance(active):
+            return None
+        return active
+
+    def _advance(self, active: _Active) -> bool:
+        """Find the next blocks that a problem needs; False when it is finished."""
+        work = active.work
+        while active.queries:
+            size = active.looks[active.look]
+            stored = self.store.of(work.problem)
+            wanted = work.with_baselines(active.queries)
+            missing = stored.missing([q.id for q in wanted], size)
+            if missing:
+                active.waiting = self._jobs(work, missing)
+                return True
+            series = stored.series([q.id for q in active.queries]).head(size)
+            good = work.done(series, active.queries)
+            active.queries = tuple(
+                q for q, fine in zip(active.queries, good, strict=True) if not fine
+            )
+            active.look += 1
+            if active.look == len(active.looks):
+                break
+        self.tally.problems += 1
+        self.store.release(work.problem)
+        return False
+
+    def _jobs(self, work: Work, missing: dict[int, tuple[int, ...]]) -> deque[Job]:
+        """Missing blocks, cut into jobs of about a tenth of a second."""
+        by_id = {q.id: q for q in work.queries}
+        pace = self._pace.get(work.problem.kind, _JOB_SECONDS / 4)
+        length = max(1, min(_MAX_JOB_BLOCKS, round(_JOB_SECONDS / max(pace, 1e-6))))
+        length = max(1, min(length, -(-len(missing) // self.slots)))
+        groups: dict[tuple[int, ...], list[int]] = {}
+        for index, statistics in missing.items():
+            groups.setdefault(statistics, []).append(index)
+        jobs: deque[Job] = deque()
+        for statistics, indices in groups.items():
+            queries = work.with_baselines(tuple(by_id[s] for s in statistics))
+            for start in range(0, len(indices), length):
+                jobs.append(Job(work.problem, queries, tuple(indices[start : start + length])))
+        return jobs
+
+    def _keep(self, active: _Active, job: Job, blocks: list[BlockSums]) -> None:
+        active.out -= 1
+        statistics = tuple(q.id for q in job.queries)
+        for sums in blocks:
+            self.store.add(job.problem, statistics, sums)
+            self.tally.blocks += 1
+            self.tally.replicates += sums.replicates
+        if blocks:
+            latest = sum(s.seconds for s in blocks) / len(blocks)
+            kind = job.problem.kind
+            self._pace[kind] = 0.5 * self._pace.get(kind, latest) + 0.5 * latest

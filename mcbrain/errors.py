@@ -1,0 +1,32 @@
+"""The two kinds of mistake that mcbrain reports in one sentence instead of a traceback."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+__all__ = ["InputError", "StoreError", "did_you_mean"]
+
+
+class InputError(ValueError):
+    """What the user wrote cannot be used; the message says what, where and what is allowed."""
+
+
+class StoreError(InputError):
+    """A results folder cannot be used as it is: in use, of another study, damaged or newer."""
+
+
+def did_you_mean(name: str, allowed: Iterable[str]) -> str:
+    """End of a sentence: the closest allowed name, or all of them.
+
+    Parameters
+    ----------
+    name : str
+        What was written.
+    allowed : iterable of str
+        What could have been written.
+    """
+    choices = sorted(allowed)
+    close = difflib.get_close_matches(name, choices, n=1)
+    listing = ", ".join(choices)
+    return f"did you mean '{close[0]}'? Allowed: {listing}" if close else f"allowed: {listing}"

@@ -1,0 +1,381 @@
+"""The population: task and brain as noisy readings of the same latents (theory/README.md 1)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mcbrain.errors import InputError, did_you_mean
+
+__all__ = ["MODEL_FIELDS", "InputLaw", "MeasuredBlock", "Model", "toml_value"]
+
+Floats = NDArray[np.float64]
+
+_LAWS = ("gaussian", "student", "rademacher", "uniform", "laplace", "sparse")
+_MAX_DIM = 20_000
+
+
+@dataclass(frozen=True)
+class InputLaw:
+    """Law of the independent input components: its name and its parameter, if it has one."""
+
+    name: str
+    parameter: float = math.nan
+
+
+@dataclass(frozen=True)
+class MeasuredBlock:
+    """What the exact laws are written in: |beta| = 1 and unmeasured latents folded away.
+
+    Attributes
+    ----------
+    misalignment : float
+        m_eff, the share of beta that the measured latents do not span.
+    loadings : ndarray, shape (k_m,)
+        Unit vector: the task's loadings on the measured latents.
+    gains : ndarray, shape (k_m,)
+        Gains of the measured latents.
+    task_noise : float
+        sigma_y / |beta|.
+    neural_noise : float
+        sigma_r.
+    """
+
+    misalignment: float
+    loadings: Floats
+    gains: Floats
+    task_noise: float
+    neural_noise: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Model:
+    """The linear Gaussian model of a task and of recordings, and its departures.
+
+    Parameters
+    ----------
+    input_dim : int
+        d, dimension of the input.
+    latent_dim : int
+        k, number of brain latents, at most `input_dim`.
+    n_channels : int
+        p, recorded channels, at least `measured_latents`.
+    misalignment : float
+        m in [0, 1], the share of the task weights outside the brain's span; 0 when k = d.
+    task_noise, snr_task : float
+        sigma_y, or |beta|^2 / sigma_y^2 in its place. Default: sigma_y = 1.
+    neural_noise, snr_brain : float
+        sigma_r, or 1 / (sigma_r^2 sum a_j^2 / D_j^2) in its place. Default: sigma_r = 1.
+    latent_gains : float or sequence of float, shape (k,)
+        D, gain of each latent in the recordings.
+    measured_latents : int, optional
+        k_m, the first latents that the recordings expose; default all.
+    task_loadings : sequence of float, shape (k,), optional
+        a, how the task loads on the latents, normalised here; default equal.
+    signal_norm : float
+        |beta|.
+    inputs, basis, covariance, latents, neural_law, baseline_rate
+        Law of the inputs, latents and recordings; see theory/README.md 1.
+
+    Raises
+    ------
+    InputError
+        A value that is out of range, of the wrong type, or that contradicts another.
+    """
+
+    input_dim: int
+    latent_dim: int
+    n_channels: int
+    misalignment: float = 0.0
+    task_noise: float | None = None
+    snr_task: float | None = None
+    neural_noise: float | None = None
+    snr_brain: float | None = None
+    latent_gains: float | Sequence[float] = 1.0
+    measured_latents: int | None = None
+    task_loadings: Sequence[float] | None = None
+    signal_norm: float = 1.0
+    inputs: str = "gaussian"
+    basis: str = "haar"
+    covariance: str = "identity"
+    latents: str = "linear"
+    neural_law: str = "gaussian"
+    baseline_rate: float | None = None
+
+    def __post_init__(self) -> None:
+        set_ = object.__setattr__
+        d = _integer("input_dim", self.input_dim, 1, _MAX_DIM)
+        k = _integer("latent_dim", self.latent_dim, 1, _MAX_DIM)
+        if k > d:
+            raise InputError(f"latent_dim = {k}: allowed is 1 to input_dim = {d}")
+        p = _integer("n_channels", self.n_channels, 1, 100 * _MAX_DIM)
+        measured = k if self.measured_latents is None else self.measured_latents
+        set_(self, "measured_latents", _integer("measured_latents", measured, 1, k))
+        if p < self.k_m:
+            raise InputError(
+                f"n_channels = {p}: at least measured_latents = {self.k_m} channels are needed"
+            )
+        set_(self, "misalignment", _number("misalignment", self.misalignment, 0.0, 1.0))
+        if d == k and self.misalignment > 0:
+            raise InputError(
+                f"misalignment = {self.misalignment}: with latent_dim = input_dim = {d} the brain "
+                "spans every input, so only 0 is allowed"
+            )
+        set_(self, "signal_norm", _number("signal_norm", self.signal_norm, 1e-150, 1e150))
+        self._settle_vectors()
+        self._settle_laws()
+        self._settle_noises()
+
+    def _settle_vectors(self) -> None:
+        k, set_ = self.latent_dim, object.__setattr__
+        gains = self.latent_gains
+        if isinstance(gains, (int, float)) and not isinstance(gains, bool):
+            set_(self, "latent_gains", _number("latent_gains", gains, 0.0, 1e150))
+        else:
+            set_(self, "latent_gains", _vector("latent_gains", gains, k, low=0.0))
+        if self.task_loadings is not None:
+            loadings = _vector("task_loadings", self.task_loadings, k, low=-1e150)
+            if not any(loadings):
+                raise InputError("task_loadings: at least one loading must differ from 0")
+            set_(self, "task_loadings", loadings)
+
+    def _settle_laws(self) -> None:
+        set_ = object.__setattr__
+        _choice("basis", self.basis, ("haar", "axes"))
+        _choice("latents", self.latents, ("linear", "tanh"))
+        _choice("neural_law", self.neural_law, ("gaussian", "poisson"))
+        _ = self.input_law, self.spectrum_exponent
+        if self.neural_law == "gaussian" and self.baseline_rate is not None:
+            raise InputError(
+                f"baseline_rate = {self.baseline_rate}: only neural_law = 'poisson' has a rate"
+            )
+        if self.neural_law == "poisson":
+            rate = 1.0 if self.baseline_rate is None else self.baseline_rate
+            set_(self, "baseline_rate", _number("baseline_rate", rate, 1e-6, 1e6))
+
+    def _settle_noises(self) -> None:
+        set_ = object.__setattr__
+        if self.task_noise is not None and self.snr_task is not None:
+            raise InputError("task_noise and snr_task are both given; one of them is allowed")
+        if self.neural_noise is not None and self.snr_brain is not None:
+            raise InputError("neural_noise and snr_brain are both given; one of them is allowed")
+        if self.snr_task is not None:
+            snr = _number("snr_task", self.snr_task, 1e-30, 1e30)
+            set_(self, "task_noise", self.signal_norm / math.sqrt(snr))
+        noise = 1.0 if self.task_noise is None else self.task_noise
+        set_(self, "task_noise", _number("task_noise", noise, 0.0, 1e150))
+        if self.neural_law == "poisson":
+            for name in ("neural_noise", "snr_brain"):
+                if getattr(self, name) is not None:
+                    raise InputError(
+                        f"{name} = {getattr(self, name)}: neural_law = 'poisson' has no recording "
+                        "noise of its own; choose baseline_rate and latent_gains instead"
+                    )
+            return
+        if self.snr_brain is not None:
+            snr = _number("snr_brain", self.snr_brain, 1e-30, 1e30)
+            set_(self, "neural_noise", math.sqrt(1.0 / (snr * self._gain_weight())))
+        noise = 1.0 if self.neural_noise is None else self.neural_noise
+        set_(self, "neural_noise", _number("neural_noise", noise, 0.0, 1e150))
+
+    def _gain_weight(self) -> float:
+        loadings, gains = self.measured_loadings, self.gains[: self.k_m]
+        if np.any(gains[loadings != 0] == 0):
+            raise InputError(
+                "snr_brain: a measured latent with gain 0 carries the task, so the signal-to-noise "
+                "ratio of the recordings is 0; give neural_noise instead"
+            )
+        used = loadings != 0
+        return float(np.sum(loadings[used] ** 2 / gains[used] ** 2))
+
+    # What follows from the parameters by algebra ------------------------------------------
+
+    @property
+    def k_m(self) -> int:
+        """Number of measured latents."""
+        assert self.measured_latents is not None
+        return self.measured_latents
+
+    @property
+    def sigma_y(self) -> float:
+        """Standard deviation of the label noise."""
+        assert self.task_noise is not None
+        return self.task_noise
+
+    @property
+    def sigma_r(self) -> float:
+        """Standard deviation of the recording noise; 0 for Poisson recordings."""
+        return 0.0 if self.neural_noise is None else self.neural_noise
+
+    @cached_property
+    def gains(self) -> Floats:
+        """D, shape (k,), 0 for unmeasured latents."""
+        gains = np.broadcast_to(np.asarray(self.latent_gains, float), self.latent_dim).copy()
+        gains[self.k_m :] = 0.0
+        return gains
+
+    @cached_property
+    def loadings(self) -> Floats:
+        """a, shape (k,), a unit vector."""
+        if self.task_loadings is None:
+            return np.full(self.latent_dim, 1.0 / math.sqrt(self.latent_dim))
+        loadings = np.asarray(self.task_loadings, float)
+        loadings = loadings / np.max(np.abs(loadings))
+        return np.asarray(loadings / np.linalg.norm(loadings))
+
+    @cached_property
+    def measured_loadings(self) -> Floats:
+        """Loadings on the measured latents, shape (k_m,), renormalised (equal when all are 0)."""
+        loadings = self.loadings[: self.k_m]
+        norm = np.linalg.norm(loadings)
+        if norm == 0:
+            return np.full(self.k_m, 1.0 / math.sqrt(self.k_m))
+        return np.asarray(loadings / norm)
+
+    @cached_property
+    def measured(self) -> MeasuredBlock:
+        """The model as the exact laws see it: |beta| = 1, measured latents only."""
+        m = self.misalignment
+        unmeasured = float(np.sum(self.loadings[self.k_m :] ** 2))
+        return MeasuredBlock(
+            misalignment=min(1.0, m + (1.0 - m) * unmeasured),
+            loadings=self.measured_loadings,
+            gains=self.gains[: self.k_m],
+            task_noise=self.sigma_y / self.signal_norm,
+            neural_noise=self.sigma_r,
+        )
+
+    @cached_property
+    def input_law(self) -> InputLaw:
+        """Law of the inputs, parsed from `inputs`."""
+        name, _, text = str(self.inputs).partition(":")
+        if name not in _LAWS:
+            raise InputError(f"inputs = {self.inputs!r}: {did_you_mean(name, _LAWS)}")
+        if name not in ("student", "sparse"):
+            if text:
+                raise InputError(f"inputs = {self.inputs!r}: '{name}' takes no parameter")
+            return InputLaw(name)
+        low, high, words = (4.0, 1e6, "nu > 4") if name == "student" else (0.0, 1.0, "0 < f <= 1")
+        value = _parameter("inputs", self.inputs, text, f"{name}:NUMBER with {words}")
+        if not low < value <= high:
+            raise InputError(f"inputs = {self.inputs!r}: allowed is {name}:NUMBER with {words}")
+        return InputLaw(name, value)
+
+    @cached_property
+    def spectrum_exponent(self) -> float:
+        """alpha of covariance = 'powerlaw:alpha'; 0 for the identity."""
+        if self.covariance == "identity":
+            return 0.0
+        name, _, text = str(self.covariance).partition(":")
+        if name != "powerlaw":
+            raise InputError(f"covariance = {self.covariance!r}: allowed: identity, powerlaw:ALPHA")
+        value = _parameter("covariance", self.covariance, text, "powerlaw:ALPHA")
+        if not 0 <= value <= 10:
+            raise InputError(f"covariance = {self.covariance!r}: allowed is an ALPHA of 0 to 10")
+        return value
+
+    @cached_property
+    def input_variances(self) -> Floats:
+        """Eigenvalues of Sigma, shape (d,), trace d."""
+        return power_spectrum(self.input_dim, self.spectrum_exponent)
+
+    @property
+    def gaussian(self) -> bool:
+        """Whether inputs, latents and recordings follow the linear Gaussian model."""
+        return (
+            self.input_law.name == "gaussian"
+            and self.latents == "linear"
+            and self.neural_law == "gaussian"
+        )
+
+    @property
+    def isotropic(self) -> bool:
+        """Whether the exact laws apply: Gaussian, with identity covariance."""
+        return self.gaussian and self.spectrum_exponent == 0.0
+
+    def given(self) -> dict[str, Any]:
+        """Fields that make this model again: an SNR is left out where its noise stands for it."""
+        return {n: getattr(self, n) for n in MODEL_FIELDS if n not in ("snr_task", "snr_brain")}
+
+    def columns(self) -> dict[str, Any]:
+        """Every model field as it stands in a results row; both noises and both SNRs are filled."""
+        row = {name: getattr(self, name) for name in MODEL_FIELDS}
+        row["latent_gains"] = toml_value(self.latent_gains)
+        loadings = self.task_loadings if self.task_loadings is not None else self.loadings
+        row["task_loadings"] = toml_value(tuple(float(x) for x in loadings))
+        row["snr_task"] = _ratio(self.signal_norm**2, self.sigma_y**2)
+        if self.neural_law == "gaussian":
+            try:
+                row["snr_brain"] = _ratio(1.0, self.sigma_r**2 * self._gain_weight())
+            except InputError:
+                row["snr_brain"] = 0.0
+        return row
+
+
+MODEL_FIELDS: tuple[str, ...] = tuple(f.name for f in fields(Model))
+
+
+def power_spectrum(dim: int, exponent: float) -> Floats:
+    """Eigenvalues proportional to j^-exponent with trace `dim`, shape (dim,)."""
+    values = np.arange(1, dim + 1, dtype=float) ** -exponent
+    return np.asarray(values * (dim / values.sum()))
+
+
+def toml_value(value: Any) -> str:
+    """A number or a sequence of numbers in TOML spelling."""
+    if isinstance(value, (tuple, list)):
+        return "[" + ", ".join(toml_value(v) for v in value) + "]"
+    return repr(value)
+
+
+def _ratio(numerator: float, denominator: float) -> float:
+    return numerator / denominator if denominator > 0 else math.inf
+
+
+def _integer(name: str, value: Any, low: int, high: int) -> int:
+    if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, np.integer)):
+        raise InputError(f"{name} = {value!r}: a whole number from {low} to {high} is allowed")
+    if not low <= value <= high:
+        raise InputError(f"{name} = {value}: allowed is {low} to {high}")
+    return int(value)
+
+
+def _number(name: str, value: Any, low: float, high: float) -> float:
+    if isinstance(value, (bool, np.bool_)) or not isinstance(
+        value, (int, float, np.integer, np.floating)
+    ):
+        raise InputError(f"{name} = {value!r}: a number from {low:g} to {high:g} is allowed")
+    if not low <= value <= high:  # also refuses NaN
+        raise InputError(f"{name} = {value}: allowed is {low:g} to {high:g}")
+    return float(value)
+
+
+def _vector(name: str, value: Any, size: int, low: float) -> tuple[float, ...]:
+    if isinstance(value, (str, bytes)) or not isinstance(value, (Sequence, np.ndarray)):
+        raise InputError(
+            f"{name} = {value!r}: a list of {size} numbers, one per latent, is allowed"
+        )
+    if len(value) != size:
+        raise InputError(
+            f"{name} = {list(value)!r}: {len(value)} numbers for latent_dim = {size}; "
+            "one per latent is allowed"
+        )
+    return tuple(_number(f"{name}[{i}]", v, low, 1e150) for i, v in enumerate(value))
+
+
+def _choice(name: str, value: Any, allowed: tuple[str, ...]) -> None:
+    if value not in allowed:
+        raise InputError(f"{name} = {value!r}: {did_you_mean(str(value), allowed)}")
+
+
+def _parameter(name: str, value: str, text: str, form: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise InputError(f"{name} = {value!r}: allowed is {form}") from None

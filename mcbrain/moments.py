@@ -1,0 +1,187 @@
+"""Models, shifts and brain problems in the words of the theory (theory/README.md 4e)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mcbrain.blocks import Problem, statistic_id
+from mcbrain.errors import InputError
+from mcbrain.geometry import Geometry
+from mcbrain.model import Model
+from mcbrain.shifts import Shift, law
+
+if TYPE_CHECKING:
+    from mcbrain.theory.brain import SubspaceMoments
+    from mcbrain.theory.frame import ShiftCoefficients
+
+__all__ = [
+    "BrainStatistic",
+    "brain_parameters",
+    "brain_statistics",
+    "shift_coefficients",
+    "shift_drift",
+    "signal",
+    "subspace_moments",
+]
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class BrainStatistic:
+    """One column of a brain problem's sums: a moment of C^ = A'PA (theory/README.md 4e)."""
+
+    name: str
+    i: int
+    j: int
+
+    @property
+    def label(self) -> str:
+        """Name by content."""
+        return f"{self.name} {self.i} {self.j}"
+
+    @property
+    def id(self) -> int:
+        """64-bit name."""
+        return statistic_id(self.label)
+
+
+@lru_cache(maxsize=64)
+def brain_statistics(k: int) -> tuple[BrainStatistic, ...]:
+    """C^_ii, then C^_ij^2 for i <= j, then C^_ii C^_jj for i < j: all first and second moments.
+
+    The law of C^ is unchanged by flipping the sign of a latent, so no other moment is nonzero.
+    """
+    upper = [(i, j) for i in range(k) for j in range(i, k)]
+    return (
+        *(BrainStatistic("diagonal", i, i) for i in range(k)),
+        *(BrainStatistic("square", i, j) for i, j in upper),
+        *(BrainStatistic("product", i, j) for i, j in upper if i < j),
+    )
+
+
+def brain_parameters(
+    model: Model, n_brain: int, rank: int, encoding_penalty: float
+) -> tuple[tuple[str, object], ...]:
+    """What the law of the estimated subspace depends on (theory/README.md 4e)."""
+    return (
+        ("encoding_penalty", float(encoding_penalty)),
+        ("input_dim", model.input_dim),
+        ("latent_gains", tuple(float(g) for g in model.gains[: model.k_m])),
+        ("n_brain", n_brain),
+        ("n_channels", model.n_channels),
+        ("neural_noise", model.sigma_r),
+        ("rank", rank),
+    )
+
+
+def subspace_moments(problem: Problem, means: Floats) -> SubspaceMoments:
+    """Moments of C^ from the means of `brain_statistics`.
+
+    Parameters
+    ----------
+    problem : Problem
+        A brain problem.
+    means : ndarray, shape (statistics, ...)
+        Axes after the first lead in the moments' arrays.
+    """
+    from mcbrain.theory.brain import SubspaceMoments
+
+    k = len(problem["latent_gains"])
+    rest = means.shape[1:]
+    square, product = np.zeros((k, k, *rest)), np.zeros((k, k, *rest))
+    for value, s in zip(means[k:], brain_statistics(k)[k:], strict=True):
+        target = square if s.name == "square" else product
+        target[s.i, s.j] = target[s.j, s.i] = value
+    for i in range(k):
+        product[i, i] = square[i, i]
+
+    def leading(values: Floats) -> Floats:
+        return np.moveaxis(values, (0, 1), (-2, -1))
+
+    def diagonal(values: Floats) -> Floats:
+        return np.asarray(np.moveaxis(values, 0, -1)[..., None, :] * np.eye(k))
+
+    return SubspaceMoments(
+        rank=problem["rank"],
+        c=diagonal(means[:k]),
+        c_squared=diagonal(square.sum(axis=1)),
+        trace_c=diagonal(product.sum(axis=1)),
+        product=leading(product),
+        square=leading(square),
+    )
+
+
+def signal(model: Model) -> Floats:
+    """beta / |beta| in the frame of the theory, shape (k + 2,)."""
+    from mcbrain.theory.frame import signal_coordinates
+
+    return signal_coordinates(model.misalignment, model.loadings)
+
+
+def shift_coefficients(shift: Shift, model: Model, seed: int) -> ShiftCoefficients:
+    """M of a shift in the frame of the theory, for isotropic Gaussian inputs.
+
+    Raises
+    ------
+    InputError
+        An adversary has no second moment.
+    """
+    from mcbrain.theory.frame import ShiftCoefficients
+
+    k, f = model.latent_dim, shift.value
+    structured = ShiftCoefficients.structured
+    match shift.kind:
+        case "id" | "concept":
+            return structured(k)
+        case "scale":
+            return structured(k, identity=f)
+        case "brain-insensitive":
+            return structured(k, identity=f, brain=1.0 - f)
+        case "brain-aligned":
+            return structured(k, brain=f - 1.0)
+        case "missed-direction":
+            return structured(k, missed=f - 1.0)
+        case "mean":
+            if shift.along == "brain":
+                return structured(k, brain_direction=f * model.loadings)
+            weight = {"missed": f**2}.get(shift.along, 0.0)
+            return structured(k, missed=weight, outside=f**2 - weight)
+        case "spectrum" | "custom":
+            geometry = Geometry(model, seed)
+            found = law(shift, geometry)
+            moment = (found.probes.T * found.weights) @ found.probes
+            return ShiftCoefficients.dense(moment, _full_basis(geometry))
+    raise InputError(
+        f"{shift.label} has no second moment and no law: simulate it (raw, sufficient)"
+    )
+
+
+def shift_drift(shift: Shift, model: Model, seed: int) -> Floats | None:
+    """Change of beta / |beta| at test time in the frame of the theory; None without one."""
+    from mcbrain.theory.frame import concept_drift
+
+    if shift.kind != "concept":
+        return None
+    turn = None
+    if shift.along == "brain":
+        geometry = Geometry(model, seed)
+        turn = geometry.brain @ geometry.turn
+    return concept_drift(signal(model), shift.value, turn)
+
+
+def _full_basis(geometry: Geometry) -> Floats:
+    """Orthogonal (d, d), columns: latents, u, one direction outside, then the rest."""
+    model = geometry.model
+    rows = [geometry.brain, geometry.missed[None, :]]
+    if model.latent_dim + 2 <= model.input_dim:
+        rows.append(geometry.orthogonal[None, :])
+    known = np.concatenate(rows)[: model.input_dim]
+    full, _ = np.linalg.qr(known.T, mode="complete")
+    full[:, : len(known)] = known.T
+    return np.asarray(full)

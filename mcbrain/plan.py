@@ -1,0 +1,194 @@
+"""Points to problems: which blocks a study needs, and when each output is precise enough."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mcbrain.blocks import Problem, Query, Row, Series, data_parameters
+from mcbrain.estimators import Choice
+from mcbrain.penalties import Penalties
+from mcbrain.shifts import Shift
+from mcbrain.study import Point, Precision, Study
+from mcbrain.theory.exact import status
+
+__all__ = ["SampledPlan", "Work", "block_size", "precise_enough", "row_status"]
+
+_BLOCK_SECONDS = 0.01
+_MAX_BLOCK = 512
+_BRAIN_BLOCK = 16
+_TASK_STEPS = 8192  # of the recursion in a block; few replicates reach 0.1 %
+
+
+class Statistic(Protocol):
+    """Anything that names one column of a problem's sums."""
+
+    @property
+    def id(self) -> int:
+        """64-bit name, by content."""
+        ...
+
+
+@dataclass(frozen=True)
+class Work:
+    """One problem, the statistics wanted of it, and the rule that says which are precise enough.
+
+    Attributes
+    ----------
+    problem : Problem
+    queries : tuple
+        Each with an `id`; columns of the block sums.
+    max_blocks : int
+    done : callable
+        Series of some of the queries, and those queries -> bool for each.
+    """
+
+    problem: Problem
+    queries: tuple[Statistic, ...]
+    max_blocks: int
+    done: Callable[[Series, tuple[Any, ...]], NDArray[np.bool_]]
+
+    def with_baselines(self, queries: tuple[Statistic, ...]) -> tuple[Statistic, ...]:
+        """The queries and the baselines they are compared with, in the order of the work."""
+        wanted: set[Statistic] = set(queries)
+        for query in queries:
+            if isinstance(query, Query) and query.baseline:
+                wanted.add(Query(query.baseline, query.shift, query.baseline))
+        return tuple(q for q in self.queries if q in wanted)
+
+
+def block_size(problem: Problem) -> int:
+    """Replicates of a block: a fixed function of the dimensions, about 10 ms of one core.
+
+    Part of what fixes the random numbers, so it depends on nothing else.
+    """
+    if problem.kind.endswith("brain"):
+        return _BRAIN_BLOCK
+    if problem.kind == "task":
+        order = min(problem["n_prime"], problem["q"])
+        return int(2 ** math.floor(math.log2(min(max(_TASK_STEPS / order, 4), _MAX_BLOCK))))
+    d, p = problem["input_dim"], problem["n_channels"]
+    rows = problem["n_task"] + problem["n_brain"]
+    draws = rows * d + problem["n_brain"] * p
+    if problem.kind.endswith("sufficient"):
+        rows, draws = 2 * d, 2 * d * d + d * p
+    flops = rows * d * d + problem_encoding_flops(problem) + 4 * d**3
+    seconds = 2e-5 + 3e-9 * draws + 5e-11 * flops
+    size = max(1.0, min(_MAX_BLOCK, _BLOCK_SECONDS / seconds))
+    return int(2 ** math.floor(math.log2(size)))
+
+
+def problem_encoding_flops(problem: Problem) -> float:
+    """Operations of stage 1 beyond its Gram matrix."""
+    if problem["n_brain"] == 0:
+        return 0.0
+    d, p, n = problem["input_dim"], problem["n_channels"], problem["n_brain"]
+    return float(2 * min(n, 10 * d) * d * p + d * p * min(d, p) + min(d, p) ** 3)
+
+
+def row_status(row: Row, point: Point) -> str:
+    """Which moments of an output exist, as the word of its `status` (theory/README.md 4a)."""
+    n_task, n_brain, d = point.n_task, point.n_brain, point.model.input_dim
+    name = row.estimator.name
+    if row.estimator.uses_brain and 0 < n_brain < row.rank:
+        return "undefined"
+    blind = row.estimator.uses_brain and n_brain == 0
+    if blind and name == "projection":
+        return "ok"  # predicts zero
+    spared = {"none": 0, "estimated": row.rank, "measured": point.model.k_m}[row.estimator.subspace]
+    if blind or (row.eta > 0 and row.penalty != 0):
+        spared = 0
+    penalty = math.inf if name == "projection" else row.penalty
+    if math.isnan(penalty):
+        penalty = 1.0  # loo and gcv: the chosen penalty is positive where moments are at stake
+    return str(status(n_task, spared, d, penalty))
+
+
+def precise_enough(
+    precision: Precision, mean: NDArray[np.float64], mcse: NDArray[np.float64]
+) -> NDArray[np.bool_]:
+    """Whether each mean meets every target that is given; a target of 0 is never met."""
+    relative, absolute = precision.relative, precision.absolute
+    good = np.ones(mean.shape, bool)
+    if relative is None and absolute is None:
+        relative = 0.01
+    with np.errstate(invalid="ignore"):
+        if relative is not None:
+            good &= (mcse <= relative * np.abs(mean)) & (relative > 0)
+        if absolute is not None:
+            good &= (mcse <= absolute) & (absolute > 0)
+    return good
+
+
+class SampledPlan:
+    """The plan of an engine that draws whole replicates: one problem for each point.
+
+    Parameters
+    ----------
+    study : Study
+    kind : str
+        "raw" or "sufficient".
+    penalties : Penalties
+        The frozen penalties.
+    """
+
+    def __init__(self, study: Study, kind: str, penalties: Penalties) -> None:
+        self.study = study
+        self.kind = kind
+        self.penalties = penalties
+        self.baseline = study.baseline()
+
+    def row(self, choice: Choice, point: Point, shift: Shift) -> Row:
+        """The solve row of a choice at a point; `optimal-shift` depends on the shift as well."""
+        study = self.study
+        penalty, eta = self.penalties.resolve(choice, point, shift)
+        rule = choice.rule.kind if choice.rule.selects else "fixed"
+        rank = study.rank(point.model)
+        return Row(choice.estimator, rule, penalty, eta, rank, float(study.encoding.penalty))
+
+    def queries(self, point: Point) -> list[Query | None]:
+        """A query for each output of a point, in the order of the results; None where undefined."""
+        found: list[Query | None] = []
+        for choice in self.study.choices:
+            for shift in self.study.shifts:
+                if self.study.undefined(choice, point):
+                    found.append(None)
+                    continue
+                row = self.row(choice, point, shift)
+                base = self.row(self.baseline, point, shift) if self.baseline else None
+                found.append(Query(row, shift, base))
+        return found
+
+    def problem(self, point: Point) -> Problem:
+        """The problem behind a point."""
+        parameters = data_parameters(point.model, point.n_task, point.n_brain)
+        return Problem(self.kind, parameters, self.study.seed)
+
+    def works(self) -> Iterator[Work]:
+        """One work for each point, in the order of the points."""
+        for point in self.study.points():
+            yield self.work(point)
+
+    def work(self, point: Point) -> Work:
+        """The work behind a point."""
+        problem = self.problem(point)
+        asked = [q for q in self.queries(point) if q is not None]
+        baselines = [Query(q.baseline, q.shift, q.baseline) for q in asked if q.baseline]
+        queries = tuple(dict.fromkeys(asked + baselines))
+        blocks = -(-self.study.precision.max_replicates // block_size(problem))
+        return Work(problem, queries, blocks, lambda series, asked: self.done(point, series, asked))
+
+    def done(self, point: Point, series: Series, queries: tuple[Query, ...]) -> NDArray[np.bool_]:
+        """Which queries may stop: precise enough, or without a finite variance."""
+        _, mean, _ = series.totals()
+        hopeless = [
+            row_status(q.row, point) in ("infinite_mean", "infinite_variance") for q in queries
+        ]
+        exact = self.study.precision.relative == 0 or self.study.precision.absolute == 0
+        good = precise_enough(self.study.precision, mean, series.mcse())
+        return good | (np.array(hopeless, bool) & (not exact))

@@ -1,0 +1,108 @@
+"""The risk by the laws alone: no random numbers, no compiled code (theory/README.md 4 and 5)."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from mcbrain.blocks import Row, jackknife
+from mcbrain.estimators import ESTIMATORS, Choice
+from mcbrain.model import Model
+from mcbrain.moments import shift_coefficients, shift_drift, signal
+from mcbrain.penalties import task_noise
+from mcbrain.shifts import Shift
+from mcbrain.study import Point, Study
+from mcbrain.subspaces import PilotSubspaces, Subspaces
+from mcbrain.theory import exact
+from mcbrain.theory.banded import two_penalty_excess
+from mcbrain.theory.brain import SubspaceMoments
+from mcbrain.theory.wishart import task_moments
+
+__all__ = ["Prediction", "Predictor"]
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """A predicted mean excess risk, its standard error, and what kind of law gave it."""
+
+    value: float | None = None
+    standard_error: float | None = None
+    kind: str = "none"
+
+
+class Predictor:
+    """Predicts the rows of a study.
+
+    Parameters
+    ----------
+    study : Study
+    subspaces : Subspaces
+        Moments of the estimated subspace: from pilots (semi-exact) or from the law (asymptotic).
+    """
+
+    def __init__(self, study: Study, subspaces: Subspaces) -> None:
+        self.study = study
+        self.subspaces = subspaces
+
+    def predict(self, point: Point, choice: Choice, shift: Shift, row: Row) -> Prediction:
+        """The law's value for one row; kind `none` where no law holds.
+
+        Parameters
+        ----------
+        point : Point
+        choice : Choice
+        shift : Shift
+        row : Row
+            With the resolved penalty.
+        """
+        if not _lawful(point.model, choice, shift, row) or self.study.undefined(choice, point):
+            return Prediction()
+        # A penalty that is the same in both bands is ridge, whatever the subspace.
+        spared = ESTIMATORS["ridge"] if row.eta == 1.0 else choice.estimator
+        estimated = self.subspaces.simulated(spared, point)
+        value = self._risk(self.subspaces.moments(spared, point), point, shift, row)
+        if not np.isfinite(value):
+            return Prediction()
+        exact_stage = not _banded(row)
+        if not estimated and exact_stage:
+            return Prediction(float(value), None, "exact")
+        if not isinstance(self.subspaces, PilotSubspaces) or not exact_stage:
+            return Prediction(float(value), None, "asymptotic")
+        leave = self._risk(self.subspaces.leave_one_out(point), point, shift, row)
+        return Prediction(float(value), jackknife(leave), "semi-exact")
+
+    def _risk(
+        self, subspace: SubspaceMoments, point: Point, shift: Shift, row: Row
+    ) -> np.ndarray[Any, np.dtype[np.float64]]:
+        model, d, seed = point.model, point.model.input_dim, self.study.seed
+        coefficients = shift_coefficients(shift, model, seed)
+        drift = shift_drift(shift, model, seed)
+        brain = exact.brain_moments(subspace, signal(model), coefficients, d, drift)
+        penalty = math.inf if row.estimator.name == "projection" else row.penalty
+        setting: dict[str, Any] = {
+            "n_task": point.n_task,
+            "rank": subspace.rank,
+            "input_dim": d,
+            "task_noise": task_noise(model),
+        }
+        if _banded(row) and subspace.rank > 0:
+            risk = two_penalty_excess(brain, **setting, penalty=penalty, eta=row.eta)
+        else:
+            task = task_moments(point.n_task, subspace.rank, d, penalty)
+            risk = exact.excess_risk(task, brain, **setting)
+        return np.asarray(risk * model.signal_norm**2)
+
+
+def _banded(row: Row) -> bool:
+    """Whether both bands are penalised, for which there is an approximation only (5e)."""
+    return row.estimator.two_bands and row.eta not in (0.0, 1.0)
+
+
+def _lawful(model: Model, choice: Choice, shift: Shift, row: Row) -> bool:
+    """Whether a law exists: isotropic Gaussian data, a penalty >= 0 that is fixed in advance."""
+    if not model.isotropic or shift.kind == "adversarial" or choice.rule.selects:
+        return False
+    return not row.penalty < 0

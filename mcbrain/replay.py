@@ -1,0 +1,202 @@
+"""One raw replicate again: its data, rebuilt by NumPy alone, and its numbers, by the engine."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mcbrain.blocks import Problem, Query
+from mcbrain.errors import InputError
+from mcbrain.folder import ResultsFolder
+from mcbrain.geometry import Geometry
+from mcbrain.penalties import Penalties
+from mcbrain.plan import SampledPlan, block_size
+from mcbrain.store import BlockStore
+from mcbrain.study import Point, Study, load_study
+from mcbrain.subspaces import PilotSubspaces
+from mcbrain.tables import open_results
+
+__all__ = ["Replay", "rebuild", "replay"]
+
+Floats = NDArray[np.float64]
+
+# Draws of standardised inputs by law, as they would be typed; `aux` is the auxiliary stream.
+_DRAWS = {
+    "gaussian": "rng.standard_normal((n, d))",
+    "student": "np.sqrt((nu - 2) / aux.chisquare(nu, n))[:, None] * rng.standard_normal((n, d))",
+    "rademacher": "np.where(rng.random((n, d)) < 0.5, 1.0, -1.0)",
+    "uniform": "np.sqrt(3) * (2 * rng.random((n, d)) - 1)",
+    "laplace": "rng.laplace(0.0, np.sqrt(0.5), (n, d))",
+    "sparse": "(aux.random((n, d)) < f) * rng.standard_normal((n, d)) / np.sqrt(f)",
+}
+
+
+@dataclass(frozen=True)
+class Replay:
+    """A replicate of a raw study.
+
+    Attributes
+    ----------
+    data : dict
+        X (n_task, d), y (n_task,), X_brain (n_brain, d), R (n_brain, p), in native coordinates, and
+        the population's brain_map (k, d), beta (d,) and channels (p, k).
+    rows : list of dict
+        Estimator, penalty, shift, excess and failure of each output.
+    block, place : int
+        The block that holds the replicate, and its place there.
+    recipe : str
+        Lines of NumPy that rebuild X without mcbrain.
+    """
+
+    data: dict[str, Floats]
+    rows: list[dict[str, Any]]
+    block: int
+    place: int
+    recipe: str
+
+    def save(self, path: str | Path) -> None:
+        """Write data and excess risks to an .npz file."""
+        excess = np.array([row["excess"] for row in self.rows])
+        labels = [f"{r['estimator']} {r['penalty']:g} {r['shift']}" for r in self.rows]
+        with Path(path).open("wb") as sink:
+            arrays: dict[str, Any] = {**self.data, "excess": excess, "labels": np.array(labels)}
+            np.savez(sink, **arrays)
+
+
+def replay(folder: str | Path, point: int, replicate: int) -> Replay:
+    """Draw and solve one replicate of a raw study again.
+
+    Parameters
+    ----------
+    folder : str or Path
+        Results folder.
+    point : int
+        Column `point` of the results.
+    replicate : int
+        Number of the replicate within the point, from 0.
+
+    Raises
+    ------
+    InputError
+        No such point, a replicate that was never drawn, or results of another engine.
+    """
+    home = ResultsFolder(folder)
+    if not home.study_file.exists():
+        raise InputError(f"{home.path}: no study.toml here; name a results folder")
+    study = load_study(home.study_file)
+    if not 0 <= point < study.n_points:
+        raise InputError(f"--point {point}: allowed is 0 to {study.n_points - 1}")
+    engine = set(open_results(home.path)["engine"].to_pylist())
+    if engine != {"raw"}:
+        raise InputError(f"{home.path}: results of engine {engine.pop()}; only raw keeps data sets")
+    store = BlockStore(home.blocks)
+    asked = next(p for p in study.points() if p.index == point)
+    plan = SampledPlan(study, "raw", Penalties(study, PilotSubspaces(study, store), store))
+    queries = tuple(q for q in plan.queries(asked) if q is not None)
+    problem = plan.problem(asked)
+    size = block_size(problem)
+    drawn = max((store.series(problem, [q.id]).n_blocks for q in queries), default=0) * size
+    if not 0 <= replicate < drawn:
+        raise InputError(f"--replicate {replicate}: this point has replicates 0 to {drawn - 1}")
+    block, place = divmod(replicate, size)
+    return Replay(
+        data=rebuild(study, asked, problem, block, place),
+        rows=_solve(problem, queries, block, place),
+        block=block,
+        place=place,
+        recipe=_recipe(problem, block, place),
+    )
+
+
+def _stream(problem: Problem, block: int, role: int) -> np.random.Generator:
+    key = np.random.SeedSequence(problem.seed, spawn_key=(*problem.words, block, role))
+    return np.random.Generator(np.random.SFC64(key))
+
+
+def rebuild(
+    study: Study, point: Point, problem: Problem, block: int, place: int
+) -> dict[str, Floats]:
+    """The data of a replicate from NumPy's generators; see `Replay.data`."""
+    geometry, model = Geometry(point.model, study.seed), point.model
+    streams = [_stream(problem, block, role) for role in range(6)]
+    data: dict[str, Floats] = {}
+    for _ in range(place + 1):
+        X = _inputs(geometry, point.n_task, streams[0], streams[4])
+        y = X @ geometry.beta + model.sigma_y * streams[1].standard_normal(point.n_task)
+        X_brain = _inputs(geometry, point.n_brain, streams[2], streams[5])
+        data = {"X": X, "y": y, "X_brain": X_brain, "R": _recordings(geometry, X_brain, streams[3])}
+    population = {"brain_map": geometry.brain, "beta": geometry.beta, "channels": geometry.channels}
+    return data | population
+
+
+def _inputs(geometry: Geometry, n: int, rng: np.random.Generator, aux: Any) -> Floats:
+    law, d = geometry.model.input_law, geometry.model.input_dim
+    value = law.parameter
+    match law.name:
+        case "gaussian":
+            z = rng.standard_normal((n, d))
+        case "student":
+            z = np.sqrt((value - 2) / aux.chisquare(value, n))[:, None]
+            z = z * rng.standard_normal((n, d))
+        case "rademacher":
+            z = np.where(rng.random((n, d)) < 0.5, 1.0, -1.0)
+        case "uniform":
+            z = np.sqrt(3) * (2 * rng.random((n, d)) - 1)
+        case "laplace":
+            z = rng.laplace(0.0, np.sqrt(0.5), (n, d))
+        case _:
+            z = (aux.random((n, d)) < value) * rng.standard_normal((n, d)) / np.sqrt(value)
+    return np.asarray(z * geometry.scale)
+
+
+def _recordings(geometry: Geometry, X: Floats, rng: np.random.Generator) -> Floats:
+    model = geometry.model
+    latents = X @ geometry.brain.T
+    if model.latents == "tanh":
+        latents = np.tanh(latents) / 0.628
+    drive = latents @ geometry.channels.T
+    if model.neural_law == "poisson":
+        rate = np.exp(np.log(model.baseline_rate or 1.0) + drive)
+        return np.asarray(rng.poisson(rate), float)
+    return np.asarray(drive + model.sigma_r * rng.standard_normal(drive.shape))
+
+
+def _solve(
+    problem: Problem, queries: tuple[Query, ...], block: int, place: int
+) -> list[dict[str, Any]]:
+    """Excess risk of each query on the replicate, by the engine's own kernels."""
+    from mcbrain.blocks import REASONS
+    from mcbrain.engines.raw import bench
+
+    excess, failures = bench(problem, queries, place + 1).replicates(block)
+    return [
+        {
+            "estimator": q.row.estimator.name,
+            "penalty": q.row.penalty,
+            "shift": q.shift.label,
+            "excess": float(excess[place, i]),
+            "failure": REASONS.get(int(failures[place, i]), ""),
+        }
+        for i, q in enumerate(queries)
+    ]
+
+
+def _recipe(problem: Problem, block: int, place: int) -> str:
+    law = problem.model.input_law
+    draw = _DRAWS[law.name]
+    extra = {"student": f"nu = {law.parameter!r}; ", "sparse": f"f = {law.parameter!r}; "}
+    role = "aux = stream(4); " if "aux" in draw else ""
+    scale = "" if problem.model.spectrum_exponent == 0 else "  # times scale, by column"
+    return "\n".join(
+        [
+            f"import numpy as np; n, d = {problem['n_task']}, {problem['input_dim']}",
+            "stream = lambda role: np.random.Generator(np.random.SFC64(np.random.SeedSequence("
+            f"{problem.seed}, spawn_key=({', '.join(map(str, problem.words))}, {block}, role))))",
+            f"{extra.get(law.name, '')}rng = stream(0); {role}".rstrip(),
+            f"for _ in range({place + 1}): X = {draw}{scale}",
+        ]
+    )

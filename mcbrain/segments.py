@@ -1,0 +1,179 @@
+"""Segments: block sums as Arrow files, each row with a checksum, each file whole or absent."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from mcbrain.blocks import BlockSums, Problem
+
+__all__ = ["FORMAT", "SCHEMA", "write_table"]
+
+FORMAT = 1
+BATCH_ROWS = 65_536
+
+UInts = NDArray[np.uint64]
+
+# Every stored column: name, type, meaning.
+_COLUMNS: tuple[tuple[str, pa.DataType, str], ...] = (
+    ("key", pa.binary(16), "problem, by content"),
+    ("seed", pa.int64(), "seed of the study"),
+    ("index", pa.int32(), "number of the block within its problem"),
+    ("replicates", pa.int32(), "replicates drawn"),
+    ("seconds", pa.float64(), "time of one core"),
+    ("statistics", pa.list_(pa.uint64()), "statistics, by content"),
+    ("count", pa.list_(pa.int32()), "replicates that succeeded"),
+    ("mean", pa.list_(pa.float64()), "their mean"),
+    ("m2", pa.list_(pa.float64()), "their centred sum of squares"),
+    ("better", pa.list_(pa.int32()), "replicates that beat the baseline"),
+    ("bin_sizes", pa.list_(pa.int32()), "histogram bins of each statistic"),
+    ("bins", pa.list_(pa.int16()), "floor(log(value) / log(1.01))"),
+    ("bin_counts", pa.list_(pa.int32()), "replicates in each bin"),
+    ("failures", pa.list_(pa.int32()), "replicate, statistic, reason of each failure"),
+)
+SCHEMA = pa.schema(
+    [pa.field(name, kind, metadata={"meaning": text}) for name, kind, text in _COLUMNS]
+    + [pa.field("checksum", pa.uint64())],
+    metadata={"mcbrain.blocks": str(FORMAT)},
+)
+_LISTS = tuple(name for name, kind, _ in _COLUMNS if pa.types.is_list(kind))
+
+
+def write_table(path: Path, batches: Iterable[pa.RecordBatch], schema: pa.Schema) -> int:
+    """Write an Arrow IPC file so that it is either whole or not there; returns its rows.
+
+    Raises
+    ------
+    OSError
+        Disk full, folder not writable: the file at `path`, if any, is then untouched.
+    """
+    aside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    rows = 0
+    try:
+        with aside.open("wb") as sink:
+            with pa.ipc.new_file(sink, schema) as writer:
+                for batch in batches:
+                    writer.write_batch(batch)
+                    rows += batch.num_rows
+            sink.flush()
+            os.fsync(sink.fileno())
+        aside.replace(path)
+    except BaseException:
+        aside.unlink(missing_ok=True)
+        raise
+    sync_folder(path.parent)
+    return rows
+
+
+def sync_folder(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def to_table(records: list[tuple[Problem, tuple[int, ...], BlockSums]]) -> pa.Table:
+    sums = [s for _, _, s in records]
+    columns: dict[str, list[object]] = {
+        "key": [p.key for p, _, _ in records],
+        "seed": [p.seed for p, _, _ in records],
+        "index": [s.index for s in sums],
+        "replicates": [s.replicates for s in sums],
+        "seconds": [s.seconds for s in sums],
+    }
+    arrays = {name: pa.array(values, SCHEMA.field(name).type) for name, values in columns.items()}
+    arrays["statistics"] = _list_array(
+        "statistics", [np.array(q, np.uint64) for _, q, _ in records]
+    )
+    for name in _LISTS[1:]:
+        arrays[name] = _list_array(name, [np.ravel(getattr(s, name)) for s in sums])
+    table = pa.table({name: arrays[name] for name in SCHEMA.names[:-1]})
+    return table.append_column("checksum", pa.array(checksums(table))).cast(SCHEMA)
+
+
+def _list_array(name: str, parts: list[np.ndarray]) -> pa.ListArray:
+    kind = SCHEMA.field(name).type.value_type
+    offsets = np.zeros(len(parts) + 1, np.int32)
+    np.cumsum([p.size for p in parts], out=offsets[1:])
+    values = np.concatenate(parts).astype(kind.to_pandas_dtype())
+    return pa.ListArray.from_arrays(pa.array(offsets), pa.array(values, kind))
+
+
+def numbers(table: pa.Table, name: str) -> np.ndarray:
+    return np.asarray(table.column(name).to_numpy())
+
+
+def flat(table: pa.Table, name: str) -> tuple[np.ndarray, np.ndarray]:
+    """Values and row offsets of a list column."""
+    values, sizes = [], [np.zeros(1, np.int64)]
+    for chunk in table.column(name).chunks:
+        values.append(chunk.flatten().to_numpy(zero_copy_only=False))
+        sizes.append(np.diff(chunk.offsets.to_numpy()).astype(np.int64))
+    kind = SCHEMA.field(name).type.value_type.to_pandas_dtype()
+    return np.concatenate(values) if values else np.zeros(0, kind), np.cumsum(np.concatenate(sizes))
+
+
+def key_words(table: pa.Table) -> UInts:
+    raw = b"".join(
+        chunk.buffers()[1][chunk.offset * 16 : (chunk.offset + len(chunk)) * 16].to_pybytes()
+        for chunk in table.column("key").chunks
+        if len(chunk)
+    )
+    return np.frombuffer(raw, "<u8").reshape(-1, 2)
+
+
+def _mix(words: UInts) -> UInts:
+    """Scramble 64-bit words so that every bit of a word reaches every bit of its image."""
+    with np.errstate(over="ignore"):
+        words = (words ^ (words >> np.uint64(31))) * np.uint64(0x9E3779B97F4A7C15)
+        words = (words ^ (words >> np.uint64(29))) * np.uint64(0xBF58476D1CE4E5B9)
+        return words ^ (words >> np.uint64(32))
+
+
+def checksums(table: pa.Table) -> UInts:
+    """One checksum a row over every stored value, by sums of scrambled words."""
+    n = table.num_rows
+    total = np.zeros(n, np.uint64)
+    keys = key_words(table)
+    scalars = [keys[:, 0], keys[:, 1]]
+    scalars += [_as_words(numbers(table, c)) for c in ("seed", "index", "replicates", "seconds")]
+    with np.errstate(over="ignore"):
+        for place, words in enumerate(scalars):
+            total += _mix(words + np.uint64(0x632BE59BD9B4E019 * (place + 1) % 2**64))
+        for place, name in enumerate(_LISTS):
+            values, offsets = flat(table, name)
+            sizes = np.diff(offsets)
+            within = np.arange(values.size) - np.repeat(offsets[:-1], sizes)
+            salt = (within + 1).astype(np.uint64) * np.uint64(0xD1342543DE82EF95)
+            mixed = _mix(_as_words(values) + salt + np.uint64(place + 101))
+            running = np.concatenate([np.zeros(1, np.uint64), np.cumsum(mixed, dtype=np.uint64)])
+            total += _mix(running[offsets[1:]] - running[offsets[:-1]] + sizes.astype(np.uint64))
+    return total
+
+
+def _as_words(values: np.ndarray) -> UInts:
+    if values.dtype == np.float64:
+        return np.ascontiguousarray(values).view(np.uint64)
+    return values.astype(np.int64 if values.dtype != np.uint64 else np.uint64).view(np.uint64)
+
+
+def by_statistics(table: pa.Table) -> list[tuple[tuple[int, ...], pa.Table]]:
+    """Split the rows of one problem by the list of their statistics."""
+    values, offsets = flat(table, "statistics")
+    sizes = np.diff(offsets)
+    with np.errstate(over="ignore"):
+        running = np.concatenate([np.zeros(1, np.uint64), np.cumsum(_mix(values), dtype=np.uint64)])
+        name = _mix(running[offsets[1:]] - running[offsets[:-1]]) + sizes.astype(np.uint64)
+    groups = []
+    for label in np.unique(name):
+        rows = np.flatnonzero(name == label)
+        first = rows[0]
+        statistics = tuple(int(s) for s in values[offsets[first] : offsets[first + 1]])
+        groups.append((statistics, table.take(pa.array(rows)) if rows.size < len(name) else table))
+    return groups

@@ -1,0 +1,109 @@
+"""Where the moments of the estimated subspace come from: known, measured by a pilot, or a law."""
+
+from __future__ import annotations
+
+from mcbrain.blocks import Problem, Series
+from mcbrain.errors import InputError
+from mcbrain.estimators import Estimator
+from mcbrain.moments import brain_parameters, brain_statistics, subspace_moments
+from mcbrain.store import BlockStore
+from mcbrain.study import Point, Study
+from mcbrain.theory.brain import SubspaceMoments
+
+__all__ = ["PILOT_BLOCKS", "LawSubspaces", "PilotSubspaces", "Subspaces"]
+
+PILOT_BLOCKS = 64
+
+
+class Subspaces:
+    """Moments of C^ = A'PA for the subspace that an estimator spares (theory/README.md 4e)."""
+
+    def __init__(self, study: Study) -> None:
+        self.study = study
+        self._known: dict[bytes, SubspaceMoments] = {}
+
+    def problem(self, point: Point) -> Problem:
+        """The pilot problem that measures the moments at a point's number of brain samples."""
+        study, model = self.study, point.model
+        rank, penalty = study.rank(model), study.encoding.penalty
+        parameters = brain_parameters(model, point.n_brain, rank, penalty)
+        return Problem("pilot-brain", parameters, study.seed)
+
+    def simulated(self, estimator: Estimator, point: Point) -> bool:
+        """Whether the subspace depends on brain data."""
+        return estimator.uses_brain and point.n_brain > 0
+
+    def moments(self, estimator: Estimator, point: Point) -> SubspaceMoments:
+        """Moments of the spared subspace; those of no subspace at all where there is none."""
+        k = point.model.k_m
+        if estimator.subspace == "measured":
+            return SubspaceMoments.oracle(k)
+        if not self.simulated(estimator, point):
+            return SubspaceMoments.none(k)
+        problem = self.problem(point)
+        if problem.key not in self._known:
+            self._known[problem.key] = self._estimated(problem, point)
+        return self._known[problem.key]
+
+    def _estimated(self, problem: Problem, point: Point) -> SubspaceMoments:
+        raise NotImplementedError
+
+
+class PilotSubspaces(Subspaces):
+    """Moments measured by pilots of fixed size, on streams of their own.
+
+    Parameters
+    ----------
+    study : Study
+    store : BlockStore
+        Holds the pilots' blocks.
+    """
+
+    kind = "semi-exact"
+
+    def __init__(self, study: Study, store: BlockStore) -> None:
+        super().__init__(study)
+        self.store = store
+
+    def series(self, problem: Problem) -> Series:
+        """The pilot's blocks.
+
+        Raises
+        ------
+        InputError
+            The pilot has not been run.
+        """
+        ids = [s.id for s in brain_statistics(len(problem["latent_gains"]))]
+        series = self.store.series(problem, ids).head(PILOT_BLOCKS)
+        if series.n_blocks < PILOT_BLOCKS:
+            raise InputError(
+                f"the pilot for n_brain = {problem['n_brain']} is not complete; run the study first"
+            )
+        return series
+
+    def _estimated(self, problem: Problem, point: Point) -> SubspaceMoments:
+        return subspace_moments(problem, self.series(problem).totals()[1])
+
+    def leave_one_out(self, point: Point) -> SubspaceMoments:
+        """The moments with each block of the pilot left out in turn, along the first axis."""
+        problem = self.problem(point)
+        return subspace_moments(problem, self.series(problem).without_each_block())
+
+
+class LawSubspaces(Subspaces):
+    """Moments by the high-dimensional law (theory/README.md 5b); simulates nothing."""
+
+    kind = "asymptotic"
+
+    def _estimated(self, problem: Problem, point: Point) -> SubspaceMoments:
+        from mcbrain.theory.asymptotic import subspace_law
+
+        return subspace_law(
+            n_brain=problem["n_brain"],
+            input_dim=problem["input_dim"],
+            n_channels=problem["n_channels"],
+            neural_noise=problem["neural_noise"],
+            gains=problem["latent_gains"],
+            rank=problem["rank"],
+            encoding_penalty=problem["encoding_penalty"],
+        )
