@@ -1,0 +1,1 @@
+"""One self-contained page, and the figures beside it, for any results folder."""

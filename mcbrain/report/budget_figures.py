@@ -1,0 +1,140 @@
+"""Figure: the risk along a budget, and where brain data is worth collecting."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from matplotlib.lines import Line2D
+from numpy.typing import NDArray
+
+from mcbrain.errors import InputError
+from mcbrain.report.curves import law_of, line_key
+from mcbrain.report.style import COLOURS, errorbars, figure, label_panels
+from mcbrain.worth.budget import RegimeMap, regime_map
+from mcbrain.worth.results_view import Results
+from mcbrain.worth.surface import Surface
+
+__all__ = ["budget_figure", "budget_line"]
+
+Array = NDArray[np.float64]
+Line = tuple[float, float, list[tuple[int, int]]]
+
+
+def budget_line(results: Results) -> Line | None:
+    """Price, budget and (n_task, n_brain) places of the line that most cells of the grid lie on.
+
+    The line starts at the largest n_task with no brain data; None with fewer than four cells.
+    """
+    study = results.study
+    if 0 not in study.n_brain:
+        return None
+    budget = max(study.n_task)
+    prices = [(budget - t) / b for t in study.n_task for b in study.n_brain if b > 0 and t < budget]
+    best: Line | None = None
+    for price in sorted(set(prices)):
+        cells = [
+            (i, j)
+            for i, t in enumerate(study.n_task)
+            for j, b in enumerate(study.n_brain)
+            if abs(t + price * b - budget) <= 0.5
+        ]
+        if len(cells) >= 4 and (best is None or len(cells) > len(best[2])):
+            best = (price, float(budget), cells)
+    return best
+
+
+def budget_figure(results: Results) -> Any:
+    """The risk along the study's budget line, and two regime maps from the laws.
+
+    Raises
+    ------
+    InputError
+        No law for the first model, or a grid too small to hold against it.
+    """
+    surface = law_of(results, 0)
+    if surface is None:
+        raise InputError(
+            "regimes of a budget are drawn from the laws, which do not cover this model"
+        )
+    results.need("befs", "a budget")
+    if len(results.study.n_task) < 3 or len(results.study.n_brain) < 3:
+        raise InputError("regimes of a budget need at least three n_task and three n_brain")
+    line = budget_line(results)
+    made, axes = figure(2 + (line is not None), height=3.6, wide=3.9)
+    panels = list(axes[0])
+    if line is not None:
+        _along(panels.pop(0), results, surface, line)
+    model = results.study.models[0]
+    budget = float(max(results.study.n_task)) if line is None else line[1]
+    price = np.geomspace(0.01, 10.0, 200)
+    money = np.geomspace(2.0 * model.input_dim, 1e3 * model.input_dim, 200)
+    _map(made, panels[0], regime_map(model, price, "budget", money), "budget (task samples)")
+    misaligned = regime_map(model, price, "misalignment", np.linspace(0, 0.6, 200), budget=budget)
+    _map(made, panels[1], misaligned, "misalignment m")
+    panels[1].set_title(f"budget of {budget:,.0f} task samples", loc="right")
+    label_panels(axes)
+    return made
+
+
+def _along(ax: Any, results: Results, surface: Surface, line: Line) -> None:
+    price, budget, cells = line
+    study = results.study
+    befs, s = results.need("befs", "a budget"), 0
+    unit = study.models[0].signal_norm ** 2
+    share = np.array([price * study.n_brain[j] / budget for _, j in cells])
+    order = np.argsort(share)
+    places = ([cells[i][0] for i in order], [cells[i][1] for i in order])
+    y = results.mean[0, places[0], places[1], befs, s]
+    errorbars(ax, share[order], y, results.mcse[0, places[0], places[1], befs, s], COLOURS[0])
+    lowest = surface.r * price / budget
+    fine = np.linspace(lowest, min(share.max() * 1.15, 0.97), 400)
+    risk = surface.risk(budget * (1.0 - fine), fine * budget / price) * unit
+    ax.plot(fine, np.where(np.isfinite(risk), risk, np.nan), color=COLOURS[0], ls="--")
+    corner = float(surface.ridge(budget)) * unit
+    ax.axhline(corner, color=COLOURS[1])
+    ax.set(xlabel="share of the budget spent on brain data", ylabel="excess risk")
+    ax.set_title(f"{budget:,.0f} task samples; one of brain costs {price:.3g}", loc="right")
+    low, high = 0.95 * np.nanmin(y), min(1.05 * np.nanmax(y), 2.0 * corner)
+    ax.set_ylim(low, high + 0.45 * (high - low))  # room for the legends
+    ax.add_artist(
+        ax.legend(
+            handles=[
+                Line2D([], [], color=COLOURS[0], label="BEFS"),
+                Line2D([], [], color=COLOURS[1], label="tuned ridge only"),
+            ],
+            loc="upper left",
+            borderaxespad=0.2,
+        )
+    )
+    line_key(ax, loc="upper right")
+
+
+def _map(made: Any, ax: Any, found: RegimeMap, label: str) -> None:
+    """Share of the budget for brain data, the break-even line, and contours of the gain."""
+    ax.set(xscale="log", xlabel="price of a brain sample / task sample", ylabel=label)
+    if found.axis != "misalignment":
+        ax.set_yscale("log")  # before the contours, whose labels are placed on the page
+    share = np.where(found.n_brain > 0, found.share, np.nan)
+    top = float(np.nanmax(share, initial=0.1))
+    image = ax.pcolormesh(
+        found.price,
+        found.y,
+        share,
+        cmap="viridis",
+        vmin=0,
+        vmax=top,
+        shading="nearest",
+        rasterized=True,
+    )
+    worth = (found.n_brain > 0).astype(float)
+    if 0 < worth.mean() < 1:
+        ax.contour(found.price, found.y, worth, [0.5], colors=COLOURS[1], linewidths=1.6)
+    levels = [g for g in (1.1, 1.5, 2, 3, 5, 10) if g < found.gain.max()]
+    if levels:
+        drawn = ax.contour(found.price, found.y, found.gain, levels, colors="white", linewidths=0.8)
+        ax.clabel(drawn, fmt=lambda v: f"×{v:g}", fontsize=7)
+    ax.set_facecolor("#eeeeee")
+    ax.text(0.96, 0.93, "no brain data", transform=ax.transAxes, ha="right", fontsize=8)
+    bar = made.colorbar(image, ax=ax, fraction=0.06, pad=0.02)
+    bar.set_label("share for brain data", fontsize=8)

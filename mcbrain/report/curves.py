@@ -1,0 +1,176 @@
+"""Figure: risk against task samples and against brain samples, simulation beside the laws."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from matplotlib.lines import Line2D
+from numpy.typing import NDArray
+
+from mcbrain.errors import InputError
+from mcbrain.report.style import COLOURS, errorbars, figure, label_panels, ramp
+from mcbrain.worth.results_view import Results
+from mcbrain.worth.surface import Surface
+
+__all__ = ["law_of", "line_key", "pick", "risk_figure"]
+
+Array = NDArray[np.float64]
+
+_COLOUR = {"ols": COLOURS[6], "ridge": COLOURS[1], "befs-oracle": COLOURS[2]}
+_CURVES = 4
+
+
+def pick(values: NDArray[Any] | list[Any], most: int = _CURVES) -> list[int]:
+    """Places of at most `most` values, spread from the first to the last."""
+    n = len(values)
+    if n <= most:
+        return list(range(n))
+    return sorted({round(i) for i in np.linspace(0, n - 1, most)})
+
+
+def law_of(results: Results, model: int) -> Surface | None:
+    """The surface of a model, where the laws hold for it and for the study's stage 1."""
+    m, encoding = results.study.models[model], results.study.encoding
+    plain = encoding.penalty == 0 and encoding.rank in (None, m.k_m)
+    return Surface(m) if m.isotropic and m.sigma_y > 0 and plain else None
+
+
+def line_key(ax: Any, exact: bool = True, asymptotic: bool = True, loc: str = "best") -> None:
+    """Which lines are exact, which asymptotic, and that points are simulated."""
+    grey = "#555555"
+    handles = [
+        Line2D([], [], color=grey, marker="o", mfc="white", ls="", label="simulated, ±2 s.e."),
+    ]
+    if exact:
+        handles.append(Line2D([], [], color=grey, ls="-", label="exact law"))
+    if asymptotic:
+        handles.append(Line2D([], [], color=grey, ls="--", label="asymptotic law"))
+    ax.add_artist(ax.legend(handles=handles, loc=loc))
+
+
+def risk_figure(results: Results) -> Any:
+    """Excess risk under `id` over n_task for several n_brain, and over n_brain for several n_task.
+
+    Raises
+    ------
+    InputError
+        Fewer than three numbers of task samples and of brain samples.
+    """
+    study, model = results.study, 0
+    brains = [b for b, n in enumerate(study.n_brain) if n > 0]
+    over_task, over_brain = len(study.n_task) >= 3, len(brains) >= 3
+    if not over_task and not over_brain:
+        raise InputError("a curve of the risk needs at least three n_task or three n_brain")
+    shift = 0
+    made, axes = figure(over_task + over_brain, height=3.6, wide=4.3)
+    if over_task:
+        _over_task(axes[0, 0], results, model, brains, shift)
+    if over_brain:
+        _over_brain(axes[0, -1], results, model, brains, shift)
+    label_panels(axes)
+    return made
+
+
+def _over_task(ax: Any, results: Results, model: int, brains: list[int], s: int) -> None:
+    study, surface = results.study, law_of(results, model)
+    n = np.array(study.n_task, float)
+    fine = np.geomspace(n.min(), n.max(), 400)
+    d, unit = study.models[model].input_dim, study.models[model].signal_norm ** 2
+    lawful = surface is not None and study.shifts[s].label == "id"
+    handles = []
+    for name in ("ols", "ridge", "befs-oracle"):
+        c = results.choice(name)
+        if c is None:
+            continue
+        if name == "befs-oracle" and not _tuned(results, c):
+            continue
+        colour = _COLOUR[name]
+        y, e = results.mean[model, :, 0, c, s], results.mcse[model, :, 0, c, s]
+        errorbars(ax, n, y, e, colour)
+        if lawful and surface is not None and (_tuned(results, c) or name == "ols"):
+            law = _exact_curve(surface, name, fine)
+            ax.plot(fine, _finite(law * unit), color=colour)
+        words = {"ols": "OLS", "ridge": "tuned ridge", "befs-oracle": "BEFS, unlimited brain data"}
+        handles.append(Line2D([], [], color=colour, label=words[name]))
+    befs = results.choice("befs")
+    if befs is not None:
+        shown = [brains[i] for i in pick(brains)]
+        for b, colour in zip(shown, ramp(len(shown)), strict=True):
+            y, e = results.mean[model, :, b, befs, s], results.mcse[model, :, b, befs, s]
+            errorbars(ax, n, y, e, colour)
+            if lawful and surface is not None and _tuned(results, befs):
+                law = surface.risk(fine, study.n_brain[b])
+                ax.plot(fine, _finite(law * unit), color=colour, ls="--")
+            handles.append(
+                Line2D([], [], color=colour, label=f"BEFS, $n_B$ = {study.n_brain[b]:,}")
+            )
+    if n.min() <= d <= n.max():
+        ax.axvline(d, color="#bbbbbb", lw=0.8, zorder=0)
+    ax.set(xscale="log", yscale="log", xlabel="task samples $n_T$", ylabel="excess risk")
+    _limit(ax, results.mean[model, :, :, :, s])
+    ax.add_artist(ax.legend(handles=handles, loc="lower left"))
+    line_key(ax, exact=lawful, asymptotic=lawful and befs is not None, loc="upper right")
+
+
+def _over_brain(ax: Any, results: Results, model: int, brains: list[int], s: int) -> None:
+    study, surface = results.study, law_of(results, model)
+    befs = results.choice("befs")
+    if befs is None:
+        raise InputError("a curve over brain samples needs the estimator 'befs'")
+    n = np.array([study.n_brain[b] for b in brains], float)
+    r = study.rank(study.models[model])
+    fine = np.geomspace(max(n.min(), r), n.max(), 500)
+    unit = study.models[model].signal_norm ** 2
+    lawful = surface is not None and study.shifts[s].label == "id" and _tuned(results, befs)
+    fits = [t for t, v in enumerate(study.n_task) if abs(v - r) > 7]
+    shown = [fits[i] for i in pick(fits)]
+    handles = []
+    for t, colour in zip(shown, ramp(len(shown)), strict=True):
+        y = results.mean[model, t, brains, befs, s]
+        errorbars(ax, n, y, results.mcse[model, t, brains, befs, s], colour)
+        if lawful and surface is not None:
+            n_task = study.n_task[t]
+            ax.plot(fine, surface.risk(n_task, fine) * unit, color=colour, ls="--")
+            ridge = float(surface.ridge(n_task)) * unit
+            ax.plot([fine[0], fine[-1]], [ridge, ridge], color=colour, lw=0.8)
+        handles.append(Line2D([], [], color=colour, label=f"$n_T$ = {study.n_task[t]:,}"))
+    d = study.models[model].input_dim
+    if n.min() <= d <= n.max():
+        ax.axvline(d, color="#bbbbbb", lw=0.8, zorder=0)
+    ax.set(xscale="log", yscale="log", xlabel="brain samples $n_B$", ylabel="excess risk of BEFS")
+    if lawful:
+        handles.append(Line2D([], [], color="#555555", lw=0.8, label="tuned ridge, no brain data"))
+    low, high = ax.get_ylim()
+    ax.set_ylim(low * (low / high) ** 0.3, high)  # room for the legend
+    ax.legend(handles=handles, loc="lower left", ncols=2)
+
+
+def _tuned(results: Results, choice: int) -> bool:
+    return results.study.choices[choice].rule.kind == "optimal"
+
+
+def _ols(surface: Surface, n: Array) -> Array:
+    """Both branches of OLS (theory/README.md 4a, 4b); NaN next to interpolation."""
+    d, v = surface.d, surface.sigma**2
+    with np.errstate(divide="ignore", invalid="ignore"):
+        under = 1.0 - n / d + v * n / (d - n - 1.0)
+        over = v * d / (n - d - 1.0)
+    return np.where(n < d - 1.5, under, np.where(n > d + 1.5, over, np.nan))
+
+
+def _exact_curve(surface: Surface, name: str, n: Array) -> Array:
+    if name == "ols":
+        return _ols(surface, n)
+    return surface.ridge(n) if name == "ridge" else surface.befs(n, surface.m_bar(np.inf))
+
+
+def _finite(values: Array) -> Array:
+    return np.where(np.isfinite(values), values, np.nan)
+
+
+def _limit(ax: Any, values: Array) -> None:
+    """Let no divergence squeeze the rest of the panel."""
+    good = values[np.isfinite(values) & (values > 0)]
+    if good.size:
+        ax.set_ylim(good.min() / 1.6, min(good.max() * 2.0, 40.0 * float(np.median(good))))

@@ -1,0 +1,180 @@
+"""Figures: gains under shift, and how far simulation and law are apart."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from matplotlib.lines import Line2D
+from numpy.typing import NDArray
+
+from mcbrain.errors import InputError
+from mcbrain.report.curves import law_of, line_key, pick
+from mcbrain.report.style import COLOURS, errorbars, figure, label_panels, ramp
+from mcbrain.worth.results_view import Results
+from mcbrain.worth.robustness import gain
+
+__all__ = ["residual_figure", "residuals", "shift_figure"]
+
+Array = NDArray[np.float64]
+
+_WORDS = {
+    "scale": "all directions scaled",
+    "brain-insensitive": "outside the brain's span",
+    "brain-aligned": "inside the brain's span",
+    "missed-direction": "along what the brain misses",
+    "mean": "moved mean",
+    "spectrum": "another spectrum",
+    "concept": "turned task",
+    "adversarial": "adversary",
+}
+
+
+def shift_figure(results: Results) -> Any:
+    """Gain of BEFS over the baseline against shift strength, a panel for each kind of shift.
+
+    Raises
+    ------
+    InputError
+        No kind of shift with three strengths, or no baseline.
+    """
+    study = results.study
+    kinds: dict[tuple[str, str], list[int]] = {}
+    for i, shift in enumerate(study.shifts):
+        if np.isfinite(shift.value) and shift.kind in _WORDS:
+            kinds.setdefault((shift.kind, shift.along), []).append(i)
+    kinds = {k: v for k, v in kinds.items() if len(v) >= 3}
+    if not kinds:
+        raise InputError("gains against shift strength need three strengths of one kind of shift")
+    base = study.baseline()
+    if base is None or results.choice("befs") is None:
+        raise InputError("a gain needs BEFS, and tuned ridge or ols")
+    chosen = list(kinds)[:4]
+    made, axes = figure(len(chosen), height=3.6, wide=3.5)
+    gains, errors = (np.asarray(results.column(c), float) for c in ("gain", "gain_mcse"))
+    labels = [s.label for s in study.shifts]
+    for ax, kind in zip(axes[0], chosen, strict=True):
+        places = kinds[kind]
+        x = np.array([study.shifts[i].value for i in places])
+        if "id" in labels and kind[0] not in ("mean", "concept", "adversarial", "spectrum"):
+            places, x = [labels.index("id"), *places], np.append(1.0, x)
+        handles = _gain_curves(ax, results, kind, (places, x), gains, errors)
+        ax.axhline(1.0, color="#999999", lw=0.9, zorder=0)
+        positive = bool(np.all(x > 0))
+        ax.set(xscale="log" if positive else "linear", yscale="log", xlabel="strength of the shift")
+        ax.set_title(_WORDS[kind[0]] + (f", {kind[1]}" if kind[1] else ""), loc="right")
+        if ax is axes[0, 0]:
+            name = "tuned ridge" if base.tuned else "OLS"
+            ax.set_ylabel(f"gain (risk of {name} / risk)")
+            ax.legend(handles=handles, loc="best")
+        elif ax is axes[0, -1]:
+            line_key(ax)
+    limits = [ax.get_ylim() for ax in axes[0]]
+    for ax in axes[0]:
+        ax.set_ylim(min(lo for lo, _ in limits), max(hi for _, hi in limits))
+    label_panels(axes)
+    return made
+
+
+def _gain_curves(
+    ax: Any,
+    results: Results,
+    kind: tuple[str, str],
+    over: tuple[list[int], Array],
+    gains: Array,
+    errors: Array,
+) -> list[Any]:
+    study, (places, x) = results.study, over
+    model, t = 0, min(range(len(study.n_task)), key=lambda i: abs(i - len(study.n_task) // 3))
+    brains = [b for b, n in enumerate(study.n_brain) if n >= study.rank(study.models[model])]
+    shown = [brains[i] for i in pick(brains, 3)]
+    befs = results.need("befs", "a gain")
+    base = study.baseline()
+    lawful = (
+        law_of(results, model) is not None
+        and base is not None
+        and base.tuned
+        and study.choices[befs].rule.kind == "optimal"
+        and kind[0] not in ("adversarial",)
+    )
+    handles = []
+    for b, colour in zip(shown, ramp(len(shown)), strict=True):
+        errorbars(
+            ax, x, gains[model, t, b, befs, places], errors[model, t, b, befs, places], colour
+        )
+        if lawful:
+            fine = np.geomspace(x.min(), x.max(), 25)
+            ending = f":{kind[1]}" if kind[1] else ""
+            texts = [f"{kind[0]}:{v!r}{ending}" for v in fine.tolist()]
+            point = (study.n_task[t], study.n_brain[b])
+            law = gain(study.models[model], *point, texts, "ridge", study.seed)
+            ax.plot(fine, law, color=colour, ls="--")
+        handles.append(Line2D([], [], color=colour, label=f"BEFS, $n_B$ = {study.n_brain[b]:,}"))
+    oracle = results.choice("befs-oracle")
+    if oracle is not None:
+        row = (model, t, 0, oracle, places)
+        errorbars(ax, x, gains[row], errors[row], COLOURS[1])
+        predicted = np.asarray(results.column("predicted"), float)
+        own = results.choice("ridge")
+        if own is not None:
+            law = predicted[model, t, 0, own, places] / predicted[row]
+            ax.plot(x, law, color=COLOURS[1])
+        handles.append(Line2D([], [], color=COLOURS[1], label="BEFS, unlimited brain data"))
+    return handles
+
+
+def residuals(results: Results) -> tuple[Array, NDArray[np.int64], int]:
+    """z of each row that is evidence for its law, the rows' numbers, and rows that are not.
+
+    z = (mean - predicted) / sqrt(mcse^2 + prediction_se^2) for rows whose standard error can be
+    trusted; rows that were computed through the law themselves are counted apart.
+    """
+    column = {
+        n: results.column(n).ravel()
+        for n in ("mean", "mcse", "predicted", "prediction_se", "prediction", "status")
+    }
+    compared = np.isin(column["prediction"], ["exact", "semi-exact"])
+    sound = np.isin(column["status"], ["ok", "mcse_not_met"])
+    error = np.hypot(column["mcse"], np.nan_to_num(column["prediction_se"]))
+    good = compared & sound & np.isfinite(column["mean"]) & (error > 0)
+    rows = np.flatnonzero(good)
+    z = (column["mean"][rows] - column["predicted"][rows]) / error[rows]
+    return np.asarray(z, float), rows, int((column["prediction"] == "same-law").sum())
+
+
+def residual_figure(results: Results) -> Any:
+    """Law against simulation in standard errors: each row, and their distribution.
+
+    Raises
+    ------
+    InputError
+        Fewer than ten rows that are evidence for a law.
+    """
+    z, rows, same = residuals(results)
+    if z.size < 10:
+        why = f"; {same} rows were computed through the law itself" if same else ""
+        raise InputError(f"residuals need at least ten rows with an independent law{why}")
+    made, axes = figure(2, height=2.9, wide=4.2)
+    left, right = axes[0]
+    predicted = results.column("predicted").ravel()[rows].astype(float)
+    names = results.column("estimator").ravel()[rows]
+    for name, colour in zip(sorted(set(names)), COLOURS, strict=False):
+        mine = names == name
+        left.plot(predicted[mine], z[mine], ".", ms=3.5, color=colour, label=name, alpha=0.8)
+    for level in (-2, 2):
+        left.axhline(level, color="#999999", lw=0.8, ls=":")
+    left.axhline(0, color="#999999", lw=0.8)
+    left.set(xscale="log", xlabel="excess risk by the law", ylabel="(simulated − law) / s.e.")
+    left.legend(loc="best", ncols=2)
+    top = max(4.0, float(np.abs(z).max()) + 0.3)
+    left.set_ylim(-top, top)
+    bins = np.linspace(-4.5, 4.5, 28)
+    right.hist(np.clip(z, -4.4, 4.4), bins, density=True, color=COLOURS[4], alpha=0.7)
+    x = np.linspace(-4.5, 4.5, 200)
+    right.plot(
+        x, np.exp(-(x**2) / 2) / np.sqrt(2 * np.pi), color=COLOURS[6], label="standard normal"
+    )
+    right.set(xlabel="(simulated − law) / s.e.", ylabel="density")
+    right.legend(loc="upper right")
+    label_panels(axes)
+    return made

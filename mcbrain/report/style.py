@@ -1,0 +1,123 @@
+"""How every figure looks: colours that colour-blind readers tell apart, sizes legible in print."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, cast
+
+import matplotlib
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+from numpy.typing import NDArray
+
+__all__ = [
+    "COLOURS",
+    "MARKERS",
+    "errorbars",
+    "figure",
+    "label_panels",
+    "plain_ticks",
+    "ramp",
+    "save",
+    "styled",
+]
+
+# Okabe & Ito (2008), without the yellow that print loses.
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
+MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+
+_SETTINGS: dict[str, Any] = {
+    "font.family": "DejaVu Sans",
+    "font.size": 9.0,
+    "axes.titlesize": 9.5,
+    "axes.labelsize": 9.0,
+    "axes.linewidth": 0.7,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.axisbelow": True,
+    "legend.fontsize": 7.8,
+    "legend.frameon": False,
+    "lines.linewidth": 1.5,
+    "lines.markersize": 4.2,
+    "xtick.labelsize": 8.0,
+    "ytick.labelsize": 8.0,
+    "figure.constrained_layout.use": True,
+    "svg.hashsalt": "mcbrain",
+    "svg.fonttype": "path",
+    "savefig.dpi": 200,
+}
+
+
+@contextmanager
+def styled() -> Iterator[None]:
+    """Draw with the house settings, whatever the reader's own."""
+    with matplotlib.rc_context():
+        matplotlib.rcdefaults()
+        matplotlib.rcParams.update(cast("Any", _SETTINGS))
+        yield
+
+
+def figure(columns: int, rows: int = 1, height: float = 3.1, wide: float = 3.35) -> tuple[Any, Any]:
+    """A figure of panels, and its axes as an array (rows, columns)."""
+    made = Figure(figsize=(wide * columns, height * rows))
+    axes = made.subplots(rows, columns, squeeze=False)
+    return made, axes
+
+
+def ramp(n: int) -> list[Any]:
+    """n ordered colours, dark to light, for curves along a quantity."""
+    shades = matplotlib.colormaps["viridis"](np.linspace(0.0, 0.82, max(n, 1)))
+    return list(shades)
+
+
+def errorbars(
+    ax: Axes, x: NDArray[Any], y: NDArray[Any], error: NDArray[Any], colour: Any, marker: str = "o"
+) -> None:
+    """Simulated points with bars of two standard errors."""
+    good = np.isfinite(y)
+    bars = 2.0 * np.nan_to_num(error[good])
+    ax.errorbar(
+        x[good],
+        y[good],
+        yerr=bars,
+        fmt=marker,
+        color=colour,
+        mfc="white",
+        mew=1.0,
+        elinewidth=1.0,
+        capsize=1.8,
+        zorder=3,
+    )
+
+
+def plain_ticks(ax: Axes, which: str = "both") -> None:
+    """1, 2, 5 in plain numbers on log axes of fewer than two decades, where powers of 10 fail."""
+    for name, axis in (("x", ax.xaxis), ("y", ax.yaxis)):
+        low, high = axis.get_view_interval()
+        if which not in (name, "both") or axis.get_scale() != "log" or high > 100 * low:
+            continue
+        narrow = high < 12 * low
+        axis.set_major_locator(LogLocator(10, subs=(1, 2, 3, 5) if narrow else (1, 2, 5)))
+        axis.set_major_formatter(FuncFormatter(lambda v, _: f"{v:g}"))
+        axis.set_minor_formatter(NullFormatter())
+
+
+def label_panels(axes: NDArray[Any]) -> None:
+    """a, b, c in the corners, where there is more than one panel; and ticks that can be read."""
+    for ax in axes.ravel():
+        plain_ticks(ax)
+    shown = [ax for ax in axes.ravel() if ax.get_visible()]
+    for letter, ax in zip("abcdefghijkl", shown if len(shown) > 1 else [], strict=False):
+        ax.set_title(letter, loc="left", fontweight="bold")
+
+
+def save(made: Figure, folder: Path, stem: str) -> tuple[Path, Path]:
+    """Write PNG and SVG without dates, so that equal figures are equal files."""
+    png, svg = folder / f"{stem}.png", folder / f"{stem}.svg"
+    made.savefig(png, metadata={"Software": None})
+    made.savefig(svg, metadata={"Date": None})
+    return png, svg

@@ -1,0 +1,111 @@
+"""How far gains and values move when the linear Gaussian abstraction does not hold (question 5).
+
+Simulation by the raw engine, which needs no assumption, over the law of the model's Gaussian twin.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mcbrain.errors import InputError
+from mcbrain.model import Model
+from mcbrain.worth.measured import value_in_results
+from mcbrain.worth.results_view import Measured, Results
+from mcbrain.worth.surface import Surface
+
+__all__ = ["Departure", "departures", "gaussian_twin"]
+
+
+@dataclass(frozen=True)
+class Departure:
+    """One model against the law of its Gaussian twin.
+
+    Attributes
+    ----------
+    model : Model
+    words : str
+        What departs: "inputs = student:5, latents = tanh"; "none" for the twin itself.
+    gain_ratio : Measured
+        Measured gain over tuned ridge, over the law's gain; with a 95 % interval.
+    value_ratio : Measured or None
+        The same of v_T; None where the measured curve of ridge does not reach the risk.
+    """
+
+    model: Model
+    words: str
+    gain_ratio: Measured
+    value_ratio: Measured | None
+
+
+def gaussian_twin(model: Model) -> Model:
+    """The linear Gaussian model with the same dimensions, signal and noise.
+
+    Poisson recordings of rate b at rest answer to a latent with slope b and variance b where the
+    signal is small, so that their noise relative to the gains is 1/sqrt(b).
+    """
+    changes: dict[str, object] = {"inputs": "gaussian", "covariance": "identity"}
+    changes |= {"latents": "linear", "neural_law": "gaussian", "baseline_rate": None}
+    if model.neural_law == "poisson":
+        assert model.baseline_rate is not None
+        changes["neural_noise"] = 1.0 / math.sqrt(model.baseline_rate)
+    return Model(**{**model.given(), **changes})
+
+
+def departures(results: Results, n_task: int, n_brain: int) -> list[Departure]:
+    """Each model of a study against its Gaussian twin, at one cell of its grid.
+
+    Parameters
+    ----------
+    results : Results
+        With tuned ridge and BEFS under `id`, by the raw or the sufficient engine.
+    n_task, n_brain : int
+        Places in the study's grid.
+
+    Raises
+    ------
+    InputError
+        Rows that were computed through a law, or estimators that are missing.
+    """
+    if results.engine not in ("raw", "sufficient"):
+        raise InputError(
+            f"engine = '{results.engine}': only data that was drawn can tell whether the "
+            "abstraction holds; run the study with --engine raw"
+        )
+    ridge, befs = (results.need(n, "a departure") for n in ("ridge", "befs"))
+    s, study = results.shift(), results.study
+    task, brain = study.n_task[n_task], study.n_brain[n_brain]
+    found = []
+    for i, model in enumerate(study.models):
+        law = Surface(gaussian_twin(model))
+        expected = float(law.ridge(task) / law.risk(task, brain))
+        places = (i, n_task, n_brain, np.array([ridge, befs]), s)
+        gain = results.measure(_gain, places)
+        worth = float(law.samples_for(law.risk(task, brain), "ridge")) - task
+        value, _ = value_in_results(results, i, n_task, n_brain, "ridge")
+        scaled = None
+        if np.isfinite(value.value) and worth > 0:
+            parts = (value.value, value.error, value.low, value.high)
+            scaled = Measured(*(np.asarray(x / worth) for x in parts))
+        parts = (gain.value, gain.error, gain.low, gain.high)
+        single = Measured(*(np.asarray(x[0] / expected) for x in parts))
+        found.append(Departure(model, _words(model), single, scaled))
+    return found
+
+
+def _gain(risks: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.asarray(risks[..., :1] / risks[..., 1:])
+
+
+def _words(model: Model) -> str:
+    usual = {
+        "inputs": "gaussian",
+        "covariance": "identity",
+        "latents": "linear",
+        "neural_law": "gaussian",
+    }
+    parts = [f"{k} = {getattr(model, k)}" for k, v in usual.items() if getattr(model, k) != v]
+    return ", ".join(parts) or "none"

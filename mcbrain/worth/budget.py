@@ -1,0 +1,355 @@
+"""How to split a budget between task and brain samples (theory/README.md 6).
+
+Without brain data BEFS is tuned ridge, so the corner of the split is the fair opponent. Because a
+latent is invisible below its threshold (5b), the best split jumps from the corner to an interior
+point, and every search here scans the whole range instead of walking downhill.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from mcbrain.errors import InputError
+from mcbrain.model import Model
+from mcbrain.worth.surface import Surface
+from mcbrain.worth.value import value
+
+__all__ = ["Allocation", "RegimeMap", "Schedule", "allocate", "exposed_latents", "regime_map"]
+
+Array = NDArray[np.float64]
+
+# m_eff of the task at a number of brain samples, where alignment improves with brain data.
+Schedule = Callable[[Array], Array]
+
+_SCAN = 600
+_COARSE = 200
+_HIGHEST_PRICE = 1e9
+
+
+@dataclass(frozen=True)
+class Allocation:
+    """The best split of a budget.
+
+    Attributes
+    ----------
+    n_task, n_brain, repeats : int
+        Task samples, brain stimuli, and recordings of each stimulus.
+    worth_collecting : bool
+        Whether the best split has any brain data.
+    break_even_price : float
+        Price of a brain sample at which the best split with brain data is as good as none; 0 where
+        brain data is worth nothing at any price.
+    risk, risk_without : float
+        Excess risk over |beta|^2 of the best split, and of tuned ridge on the whole budget.
+    marginal_rate : float
+        Task samples that one more brain sample replaces there; at an interior optimum it equals the
+        price ratio. NaN at the corner.
+    cost : float
+        What the split costs.
+    kind : str
+        "corner" (no brain data) or "interior".
+    """
+
+    n_task: int
+    n_brain: int
+    repeats: int
+    worth_collecting: bool
+    break_even_price: float
+    risk: float
+    risk_without: float
+    marginal_rate: float
+    cost: float
+    kind: str
+
+
+def allocate(
+    model: Model,
+    budget: float,
+    cost_task: float = 1.0,
+    cost_brain: float = 5.0,
+    *,
+    cost_repeat: float | None = None,
+    max_repeats: int = 1,
+    schedule: Schedule | None = None,
+) -> Allocation:
+    """Best split of a budget between task samples, brain samples and repeats of a stimulus.
+
+    Parameters
+    ----------
+    model : Model
+    budget, cost_task, cost_brain : float
+        In one currency; n_task cost_task + n_brain (cost_brain + (repeats - 1) cost_repeat) is at
+        most `budget`.
+    cost_repeat : float, optional
+        Price of recording a stimulus once more; default `cost_brain`.
+    max_repeats : int
+        Recordings of a stimulus at most: repeats average the noise, sigma_r^2/repeats.
+    schedule : callable, optional
+        n_brain -> m_eff, where alignment improves with brain data.
+
+    Returns
+    -------
+    Allocation
+        By the laws: whole numbers, found by a scan of the surface and a search of every whole
+        number about its best point.
+
+    Raises
+    ------
+    InputError
+        A budget or cost that is not positive, or a budget below the cost of one task sample.
+    """
+    repeat = cost_brain if cost_repeat is None else cost_repeat
+    prices = {"budget": budget, "cost_task": cost_task, "cost_brain": cost_brain}
+    for name, price in (prices | {"cost_repeat": repeat}).items():
+        if isinstance(price, bool) or not np.isfinite(price) or price <= 0:
+            raise InputError(f"{name} = {price}: a finite number > 0 is allowed")
+    if budget < cost_task:
+        raise InputError(
+            f"budget = {budget}: less than cost_task = {cost_task}, the price of one task sample"
+        )
+    if isinstance(max_repeats, bool) or not 1 <= max_repeats <= 1000 or max_repeats % 1:
+        raise InputError(f"max_repeats = {max_repeats}: a whole number from 1 to 1000 is allowed")
+    market = _Market(Surface(model), budget, cost_task, repeat, int(max_repeats), schedule)
+    return market.best(cost_brain)
+
+
+@dataclass(frozen=True)
+class _Market:
+    """A budget, and the risk that it buys."""
+
+    surface: Surface
+    budget: float
+    cost_task: float
+    cost_repeat: float
+    max_repeats: int
+    schedule: Schedule | None
+
+    def best(self, cost_brain: float) -> Allocation:
+        """The best split in whole numbers."""
+        r, corner_task = self.surface.r, int(self.budget // self.cost_task)
+        corner = float(self.surface.ridge(corner_task))
+        risk, n_brain, repeats = self._interior(cost_brain)
+        fee = cost_brain + (repeats - 1) * self.cost_repeat
+        if not risk < corner:
+            n_brain, repeats, risk, fee = 0, 1, corner, 0.0
+        n_task = int((self.budget - n_brain * fee) // self.cost_task)
+        return Allocation(
+            n_task=n_task,
+            n_brain=n_brain,
+            repeats=repeats,
+            worth_collecting=n_brain > 0,
+            break_even_price=self._break_even(corner),
+            risk=risk,
+            risk_without=corner,
+            marginal_rate=self._rate(n_task, n_brain, repeats) if n_brain >= r else float("nan"),
+            cost=n_task * self.cost_task + n_brain * fee,
+            kind="interior" if n_brain else "corner",
+        )
+
+    def _risk(self, n_brain: Array, repeats: Array, cost_brain: float) -> Array:
+        """Risk of splits with brain data, the rest of the budget spent on whole task samples."""
+        fee = cost_brain + (repeats - 1.0) * self.cost_repeat
+        n_task = np.floor((self.budget - n_brain * fee) / self.cost_task)
+        noise = self.surface.model.measured.neural_noise / np.sqrt(repeats)
+        m = None if self.schedule is None else np.clip(self.schedule(n_brain), 0.0, 1.0)
+        m_bar = self.surface.m_bar(n_brain, neural_noise=noise, misalignment=m)
+        return self.surface.befs(n_task, m_bar)
+
+    def _interior(self, cost_brain: float, refine: bool = True) -> tuple[float, int, int]:
+        """Best risk with brain data, its n_brain and its repeats; inf where none is affordable.
+
+        Without `refine` n_brain is the best of the scan, whose risk is right to second order.
+        """
+        found = (np.inf, 0, 1)
+        for repeats in range(1, self.max_repeats + 1):
+            fee = cost_brain + (repeats - 1) * self.cost_repeat
+            most = (self.budget - (self.surface.r + 2) * self.cost_task) / fee
+            if most < self.surface.r:
+                break
+            scan = np.unique(np.round(_grid(self.surface.r, most, _SCAN)))
+            risk = self._risk(scan, np.asarray(float(repeats)), cost_brain)
+            best = int(np.argmin(risk))
+            if not refine:
+                found = min(found, (float(risk[best]), int(scan[best]), repeats))
+                continue
+            low, high = scan[max(best - 1, 0)], scan[min(best + 1, scan.size - 1)]
+            near: Array = np.unique(
+                np.round(np.linspace(low, high, int(min(high - low, 4000)) + 1))
+            )
+            risk = self._risk(near, np.asarray(float(repeats)), cost_brain)
+            best = int(np.argmin(risk))
+            found = min(found, (float(risk[best]), int(near[best]), repeats))
+        return found
+
+    def _break_even(self, corner: float) -> float:
+        """The price at which brain data and no brain data are equally good: risk grows with it."""
+        low, high = 1e-9 * self.cost_task, _HIGHEST_PRICE * self.cost_task
+        if not self._interior(low, refine=False)[0] < corner:
+            return 0.0
+        for _ in range(60):
+            middle = np.sqrt(low * high)
+            if self._interior(middle, refine=False)[0] < corner:
+                low = middle
+            else:
+                high = middle
+            if high / low < 1.0 + 1e-5:
+                break
+        return float(low)
+
+    def _rate(self, n_task: int, n_brain: int, repeats: int) -> float:
+        if self.schedule is not None:
+            return float("nan")
+        given = self.surface.model.given() | {
+            "neural_noise": self.surface.model.sigma_r / np.sqrt(repeats)
+        }
+        return value(Model(**given), n_task, n_brain).marginal_rate
+
+
+def exposed_latents(model: Model, latents_per_session: int, samples_per_session: int) -> Schedule:
+    """m_eff(n_B) where each recording session exposes more latents, the first ones first.
+
+    Parameters
+    ----------
+    model : Model
+        Its `latent_dim` latents are what can be exposed at most.
+    latents_per_session, samples_per_session : int
+        Sessions are counted from 1; the last one may be incomplete.
+    """
+    for name, number in (
+        ("latents_per_session", latents_per_session),
+        ("samples_per_session", samples_per_session),
+    ):
+        if number < 1:
+            raise InputError(f"{name} = {number}: a whole number >= 1 is allowed")
+    carried = np.concatenate([[0.0], np.cumsum(model.loadings**2)])
+
+    def schedule(n_brain: Array) -> Array:
+        sessions = np.ceil(np.asarray(n_brain, dtype=float) / samples_per_session)
+        exposed = np.minimum(sessions * latents_per_session, model.latent_dim).astype(int)
+        m = model.misalignment
+        return np.asarray(m + (1.0 - m) * (1.0 - carried[exposed]))
+
+    return schedule
+
+
+@dataclass(frozen=True)
+class RegimeMap:
+    """The best split over a plane of prices and of one other quantity; arrays (y, x).
+
+    Attributes
+    ----------
+    price : ndarray, shape (x,)
+        cost_brain / cost_task.
+    axis : str
+        What y is: "budget", "misalignment", "neural_noise" or "task_noise".
+    y : ndarray, shape (y,)
+    n_brain, n_task : ndarray
+        Best split, as real numbers; n_brain = 0 is the corner.
+    share : ndarray
+        Share of the budget that goes to brain data.
+    gain : ndarray
+        Risk of tuned ridge on the whole budget over the risk of the best split, >= 1.
+    """
+
+    price: Array
+    axis: str
+    y: Array
+    n_brain: Array
+    n_task: Array
+    share: Array
+    gain: Array
+
+
+def regime_map(
+    model: Model,
+    price: ArrayLike,
+    axis: str,
+    y: ArrayLike,
+    *,
+    budget: float = 10_000.0,
+    splits: int = 48,
+) -> RegimeMap:
+    """Where brain data is worth collecting, over price ratio and one other quantity.
+
+    Parameters
+    ----------
+    model : Model
+    price : array_like, shape (x,)
+        cost_brain / cost_task > 0.
+    axis : str
+        "budget" (in task samples), "misalignment", "neural_noise" or "task_noise".
+    y : array_like, shape (y,)
+    budget : float
+        In task samples, where it is not the axis.
+    splits : int
+        Numbers of brain samples that are compared in each cell, geometric between the rank and what
+        the budget buys.
+
+    Raises
+    ------
+    InputError
+        Values that are not positive, or another axis.
+    """
+    axes = ("budget", "misalignment", "neural_noise", "task_noise")
+    if axis not in axes:
+        raise InputError(f"axis = {axis!r}: allowed: {', '.join(axes)}")
+    c, rows = np.asarray(price, dtype=float), np.asarray(y, dtype=float)
+    low = 0.0 if axis == "misalignment" else 1e-300
+    if np.any(c <= 0) or np.any(rows < low) or budget <= 0:
+        raise InputError(f"price, {axis} and budget: numbers > 0 are allowed")
+    surface = Surface(model)
+    money = rows if axis == "budget" else np.full(rows.shape, float(budget))
+    noise = rows if axis == "task_noise" else np.full(rows.shape, surface.sigma)
+    corner = surface.ridge(money, noise)[:, None]
+    missed = _missed_by_count(surface, axis, rows, money.max() / c.min())
+    cells: list[tuple[Array, Array]] = []
+    for i in range(rows.size):  # a row at a time, so that memory stays small
+        most = np.maximum((money[i] - surface.r - 2.0) / c, surface.r * (1 + 1e-9))
+        n_brain = _grid(surface.r, most, splits)  # (splits, x)
+        n_task = money[i] - c * n_brain
+        m_bar = np.interp(np.log(n_brain), missed[0], missed[1][min(i, len(missed[1]) - 1)])
+        risk = surface.befs(n_task, m_bar, noise[i])
+        best = np.argmin(risk, axis=0)[None, :]
+        cells.append(
+            (np.take_along_axis(risk, best, 0)[0], np.take_along_axis(n_brain, best, 0)[0])
+        )
+    risk, n_brain = np.array([x for x, _ in cells]), np.array([n for _, n in cells])
+    worth = risk < corner
+    n_brain = np.where(worth, n_brain, 0.0)
+    spent = n_brain * c
+    return RegimeMap(
+        price=c,
+        axis=axis,
+        y=rows,
+        n_brain=n_brain,
+        n_task=money[:, None] - spent,
+        share=spent / money[:, None],
+        gain=np.where(worth, corner / np.where(worth, risk, 1.0), 1.0),
+    )
+
+
+def _missed_by_count(
+    surface: Surface, axis: str, rows: Array, largest: float
+) -> tuple[Array, Array]:
+    """log n_brain and m_bar, (rows or 1, points): a table that the cells interpolate."""
+    size = _COARSE if axis == "neural_noise" else _SCAN  # a law of its own for every row
+    n = np.geomspace(surface.r, max(largest, 2.0 * surface.r), size)
+    column = rows[:, None]
+    if axis == "misalignment":
+        return np.log(n), surface.m_bar(n, misalignment=column)
+    if axis == "neural_noise":
+        return np.log(n), surface.m_bar(
+            np.broadcast_to(n, (rows.size, n.size)), neural_noise=column
+        )
+    return np.log(n), surface.m_bar(n)[None, :]
+
+
+def _grid(low: float, high: ArrayLike, size: int) -> Array:
+    """Geometric from low to high, (size, ...)."""
+    top = np.asarray(high, dtype=float)
+    share = np.linspace(0.0, 1.0, size).reshape(-1, *([1] * top.ndim))
+    return np.asarray(low * (top / low) ** share)

@@ -1,0 +1,179 @@
+"""Values measured by simulation: the baseline's curve inverted, with intervals over blocks."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mcbrain.errors import InputError
+from mcbrain.model import Model
+from mcbrain.worth.results_view import Measured, Results
+from mcbrain.worth.surface import Surface
+from mcbrain.worth.value import Value
+
+__all__ = ["measured_value", "value_in_results"]
+
+Array = NDArray[np.float64]
+
+
+def value_in_results(
+    results: Results,
+    model: int,
+    n_task: int,
+    n_brain: int,
+    baseline: str = "ridge",
+    shift: str = "id",
+) -> tuple[Measured, str]:
+    """v_T of one cell of a results folder, and a note where there is none (theory/README.md 6).
+
+    Between neighbouring numbers of task samples the baseline's curve is interpolated in the scale
+    of its Gaussian law, n(R), in which it is straight where that law holds; the law moves no point.
+
+    Parameters
+    ----------
+    results : Results
+    model, n_task, n_brain : int
+        Places in the study's grid.
+    baseline : str
+        "ridge" or "ols".
+    shift : str
+
+    Raises
+    ------
+    InputError
+        Results without the baseline, without BEFS, or of a single number of task samples.
+    """
+    study = results.study
+    base = results.need(baseline, f"the value against {baseline}")
+    befs = results.need("befs", "the value of brain data")
+    if study.n_brain[n_brain] == 0:
+        raise InputError("n_brain = 0: brain data that was not collected has no value")
+    s, d = results.shift(shift), study.models[model].input_dim
+    samples = np.array(study.n_task, dtype=float)
+    curve = results.mean[model, :, n_brain, base, s]
+    usable = np.isfinite(curve) & ((samples > d + 1) | (baseline == "ridge"))
+    if usable.sum() < 2:
+        raise InputError(
+            f"{results.folder.path}: inverting the curve of {baseline} needs at least two numbers "
+            f"of task samples{f' above d + 1 = {d + 1}' if baseline == 'ols' else ''}; add some to "
+            "[design] n_task and run again"
+        )
+    places = np.flatnonzero(usable)
+    scale = _Scale(study.models[model], baseline, samples[places], samples[n_task])
+    tasks = np.append(places, n_task)
+    choices = np.append(np.full(places.size, base), befs)
+    found = results.measure(scale, (model, tasks, n_brain, choices, s))
+    single = Measured(
+        *(np.asarray(x)[..., 0] for x in (found.value, found.error, found.low, found.high))
+    )
+    return single, scale.note(single, results.mean[model, n_task, n_brain, befs, s])
+
+
+class _Scale:
+    """(..., baseline risks and the risk of BEFS) -> (..., 1), v_T."""
+
+    def __init__(self, model: Model, baseline: str, samples: Array, n_task: float) -> None:
+        noise = model.measured.task_noise
+        self.twin = Surface(
+            Model(input_dim=model.input_dim, latent_dim=1, n_channels=1, task_noise=noise or 1e-3)
+        )
+        self.baseline, self.samples, self.n_task = baseline, samples, n_task
+        self.unit = model.signal_norm**2
+
+    def __call__(self, risks: Array) -> Array:
+        scaled = self.twin.samples_for(risks / self.unit, self.baseline)
+        flat = np.atleast_2d(scaled)
+        out = np.array([self._invert(row[:-1], row[-1]) for row in flat])
+        return np.asarray(out.reshape(*scaled.shape[:-1], 1) - self.n_task)
+
+    def _invert(self, curve: Array, target: float) -> float:
+        known = np.isfinite(curve)
+        n, scale = self.samples[known], np.maximum.accumulate(curve[known])
+        if self.baseline == "ridge":  # no data, risk 1: a point that needs no simulation
+            n, scale = np.append(0.0, n), np.append(0.0, scale)
+        if not scale.size or not scale[0] <= target <= scale[-1]:
+            return float("nan")
+        return float(np.interp(target, scale, n))
+
+    def note(self, found: Measured, risk: float) -> str:
+        """Why there is no value, in words; empty where there is one."""
+        if np.isfinite(found.value):
+            return "" if found.value >= 0 else "brain data hurts here"
+        if not np.isfinite(risk):
+            return "the mean risk of BEFS is infinite at this number of task samples"
+        if self.baseline == "ridge" and risk >= self.unit:
+            return "BEFS is worse here than predicting zero, a risk that ridge never has"
+        return (
+            f"{self.baseline} does not reach a risk of {risk:.4g} between n_task = "
+            f"{self.samples[0]:.0f} and {self.samples[-1]:.0f}; extend [design] n_task"
+        )
+
+
+def measured_value(
+    model: Model,
+    n_task: int,
+    n_brain: int,
+    baseline: str,
+    law: Value | None,
+    options: dict[str, Any],
+) -> Value:
+    """Simulate BEFS, and the baseline about the law's answer, and invert; see `value.value`."""
+    from mcbrain.ask import adhoc_study
+    from mcbrain.runner import run
+
+    if n_brain == 0:
+        raise InputError("n_brain = 0: brain data that was not collected has no value to measure")
+    grid = _grid(model, n_task, law, baseline)
+    study = adhoc_study(
+        model,
+        grid,
+        n_brain,
+        {baseline: "optimal" if baseline == "ridge" else 0.0, "befs": "optimal"},
+        ("id",),
+        seed=options["seed"],
+        engine=options["engine"],
+        precision={
+            "relative": float(options["precision"]),
+            "max_replicates": options["max_replicates"],
+        },
+        name="value",
+    )
+    with TemporaryDirectory(prefix="mcbrain-") as folder:
+        run(study, Path(folder), threads=options["threads"])
+        results = Results(folder)
+        place = study.n_task.index(n_task)
+        found, note = value_in_results(results, 0, place, 0, baseline)
+        unit = model.signal_norm**2
+        base, befs = (results.need(name, "value") for name in (baseline, "befs"))
+        risks = results.mean[0, place, 0, :, 0] / unit
+    samples = float(found.value)
+    return Value(
+        n_task=n_task,
+        n_brain=n_brain,
+        baseline=baseline,
+        task_samples=samples,
+        saved_fraction=samples / (n_task + samples),
+        exchange_rate=samples / n_brain,
+        marginal_rate=float("nan"),
+        interval=(float(found.low), float(found.high)),
+        saturation=float("nan"),
+        risk=float(risks[befs]),
+        baseline_risk=float(risks[base]),
+        source="measured",
+        note=note,
+    )
+
+
+def _grid(model: Model, n_task: int, law: Value | None, baseline: str) -> list[int]:
+    """Task samples at which to simulate: about the law's answer, or wide where there is none."""
+    lowest = model.input_dim + 9 if baseline == "ols" else 1
+    if law is not None and np.isfinite(law.task_samples):
+        around = (n_task + law.task_samples) * np.array([0.75, 0.9, 1.0, 1.1, 1.3])
+    else:
+        around = n_task * np.geomspace(0.5, 16.0, 8)
+    wanted = {max(lowest, round(float(n))) for n in around}
+    return sorted(wanted | {n_task})

@@ -1,0 +1,231 @@
+"""Under which test laws brain data helps: a half-space of second moments (theory/README.md 4b, 6).
+
+At penalties that do not depend on the shift the excess of each estimator is linear in M, so the
+advantage of BEFS is tr(M D) for one matrix D: it wins exactly on the half-space tr(M D) > 0.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mcbrain.errors import InputError, did_you_mean
+from mcbrain.model import Model
+from mcbrain.moments import shift_coefficients, shift_drift, signal
+from mcbrain.shifts import parse_shift
+from mcbrain.theory import exact
+from mcbrain.theory.asymptotic import subspace_law
+from mcbrain.theory.frame import ShiftCoefficients
+from mcbrain.theory.wishart import task_moments
+from mcbrain.worth.surface import BASELINES, Surface
+
+__all__ = ["HalfSpace", "gain", "half_space"]
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class HalfSpace:
+    """The set of second moments in which BEFS beats its baseline: tr(M normal) > 0.
+
+    Matrices are written in the frame A_1..A_k, u (task weights that the brain misses), o (any one
+    direction outside both); every direction outside the frame is like o and uncoupled.
+
+    Attributes
+    ----------
+    normal : ndarray, shape (k + 2, k + 2)
+        D, error covariance of the baseline minus that of BEFS.
+    befs, baseline : ndarray, shape (k + 2, k + 2)
+        The two error covariances, E (beta_hat - beta)(beta_hat - beta)'.
+    favourable, adverse : ndarray, shape (k + 2,)
+        The unit directions v whose shift M = vv' is best and worst for BEFS.
+    best, worst : float
+        tr(M D) there: the largest and smallest eigenvalue of D.
+    on_brain, on_missed, on_rest : float
+        tr(M D) per unit of trace spread evenly over span(A), on u, and on any direction outside.
+    """
+
+    normal: Array
+    befs: Array
+    baseline: Array
+    favourable: Array
+    adverse: Array
+    best: float
+    worst: float
+    on_brain: float
+    on_missed: float
+    on_rest: float
+
+    @property
+    def wins_everywhere(self) -> bool:
+        """Whether BEFS beats its baseline under every second moment."""
+        return self.worst > 0
+
+    def gain(self, direction: Array) -> float:
+        """Risk of the baseline over that of BEFS under M = vv', v in the frame, (k + 2,)."""
+        v = np.asarray(direction, dtype=float)
+        return float((v @ self.baseline @ v) / (v @ self.befs @ v))
+
+    def verdict(self) -> str:
+        """Question 2 in words: is a shift confined to the brain's complement necessary?"""
+        if self.on_rest <= 0:
+            return (
+                "Shifts outside the brain's span favour the baseline here, so confining the shift "
+                "to the complement is not even sufficient."
+            )
+        missed = "also" if self.on_missed > 0 else "not"
+        brain = "so it is sufficient for a gain, and not necessary: BEFS wins on the brain's span"
+        if self.on_brain <= 0:
+            brain = "and the brain's span favours the baseline: there the confinement is needed"
+        return (
+            f"Outside span(A, u) every shift favours BEFS, {brain}; along u, the task weights that "
+            f"the brain misses, it does {missed} (per unit of trace: outside {self.on_rest:.3g}, "
+            f"brain {self.on_brain:.3g}, u {self.on_missed:.3g})."
+        )
+
+
+def half_space(
+    model: Model,
+    n_task: int,
+    n_brain: int,
+    baseline: str = "ridge",
+    penalties: tuple[float, float] | None = None,
+) -> HalfSpace:
+    """The half-space of second moments in which BEFS wins (theory/README.md 4b, 4e).
+
+    Parameters
+    ----------
+    model : Model
+    n_task, n_brain : int
+        n_task > rank + 1, n_brain >= measured_latents.
+    baseline : str
+        "ridge" (tuned under `id`) or "ols".
+    penalties : tuple of float, optional
+        Per-sample penalties of BEFS and of the baseline; default those that are optimal under `id`.
+
+    Raises
+    ------
+    InputError
+        Sizes at which a mean is infinite, or another baseline.
+    """
+    if baseline not in BASELINES:
+        raise InputError(f"baseline = {baseline!r}: {did_you_mean(str(baseline), BASELINES)}")
+    surface, k = Surface(model), model.latent_dim
+    if n_task <= surface.r + 1:
+        raise InputError(f"n_task = {n_task}: more than rank + 1 = {surface.r + 1} is needed")
+    if n_brain < surface.r:
+        raise InputError(f"n_brain = {n_brain}: at least measured_latents = {surface.r} is needed")
+    own = penalties or _tuned_penalties(surface, n_task, n_brain, baseline)
+    befs = _error_covariance(surface, n_task, n_brain, own[0])
+    base = _error_covariance(surface, n_task, 0, own[1])
+    if not np.all(np.isfinite(base)):
+        raise InputError(f"n_task = {n_task}: the mean risk of {baseline} is infinite there")
+    normal = base - befs
+    values, vectors = np.linalg.eigh(normal)
+    return HalfSpace(
+        normal=normal,
+        befs=befs,
+        baseline=base,
+        favourable=vectors[:, -1],
+        adverse=vectors[:, 0],
+        best=float(values[-1]),
+        worst=float(values[0]),
+        on_brain=float(np.mean(np.diag(normal)[:k])),
+        on_missed=float(normal[k, k]),
+        on_rest=float(normal[k + 1, k + 1]),
+    )
+
+
+def gain(
+    model: Model,
+    n_task: int,
+    n_brain: int,
+    shifts: list[str],
+    baseline: str = "ridge",
+    seed: int = 0,
+) -> Array:
+    """R_base / R_befs under each shift, penalties tuned under `id`, shape (shifts,).
+
+    Parameters
+    ----------
+    model : Model
+    n_task, n_brain : int
+    shifts : list of str
+        In text, such as "brain-insensitive:4".
+    baseline : str
+    seed : int
+        Of the directions that `spectrum` and `concept` need.
+    """
+    surface = Surface(model)
+    own = _tuned_penalties(surface, n_task, n_brain, baseline)
+    found = []
+    for text in shifts:
+        shift = parse_shift(text)
+        moment, drift = shift_coefficients(shift, model, seed), shift_drift(shift, model, seed)
+        risks = [
+            _excess(surface, n_task, n, penalty, moment, drift)
+            for n, penalty in ((0, own[1]), (n_brain, own[0]))
+        ]
+        found.append(float(risks[0] / risks[1]))
+    return np.array(found)
+
+
+def _tuned_penalties(
+    surface: Surface, n_task: int, n_brain: int, baseline: str
+) -> tuple[float, float]:
+    d, r, sigma = surface.d, surface.r, surface.sigma
+    befs = exact.optimal_penalty(sigma, n_task, r, d, surface.m_bar(n_brain))
+    ridge = exact.optimal_penalty(sigma, n_task, 0, d)
+    return float(befs), float(ridge) if baseline == "ridge" else 0.0
+
+
+def _error_covariance(surface: Surface, n_task: int, n_brain: int, penalty: float) -> Array:
+    """E (beta_hat - beta)(beta_hat - beta)' in the frame, by polarisation of its quadratic form."""
+    size = surface.model.latent_dim + 2
+    i, j = np.triu_indices(size)
+    probes = np.zeros((i.size, size))
+    probes[np.arange(i.size), i] = 1.0
+    probes[np.arange(i.size), j] = 1.0
+    frames = probes[:, :, None] * probes[:, None, :]
+    moment = ShiftCoefficients(np.zeros(i.size), frames)
+    form = _excess(surface, n_task, n_brain, penalty, moment, None)
+    if not np.all(np.isfinite(form)):
+        return np.full((size, size), np.inf)
+    out = np.zeros((size, size))
+    single = form[i == j]
+    out[i, j] = np.where(i == j, form, 0.5 * (form - single[i] - single[j]))
+    return np.asarray(np.triu(out) + np.triu(out, 1).T)
+
+
+def _excess(
+    surface: Surface,
+    n_task: int,
+    n_brain: int,
+    penalty: float,
+    moment: ShiftCoefficients,
+    drift: Array | None,
+) -> Array:
+    model, rank = surface.model, surface.r if n_brain else 0
+    block = model.measured
+    subspace = exact.SubspaceMoments.none(surface.r)
+    if n_brain:
+        subspace = subspace_law(
+            n_brain,
+            block.gains,
+            neural_noise=block.neural_noise,
+            input_dim=surface.d,
+            n_channels=model.n_channels,
+        )
+    brain = exact.brain_moments(subspace, signal(model), moment, surface.d, drift)
+    return np.asarray(
+        exact.excess_risk(
+            task_moments(n_task, rank, surface.d, penalty),
+            brain,
+            n_task=n_task,
+            rank=rank,
+            input_dim=surface.d,
+            task_noise=surface.sigma,
+        )
+    )

@@ -1,0 +1,217 @@
+"""Scaling laws fitted to risks, beside the exponents that the exact laws have (theory/README.md 5).
+
+A power law is an approximation here: the law's local exponent moves with the number of samples,
+`local_exponent` shows how, and the fit's chi-square says when the data can tell.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from mcbrain.errors import InputError, did_you_mean
+from mcbrain.worth.surface import Surface
+
+__all__ = ["FORMS", "Fit", "fit", "fit_two_resources", "local_exponent"]
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Fit:
+    """A fitted scaling law.
+
+    Attributes
+    ----------
+    form : str
+    names : tuple of str
+    values, errors, low, high : ndarray, shape (parameters,)
+        Estimates, standard errors, 95 % intervals by Student's t.
+    chi2, freedom, p_value : float, int, float
+        Weighted sum of squares, degrees of freedom, and how often a true law fits worse.
+    curve : callable
+        n -> fitted risk (for two resources: n_task, n_brain -> risk).
+    """
+
+    form: str
+    names: tuple[str, ...]
+    values: Array
+    errors: Array
+    low: Array
+    high: Array
+    chi2: float
+    freedom: int
+    p_value: float
+    curve: Callable[..., Array]
+
+
+def _power_floor(n: Array, floor: Array, scale: Array, exponent: Array) -> Array:
+    return floor + np.exp(scale) * n**-exponent
+
+
+def _brain_law(n: Array, floor: Array, slope: Array, offset: float) -> Array:
+    return floor + slope / (n - offset)
+
+
+def _task_law(n: Array, noise: Array, saved: Array, offset: float) -> Array:
+    return noise / (n - offset) - saved / n**2
+
+
+FORMS = {
+    "power-floor": "R = floor + e^scale n^-exponent",
+    "brain-law": "R = floor + slope/(n_B - d - 1)",
+    "task-law": "R = noise/(n_T - d - 1) - saved/n_T^2",
+}
+
+
+def fit(n: ArrayLike, risk: ArrayLike, mcse: ArrayLike, form: str, input_dim: int = 0) -> Fit:
+    """Weighted least squares of one scaling law.
+
+    Parameters
+    ----------
+    n, risk, mcse : array_like, shape (points,)
+        Samples, mean risk, and its standard error > 0.
+    form : str
+        A key of `FORMS`: a power law with a floor, or the law's own form in n_B (5a) or n_T (5d).
+    input_dim : int
+        d, for the law's own forms, which need n > d + 1.
+
+    Raises
+    ------
+    InputError
+        Too few points, standard errors that are not positive, or a form that does not exist.
+    """
+    if form not in FORMS:
+        raise InputError(f"form = {form!r}: {did_you_mean(str(form), FORMS)}")
+    x, y, error = _points(n, risk, mcse)
+    offset = input_dim + 1.0
+    if form != "power-floor" and np.any(x <= offset):
+        raise InputError(f"form '{form}' holds above n = d + 1 = {offset:.0f}; leave out the rest")
+    if form == "power-floor":
+        start = [0.5 * y.min(), np.log(max(y.max() - 0.5 * y.min(), 1e-12) * x.min()), 1.0]
+        names: tuple[str, ...] = ("floor", "scale", "exponent")
+        return _solve(form, names, _power_floor, x[None], y, error, start)
+
+    law = _brain_law if form == "brain-law" else _task_law
+
+    def own(n: Array, first: Array, second: Array) -> Array:
+        return law(n, first, second, offset)
+
+    names = ("floor", "slope") if form == "brain-law" else ("noise", "saved")
+    return _solve(form, names, own, x[None], y, error, [y.min(), y.max() * x.min()])
+
+
+def fit_two_resources(
+    n_task: ArrayLike, n_brain: ArrayLike, risk: ArrayLike, mcse: ArrayLike
+) -> Fit:
+    """R = floor + e^s_T n_T^-a_T + e^s_B n_B^-a_B, the additive law of two resources.
+
+    Parameters
+    ----------
+    n_task, n_brain, risk, mcse : array_like, shape (points,)
+
+    Raises
+    ------
+    InputError
+        Fewer than six points, or a single value of a resource.
+    """
+    t, y, error = _points(n_task, risk, mcse)
+    b = np.asarray(n_brain, dtype=float).ravel()
+    for name, values in (("n_task", t), ("n_brain", b)):
+        if np.unique(values).size < 2:
+            raise InputError(f"two resources need at least two values of {name}; add some")
+
+    def law(x: Array, floor: Array, s_t: Array, a_t: Array, s_b: Array, a_b: Array) -> Array:
+        out = floor + np.exp(s_t) * x[0] ** -a_t + np.exp(s_b) * x[1] ** -a_b
+        return np.asarray(out)
+
+    spread = np.log(max(np.ptp(y), 1e-12))
+    start = [0.5 * y.min(), spread + np.log(t.min()), 1.0, spread + np.log(b.min()), 1.0]
+    names = ("floor", "scale_task", "exponent_task", "scale_brain", "exponent_brain")
+    found = _solve("additive", names, law, np.stack([t, b]), y, error, start)
+    inner = found.curve
+    return Fit(
+        **{k: getattr(found, k) for k in Fit.__dataclass_fields__ if k != "curve"},
+        curve=lambda n_t, n_b: inner(np.stack(np.broadcast_arrays(n_t, n_b)).astype(float)),
+    )
+
+
+def _points(n: ArrayLike, risk: ArrayLike, mcse: ArrayLike) -> tuple[Array, Array, Array]:
+    x, y, error = (np.asarray(v, dtype=float).ravel() for v in (n, risk, mcse))
+    if not x.size == y.size == error.size:
+        raise InputError(f"n, risk and mcse have {x.size}, {y.size} and {error.size} values")
+    if not (np.all(error > 0) and np.all(np.isfinite(x + y + error))):
+        raise InputError("a fit weighs points by their standard errors: finite numbers > 0 only")
+    return x, y, error
+
+
+def _solve(
+    form: str,
+    names: tuple[str, ...],
+    law: Callable[..., Array],
+    x: Array,
+    y: Array,
+    error: Array,
+    start: list[float],
+) -> Fit:
+    from scipy.optimize import least_squares
+    from scipy.special import gammaincc, stdtrit
+
+    freedom = y.size - len(names)
+    if freedom < 1:
+        raise InputError(
+            f"the form '{form}' has {len(names)} parameters and needs more than {len(names)} "
+            f"points; there are {y.size}"
+        )
+    inputs = x if len(x) > 1 else x[0]
+
+    def residual(p: Array) -> Array:
+        return np.asarray((law(inputs, *p) - y) / error)
+
+    found: Any = least_squares(residual, start, x_scale="jac", max_nfev=5000, xtol=1e-14)
+    covariance = np.linalg.pinv(found.jac.T @ found.jac)
+    errors = np.sqrt(np.diag(covariance))
+    reach = float(stdtrit(freedom, 0.975)) * errors
+    chi2 = float(2.0 * found.cost)
+    best = found.x
+    return Fit(
+        form=form,
+        names=names,
+        values=best,
+        errors=errors,
+        low=best - reach,
+        high=best + reach,
+        chi2=chi2,
+        freedom=freedom,
+        p_value=float(gammaincc(freedom / 2, chi2 / 2)),
+        curve=lambda n: np.asarray(law(np.asarray(n, dtype=float), *best)),
+    )
+
+
+def local_exponent(
+    surface: Surface, n_task: ArrayLike, n_brain: ArrayLike, along: str, floor: ArrayLike = 0.0
+) -> Array:
+    """-d log(R - floor)/d log n of the law, in n_task or n_brain.
+
+    Parameters
+    ----------
+    surface : Surface
+    n_task, n_brain : array_like
+        Broadcast; n_brain = 0 is tuned ridge and allowed along "n_task" only.
+    along : str
+        "n_task" or "n_brain".
+    floor : array_like
+        The risk that is left with unlimited data of that kind.
+    """
+    t, b = np.asarray(n_task, dtype=float), np.asarray(n_brain, dtype=float)
+    h, rest = 0.01, np.asarray(floor, dtype=float)
+    pair = [
+        surface.risk(t * np.exp(s), b) if along == "n_task" else surface.risk(t, b * np.exp(s))
+        for s in (-h, h)
+    ]
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.asarray(-(np.log(pair[1] - rest) - np.log(pair[0] - rest)) / (2.0 * h))

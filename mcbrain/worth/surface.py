@@ -1,0 +1,261 @@
+"""The risk as a surface over task and brain samples, at tuned penalties (theory/README.md 4, 5).
+
+Two evaluations of the same surface. `exact` ones take whole numbers and the closed form of the task
+stage; the others take any real numbers of samples and its series to second order in 1/n, whose
+relative error is below 1e-5 at tuned penalties, for searches over hundreds of thousands of cells.
+The brain stage is law 5b in both.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from mcbrain.errors import InputError
+from mcbrain.model import Model
+from mcbrain.theory import exact, first_order
+from mcbrain.theory.asymptotic import subspace_law
+from mcbrain.theory.marchenko_pastur import asymptotic_resolvent
+from mcbrain.theory.wishart import task_moments
+
+__all__ = ["BASELINES", "Surface", "law_accuracy"]
+
+Array = NDArray[np.float64]
+
+BASELINES = ("ridge", "ols")
+_SMALLEST = 1e-13  # m_bar below this is an exact alignment: the penalty is infinite
+
+
+def law_accuracy(input_dim: int) -> float:
+    """Twice the root-mean-square relative error of m_bar by law 5b (theory/README.md 5b)."""
+    return 0.02 if input_dim >= 60 else 0.05
+
+
+@dataclass(frozen=True)
+class Surface:
+    """Excess risk under `id` of ridge, OLS and BEFS, each at its optimal penalty; |beta| = 1.
+
+    Parameters
+    ----------
+    model : Model
+
+    Raises
+    ------
+    InputError
+        A model that no law covers, or one without task noise.
+    """
+
+    model: Model
+
+    def __post_init__(self) -> None:
+        if not self.model.isotropic:
+            raise InputError(
+                "the laws of value and budget hold for isotropic Gaussian inputs, linear latents "
+                "and Gaussian recordings; for this model simulate instead (simulate=True, or "
+                "`mcbrain run` and `mcbrain value DIR`)"
+            )
+        if self.model.sigma_y == 0:
+            raise InputError(
+                "task_noise = 0: without label noise input_dim task samples are enough, and brain "
+                "data has no exchange rate; a number > 0 is allowed"
+            )
+
+    @property
+    def d(self) -> int:
+        """Input dimension."""
+        return self.model.input_dim
+
+    @property
+    def r(self) -> int:
+        """Rank of the estimated subspace."""
+        return self.model.k_m
+
+    @property
+    def sigma(self) -> float:
+        """sigma_y / |beta|."""
+        return self.model.measured.task_noise
+
+    @cached_property
+    def delta(self) -> float:
+        """delta of m_bar = m_eff + delta/(n_B - d - 1); inf where a latent has no gain."""
+        block = self.model.measured
+        if np.any(block.gains == 0):
+            return float("inf")
+        return float(
+            first_order.brain_error(
+                block.misalignment,
+                block.loadings,
+                block.gains,
+                neural_noise=block.neural_noise,
+                input_dim=self.d,
+            )
+        )
+
+    # Brain stage --------------------------------------------------------------------------------
+
+    def m_bar(
+        self,
+        n_brain: ArrayLike,
+        *,
+        misalignment: ArrayLike | None = None,
+        neural_noise: ArrayLike | None = None,
+    ) -> Array:
+        """Share of beta that the estimated subspace misses (theory/README.md 4e, 5b).
+
+        Parameters
+        ----------
+        n_brain
+            (...), real numbers >= r, or inf for unlimited brain data; NaN below r.
+        misalignment, neural_noise
+            (...), m_eff and sigma_r in place of the model's.
+        """
+        block, q = self.model.measured, self.d - self.r
+        m = np.asarray(block.misalignment if misalignment is None else misalignment, dtype=float)
+        noise = block.neural_noise if neural_noise is None else neural_noise
+        n = np.asarray(n_brain, dtype=float)
+        finite = np.where(np.isinf(n), 1e15, n)
+        law = subspace_law(
+            finite,
+            block.gains,
+            neural_noise=np.asarray(noise, dtype=float),
+            input_dim=self.d,
+            n_channels=self.model.n_channels,
+        )
+        overlap = np.diagonal(law.c, axis1=-2, axis2=-1)
+        seen = np.sum(block.loadings**2 * overlap, axis=-1)
+        by_chance = (self.r - overlap.sum(axis=-1)) / q if q else np.zeros(())
+        missed = 1.0 - (1.0 - m) * seen - m * by_chance
+        clipped = np.clip(missed, 0.0, 1.0)
+        return np.asarray(np.where(np.isinf(n) & np.all(block.gains > 0), m, clipped))
+
+    # Risk -----------------------------------------------------------------------------------------
+
+    def befs(
+        self, n_task: ArrayLike, m_bar: ArrayLike, task_noise: ArrayLike | None = None
+    ) -> Array:
+        """BEFS on a subspace that misses m_bar, at real n_task; inf for n_task <= r + 1."""
+        return _tuned(n_task, self.r, self.d, self._noise(task_noise), m_bar)
+
+    def ridge(self, n_task: ArrayLike, task_noise: ArrayLike | None = None) -> Array:
+        """Tuned ridge, at real n_task >= 0; 1 at n_task = 0."""
+        return _tuned(n_task, 0, self.d, self._noise(task_noise), 1.0)
+
+    def ols(self, n_task: ArrayLike, task_noise: ArrayLike | None = None) -> Array:
+        """OLS on the branch n_task > d + 1; inf elsewhere (theory/README.md 4a)."""
+        gap = np.asarray(n_task, dtype=float) - self.d - 1.0
+        with np.errstate(divide="ignore"):
+            return np.where(gap > 0, self._noise(task_noise) ** 2 * self.d / gap, np.inf)
+
+    def risk(self, n_task: ArrayLike, n_brain: ArrayLike) -> Array:
+        """BEFS from n_brain samples; tuned ridge at n_brain = 0; inf for 0 < n_brain < r."""
+        n = np.asarray(n_brain, dtype=float)
+        usable = n >= self.r
+        befs = self.befs(n_task, self.m_bar(np.where(usable, n, np.inf)))
+        return np.where(usable, befs, np.where(n == 0, self.ridge(n_task), np.inf))
+
+    def exact_befs(self, n_task: int, m_bar: float) -> float:
+        """BEFS at a whole n_task, by the closed form, n_task < r included (theory/README.md 4b)."""
+        return self._exact(n_task, self.r, m_bar)
+
+    def exact_ridge(self, n_task: ArrayLike) -> Array:
+        """Tuned ridge at whole n_task, by the closed form (theory/README.md 4f)."""
+        n = np.asarray(n_task, dtype=float)
+        penalty = exact.optimal_penalty(self.sigma, np.maximum(n, 1.0), 0, self.d)
+        shrinkage = task_moments(n, 0, self.d, penalty).mean_f
+        return np.asarray(np.where(n == 0, 1.0, shrinkage))
+
+    def _exact(self, n_task: int, rank: int, m_bar: float) -> float:
+        d, trace = self.d, float(rank)
+        penalty = exact.optimal_penalty(self.sigma, n_task, rank, d, m_bar)
+        one = np.asarray(m_bar, dtype=float)
+        zero = np.zeros(())
+        brain = exact.BrainMoments(
+            m_hat=one,
+            trace=np.asarray(trace),
+            m_hat_trace=one * trace,
+            residual=one,
+            missed_signal=one,
+            signal=np.ones(()),
+            trace_m=np.asarray(float(d)),
+            missed_drift=zero,
+            signal_drift=zero,
+            drift=zero,
+        )
+        task = task_moments(n_task, rank, d, penalty)
+        return float(
+            exact.excess_risk(
+                task, brain, n_task=n_task, rank=rank, input_dim=d, task_noise=self.sigma
+            )
+        )
+
+    def _noise(self, task_noise: ArrayLike | None) -> Array:
+        return np.asarray(self.sigma if task_noise is None else task_noise, dtype=float)
+
+    # Inversion ------------------------------------------------------------------------------------
+
+    def samples_for(self, risk: ArrayLike, baseline: str) -> Array:
+        """Real number of task samples at which a baseline has a risk; NaN where it never has it.
+
+        Parameters
+        ----------
+        risk
+            (...), excess over |beta|^2. Ridge takes every value in (0, 1]; OLS, on its branch
+            n > d + 1, every value > 0.
+        baseline : str
+            "ridge" or "ols".
+        """
+        target = np.asarray(risk, dtype=float)
+        if baseline == "ols":
+            with np.errstate(divide="ignore", invalid="ignore"):
+                n = self.d + 1.0 + self.sigma**2 * self.d / target
+            return np.where((target > 0) & np.isfinite(target), n, np.nan)
+        sought = (target > 0) & (target <= 1)
+        aim = np.where(sought, target, 0.5)
+        low = np.zeros_like(aim)
+        # Tuned ridge is never worse than OLS, whose branch bounds the search from above.
+        high = self.d + 2.0 + self.sigma**2 * self.d / aim
+        for _ in range(60):
+            middle = 0.5 * (low + high)
+            above = self.ridge(middle) > aim
+            low, high = np.where(above, middle, low), np.where(above, high, middle)
+        return np.where(sought, 0.5 * (low + high), np.nan)
+
+    def exact_samples_for(self, risk: float, baseline: str) -> float:
+        """`samples_for` by the exact law, linear in 1/risk between neighbouring whole numbers."""
+        first = float(self.samples_for(risk, baseline))
+        if baseline == "ols" or not np.isfinite(first):
+            return first
+        low = int(first)
+        for _ in range(64):
+            below, above = self.exact_ridge([low, low + 1])
+            if below < risk and low > 0:
+                low -= 1
+            elif above > risk:
+                low += 1
+            else:
+                break
+        share = (1.0 / risk - 1.0 / below) / (1.0 / above - 1.0 / below)
+        return float(low + share)
+
+
+def _tuned(
+    n_task: ArrayLike, rank: int, input_dim: int, task_noise: Array, m_bar: ArrayLike
+) -> Array:
+    """Excess at the optimal penalty (theory/README.md 4b, 4c): e_U = m_bar E sum f / q there."""
+    n, missed = np.asarray(n_task, dtype=float), np.asarray(m_bar, dtype=float)
+    q, rows, variance = input_dim - rank, n - rank, task_noise**2
+    fits = rows > (1.0 if rank else 0.0)
+    if q == 0:
+        outside = np.zeros(np.broadcast_shapes(n.shape, missed.shape))
+    else:
+        z = variance * q / np.maximum(missed, _SMALLEST)
+        g, _ = asymptotic_resolvent(np.where(fits, rows, 1.0), float(q), z, order=2)
+        outside = np.where(missed > _SMALLEST, missed * np.clip(z * g / q, 0.0, 1.0), 0.0)
+    if rank == 0:
+        return np.where(fits, outside, missed * np.ones_like(outside))
+    gap = np.where(fits, n - rank - 1.0, 1.0)
+    risk = (outside * (n - 1.0) + variance * rank) / gap
+    return np.where(fits & ~np.isnan(missed), risk, np.inf)

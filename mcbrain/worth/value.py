@@ -1,0 +1,236 @@
+"""How many task samples brain data replaces, and at what rate (theory/README.md 6)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from mcbrain.errors import InputError, did_you_mean
+from mcbrain.model import Model
+from mcbrain.worth.surface import BASELINES, Surface, law_accuracy
+
+__all__ = ["Value", "saturation", "value", "value_curve"]
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Value:
+    """What n_brain brain samples are worth beside n_task task samples.
+
+    Attributes
+    ----------
+    n_task, n_brain : int
+    baseline : str
+        What would be used without brain data: "ridge" (tuned) or "ols".
+    task_samples : float
+        v_T, the task samples that the brain data replaces: the baseline needs n_task + v_T of them
+        for the risk that BEFS has. Negative where brain data hurts; NaN where the baseline never
+        has that risk, which `note` then says.
+    saved_fraction : float
+        v_T / (n_task + v_T).
+    exchange_rate : float
+        v_T / n_brain; NaN without brain data.
+    marginal_rate : float
+        Task samples that the next brain sample replaces, on the surface of BEFS; by the law even
+        where the value is measured, as is `saturation`.
+    interval : tuple of float
+        Of `task_samples`. Measured: 95 %, by jackknife over blocks. From the laws: its range when
+        m_bar is off by twice the root-mean-square error of law 5b.
+    saturation : float
+        v_T with unlimited brain data.
+    risk, baseline_risk : float
+        Excess risk of BEFS, and of the baseline at n_task, in units of |beta|^2.
+    source : str
+        "law" or "measured".
+    note : str
+        What must be known to read the numbers; empty if nothing.
+    """
+
+    n_task: int
+    n_brain: int
+    baseline: str
+    task_samples: float
+    saved_fraction: float
+    exchange_rate: float
+    marginal_rate: float
+    interval: tuple[float, float]
+    saturation: float
+    risk: float
+    baseline_risk: float
+    source: str = "law"
+    note: str = ""
+
+
+def value(
+    model: Model,
+    n_task: int,
+    n_brain: int,
+    baseline: str = "ridge",
+    *,
+    simulate: bool = False,
+    precision: float = 0.005,
+    max_replicates: int = 100_000,
+    seed: int = 0,
+    engine: str = "auto",
+    threads: int | None = None,
+) -> Value:
+    """What brain data is worth in task samples (theory/README.md 6).
+
+    Parameters
+    ----------
+    model : Model
+    n_task, n_brain : int
+    baseline : str
+        "ridge" (tuned) or "ols".
+    simulate : bool
+        Measure it: BEFS and the baseline are simulated on a grid of task samples about the law's
+        answer, and the measured curve is inverted, with an interval.
+    precision, max_replicates, seed, engine, threads
+        Of that simulation, as in `simulate`.
+
+    Raises
+    ------
+    InputError
+        A baseline, a number of samples or a model for which there is no value.
+    """
+    if baseline not in BASELINES:
+        raise InputError(f"baseline = {baseline!r}: {did_you_mean(str(baseline), BASELINES)}")
+    for name, number, low in (("n_task", n_task, 1), ("n_brain", n_brain, 0)):
+        if isinstance(number, bool) or not isinstance(number, (int, np.integer)) or number < low:
+            raise InputError(f"{name} = {number!r}: a whole number >= {low} is allowed")
+    if 0 < n_brain < model.k_m:
+        raise InputError(
+            f"n_brain = {n_brain}: at least measured_latents = {model.k_m} brain samples are "
+            "needed to estimate that many directions (or 0)"
+        )
+    n_task, n_brain = int(n_task), int(n_brain)
+    if not simulate:
+        return _from_law(Surface(model), n_task, n_brain, baseline)
+    from mcbrain.worth.measured import measured_value
+
+    options: dict[str, Any] = {"seed": seed, "engine": engine, "threads": threads}
+    options |= {"precision": precision, "max_replicates": max_replicates}
+    law = None
+    if model.isotropic and model.sigma_y > 0:
+        law = _from_law(Surface(model), n_task, n_brain, baseline)
+    found = measured_value(model, n_task, n_brain, baseline, law, options)
+    if law is None:
+        return found
+    return replace(found, marginal_rate=law.marginal_rate, saturation=law.saturation)
+
+
+def _from_law(surface: Surface, n_task: int, n_brain: int, baseline: str) -> Value:
+    m_bar = float(surface.m_bar(n_brain)) if n_brain else 1.0
+
+    def worth(missed: float) -> tuple[float, float]:
+        risk = surface.exact_befs(n_task, missed) if n_brain else _at(surface.exact_ridge(n_task))
+        return surface.exact_samples_for(risk, baseline) - n_task, risk
+
+    samples, risk = worth(m_bar)
+    accuracy = law_accuracy(surface.d) if n_brain else 0.0
+    ends = sorted(worth(min(m_bar * (1.0 + s * accuracy), 1.0))[0] for s in (-1, 1))
+    infinite = surface.exact_befs(n_task, float(surface.m_bar(np.inf)))
+    own = _at(surface.exact_ridge(n_task)) if baseline == "ridge" else _at(surface.ols(n_task))
+    return Value(
+        n_task=n_task,
+        n_brain=n_brain,
+        baseline=baseline,
+        task_samples=samples,
+        saved_fraction=samples / (n_task + samples),
+        exchange_rate=samples / n_brain if n_brain else float("nan"),
+        marginal_rate=_marginal_rate(surface, n_task, n_brain),
+        interval=(ends[0], ends[1]),
+        saturation=surface.exact_samples_for(infinite, baseline) - n_task,
+        risk=risk,
+        baseline_risk=own,
+        note=_note(surface, n_task, n_brain, baseline, samples, risk),
+    )
+
+
+def _note(
+    surface: Surface, n_task: int, n_brain: int, baseline: str, samples: float, risk: float
+) -> str:
+    words = []
+    if not np.isfinite(risk):
+        words.append(
+            f"the mean risk of BEFS is infinite with n_task within 1 of its rank {surface.r}"
+        )
+    elif np.isnan(samples):
+        words.append(
+            f"BEFS has a risk of {risk:.3g}, worse than predicting zero; {baseline} never has it"
+        )
+    elif samples < 0 and n_brain:
+        words.append("brain data hurts here: the baseline does as well with fewer task samples")
+    if baseline == "ols" and n_task <= surface.d + 1:
+        words.append(f"OLS is counted on its branch n > d + 1 = {surface.d + 1}, above this n_task")
+    return "; ".join(words)
+
+
+def _marginal_rate(surface: Surface, n_task: int, n_brain: int) -> float:
+    """(dR/dn_B)/(dR/dn_T) on the surface of BEFS; NaN at n_B = 0, which is not on it."""
+    if n_brain < surface.r or n_brain == 0 or n_task <= surface.r + 2:
+        return float("nan")
+    step = max(1e-3 * n_brain, 0.25)
+    low, high = max(n_brain - step, float(surface.r)), n_brain + step
+    in_brain = np.diff(surface.befs(n_task, surface.m_bar([low, high])))[0] / (high - low)
+    h = min(1e-3 * n_task, 0.25)
+    in_task = np.diff(surface.befs([n_task - h, n_task + h], surface.m_bar(n_brain)))[0] / (2 * h)
+    return float(in_brain / in_task)
+
+
+def value_curve(
+    model: Model, n_task: ArrayLike, n_brain: ArrayLike, baseline: str = "ridge"
+) -> Array:
+    """v_T for many numbers of samples at once, by the laws (theory/README.md 6).
+
+    Parameters
+    ----------
+    model : Model
+    n_task, n_brain : array_like
+        Broadcast against each other; real numbers are allowed, n_brain = inf gives the saturation.
+
+    Returns
+    -------
+    ndarray of the broadcast shape; NaN where the baseline never has the risk of BEFS.
+    """
+    surface = Surface(model)
+    n_task = np.asarray(n_task, dtype=float)
+    return np.asarray(surface.samples_for(surface.risk(n_task, n_brain), baseline) - n_task)
+
+
+def saturation(model: Model, n_task: ArrayLike, baseline: str = "ridge") -> tuple[Array, float]:
+    """v_T with unlimited brain data, and delta/m, the samples beyond d + 1 that give half of it.
+
+    Returns
+    -------
+    value : ndarray
+    half_point : float
+        inf for an aligned task, whose value does not saturate in the limit of many task samples.
+    """
+    surface = Surface(model)
+    m = model.measured.misalignment
+    half = surface.delta / m if m > 0 else float("inf")
+    return value_curve(model, n_task, np.inf, baseline), half
+
+
+def schedule_value(
+    model: Model,
+    n_task: ArrayLike,
+    n_brain: ArrayLike,
+    misalignment: Iterable[float],
+    baseline: str = "ridge",
+) -> Array:
+    """v_T where the misalignment itself falls as brain data grows: one m_eff for each n_brain."""
+    surface = Surface(model)
+    n_task = np.asarray(n_task, dtype=float)
+    m_bar = surface.m_bar(n_brain, misalignment=np.asarray(list(misalignment), dtype=float))
+    return np.asarray(surface.samples_for(surface.befs(n_task, m_bar), baseline) - n_task)
+
+
+def _at(values: Array) -> float:
+    return float(np.asarray(values))
