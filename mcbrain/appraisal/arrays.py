@@ -1,0 +1,207 @@
+"""The user's arrays: checked, and brought to the scale of the model.
+
+Every fault is an `InputError` that names the array, the place and what
+is allowed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import linalg
+
+from mcbrain.errors import InputError
+
+__all__ = ["Arrays", "Prepared", "check", "prepare"]
+
+Array = NDArray[np.float64]
+
+_SPARE_ROWS = 10
+_ALIKE = 1.5
+_NOISELESS = 1e-6
+
+
+class Arrays(NamedTuple):
+    """Task data X (n_task, d), y (n_task,) and brain data X_brain (n_brain, d), R (n_brain, p)."""
+
+    X: Array
+    y: Array
+    X_brain: Array
+    R: Array
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """The same data in the coordinates of the model.
+
+    Attributes
+    ----------
+    arrays : Arrays
+        Inputs centred and whitened with the covariance of all rows; y centred; channels centred and
+        rescaled to equal noise, the geometric mean of their noise unchanged.
+    whitener : (d, d)
+        Whitened inputs are (X - mean) @ whitener.
+    scale_error : float
+        Relative standard error of a variance in whitened coordinates, from whitening with an
+        estimated covariance: sqrt(2 / rows), times the share of the covariance not shrunk away.
+    cautions : tuple of str
+        What the laws do not know of: sets whose inputs differ in covariance, repeated rows.
+    """
+
+    arrays: Arrays
+    whitener: Array
+    scale_error: float
+    cautions: tuple[str, ...]
+
+
+def check(
+    X: Any,
+    y: Any,
+    X_brain: Any,
+    R: Any,
+    names: tuple[str, str, str, str] = ("X", "y", "X_brain", "R"),
+) -> Arrays:
+    """The four arrays as float64, or a sentence about the first fault.
+
+    Raises
+    ------
+    InputError
+        For shapes that do not fit, too few rows, NaN, constant columns, object arrays.
+    """
+    X, y, X_brain, R = (
+        _numbers(a, name) for a, name in zip((X, y, X_brain, R), names, strict=True)
+    )
+    y = y[:, 0] if y.ndim == 2 and y.shape[1] == 1 else y
+    R = R[:, None] if R.ndim == 1 else R
+    for array, name, dims in zip((X, y, X_brain, R), names, (2, 1, 2, 2), strict=True):
+        if array.ndim != dims:
+            raise InputError(f"{name} has shape {array.shape}: it must have {dims} dimension(s)")
+    for rows, values, name, other in ((X, y, names[0], names[1]), (X_brain, R, names[2], names[3])):
+        if rows.shape[0] != values.shape[0]:
+            raise InputError(
+                f"{name} has {rows.shape[0]} rows and {other} has {values.shape[0]}: "
+                "they must have one row for each sample"
+            )
+    d = X.shape[1]
+    if X_brain.shape[1] != d:
+        raise InputError(
+            f"{names[0]} has {d} columns and {names[2]} has {X_brain.shape[1]}: "
+            "task and brain data must share their inputs"
+        )
+    if d < 3:
+        raise InputError(f"{names[0]} has {d} column(s): at least 3 inputs are needed")
+    _enough(names[0], X.shape[0], 3 * _SPARE_ROWS, "to hold out and to learn from")
+    _enough(
+        names[2],
+        X_brain.shape[0],
+        d + _SPARE_ROWS,
+        f"to tell noise from signal with {d} inputs (or reduce the inputs first)",
+    )
+    for array, name in zip((X, y[:, None], X_brain, R), names, strict=True):
+        _no_constants(array, name)
+    return Arrays(X, y, X_brain, R)
+
+
+def prepare(arrays: Arrays) -> Prepared:
+    """Centre and whiten the inputs, centre the labels, equalise the noise of the channels.
+
+    The covariance of the inputs is that of all rows of both sets, shrunk towards equal variances by
+    the rule of Ledoit & Wolf (2004) after each input is scaled to variance one.
+
+    Raises
+    ------
+    InputError
+        If y or a channel is an exact linear function of the inputs.
+    """
+    from sklearn.covariance import ledoit_wolf
+
+    centred = [X - X.mean(axis=0) for X in (arrays.X, arrays.X_brain)]
+    pooled = np.vstack(centred)
+    scale = pooled.std(axis=0)
+    covariance, shrinkage = ledoit_wolf(pooled / scale, assume_centered=True)
+    values, vectors = linalg.eigh(covariance)
+    whitener = (vectors / np.sqrt(values)) @ vectors.T / scale[:, None]
+    X, X_brain = (rows @ whitener for rows in centred)
+    R = arrays.R - arrays.R.mean(axis=0)
+    residual = R - X_brain @ linalg.lstsq(X_brain, R)[0]
+    noise = np.sqrt(np.mean(residual**2, axis=0))
+    exact = noise <= _NOISELESS * np.std(R, axis=0)
+    if np.any(exact):
+        raise InputError(
+            f"R is an exact linear function of the inputs in column {np.flatnonzero(exact)[0]}: "
+            "recordings have noise"
+        )
+    y = arrays.y - arrays.y.mean()
+    fitted = X @ linalg.lstsq(X, y)[0]
+    if X.shape[0] > X.shape[1] + 1 and np.std(y - fitted) <= _NOISELESS * np.std(y):
+        raise InputError("y is an exact linear function of the inputs: there is nothing to learn")
+    R = R * (np.exp(np.mean(np.log(noise))) / noise)
+    whitened = Arrays(X, y, X_brain, R)
+    scale_error = (1.0 - float(shrinkage)) * float(np.sqrt(2.0 / pooled.shape[0]))
+    return Prepared(whitened, whitener, scale_error, _cautions(X, X_brain))
+
+
+def _cautions(X: Array, X_brain: Array) -> tuple[str, ...]:
+    cautions = []
+    mismatch = _mismatch(X, X_brain)
+    if mismatch > _ALIKE:
+        cautions.append(
+            "the inputs of the two sets differ in covariance (along one direction the variances "
+            f"differ {mismatch:.1f} times more than chance allows), which the laws do not know of"
+        )
+    for rows, name in ((X, "task"), (X_brain, "brain")):
+        repeated = rows.shape[0] - np.unique(rows, axis=0).shape[0]
+        if repeated > 0.05 * rows.shape[0]:
+            cautions.append(
+                f"{repeated} of {rows.shape[0]} {name} inputs repeat another row, and the laws "
+                "take rows as independent: average repeats first"
+            )
+    return tuple(cautions)
+
+
+def _mismatch(X: Array, X_brain: Array) -> float:
+    """Extreme ratios of variances along a direction, over the edges of Wachter's law for chance."""
+    if X.shape[0] <= X.shape[1] + 2:
+        return 1.0
+    ratios = linalg.eigvalsh(X.T @ X / X.shape[0], X_brain.T @ X_brain / X_brain.shape[0])
+    a, b = X.shape[1] / X.shape[0], X.shape[1] / X_brain.shape[0]
+    width = np.sqrt(a + b - a * b)
+    low, high = (((1 + sign * width) / (1 - b)) ** 2 for sign in (-1.0, 1.0))
+    return float(max(ratios[-1] / high, low / max(ratios[0], 1e-300)))
+
+
+def _numbers(values: Any, name: str) -> Array:
+    array = np.asarray(values)
+    if array.dtype == object or not (
+        np.issubdtype(array.dtype, np.floating)
+        or np.issubdtype(array.dtype, np.integer)
+        or array.dtype == bool
+    ):
+        raise InputError(f"{name} holds {array.dtype}: it must be an array of real numbers")
+    array = array.astype(np.float64)
+    bad = np.argwhere(~np.isfinite(array))
+    if bad.size:
+        place = ", ".join(str(int(i)) for i in bad[0])
+        raise InputError(
+            f"{name} holds {array[tuple(bad[0])]} at [{place}] (and {len(bad) - 1} more): "
+            "all values must be finite"
+        )
+    return array
+
+
+def _enough(name: str, rows: int, needed: int, why: str) -> None:
+    if rows < needed:
+        raise InputError(f"{name} has {rows} rows: at least {needed} are needed {why}")
+
+
+def _no_constants(array: Array, name: str) -> None:
+    spread = np.ptp(array, axis=0)
+    constant = np.flatnonzero(spread <= 1e-12 * np.abs(array).max(axis=0))
+    if constant.size:
+        listing = ", ".join(str(int(j)) for j in constant[:5]) + (
+            "..." if constant.size > 5 else ""
+        )
+        raise InputError(f"{name} does not vary in column {listing}: remove constant columns")

@@ -1,0 +1,121 @@
+"""Parametric bootstrap of both stages through their sufficient statistics."""
+
+from __future__ import annotations
+
+from dataclasses import fields, replace
+from typing import NamedTuple
+
+import numpy as np
+from scipy import linalg
+
+from mcbrain.appraisal.moments import Inside, Task, assemble, noise_ratio, variances
+from mcbrain.appraisal.parameters import Array, Parameters, Shape
+from mcbrain.befs.encoder import spiked_gains
+
+__all__ = ["Tails", "bootstrap", "reflect"]
+
+
+class Tails(NamedTuple):
+    """Relative standard errors beyond those of Gaussian noise in known coordinates.
+
+    task, neural : of the sample variance of the noise, for heavy tails.
+    scale : of the signal, for whitening with an estimated covariance.
+    """
+
+    task: float
+    neural: float
+    scale: float
+
+
+def bootstrap(
+    shape: Shape,
+    value: Parameters,
+    X_brain: Array,
+    basis: Array,
+    task: Task,
+    inside: Inside,
+    tails: Tails,
+    draws: int,
+    rng: np.random.Generator,
+) -> tuple[Parameters, Parameters]:
+    """The truth of each draw and what the estimator makes of it; both with a leading axis."""
+    truth = value.bounded()
+    q, total = shape.d - shape.r, float(truth.signal)
+    sigma = truth.task_noise * _sample_scale(tails.task, draws, rng)
+    neural = truth.neural_noise * _sample_scale(tails.neural, draws, rng)
+    found, gains, neural = _brain_draws(shape, truth, X_brain, basis, neural, rng)
+    u = rng.standard_normal((draws, shape.d))
+    u -= (u @ basis) @ basis.T
+    u *= np.sqrt(truth.misalignment / np.sum(u**2, axis=1))[:, None]
+    signs = rng.choice([-1.0, 1.0], size=(draws, shape.r))
+    beta = np.sqrt(total) * (u + (signs * np.sqrt(truth.shares)) @ basis.T)
+    b = np.einsum("bdr,bd->br", found, beta)
+    outside = np.maximum(total - np.sum(b**2, axis=1), 0.0)
+    g = rng.standard_normal((draws, q))
+    g *= np.sqrt(outside / np.sum(g**2, axis=1))[:, None]
+    waves = np.sqrt(task.spectrum) * g[:, : task.spectrum.size]
+    waves += sigma[:, None] * rng.standard_normal(waves.shape)
+    rest = sigma**2 * rng.chisquare(task.freedom, draws) if task.freedom else np.zeros(draws)
+    spread = np.linalg.cholesky(inside.covariance(noise_ratio(sigma**2, outside / q)))
+    a = b + sigma[:, None] * np.einsum("bij,bj->bi", spread, rng.standard_normal((draws, shape.r)))
+    noise, seen = variances(Task(task.spectrum, waves**2, rest, task.freedom))
+    spread = inside.covariance(noise_ratio(noise, seen))
+    along = a**2 - noise[:, None] * np.diagonal(spread, axis1=-2, axis2=-1)
+    replicas = assemble(shape, noise, seen, along, gains, neural)
+    rescaled = replicas.signal * _sample_scale(tails.scale, draws, rng) ** 2
+    return replace(truth, missed=outside / total), replace(replicas, signal=rescaled)
+
+
+def _sample_scale(tail: float, draws: int, rng: np.random.Generator) -> Array:
+    """Factor by which the noise of one sample differs from its law because of heavy tails."""
+    return np.sqrt(np.maximum(1.0 + tail * rng.standard_normal(draws), 0.05))
+
+
+def _brain_draws(
+    shape: Shape,
+    truth: Parameters,
+    X_brain: Array,
+    basis: Array,
+    sigma: Array,
+    rng: np.random.Generator,
+) -> tuple[Array, Array, Array]:
+    """Estimated subspaces (draws, d, r), gains (draws, r) and neural noise (draws,).
+
+    sigma (draws,) is the noise of each draw.
+    """
+    draws = sigma.size
+    _, d, p, r = shape[1:]
+    centred = X_brain - X_brain.mean(axis=0)
+    spectrum, vectors = linalg.eigh(centred.T @ centred)
+    roots = np.sqrt(np.maximum(spectrum, 1e-12 * spectrum[-1]))
+    # Gains count latents of variance one among these very inputs, which need not be white.
+    latents = roots[:, None] * (vectors.T @ basis)
+    latents *= np.sqrt(shape.n_brain) / linalg.norm(latents, axis=0)
+    back = vectors / roots
+    found, gains = np.empty((draws, d, r)), np.empty((draws, r))
+    freedom = (shape.n_brain - d) * p
+    neural = sigma * np.sqrt(rng.chisquare(freedom, draws) / freedom)
+    for i in range(draws):
+        noisy = sigma[i] * rng.standard_normal((d, p))
+        # The sample variance of the latents is random.
+        sample = rng.standard_normal((r, r)) * (0.5 / shape.n_brain**0.5)
+        noisy[:, :r] += latents @ (np.eye(r) + (sample + sample.T) / 2**0.5) * truth.latent_gains
+        small = noisy @ noisy.T if d <= p else noisy.T @ noisy
+        squares, axes = linalg.eigh(small, subset_by_index=[min(d, p) - r, min(d, p) - 1])
+        values, axes = np.sqrt(np.maximum(squares[::-1], 0.0)), axes[:, ::-1]
+        left = axes * values if d <= p else noisy @ axes
+        found[i] = linalg.svd(back @ left, full_matrices=False)[0]
+        gains[i] = spiked_gains(values, neural[i], d - r, p - r) / np.sqrt(X_brain.shape[0])
+    return found, gains, neural
+
+
+def reflect(value: Parameters, truth: Parameters, replicas: Parameters) -> Parameters:
+    """Basic bootstrap: the estimate less the error that each draw made, within bounds."""
+    reflected = {}
+    for field in fields(Parameters):
+        centre, true, drawn = (getattr(x, field.name) for x in (value, truth, replicas))
+        if field.name in ("task_noise", "neural_noise"):
+            reflected[field.name] = centre * true / drawn
+        else:
+            reflected[field.name] = centre + true - drawn
+    return Parameters(**reflected).bounded()

@@ -1,0 +1,136 @@
+"""The figure of an appraisal: curves of the laws with their bands, measured points with theirs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from mcbrain.appraisal.predict import missed_at, risk
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from mcbrain.appraisal.result import Appraisal
+
+__all__ = ["draw"]
+
+_RIDGE, _LEVELS = "#555555", ("#0072b2", "#e69f00", "#009e73")
+
+
+def draw(appraisal: Appraisal) -> Figure:
+    """Errors and gains against task rows, and measured against predicted gains.
+
+    Lines and bands are exact laws at the estimated parameters with 95 % bootstrap bands; points are
+    held-out measurements with 95 % intervals.
+    """
+    figure = Figure(figsize=(12.5, 4.4), layout="constrained")
+    errors, gains, against = figure.subplots(1, 3)
+    _errors(errors, appraisal)
+    _gains(gains, appraisal)
+    _against(against, appraisal)
+    s = appraisal.estimates.shape
+    answer = {
+        "agree": "prediction and measurement agree",
+        "disagree": "prediction and measurement disagree",
+        "cannot tell": "these data cannot tell",
+    }[appraisal.verdict.answer]
+    figure.suptitle(
+        f"{s.n_task + 1} task rows, {s.n_brain + 1} brain rows, {s.d} inputs, {s.p} channels, "
+        f"{s.r} latent{'s' if s.r > 1 else ''}: {answer}",
+        fontsize=11,
+    )
+    return figure
+
+
+def _levels(appraisal: Appraisal) -> list[int]:
+    return sorted({c.cell.n_brain for c in appraisal.comparisons}, reverse=True)
+
+
+def _sizes(appraisal: Appraisal) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+    sizes = [c.cell.n_task for c in appraisal.comparisons]
+    return np.unique(np.geomspace(min(sizes), max(sizes), 40).astype(np.int64))
+
+
+def _task_axis(axes: Axes, sizes: list[int]) -> None:
+    ticks = sorted(set(sizes))
+    axes.set(xscale="log", xlabel="task rows in training")
+    axes.set_xticks(ticks, [str(n) for n in ticks])
+    axes.set_xticks([], minor=True)
+
+
+def _errors(axes: Axes, appraisal: Appraisal) -> None:
+    e = appraisal.estimates
+    s, value, grid = e.shape, e.value.bounded(), _sizes(appraisal)
+    noise = float(value.task_noise) ** 2
+    full = _levels(appraisal)[0]
+    cells = [c for c in appraisal.comparisons if c.cell.n_brain == full]
+    sizes = [c.cell.n_task for c in cells]
+    for rank, missed, color, name in (
+        (0, 1.0, _RIDGE, "ridge"),
+        (s.r, value.missed, _LEVELS[0], f"BEFS, {full} brain rows"),
+    ):
+        curve = [noise + float(risk(value, int(n), rank, missed, s.d)) for n in grid]
+        axes.plot(grid, curve, color=color, label=f"{name}: exact law")
+        points = [c.cell.befs if rank else c.cell.ridge for c in cells]
+        axes.plot(sizes, points, "o", color=color, markersize=5, label=f"{name}: measured")
+    axes.axhline(noise, color="black", linewidth=0.8, linestyle=":", label="noise (estimated)")
+    axes.set(ylabel="mean squared error, held out")
+    _task_axis(axes, sizes)
+    axes.legend(fontsize=7, frameon=False)
+
+
+def _gains(axes: Axes, appraisal: Appraisal) -> None:
+    e, grid = appraisal.estimates, _sizes(appraisal)
+    s, value = e.shape, e.value.bounded()
+    for index, level in enumerate(_levels(appraisal)):
+        color = _LEVELS[index]
+        curve, low, high = [], [], []
+        missed = [missed_at(x, e, level) for x in (value, e.draws)]
+        for n in grid:
+            at, drawn = (
+                risk(x, int(n), 0, 1.0, s.d) - risk(x, int(n), s.r, m, s.d)
+                for x, m in zip((value, e.draws), missed, strict=True)
+            )
+            curve.append(float(at))
+            low.append(np.quantile(drawn, 0.025))
+            high.append(np.quantile(drawn, 0.975))
+        axes.plot(grid, curve, color=color, label=f"{level} brain rows")
+        axes.fill_between(grid, low, high, color=color, alpha=0.15, linewidth=0)
+        cells = [c.cell for c in appraisal.comparisons if c.cell.n_brain == level]
+        axes.errorbar(
+            [c.n_task * 1.03 ** (index - 1) for c in cells],
+            [c.gain for c in cells],
+            [1.96 * c.gain_se for c in cells],
+            fmt="o",
+            color=color,
+            markersize=4,
+            capsize=2,
+            linewidth=1,
+        )
+    axes.axhline(0.0, color="black", linewidth=0.8)
+    axes.set(ylabel="gain: ridge error - BEFS error")
+    _task_axis(axes, [c.cell.n_task for c in appraisal.comparisons])
+    axes.legend(fontsize=7, frameon=False, title="lines: laws; points: measured", title_fontsize=7)
+
+
+def _against(axes: Axes, appraisal: Appraisal) -> None:
+    for index, level in enumerate(_levels(appraisal)):
+        chosen = [c for c in appraisal.comparisons if c.cell.n_brain == level]
+        axes.errorbar(
+            [c.gain for c in chosen],
+            [c.cell.gain for c in chosen],
+            yerr=[1.96 * c.cell.gain_se for c in chosen],
+            xerr=np.transpose([(c.gain - c.gain_low, c.gain_high - c.gain) for c in chosen]).clip(
+                0
+            ),
+            fmt="o",
+            color=_LEVELS[index],
+            markersize=4,
+            linewidth=1,
+        )
+    ends = [f(f(c.gain, c.cell.gain) for c in appraisal.comparisons) for f in (min, max)]
+    axes.plot(ends, ends, color="black", linewidth=0.8)
+    axes.set(xlabel="predicted gain", ylabel="measured gain", title="line: equality")
+    axes.title.set_fontsize(8)

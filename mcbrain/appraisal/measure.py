@@ -1,0 +1,240 @@
+"""Learning curves of ridge and BEFS measured on the user's own held-out rows.
+
+Rows are held out in folds; within each fold both estimators learn from the same random subsets of
+the other rows, at the penalty that the laws call best. Held-out and training rows are the same
+rows in turn, so their errors are not independent and no simple formula gives the standard error of
+a mean gain. But at a fixed penalty fits are linear in y: labels simulated from the estimated model
+ride along as further targets of the same fits, and their spread is the standard error. It is
+widened by the ratio of the spread of real to simulated gains over held-out rows, where that exceeds
+one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import linalg
+
+from mcbrain.appraisal.arrays import Arrays
+from mcbrain.appraisal.parameters import Array, Estimates
+from mcbrain.appraisal.predict import best_penalty, missed_at
+from mcbrain.befs.encoder import BrainEncoder
+
+__all__ = ["Cell", "measure", "task_sizes"]
+
+Rows = NDArray[np.integer]
+
+_FOLDS = 10
+_SUBSETS = 4
+_SIMULATED = 60
+_LARGEST = 0.7
+_SPARE_BRAIN = 10
+
+
+@dataclass(frozen=True)
+class Cell:
+    """Both estimators at one pair of sizes, (value, standard error) each where there are two.
+
+    Attributes
+    ----------
+    n_task, n_brain : int
+    ridge_penalty, befs_penalty : float
+        Per-sample.
+    ridge, befs : float
+        Mean squared error on held-out rows.
+    gain : float
+        ridge - befs on the same rows and subsets.
+    gain_se, ridge_se : float
+        Standard errors of `gain` and `ridge`.
+    """
+
+    n_task: int
+    n_brain: int
+    ridge_penalty: float
+    befs_penalty: float
+    ridge: float
+    befs: float
+    gain: float
+    gain_se: float
+    ridge_se: float
+
+
+def task_sizes(n_task: int, rank: int) -> list[int]:
+    """Training sizes: six from the smallest that leaves room for the subspace to 0.7 n_task."""
+    largest = int(_LARGEST * n_task)
+    smallest = min(max(2 * rank + 8, n_task // 16), largest)
+    return sorted({int(n) for n in np.geomspace(smallest, largest, 6).round()})
+
+
+def measure(
+    arrays: Arrays,
+    estimates: Estimates,
+    *,
+    block_length: int,
+    seed: int,
+    progress: Callable[[float], None] | None = None,
+) -> list[Cell]:
+    """Measure both estimators at several task sizes, and with all, half and a quarter of the brain.
+
+    Parameters
+    ----------
+    arrays : Arrays
+        As `prepare` returns them.
+    estimates : Estimates
+    block_length : int
+        Rows are held out, drawn and counted in stretches of this many consecutive rows; with 1,
+        rows of equal inputs go together.
+    seed : int
+    progress : callable, optional
+        Called with the share done.
+    """
+    s = estimates.shape
+    rng = np.random.default_rng(seed)
+    n, total = arrays.X.shape[0], arrays.X_brain.shape[0]
+    levels = [total, *(k for k in (total // 2, total // 4) if k > s.d + _SPARE_BRAIN)]
+    sizes = task_sizes(n, s.r)
+    penalties = _penalties(estimates, sizes, levels)
+    labels = np.column_stack([arrays.y, _simulated_labels(arrays.X, estimates, rng)])
+    stretches = _stretches(arrays.X, block_length)
+    folds = _folds(stretches, rng)
+    tally = _Tally(len(sizes), len(levels), labels.shape[1])
+    for f, held in enumerate(folds):
+        rest = np.setdiff1d(np.arange(n), held)
+        squares = np.zeros((len(sizes), 1 + len(levels), held.size, labels.shape[1]))
+        for _ in range(_SUBSETS):
+            bases = [_subspace(arrays, estimates, level, block_length, rng) for level in levels]
+            order = _shuffled(rest, stretches, rng)
+            for i, size in enumerate(sizes):
+                squares[i] += _held_out(arrays.X, labels, order[:size], held, bases, penalties[i])
+        tally.add(squares / _SUBSETS, stretches[held])
+        if progress is not None:
+            progress((f + 1) / len(folds))
+    mean, gain, error, ridge_error = tally.results()
+    return [
+        Cell(
+            n_task=size,
+            n_brain=level,
+            ridge_penalty=float(penalties[i, 0]),
+            befs_penalty=float(penalties[i, 1 + k]),
+            ridge=float(mean[i, 0]),
+            befs=float(mean[i, 1 + k]),
+            gain=float(gain[i, k]),
+            gain_se=float(error[i, k]),
+            ridge_se=float(ridge_error[i]),
+        )
+        for i, size in enumerate(sizes)
+        for k, level in enumerate(levels)
+    ]
+
+
+class _Tally:
+    """Sums over held-out rows; the first target is real, the others are simulated."""
+
+    def __init__(self, sizes: int, levels: int, targets: int) -> None:
+        self.rows = 0
+        self.losses = np.zeros((sizes, 1 + levels, targets))
+        # Over stretches of rows: number of rows squared, sum times number, sum squared.
+        self.counts = 0
+        self.crossed = np.zeros((sizes, levels, targets))
+        self.squared = np.zeros((sizes, levels, targets))
+
+    def add(self, squares: Array, stretches: Rows) -> None:
+        """Squared errors (sizes, 1 + levels, rows, targets) of one fold, ordered by stretch."""
+        self.rows += stretches.size
+        self.losses += squares.sum(axis=2)
+        starts = np.flatnonzero(np.r_[True, np.diff(stretches) != 0])
+        counts = np.diff(np.r_[starts, stretches.size])
+        sums = np.add.reduceat(squares[:, :1] - squares[:, 1:], starts, axis=2)
+        self.counts += int(np.sum(counts**2))
+        self.crossed += np.einsum("ikbt,b->ikt", sums, counts)
+        self.squared += np.sum(sums**2, axis=2)
+
+    def results(self) -> tuple[Array, Array, Array, Array]:
+        """Mean losses (sizes, 1 + levels), gains and their errors (sizes, levels), ridge errors."""
+        mean = self.losses / self.rows
+        gains = mean[:, :1] - mean[:, 1:]
+        spread = self.squared - 2.0 * gains * self.crossed + gains**2 * self.counts
+        simulated = np.mean(spread[..., 1:], axis=-1)
+        widening = np.sqrt(np.maximum(spread[..., 0] / simulated, 1.0))
+        error = np.std(gains[..., 1:], axis=-1, ddof=1) * widening
+        return mean[..., 0], gains[..., 0], error, np.std(mean[:, 0, 1:], axis=-1, ddof=1)
+
+
+def _simulated_labels(X: Array, estimates: Estimates, rng: np.random.Generator) -> Array:
+    """Labels (n, targets) of tasks with the estimated noise, signal and share outside P."""
+    value, basis = estimates.value.bounded(), estimates.subspace
+    inside = rng.standard_normal((basis.shape[1], _SIMULATED))
+    outside = rng.standard_normal((X.shape[1], _SIMULATED))
+    outside -= basis @ (basis.T @ outside)
+    inside *= np.sqrt((1.0 - value.missed) / np.sum(inside**2, axis=0))
+    outside *= np.sqrt(value.missed / np.sum(outside**2, axis=0))
+    weights = np.sqrt(value.signal) * (basis @ inside + outside)
+    noise = value.task_noise * rng.standard_normal((X.shape[0], _SIMULATED))
+    return np.asarray(X @ weights + noise)
+
+
+def _penalties(estimates: Estimates, sizes: list[int], levels: list[int]) -> Array:
+    """Per-sample penalties (sizes, 1 + levels) of ridge and of BEFS."""
+    s, value = estimates.shape, estimates.value.bounded()
+    missed = [missed_at(value, estimates, level) for level in levels]
+    return np.array(
+        [
+            [float(best_penalty(value, n, 0, 1.0, s.d))]
+            + [float(best_penalty(value, n, s.r, m, s.d)) for m in missed]
+            for n in sizes
+        ]
+    )
+
+
+def _folds(stretches: Rows, rng: np.random.Generator) -> list[Rows]:
+    """Held-out rows of each fold, whole stretches at a time."""
+    order = rng.permutation(int(np.max(stretches)) + 1)
+    parts = np.array_split(order, min(_FOLDS, order.size))
+    held = [np.flatnonzero(np.isin(stretches, part)) for part in parts]
+    return [rows[np.argsort(stretches[rows], kind="stable")] for rows in held]
+
+
+def _stretches(X: Array, block_length: int) -> Rows:
+    """Which rows belong together, (n,): consecutive ones, or else repeats of the same input."""
+    if block_length > 1:
+        return np.arange(X.shape[0]) // block_length
+    _, first, which = np.unique(X, axis=0, return_index=True, return_inverse=True)
+    return np.asarray(np.argsort(np.argsort(first))[which.ravel()])
+
+
+def _shuffled(rows: Rows, stretches: Rows, rng: np.random.Generator) -> Rows:
+    """The rows with their stretches in random order."""
+    rank = rng.permutation(int(np.max(stretches)) + 1)
+    return rows[np.argsort(rank[stretches[rows]], kind="stable")]
+
+
+def _subspace(
+    arrays: Arrays, estimates: Estimates, level: int, block_length: int, rng: np.random.Generator
+) -> Array:
+    total = arrays.X_brain.shape[0]
+    if level == total:
+        return estimates.subspace
+    rows = _shuffled(np.arange(total), np.arange(total) // block_length, rng)[:level]
+    encoder = BrainEncoder(n_latents=estimates.shape.r)
+    return np.asarray(encoder.fit(arrays.X_brain[rows], arrays.R[rows]).subspace_)
+
+
+def _held_out(
+    X: Array, labels: Array, rows: Rows, held: Rows, bases: list[Array], penalties: Array
+) -> Array:
+    """Squared errors (1 + levels, held, targets) of ridge and of BEFS with each subspace."""
+    mean, means = X[rows].mean(axis=0), labels[rows].mean(axis=0)
+    centred, n, d = X[rows] - mean, rows.size, X.shape[1]
+    gram, moment = centred.T @ centred / n, centred.T @ (labels[rows] - means) / n
+    out = []
+    for basis, penalty in zip([np.zeros((d, 0)), *bases], penalties, strict=True):
+        if np.isinf(penalty):
+            coef = basis @ linalg.lstsq(basis.T @ gram @ basis, basis.T @ moment)[0]
+        else:
+            omega = np.eye(d) - basis @ basis.T
+            coef = linalg.solve(gram + penalty * omega, moment, assume_a="pos")
+        out.append((labels[held] - means - (X[held] - mean) @ coef) ** 2)
+    return np.array(out)

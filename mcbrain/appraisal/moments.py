@@ -1,0 +1,93 @@
+"""From sufficient statistics of one data set, or of many bootstrap draws, to parameters."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from mcbrain.appraisal.parameters import Array, Parameters, Shape, latent_overlaps
+
+__all__ = ["Inside", "Task", "assemble", "noise_ratio", "variances"]
+
+_SMALLEST_OVERLAP = 0.05
+_ITERATIONS = 25
+
+
+class Task(NamedTuple):
+    """Sufficient statistics of the task data given a subspace, of one data set or of many draws.
+
+    y'y outside the subspace splits into squares along directions of variance
+    noise + spectrum * outside, and `rest`, a sum of `freedom` squares of variance noise alone.
+    """
+
+    spectrum: Array  # (c,)
+    squares: Array  # (..., c)
+    rest: Array  # (...)
+    freedom: int
+
+
+class Inside(NamedTuple):
+    """What the variance of the loadings depends on: blocks of X'X along P and turned outside it."""
+
+    inside: Array  # (r, r)
+    cross: Array  # (q, r)
+    outside: Array  # (q,)
+
+    def covariance(self, ratio: Array) -> Array:
+        """Covariance of the fitted loadings over sigma_y^2, (..., r, r)."""
+        weight = 1.0 / (self.outside + np.asarray(ratio)[..., None])
+        explained = (weight[..., None, :] * self.cross.T) @ self.cross
+        return np.asarray(np.linalg.inv(self.inside - explained))
+
+
+def variances(task: Task) -> tuple[Array, Array]:
+    """Noise variance and signal per direction outside the subspace, each (...).
+
+    Reweighted least squares of the squares on (1, spectrum), which is restricted maximum likelihood
+    without its bound at zero.
+    """
+    s, squares, rest, freedom = task
+    mean = (squares.sum(axis=-1) + rest) / (s.size + freedom)
+    noise, outside = np.array(mean / 2), np.array(mean / (2 * s.mean()))
+    for _ in range(_ITERATIONS):
+        weight = (noise[..., None] + s * np.maximum(outside, 0.0)[..., None]) ** -2.0
+        a11 = weight.sum(axis=-1) + freedom / noise**2
+        a12, a22 = weight @ s, weight @ s**2
+        b1 = np.sum(weight * squares, axis=-1) + rest / noise**2
+        b2 = np.sum(weight * squares * s, axis=-1)
+        determinant = a11 * a22 - a12**2
+        noise = np.maximum((a22 * b1 - a12 * b2) / determinant, 1e-6 * mean)
+        outside = (a11 * b2 - a12 * b1) / determinant
+    return noise, outside
+
+
+def noise_ratio(noise: Array, outside: Array) -> Array:
+    """Noise over signal per direction; infinite where there seems to be no signal outside."""
+    with np.errstate(divide="ignore"):
+        return np.where(outside > 0, noise / np.where(outside > 0, outside, 1.0), np.inf)
+
+
+def assemble(
+    shape: Shape, noise: Array, outside: Array, along: Array, gains: Array, neural: Array
+) -> Parameters:
+    """Parameters from variances, squared loadings along the estimated latents, gains and noise."""
+    q = shape.d - shape.r
+    total = q * outside + along.sum(axis=-1)
+    scale = np.maximum(total, 1e-3 * noise)
+    overlap = np.maximum(
+        latent_overlaps(gains, neural, shape.n_brain, shape.d, shape.p), _SMALLEST_OVERLAP
+    )
+    along = along / scale[..., None]
+    # 4e, latent by latent: E along_j = shares_j C_j + (m/q) (1 - C_j), and m = 1 - sum of shares.
+    leak = (1.0 - overlap) / (q * overlap)
+    m = (1.0 - np.sum(along / overlap, axis=-1)) / (1.0 - leak.sum(axis=-1))
+    return Parameters(
+        task_noise=np.sqrt(noise),
+        signal=total,
+        missed=q * outside / scale,
+        misalignment=m,
+        shares=along / overlap - leak * m[..., None],
+        latent_gains=gains,
+        neural_noise=neural,
+    )

@@ -1,0 +1,123 @@
+"""The parameters of the model as an appraisal knows them: values, and bootstrap draws."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mcbrain.theory.asymptotic import subspace_law
+
+__all__ = ["Array", "Estimates", "Parameters", "Shape", "latent_overlaps", "missed_signal"]
+
+Array = NDArray[np.float64]
+
+
+class Shape(NamedTuple):
+    """Rows after centring, inputs, channels and rank."""
+
+    n_task: int
+    n_brain: int
+    d: int
+    p: int
+    r: int
+
+
+@dataclass(frozen=True)
+class Parameters:
+    """The model's parameters: one value each, or one for each bootstrap draw (leading axis).
+
+    Attributes
+    ----------
+    task_noise : sigma_y.
+    signal : |beta|^2, the variance of y that the inputs explain.
+    missed : m_hat, the share of the signal outside the *estimated* subspace.
+    misalignment : m, the share outside the *true* subspace of the latents in use.
+    shares : (..., r), share of the signal along each true latent, (1 - m) a_j^2.
+    latent_gains : (..., r).
+    neural_noise : sigma_r.
+    """
+
+    task_noise: Array
+    signal: Array
+    missed: Array
+    misalignment: Array
+    shares: Array
+    latent_gains: Array
+    neural_noise: Array
+
+    def bounded(self) -> Parameters:
+        """Within the bounds of the model: no negative variance, shares in [0, 1] that sum to 1."""
+        m = np.clip(self.misalignment, 0.0, 1.0)
+        shares = np.clip(self.shares, 1e-9, None)
+        return replace(
+            self,
+            signal=np.maximum(self.signal, 1e-9 * self.task_noise**2),
+            missed=np.clip(self.missed, 0.0, 1.0),
+            misalignment=m,
+            shares=shares * ((1.0 - m) / shares.sum(axis=-1))[..., None],
+            latent_gains=np.maximum(self.latent_gains, 0.0),
+        )
+
+
+@dataclass(frozen=True)
+class Estimates:
+    """Estimates of one pair of data sets.
+
+    Attributes
+    ----------
+    value : Parameters
+        The estimates, unbiased and so not always within the model's bounds.
+    draws : Parameters
+        What the parameters may be, within bounds: quantiles are bootstrap intervals.
+    subspace : (d, r)
+        In whitened coordinates.
+    shape
+        Rows after centring (n_task, n_brain), inputs d, channels p, rank r.
+    visible : bool
+        Whether the recordings respond to the inputs more than noise would.
+    """
+
+    value: Parameters
+    draws: Parameters
+    subspace: Array
+    shape: Shape
+    visible: bool
+
+    def interval(self, name: str, level: float = 0.95) -> tuple[Array, Array]:
+        """Bootstrap interval of one parameter."""
+        tail = (1.0 - level) / 2.0
+        low, high = np.quantile(getattr(self.draws, name), [tail, 1.0 - tail], axis=0)
+        return low, high
+
+
+def latent_overlaps(gains: Array, noise: Array, n_brain: float, d: int, p: int) -> Array:
+    """Mean squared overlap C_j of each latent with the estimated subspace (theory/README.md 5b).
+
+    Parameters
+    ----------
+    gains : (..., r)
+    noise : (...)
+    n_brain : float
+        Rows that remain after centring.
+    d, p : int
+    """
+    law = subspace_law(n_brain, gains, neural_noise=noise, input_dim=d, n_channels=p)
+    return np.diagonal(law.c, axis1=-2, axis2=-1)
+
+
+def missed_signal(parameters: Parameters, n_brain: float, d: int, p: int) -> Array:
+    """Expected share of the signal outside the subspace estimated from n_brain rows (4e).
+
+    Parameters
+    ----------
+    parameters : Parameters
+        `shares` are those of the true latents.
+    """
+    overlap = latent_overlaps(parameters.latent_gains, parameters.neural_noise, n_brain - 1, d, p)
+    r = overlap.shape[-1]
+    m = np.asarray(parameters.misalignment)
+    found = np.sum(parameters.shares * overlap, axis=-1)
+    return np.asarray(1.0 - found - m / (d - r) * (r - overlap.sum(axis=-1)))

@@ -1,0 +1,219 @@
+"""`appraise`: from a user's arrays to estimates, predictions, measurements and one verdict."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mcbrain.appraisal.arrays import check, prepare
+from mcbrain.appraisal.estimate import estimate
+from mcbrain.appraisal.measure import measure
+from mcbrain.appraisal.parameters import Array, Estimates
+from mcbrain.appraisal.predict import Worth, worth_of
+from mcbrain.appraisal.verdict import (
+    Comparison,
+    MeasuredWorth,
+    Verdict,
+    compare,
+    judge,
+    measured_worth,
+)
+from mcbrain.errors import InputError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from matplotlib.figure import Figure
+
+__all__ = ["Appraisal", "appraise"]
+
+_LABELS = {
+    "task_noise": "task noise sigma_y",
+    "signal": "signal |beta|^2",
+    "misalignment": "misalignment m",
+    "missed": "missed by this subspace",
+    "latent_gains": "latent gain D",
+    "neural_noise": "neural noise sigma_r",
+}
+_COLUMNS = (
+    *("n_task", "n_brain", "ridge", "BEFS", "gain", "+-"),
+    *("predicted", "from", "to", "z", "z ridge"),
+)
+
+
+@dataclass(frozen=True)
+class Appraisal:
+    """What brain data is worth to one user.
+
+    Attributes
+    ----------
+    estimates : Estimates
+    comparisons : list of Comparison
+        Measured and predicted errors for each pair of sizes.
+    worth : Worth
+    measured : MeasuredWorth
+    verdict : Verdict
+    whitener : (d, d)
+        ``(X - X.mean(axis=0)) @ whitener`` are the coordinates of `estimates.subspace`.
+    """
+
+    estimates: Estimates
+    comparisons: list[Comparison]
+    worth: Worth
+    measured: MeasuredWorth
+    verdict: Verdict
+    whitener: Array
+
+    def summary(self) -> str:
+        """Estimates, measured and predicted gains, and the verdict, as text."""
+        s = self.estimates.shape
+        lines = [
+            f"{s.n_task + 1} task rows, {s.n_brain + 1} brain rows, {s.d} inputs, {s.p} channels, "
+            f"{s.r} latents",
+            "",
+            f"{'estimate':<26}{'value':>10}{'95 % interval':>24}",
+        ]
+        for label, value, low, high in self.estimate_rows():
+            lines.append(f"{label:<26}{value:>10.4g}{f'{low:.4g} to {high:.4g}':>24}")
+        lines += ["", "".join(f"{name:>10}" for name in _COLUMNS)]
+        for c in self.comparisons:
+            numbers = (c.cell.ridge, c.cell.befs, c.cell.gain, 1.96 * c.cell.gain_se, c.gain)
+            columns = "".join(f"{x:>10.3g}" for x in (*numbers, c.gain_low, c.gain_high))
+            lines.append(
+                f"{c.cell.n_task:>10}{c.cell.n_brain:>10}{columns}{c.z:>10.1f}{c.z_ridge:>10.1f}"
+            )
+        return "\n".join([*lines, "", self.verdict.paragraph])
+
+    def estimate_rows(self) -> list[tuple[str, float, float, float]]:
+        """(label, value, low, high) of every estimate; values are bounded as the model is."""
+        rows = []
+        value = self.estimates.value.bounded()
+        for name, label in _LABELS.items():
+            at, (low, high) = np.atleast_1d(getattr(value, name)), self.estimates.interval(name)
+            for j, (v, a, b) in enumerate(
+                zip(at, np.atleast_1d(low), np.atleast_1d(high), strict=True)
+            ):
+                suffix = f" {j + 1}" if at.size > 1 else ""
+                rows.append((label + suffix, float(v), float(a), float(b)))
+        return rows
+
+    def to_table(self) -> pa.Table:
+        """One row for each pair of sizes, measured and predicted."""
+        import pyarrow as pa
+
+        rows = [
+            {
+                "n_task": c.cell.n_task,
+                "n_brain": c.cell.n_brain,
+                "ridge_penalty": c.cell.ridge_penalty,
+                "befs_penalty": c.cell.befs_penalty,
+                "ridge": c.cell.ridge,
+                "befs": c.cell.befs,
+                "gain": c.cell.gain,
+                "gain_se": c.cell.gain_se,
+                "ridge_predicted": c.ridge,
+                "befs_predicted": c.befs,
+                "gain_predicted": c.gain,
+                "gain_predicted_low": c.gain_low,
+                "gain_predicted_high": c.gain_high,
+                "z": c.z,
+                "z_ridge": c.z_ridge,
+            }
+            for c in self.comparisons
+        ]
+        return pa.Table.from_pylist(rows)
+
+    def figure(self) -> Figure:
+        """Learning curves and gains, measured against predicted."""
+        from mcbrain.appraisal.figure import draw
+
+        return draw(self)
+
+
+def appraise(
+    X: Any,
+    y: Any,
+    X_brain: Any,
+    R: Any,
+    *,
+    n_latents: int | None = None,
+    cost_task: float = 1.0,
+    cost_brain: float = 1.0,
+    budget: float | None = None,
+    block_length: int = 1,
+    draws: int = 400,
+    seed: int = 0,
+    progress: Callable[[str, float], None] | None = None,
+) -> Appraisal:
+    """Estimate the model behind two data sets, predict what the brain data is worth, measure it.
+
+    Parameters
+    ----------
+    X, y : (n_task, d), (n_task,)
+        Inputs and labels of the task.
+    X_brain, R : (n_brain, d), (n_brain, p)
+        The same inputs for other samples, and their recordings.
+    n_latents : int, optional
+        Rank of the brain stage; chosen by cross-validation by default.
+    cost_task, cost_brain : float
+        Price of one more row of either.
+    budget : float, optional
+        For the next purchase; by default a tenth of what the rows in hand cost.
+    block_length : int
+        Consecutive rows that belong together (time series): they are held out together.
+    draws : int
+        Bootstrap draws.
+    seed : int
+        Of the bootstrap and of the splits.
+    progress : callable, optional
+        Called with a word for the step and the share of it that is done.
+
+    Raises
+    ------
+    InputError
+        For arrays or settings that cannot be used.
+    """
+    arrays = check(X, y, X_brain, R)
+    _check_settings(arrays.y.size, cost_task, cost_brain, budget, block_length, draws)
+    report = progress or (lambda step, share: None)
+    report("estimate", 0.0)
+    prepared = prepare(arrays)
+    estimates = estimate(prepared, n_latents=n_latents, draws=draws, seed=seed)
+    report("predict", 0.0)
+    worth = worth_of(estimates, cost_task=cost_task, cost_brain=cost_brain, budget=budget)
+    cells = measure(
+        prepared.arrays,
+        estimates,
+        block_length=block_length,
+        seed=seed,
+        progress=lambda share: report("measure", share),
+    )
+    comparisons = compare(estimates, cells)
+    measured = measured_worth(estimates, comparisons)
+    verdict = judge(estimates, comparisons, worth, measured, prepared.cautions)
+    return Appraisal(estimates, comparisons, worth, measured, verdict, prepared.whitener)
+
+
+def _check_settings(
+    n_task: int,
+    cost_task: float,
+    cost_brain: float,
+    budget: float | None,
+    block_length: int,
+    draws: int,
+) -> None:
+    prices = {"cost_task": cost_task, "cost_brain": cost_brain}
+    if budget is not None:
+        prices["budget"] = budget
+    for name, price in prices.items():
+        if not (np.isfinite(price) and price > 0):
+            raise InputError(f"{name} is {price}: it must be a positive number")
+    if not 1 <= block_length <= n_task // 10:
+        raise InputError(
+            f"block_length is {block_length}: for {n_task} task rows it must be from 1 to "
+            f"{n_task // 10}, so that at least ten blocks can be held out in turn"
+        )
+    if draws < 100:
+        raise InputError(f"draws is {draws}: at least 100 are needed for an interval")
