@@ -1,0 +1,26 @@
+"""One cache folder of compiled code for all test processes, and one BLAS thread."""
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+# Before anything imports NumPy: two BLAS threads would fight the test workers for the cores.
+for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ.setdefault(name, "1")
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+
+@pytest.fixture(autouse=True)
+def _in_an_empty_folder(tmp_path_factory, monkeypatch, request):
+    """Tests run where nothing is, so that a stray relative path shows."""
+    if "repository" not in request.fixturenames:
+        monkeypatch.chdir(tmp_path_factory.mktemp("cwd"))
+
+
+@pytest.fixture
+def repository():
+    """Root of the checkout, for tests that read the project's own files."""
+    return Path(__file__).parent.parent

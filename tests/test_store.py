@@ -1,0 +1,138 @@
+"""The block store: what is kept comes back, damage is seen, set aside and computed again."""
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from mcbrain.blocks import BlockSums, Problem, looks, statistic_id
+from mcbrain.errors import StoreError
+from mcbrain.segments import SCHEMA
+from mcbrain.store import BlockStore
+
+PROBLEM = Problem("raw", (("input_dim", 3), ("n_task", 5)), seed=1)
+OTHER = Problem("raw", (("input_dim", 3), ("n_task", 6)), seed=1)
+IDS = tuple(statistic_id(name) for name in "abc")
+
+
+def block(index, n=3, seed=0):
+    rng = np.random.default_rng([seed, index])
+    return BlockSums(
+        index=index,
+        replicates=8,
+        count=np.full(n, 8),
+        mean=rng.random(n),
+        m2=rng.random(n),
+        better=rng.integers(0, 8, n),
+        bin_sizes=np.full(n, 2),
+        bins=np.tile([-5, 7], n),
+        bin_counts=np.tile([3, 5], n),
+        failures=np.array([[2, 0, 1]]),
+        seconds=0.5,
+    )
+
+
+def filled(folder, indices=range(10)):
+    store = BlockStore(folder)
+    for i in indices:
+        store.add(PROBLEM, IDS, block(i))
+        store.add(OTHER, IDS[:1], block(i, 1, seed=9))
+    store.flush()
+    return store
+
+
+def test_what_is_kept_comes_back_in_memory_and_from_disk(tmp_path):
+    for store in (filled(tmp_path), BlockStore(tmp_path)):
+        series = store.series(PROBLEM, IDS[::-1])
+        assert series.n_blocks == 10
+        expected = np.array([block(i).mean for i in range(10)]).T[::-1]
+        np.testing.assert_array_equal(series.mean, expected)
+        histograms = store.of(PROBLEM).histograms(IDS, [10, 4, 0])
+        assert histograms == [{-5: 30, 7: 50}, {-5: 12, 7: 20}, {}]
+        np.testing.assert_array_equal(store.series(OTHER, IDS[:1]).count, np.full((1, 10), 8))
+
+
+def test_a_series_ends_at_the_first_gap_and_the_gap_is_missing(tmp_path):
+    filled(tmp_path, [0, 1, 2, 4, 5])
+    store = BlockStore(tmp_path)
+    assert store.series(PROBLEM, IDS).n_blocks == 3
+    assert store.of(PROBLEM).missing(IDS, 6) == {3: IDS}
+    assert set(store.of(OTHER).missing(IDS[:2], 2)) == {0, 1}
+
+
+def test_blocks_kept_twice_count_once(tmp_path):
+    filled(tmp_path)
+    store = BlockStore(tmp_path)
+    for i in range(10):
+        store.add(PROBLEM, IDS, block(i))
+    assert store.of(PROBLEM).histograms(IDS[:1], [10]) == [{-5: 30, 7: 50}]
+    store.compact()
+    assert store.of(PROBLEM).histograms(IDS[:1], [10]) == [{-5: 30, 7: 50}]
+
+
+def test_compacting_leaves_one_segment_with_everything(tmp_path):
+    store = filled(tmp_path)
+    store.add(PROBLEM, IDS, block(10))
+    store.flush()
+    assert len(list(tmp_path.glob("*.arrow"))) == 2
+    store.compact()
+    assert len(list(tmp_path.glob("*.arrow"))) == 1
+    assert BlockStore(tmp_path).series(PROBLEM, IDS).n_blocks == 11
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_a_flipped_bit_is_seen_set_aside_and_only_its_block_is_lost(tmp_path, seed):
+    filled(tmp_path)
+    path = next(tmp_path.glob("*.arrow"))
+    data = bytearray(path.read_bytes())
+    rng = np.random.default_rng(seed)
+    mean = np.array([block(i).mean for i in range(10)])
+    place = data.find(mean[3].tobytes()) + int(rng.integers(0, 24))
+    data[place] ^= 1 << int(rng.integers(0, 8))
+    path.write_bytes(data)
+    store = BlockStore(tmp_path)
+    assert len(store.notes) == 1 and "computed again" in store.notes[0]
+    assert list(store.of(PROBLEM).missing(IDS, 10)) == [3]
+    assert store.series(OTHER, IDS[:1]).n_blocks == 10
+    assert len(list(tmp_path.glob("*.damaged-*"))) == 1
+    assert BlockStore(tmp_path).notes == []
+
+
+@pytest.mark.parametrize("keep", [0, 5, 100, 0.5, 0.99])
+def test_a_truncated_segment_is_set_aside(tmp_path, keep):
+    filled(tmp_path)
+    path = next(tmp_path.glob("*.arrow"))
+    data = path.read_bytes()
+    path.write_bytes(data[: int(keep * len(data)) if isinstance(keep, float) else keep])
+    store = BlockStore(tmp_path)
+    assert len(store.notes) == 1
+    assert len(store.of(PROBLEM).missing(IDS, 10)) == 10
+
+
+def test_a_newer_format_is_refused_and_left_alone(tmp_path):
+    newer = SCHEMA.with_metadata({"mcbrain.blocks": "99"})
+    with pa.OSFile(str(tmp_path / "blocks-000001.arrow"), "wb") as sink:
+        pa.ipc.new_file(sink, newer).close()
+    with pytest.raises(StoreError, match="block format 99, newer"):
+        BlockStore(tmp_path)
+    assert (tmp_path / "blocks-000001.arrow").exists()
+
+
+def test_looks_are_64_then_doublings_then_the_most_allowed():
+    assert looks(10) == [10]
+    assert looks(64) == [64]
+    assert looks(300) == [64, 128, 256, 300]
+
+
+def test_problems_are_named_by_content():
+    again = Problem("raw", (("n_task", 5), ("input_dim", 3)), seed=1)
+    assert again.key == PROBLEM.key != OTHER.key
+    assert all(0 <= w < 2**32 for w in PROBLEM.words) and len(PROBLEM.words) == 4
+
+
+def test_totals_do_not_depend_on_neighbouring_statistics(tmp_path):
+    store = filled(tmp_path)
+    together = store.series(PROBLEM, IDS)
+    for i, s in enumerate(IDS):
+        alone = store.series(PROBLEM, [s])
+        for whole, part in zip(together.totals(), alone.totals(), strict=True):
+            assert whole[i] == part[0]

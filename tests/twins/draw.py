@@ -1,0 +1,40 @@
+"""Twins of ``mcbrain.kernels.draw``: whole arrays at once, from NumPy's generators."""
+
+import numpy as np
+
+
+def draw_inputs(population, rng, auxiliary, n):
+    """Return (n, d) inputs scale * z."""
+    shape = n, population.scale.size
+    law, parameter = population.law, population.law_parameter
+    if law == 0:
+        z = rng.standard_normal(shape)
+    elif law == 1:
+        chi_square = auxiliary.chisquare(parameter, size=n)
+        z = rng.standard_normal(shape) * np.sqrt((parameter - 2) / chi_square)[:, None]
+    elif law == 2:
+        z = np.where(rng.random(shape) < 0.5, 1.0, -1.0)
+    elif law == 3:
+        z = rng.uniform(-1, 1, shape) * np.sqrt(3)
+    elif law == 4:
+        z = rng.laplace(0.0, np.sqrt(0.5), shape)
+    else:
+        chosen = auxiliary.random(shape) < parameter
+        z = chosen * rng.standard_normal(shape) / np.sqrt(parameter)
+    return z * population.scale
+
+
+def draw_labels(population, rng, X):
+    """Return (n,) labels."""
+    return X @ population.beta + population.task_noise * rng.standard_normal(len(X))
+
+
+def draw_recordings(population, rng, X):
+    """Return (n, p) recordings."""
+    z = X @ population.brain_map.T
+    if population.latents == 1:
+        z = np.tanh(z) / 0.628
+    drive = z @ population.channels.T
+    if population.neural_law == 1:
+        return rng.poisson(np.exp(population.log_baseline + drive)).astype(float)
+    return drive + population.neural_noise * rng.standard_normal(drive.shape)
