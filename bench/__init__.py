@@ -1,0 +1,1 @@
+"""airspeed-velocity suites and the peers they are held against."""

@@ -1,0 +1,1 @@
+"""What a user would write without mcbrain, computing the same outputs."""
