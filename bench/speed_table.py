@@ -26,10 +26,10 @@ from mcbrain.engines import brain, task, warm_up
 from mcbrain.geometry import Geometry
 from mcbrain.kernels.spectrum import task_block
 from mcbrain.kernels.streams import open_stream
-from mcbrain.moments import brain_parameters, brain_statistics
+from mcbrain.plan.moments import brain_parameters, brain_statistics
+from mcbrain.plan.task_stage import task_problem, task_statistics
 from mcbrain.runner import run
 from mcbrain.study import study_from_table
-from mcbrain.task_stage import task_problem, task_statistics
 
 Array = NDArray[np.float64]
 

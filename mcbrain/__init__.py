@@ -17,7 +17,7 @@ _HOMES = {
     "load_study": "mcbrain.study",
     "run": "mcbrain.runner",
     "simulate": "mcbrain.runner",
-    "predict": "mcbrain.law",
+    "predict": "mcbrain.rows.law",
     "value": "mcbrain.worth.value",
     "allocate": "mcbrain.worth.budget",
     "BEFSRegressor": "mcbrain.befs",
@@ -44,8 +44,8 @@ if TYPE_CHECKING:
     from mcbrain.appraisal import appraise
     from mcbrain.befs import BEFSRegressor, BrainEncoder
     from mcbrain.errors import InputError
-    from mcbrain.law import predict
     from mcbrain.model import Model
+    from mcbrain.rows.law import predict
     from mcbrain.runner import run, simulate
     from mcbrain.study import Study, load_study
     from mcbrain.worth.budget import allocate

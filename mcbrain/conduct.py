@@ -9,8 +9,8 @@ from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from dataclasses import dataclass, field
 
 from mcbrain.blocks import BlockSums, Job, looks
-from mcbrain.plan import Statistic, Work
-from mcbrain.store import BlockStore
+from mcbrain.plan.sampled import Statistic, Work
+from mcbrain.store.blockstore import BlockStore
 
 __all__ = ["Conductor", "Tally"]
 

@@ -11,14 +11,14 @@ from numpy.typing import NDArray
 
 from mcbrain.blocks import Problem, Query
 from mcbrain.errors import InputError
-from mcbrain.folder import ResultsFolder
 from mcbrain.geometry import Geometry
-from mcbrain.penalties import Penalties
-from mcbrain.plan import SampledPlan, block_size
-from mcbrain.store import BlockStore
+from mcbrain.plan.penalties import Penalties
+from mcbrain.plan.sampled import SampledPlan, block_size
+from mcbrain.plan.subspaces import PilotSubspaces
+from mcbrain.rows.tables import open_results
+from mcbrain.store.blockstore import BlockStore
+from mcbrain.store.folder import ResultsFolder
 from mcbrain.study import Point, Study, load_study
-from mcbrain.subspaces import PilotSubspaces
-from mcbrain.tables import open_results
 
 __all__ = ["Replay", "rebuild", "replay"]
 

@@ -14,25 +14,25 @@ from typing import Any
 import pyarrow as pa
 
 from mcbrain.ask import adhoc_study
-from mcbrain.brain_table import brain_batches
-from mcbrain.combine import sampled_rows
 from mcbrain.conduct import Conductor, Tally
 from mcbrain.engines import choose
 from mcbrain.engines import simulate as simulate_job
 from mcbrain.errors import InputError
-from mcbrain.factored import FactoredPlan
-from mcbrain.factored_rows import factored_rows
-from mcbrain.folder import ResultsFolder, metadata, provenance, write_text
-from mcbrain.law import law_rows
 from mcbrain.model import Model
-from mcbrain.penalties import Penalties, pilots
-from mcbrain.plan import SampledPlan, Work
-from mcbrain.predictor import Predictor
-from mcbrain.results import BRAIN_SCHEMA, RESULT_SCHEMA
-from mcbrain.segments import write_table
-from mcbrain.store import BlockStore
+from mcbrain.plan.factored import FactoredPlan
+from mcbrain.plan.penalties import Penalties, pilots
+from mcbrain.plan.sampled import SampledPlan, Work
+from mcbrain.plan.subspaces import PILOT_BLOCKS, PilotSubspaces
+from mcbrain.rows.brain import brain_batches
+from mcbrain.rows.columns import BRAIN_SCHEMA, RESULT_SCHEMA
+from mcbrain.rows.factored import factored_rows
+from mcbrain.rows.law import law_rows
+from mcbrain.rows.predictor import Predictor
+from mcbrain.rows.sampled import sampled_rows
+from mcbrain.store.blockstore import BlockStore
+from mcbrain.store.folder import ResultsFolder, metadata, provenance, write_text
+from mcbrain.store.segments import write_table
 from mcbrain.study import Study, load_study
-from mcbrain.subspaces import PILOT_BLOCKS, PilotSubspaces
 from mcbrain.workers import open_workers
 
 __all__ = ["Outcome", "Reporter", "run", "simulate"]

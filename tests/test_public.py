@@ -11,7 +11,7 @@ import mcbrain as mb
 
 @pytest.mark.parametrize("name", mb.__all__)
 def test_a_public_name_is_never_shadowed_by_a_module_of_that_name(name):
-    importlib.import_module("mcbrain.cli")
+    importlib.import_module("mcbrain.cli.commands")
     importlib.import_module("mcbrain.runner")
     assert callable(getattr(mb, name))
     assert name in dir(mb)
@@ -23,7 +23,7 @@ def test_an_unknown_name_is_an_attribute_error():
 
 
 def test_importing_loads_nothing_heavy():
-    program = "import sys, mcbrain, mcbrain.cli; print(*sys.modules)"
+    program = "import sys, mcbrain, mcbrain.cli.commands; print(*sys.modules)"
     done = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=True
     )

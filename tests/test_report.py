@@ -121,6 +121,6 @@ def test_a_folder_without_results_is_refused_in_a_sentence(tmp_path: Path) -> No
 
 def mb_table(folder: Path):
     """The results of a folder."""
-    from mcbrain.tables import open_results
+    from mcbrain.rows.tables import open_results
 
     return open_results(folder)

@@ -14,10 +14,10 @@ import pytest
 import mcbrain as mb
 from mcbrain.blocks import Problem, data_parameters
 from mcbrain.errors import InputError, StoreError
-from mcbrain.plan import block_size
+from mcbrain.plan.sampled import block_size
+from mcbrain.rows.tables import open_results
 from mcbrain.runner import run
 from mcbrain.study import study_from_table
-from mcbrain.tables import open_results
 
 TABLE = {
     "name": "small",
@@ -265,7 +265,7 @@ def test_another_studys_folder_and_a_folder_in_use_are_refused(tmp_path):
     run(small(design__n_task=[6]), tmp_path / "a")
     with pytest.raises(StoreError, match="holds the study 'small', not 'other'"):
         run(study_from_table({**TABLE, "name": "other"}), tmp_path / "a")
-    from mcbrain.folder import ResultsFolder
+    from mcbrain.store.folder import ResultsFolder
 
     with ResultsFolder(tmp_path / "a").writing(), pytest.raises(StoreError, match="another run"):
         run(small(), tmp_path / "a")
@@ -298,7 +298,7 @@ def test_results_open_in_polars_and_pandas_with_every_column(reference):
     import pandas as pd
     import polars as pl
 
-    from mcbrain.results import RESULT_SCHEMA
+    from mcbrain.rows.columns import RESULT_SCHEMA
 
     path = reference / "results.arrow"
     frame = pl.read_ipc(path)
@@ -324,9 +324,9 @@ def test_quantiles_are_those_of_the_replicates(tmp_path):
     row = rows(tmp_path).to_pylist()[0]
     point = next(table.points())
     from mcbrain.engines.raw import bench
-    from mcbrain.penalties import Penalties
-    from mcbrain.plan import SampledPlan
-    from mcbrain.subspaces import LawSubspaces
+    from mcbrain.plan.penalties import Penalties
+    from mcbrain.plan.sampled import SampledPlan
+    from mcbrain.plan.subspaces import LawSubspaces
 
     plan = SampledPlan(table, "raw", Penalties(table, LawSubspaces(table)))
     problem, queries = plan.problem(point), tuple(plan.queries(point))
@@ -374,7 +374,7 @@ def test_a_replayed_replicate_is_the_one_that_was_run_and_numpy_rebuilds_it(tmp_
 def test_exported_results_hold_the_same_rows(reference, form):
     import pandas as pd
 
-    from mcbrain.tables import export_results
+    from mcbrain.rows.tables import export_results
 
     path = export_results(reference, form)
     frame = pd.read_parquet(path) if form == "parquet" else pd.read_csv(path)

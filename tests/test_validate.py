@@ -18,7 +18,7 @@ from scipy.stats import norm
 from typer.testing import CliRunner
 
 import mcbrain.validate as validate_package
-from mcbrain.cli_validate import register
+from mcbrain.cli.validate import register
 from mcbrain.theory import exact
 from mcbrain.validate import ALARM, FULL, QUICK, certify, page, save
 from mcbrain.validate.design import Extent, cells

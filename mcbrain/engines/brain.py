@@ -15,8 +15,8 @@ from mcbrain.kernels.raw import make_outcome, make_workspace, raw_block
 from mcbrain.kernels.streams import open_stream
 from mcbrain.kernels.types import ESTIMATED, Shifts, Sizes, make_queries, open_streams
 from mcbrain.model import Model
-from mcbrain.moments import BrainStatistic, brain_parameters
-from mcbrain.plan import block_size
+from mcbrain.plan.moments import BrainStatistic, brain_parameters
+from mcbrain.plan.sampled import block_size
 
 __all__ = ["simulate", "warm_up"]
 

@@ -13,7 +13,7 @@ from mcbrain.kernels.raw import make_outcome, make_workspace, raw_block
 from mcbrain.kernels.raw_select import make_choice, raw_select_block
 from mcbrain.kernels.select import Rules
 from mcbrain.kernels.types import open_streams
-from mcbrain.plan import block_size
+from mcbrain.plan.sampled import block_size
 
 __all__ = ["bench", "simulate", "warm_up"]
 

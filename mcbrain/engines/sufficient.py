@@ -13,7 +13,7 @@ from mcbrain.kernels.sufficient import (
     sufficient_block,
 )
 from mcbrain.kernels.types import open_streams
-from mcbrain.plan import block_size
+from mcbrain.plan.sampled import block_size
 
 __all__ = ["bench", "simulate", "warm_up"]
 

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from mcbrain.blocks import BlockSums, Problem
 from mcbrain.kernels.spectrum import task_block
 from mcbrain.kernels.streams import open_stream
-from mcbrain.plan import block_size
-from mcbrain.task_stage import KINDS, TaskStatistic, task_statistics
+from mcbrain.plan.sampled import block_size
+from mcbrain.plan.task_stage import KINDS, TaskStatistic, task_statistics
 
 __all__ = ["simulate", "warm_up"]
 

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from mcbrain.errors import InputError
-from mcbrain.folder import write_text
 from mcbrain.report import content
+from mcbrain.store.folder import write_text
 from mcbrain.worth.results_view import Results
 
 __all__ = ["Drawn", "draw", "report"]

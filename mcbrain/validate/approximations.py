@@ -92,7 +92,7 @@ def brain_maps(extent: Extent, seed: int) -> list[ErrorMap]:
 def _simulated_miss(model: Model, n_brain: int, extent: Extent, seed: int) -> tuple[float, float]:
     """Mean of m_hat over raw replicates, and its standard error."""
     from mcbrain.blocks import Problem, data_parameters
-    from mcbrain.plan import block_size
+    from mcbrain.plan.sampled import block_size
 
     study = adhoc_study(model, 2, n_brain, {"befs": 1.0}, ["id"], seed=seed, name="map")
     block = block_size(Problem("raw", data_parameters(model, 2, n_brain), seed))

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from mcbrain.segments import write_table
+from mcbrain.store.segments import write_table
 from mcbrain.validate.approximations import ErrorMap, brain_maps, error_table, task_maps
 from mcbrain.validate.design import Extent, cells
 from mcbrain.validate.engine_checks import brain_stage_scores, engine_scores, spectral_scores

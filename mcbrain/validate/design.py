@@ -12,7 +12,7 @@ import numpy as np
 from mcbrain.ask import adhoc_study
 from mcbrain.blocks import Problem, data_parameters
 from mcbrain.model import Model
-from mcbrain.plan import block_size
+from mcbrain.plan.sampled import block_size
 from mcbrain.shifts import parse_shift
 from mcbrain.study import Point, Study
 

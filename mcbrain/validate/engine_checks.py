@@ -16,8 +16,8 @@ from mcbrain.ask import adhoc_study
 from mcbrain.blocks import Problem
 from mcbrain.kernels.brain import brain_block
 from mcbrain.kernels.streams import open_stream
-from mcbrain.moments import brain_parameters
-from mcbrain.plan import row_status
+from mcbrain.plan.moments import brain_parameters
+from mcbrain.plan.sampled import row_status
 from mcbrain.runner import run
 from mcbrain.study import Study
 from mcbrain.validate.design import Extent, random_model

@@ -14,11 +14,11 @@ import pyarrow as pa
 
 from mcbrain.blocks import Row
 from mcbrain.estimators import Choice
-from mcbrain.plan import row_status
-from mcbrain.predictor import Predictor
+from mcbrain.plan.sampled import row_status
+from mcbrain.plan.subspaces import PILOT_BLOCKS, LawSubspaces
+from mcbrain.rows.predictor import Predictor
 from mcbrain.runner import run
 from mcbrain.shifts import Shift
-from mcbrain.subspaces import PILOT_BLOCKS, LawSubspaces
 from mcbrain.validate.design import Cell
 from mcbrain.validate.scores import Score, difference_score
 

@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mcbrain.engines import raw, sufficient
-from mcbrain.penalties import Penalties
-from mcbrain.plan import SampledPlan, block_size
+from mcbrain.plan.penalties import Penalties
+from mcbrain.plan.sampled import SampledPlan, block_size
+from mcbrain.plan.subspaces import LawSubspaces
 from mcbrain.study import Study
-from mcbrain.subspaces import LawSubspaces
 
 __all__ = ["Draws", "draws", "sampled_plan"]
 

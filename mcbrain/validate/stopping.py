@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 
 from mcbrain.ask import adhoc_study
 from mcbrain.blocks import FIRST_LOOK, Series, looks
-from mcbrain.law import law_table
 from mcbrain.model import Model
-from mcbrain.plan import precise_enough
+from mcbrain.plan.sampled import precise_enough
+from mcbrain.rows.law import law_table
 from mcbrain.study import Precision
 from mcbrain.validate.design import Extent
 from mcbrain.validate.replicates import draws

@@ -14,13 +14,13 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from mcbrain.errors import InputError
-from mcbrain.folder import ResultsFolder
-from mcbrain.penalties import Penalties
-from mcbrain.plan import SampledPlan
-from mcbrain.store import BlockStore
+from mcbrain.plan.penalties import Penalties
+from mcbrain.plan.sampled import SampledPlan
+from mcbrain.plan.subspaces import PilotSubspaces
+from mcbrain.rows.tables import open_results
+from mcbrain.store.blockstore import BlockStore
+from mcbrain.store.folder import ResultsFolder
 from mcbrain.study import Study, load_study
-from mcbrain.subspaces import PilotSubspaces
-from mcbrain.tables import open_results
 
 __all__ = ["Measured", "Results"]
 

@@ -9,36 +9,10 @@ from typing import Annotated, Any
 
 import typer
 
-from mcbrain.errors import InputError
+from mcbrain.cli.options import with_model
+from mcbrain.model import Model
 
 __all__ = ["register"]
-
-
-_Dim = Annotated[int, typer.Option("--input-dim", help="d, dimension of the input.")]
-_Latent = Annotated[int, typer.Option("--latent-dim", help="k, brain latents.")]
-_Channels = Annotated[int, typer.Option("--n-channels", help="p, recorded channels.")]
-_Misalignment = Annotated[
-    float, typer.Option("--misalignment", help="m, share of the task outside the brain's span.")
-]
-_TaskNoise = Annotated[float | None, typer.Option("--task-noise", help="sigma_y, label noise [1].")]
-_SnrTask = Annotated[
-    float | None, typer.Option("--snr-task", help="|beta|^2/sigma_y^2, instead of --task-noise.")
-]
-_NeuralNoise = Annotated[
-    float | None, typer.Option("--neural-noise", help="sigma_r, recording noise [1].")
-]
-_SnrBrain = Annotated[
-    float | None,
-    typer.Option(
-        "--snr-brain", help="Signal-to-noise of the recordings, instead of --neural-noise."
-    ),
-]
-_Gains = Annotated[
-    str, typer.Option("--latent-gains", help="D: a number, or one per latent: 2,1,0.5.")
-]
-_Measured = Annotated[
-    int | None, typer.Option("--measured-latents", help="k_m, latents that are recorded [all].")
-]
 
 
 def register(app: typer.Typer) -> None:
@@ -48,7 +22,9 @@ def register(app: typer.Typer) -> None:
     app.command()(report)
 
 
+@with_model
 def value(
+    model: Model,
     results: Annotated[
         Path | None, typer.Argument(help="Results folder: measured values of every cell.")
     ] = None,
@@ -61,36 +37,13 @@ def value(
     precision: Annotated[float, typer.Option(help="Standard error / mean when measured.")] = 0.005,
     seed: Annotated[int, typer.Option(help="Seed when measured.")] = 0,
     threads: Annotated[int | None, typer.Option(help="Threads when measured.")] = None,
-    input_dim: _Dim = 200,
-    latent_dim: _Latent = 10,
-    n_channels: _Channels = 100,
-    misalignment: _Misalignment = 0.0,
-    task_noise: _TaskNoise = None,
-    snr_task: _SnrTask = None,
-    neural_noise: _NeuralNoise = None,
-    snr_brain: _SnrBrain = None,
-    latent_gains: _Gains = "1",
-    measured_latents: _Measured = None,
 ) -> None:
     """Task samples that brain data replaces: from the laws, simulated, or from a results folder."""
     if results is not None:
         _values_of(results, baseline)
         return
-    from mcbrain.model import Model
     from mcbrain.worth.value import value as worth
 
-    model = Model(
-        input_dim=input_dim,
-        latent_dim=latent_dim,
-        n_channels=n_channels,
-        misalignment=misalignment,
-        task_noise=task_noise,
-        snr_task=snr_task,
-        neural_noise=neural_noise,
-        snr_brain=snr_brain,
-        latent_gains=_gains(latent_gains),
-        measured_latents=measured_latents,
-    )
     laws = [worth(model, n_task, n_brain, baseline)]
     if simulate:
         options: dict[str, Any] = {"precision": precision, "seed": seed, "threads": threads}
@@ -137,7 +90,9 @@ def _values_of(folder: Path, baseline: str) -> None:
                 print(f"{row}{_number(float(found.value)):>12s}  {interval:24s}{note}".rstrip())
 
 
+@with_model
 def budget(
+    model: Model,
     budget: Annotated[float, typer.Option(help="What may be spent.")],
     cost_task: Annotated[float, typer.Option(help="Price of a task sample.")] = 1.0,
     cost_brain: Annotated[float, typer.Option(help="Price of a brain sample.")] = 5.0,
@@ -145,33 +100,10 @@ def budget(
         float | None, typer.Option(help="Price of recording a stimulus again [--cost-brain].")
     ] = None,
     max_repeats: Annotated[int, typer.Option(help="Recordings of a stimulus at most.")] = 1,
-    input_dim: _Dim = 200,
-    latent_dim: _Latent = 10,
-    n_channels: _Channels = 100,
-    misalignment: _Misalignment = 0.0,
-    task_noise: _TaskNoise = None,
-    snr_task: _SnrTask = None,
-    neural_noise: _NeuralNoise = None,
-    snr_brain: _SnrBrain = None,
-    latent_gains: _Gains = "1",
-    measured_latents: _Measured = None,
 ) -> None:
     """The best split of a budget, and whether brain data is worth collecting."""
-    from mcbrain.model import Model
     from mcbrain.worth.budget import allocate
 
-    model = Model(
-        input_dim=input_dim,
-        latent_dim=latent_dim,
-        n_channels=n_channels,
-        misalignment=misalignment,
-        task_noise=task_noise,
-        snr_task=snr_task,
-        neural_noise=neural_noise,
-        snr_brain=snr_brain,
-        latent_gains=_gains(latent_gains),
-        measured_latents=measured_latents,
-    )
     best = allocate(
         model, budget, cost_task, cost_brain, cost_repeat=cost_repeat, max_repeats=max_repeats
     )
@@ -197,16 +129,6 @@ def report(
     from mcbrain.report.page import report as write
 
     print(f"report: {write(folder)}")
-
-
-def _gains(text: str) -> float | tuple[float, ...]:
-    try:
-        gains = tuple(float(x) for x in text.strip("[] ").split(","))
-    except ValueError:
-        raise InputError(
-            f"--latent-gains {text}: a number, or one per latent with commas: 2,1,0.5"
-        ) from None
-    return gains[0] if len(gains) == 1 else gains
 
 
 def _number(value: float) -> str:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from mcbrain.blocks import Problem, Series
 from mcbrain.errors import InputError
 from mcbrain.estimators import Estimator
-from mcbrain.moments import brain_parameters, brain_statistics, subspace_moments
-from mcbrain.store import BlockStore
+from mcbrain.plan.moments import brain_parameters, brain_statistics, subspace_moments
+from mcbrain.store.blockstore import BlockStore
 from mcbrain.study import Point, Study
 from mcbrain.theory.brain import SubspaceMoments
 

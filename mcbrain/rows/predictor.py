@@ -11,11 +11,11 @@ import numpy as np
 from mcbrain.blocks import Row, jackknife
 from mcbrain.estimators import ESTIMATORS, Choice
 from mcbrain.model import Model
-from mcbrain.moments import shift_coefficients, shift_drift, signal
-from mcbrain.penalties import task_noise
+from mcbrain.plan.moments import shift_coefficients, shift_drift, signal
+from mcbrain.plan.penalties import task_noise
+from mcbrain.plan.subspaces import PilotSubspaces, Subspaces
 from mcbrain.shifts import Shift
 from mcbrain.study import Point, Study
-from mcbrain.subspaces import PilotSubspaces, Subspaces
 from mcbrain.theory import exact
 from mcbrain.theory.banded import two_penalty_excess
 from mcbrain.theory.brain import SubspaceMoments

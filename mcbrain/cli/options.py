@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import json
 from collections.abc import Callable
 from functools import wraps
 from typing import Annotated, Any
@@ -15,19 +14,19 @@ from mcbrain.model import Model
 
 __all__ = ["estimator_settings", "with_model"]
 
-# Option, type, default and help of each model field; the defaults are the README's example.
+# Option, type, default and help of each model field.
 _FIELDS: dict[str, tuple[Any, Any, str]] = {
-    "input_dim": (int, 100, "d, dimension of the input."),
-    "latent_dim": (int, 5, "k, brain latents."),
-    "n_channels": (int, 50, "p, recorded channels."),
+    "input_dim": (int, 200, "d, dimension of the input."),
+    "latent_dim": (int, 10, "k, brain latents."),
+    "n_channels": (int, 100, "p, recorded channels."),
     "misalignment": (float, 0.0, "m, share of the task that the brain does not represent."),
     "task_noise": (float | None, None, "sigma_y; or give --snr-task [1]."),
     "snr_task": (float | None, None, "|beta|^2 / sigma_y^2."),
     "neural_noise": (float | None, None, "sigma_r; or give --snr-brain [1]."),
     "snr_brain": (float | None, None, "1 / (sigma_r^2 sum a_j^2 / D_j^2)."),
-    "latent_gains": (str, "1.0", "D: a number, or one per latent as [2.0, 1.0, ...]."),
+    "latent_gains": (str, "1.0", "D: a number, or one per latent: 2,1,0.5."),
     "measured_latents": (int | None, None, "k_m, latents that the recordings expose [all]."),
-    "task_loadings": (str | None, None, "a: one per latent as [1.0, 0.5, ...] [equal]."),
+    "task_loadings": (str | None, None, "a: one per latent: 1,0.5 [equal]."),
     "signal_norm": (float, 1.0, "|beta|."),
 }
 
@@ -88,9 +87,11 @@ def estimator_settings(options: list[str]) -> dict[str, Any] | None:
     return settings or None
 
 
-def _numbers(name: str, text: str) -> Any:
+def _numbers(name: str, text: str) -> float | tuple[float, ...]:
+    """A number, or one per latent, with or without brackets."""
     try:
-        value = json.loads(text)
+        numbers = tuple(float(x) for x in text.strip("[] ").split(","))
     except ValueError:
-        raise InputError(f"--{name.replace('_', '-')} {text}: a number or [a, list]") from None
-    return value
+        option = f"--{name.replace('_', '-')}"
+        raise InputError(f"{option} {text}: a number, or one per latent: 2,1,0.5") from None
+    return numbers[0] if len(numbers) == 1 else numbers

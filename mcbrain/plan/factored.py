@@ -19,10 +19,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mcbrain.blocks import Problem, Series
-from mcbrain.cells import BRAIN_FIELDS, BrainEstimate, Cell, combine
 from mcbrain.estimators import Choice
 from mcbrain.model import Model
-from mcbrain.moments import (
+from mcbrain.plan.cells import BRAIN_FIELDS, BrainEstimate, Cell, combine
+from mcbrain.plan.moments import (
     brain_parameters,
     brain_statistics,
     shift_coefficients,
@@ -30,19 +30,19 @@ from mcbrain.moments import (
     signal,
     subspace_moments,
 )
-from mcbrain.penalties import Penalties
-from mcbrain.plan import Work, block_size, precise_enough
-from mcbrain.shifts import Shift
-from mcbrain.sides import Family, Side, families, sides
-from mcbrain.study import Point, Study
-from mcbrain.subspaces import PilotSubspaces
-from mcbrain.task_stage import (
+from mcbrain.plan.penalties import Penalties
+from mcbrain.plan.sampled import Work, block_size, precise_enough
+from mcbrain.plan.sides import Family, Side, families, sides
+from mcbrain.plan.subspaces import PilotSubspaces
+from mcbrain.plan.task_stage import (
     TaskEstimate,
     TaskStatistic,
     estimate_task,
     task_problem,
     task_statistics,
 )
+from mcbrain.shifts import Shift
+from mcbrain.study import Point, Study
 from mcbrain.theory import exact
 from mcbrain.theory.frame import ShiftCoefficients
 from mcbrain.theory.wishart import task_moments

@@ -16,11 +16,11 @@ from mcbrain.blocks import Problem, Query, Row, data_parameters
 from mcbrain.errors import InputError
 from mcbrain.estimators import Choice
 from mcbrain.model import Model
-from mcbrain.moments import brain_statistics, shift_coefficients, shift_drift, signal
+from mcbrain.plan.moments import brain_statistics, shift_coefficients, shift_drift, signal
+from mcbrain.plan.subspaces import PILOT_BLOCKS, PilotSubspaces, Subspaces
 from mcbrain.shifts import Shift, parse_shift
-from mcbrain.store import BlockStore
+from mcbrain.store.blockstore import BlockStore
 from mcbrain.study import Point, Study
-from mcbrain.subspaces import PILOT_BLOCKS, PilotSubspaces, Subspaces
 from mcbrain.theory import exact
 from mcbrain.theory.wishart import task_moments
 

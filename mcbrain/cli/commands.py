@@ -1,22 +1,19 @@
-"""The command line: parse, call, print (interface: `mcbrain --help`)."""
+"""The commands of a study, from its run to its rows; the others are beside this module."""
 
 from __future__ import annotations
 
-import os
 import re
-import signal
-import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from mcbrain import cli_appraise, cli_validate, cli_worth
-from mcbrain.cli_options import estimator_settings, with_model
+from mcbrain.cli import appraise, validate, worth
+from mcbrain.cli.options import estimator_settings, with_model
 from mcbrain.errors import InputError
 from mcbrain.model import Model
 
-__all__ = ["app", "main"]
+__all__ = ["app"]
 
 app = typer.Typer(
     name="mcbrain",
@@ -29,43 +26,6 @@ app = typer.Typer(
 
 _Out = Annotated[Path | None, typer.Option("--out", help="Results folder [results/NAME].")]
 _Threads = Annotated[int | None, typer.Option(help="Threads; no number depends on it [all cores].")]
-
-
-for _commands in (cli_worth, cli_appraise, cli_validate):
-    _commands.register(app)
-
-
-def main() -> None:
-    """Entry point: one sentence and status 2 for a user's mistake, 130 when interrupted."""
-    signal.signal(signal.SIGTERM, _interrupt)
-    try:
-        status = app(standalone_mode=False)
-    except InputError as error:
-        _complain(str(error))
-        status = 2
-    except (KeyboardInterrupt, typer.Abort):
-        _complain("interrupted; everything finished is kept, run again to resume")
-        status = 130
-    except BrokenPipeError:
-        sys.stdout = open(os.devnull, "w")  # noqa: SIM115, PTH123 - the reader has gone
-        status = 0
-    except OSError as error:
-        _complain(f"{error.filename or 'file'}: {error.strerror or error}")
-        status = 2
-    except Exception as error:  # click reports its own usage errors in this way
-        if not hasattr(error, "format_message"):
-            raise
-        _complain(error.format_message())
-        status = 2
-    sys.exit(status or 0)
-
-
-def _interrupt(number: int, frame: Any) -> None:
-    raise KeyboardInterrupt
-
-
-def _complain(sentence: str) -> None:
-    print("mcbrain: " + " ".join(sentence.split()), file=sys.stderr)
 
 
 def _version(value: bool) -> None:
@@ -108,11 +68,11 @@ def run(
     ] = False,
 ) -> None:
     """Run a study; run it again to resume."""
-    from mcbrain.progress import TerminalReporter
+    from mcbrain.cli.progress import TerminalReporter
+    from mcbrain.rows.tables import print_results
     from mcbrain.runner import run as run_study
     from mcbrain.runner import with_overrides
     from mcbrain.study import load_study
-    from mcbrain.tables import print_results
 
     loaded = with_overrides(load_study(study), precision=precision, engine=engine, seed=seed)
     reporter = TerminalReporter(loaded)
@@ -154,7 +114,7 @@ def show(
     limit: Annotated[int, typer.Option(min=1, help="Rows to print at most.")] = 100,
 ) -> None:
     """Print results as a table."""
-    from mcbrain.tables import print_results
+    from mcbrain.rows.tables import print_results
 
     print_results(path, columns=columns, where=where or [], limit=limit)
 
@@ -191,8 +151,8 @@ def predict(
     rank: Annotated[int | None, typer.Option(help="Rank of stage 1 [measured latents].")] = None,
 ) -> None:
     """Predict the risk of each estimator from the laws alone."""
-    from mcbrain.law import predict as predict_table
-    from mcbrain.tables import print_table
+    from mcbrain.rows.law import predict as predict_table
+    from mcbrain.rows.tables import print_table
 
     table = predict_table(
         model, n_task, n_brain, estimator_settings(estimator or []), shift or ["id"], rank=rank
@@ -227,7 +187,7 @@ def export(
     form: Annotated[str, typer.Option("--format", help="parquet or csv.")] = "parquet",
 ) -> None:
     """Write the results for tools that do not read Arrow."""
-    from mcbrain.tables import export_results
+    from mcbrain.rows.tables import export_results
 
     print(f"wrote {export_results(folder, form)}")
 
@@ -241,3 +201,7 @@ def _seconds(text: str) -> float:
     if not match:
         raise InputError(f"--max-time {text}: the form is a number with s, m or h, such as 2h")
     return float(match[1]) * {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0}[match[2]]
+
+
+for _commands in (worth, appraise, validate):
+    _commands.register(app)

@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from mcbrain.blocks import Series
-from mcbrain.segments import flat, numbers
+from mcbrain.store.segments import flat, numbers
 
 __all__ = ["Group", "StoredBlocks"]
 

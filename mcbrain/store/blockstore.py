@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from mcbrain.blocks import BlockSums, Problem, Series
 from mcbrain.errors import StoreError
-from mcbrain.segments import (
+from mcbrain.store.segments import (
     BATCH_ROWS,
     FORMAT,
     SCHEMA,
@@ -23,7 +23,7 @@ from mcbrain.segments import (
     to_table,
     write_table,
 )
-from mcbrain.stored import Group, StoredBlocks
+from mcbrain.store.stored import Group, StoredBlocks
 
 __all__ = ["BlockStore"]
 

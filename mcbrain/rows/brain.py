@@ -7,9 +7,9 @@ from collections.abc import Iterator
 import pyarrow as pa
 
 from mcbrain.blocks import Problem, Series
-from mcbrain.moments import brain_parameters, brain_statistics
-from mcbrain.results import BRAIN_SCHEMA, RowWriter
-from mcbrain.store import BlockStore
+from mcbrain.plan.moments import brain_parameters, brain_statistics
+from mcbrain.rows.columns import BRAIN_SCHEMA, RowWriter
+from mcbrain.store.blockstore import BlockStore
 from mcbrain.study import Study
 
 __all__ = ["brain_batches"]

@@ -11,12 +11,12 @@ from mcbrain.ask import adhoc_study
 from mcbrain.blocks import Row
 from mcbrain.errors import InputError
 from mcbrain.model import Model
-from mcbrain.penalties import Penalties
-from mcbrain.plan import row_status
-from mcbrain.predictor import Prediction, Predictor
-from mcbrain.results import RESULT_SCHEMA, RowWriter, result_words
+from mcbrain.plan.penalties import Penalties
+from mcbrain.plan.sampled import row_status
+from mcbrain.plan.subspaces import LawSubspaces
+from mcbrain.rows.columns import RESULT_SCHEMA, RowWriter, result_words
+from mcbrain.rows.predictor import Prediction, Predictor
 from mcbrain.study import Point, Study
-from mcbrain.subspaces import LawSubspaces
 
 __all__ = ["law_rows", "law_table", "predict"]
 

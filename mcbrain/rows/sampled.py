@@ -10,11 +10,11 @@ import numpy as np
 import pyarrow as pa
 
 from mcbrain.blocks import Query, Series, jackknife, looks
-from mcbrain.plan import SampledPlan, Work, precise_enough, row_status
-from mcbrain.predictor import Prediction, Predictor
-from mcbrain.results import RESULT_SCHEMA, RowWriter, result_words
-from mcbrain.store import BlockStore
-from mcbrain.stored import StoredBlocks
+from mcbrain.plan.sampled import SampledPlan, Work, precise_enough, row_status
+from mcbrain.rows.columns import RESULT_SCHEMA, RowWriter, result_words
+from mcbrain.rows.predictor import Prediction, Predictor
+from mcbrain.store.blockstore import BlockStore
+from mcbrain.store.stored import StoredBlocks
 from mcbrain.study import Point
 
 __all__ = ["quantile", "sampled_rows"]

@@ -12,13 +12,13 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from mcbrain.blocks import Series, looks
-from mcbrain.cells import Cell
-from mcbrain.factored import FactoredPlan, TaskBlocks
-from mcbrain.plan import Work, precise_enough
-from mcbrain.results import PREDICTIONS, RESULT_SCHEMA, STATUSES, ColumnWriter, result_words
+from mcbrain.plan.cells import Cell
+from mcbrain.plan.factored import FactoredPlan, TaskBlocks
+from mcbrain.plan.sampled import Work, precise_enough
+from mcbrain.plan.sides import Family, Side
+from mcbrain.rows.columns import PREDICTIONS, RESULT_SCHEMA, STATUSES, ColumnWriter, result_words
 from mcbrain.shifts import Shift
-from mcbrain.sides import Family, Side
-from mcbrain.store import BlockStore
+from mcbrain.store.blockstore import BlockStore
 
 __all__ = ["factored_rows"]
 

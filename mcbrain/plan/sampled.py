@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from mcbrain.blocks import Problem, Query, Row, Series, data_parameters
 from mcbrain.estimators import Choice
-from mcbrain.penalties import Penalties
+from mcbrain.plan.penalties import Penalties
 from mcbrain.shifts import Shift
 from mcbrain.study import Point, Precision, Study
 from mcbrain.theory.exact import status

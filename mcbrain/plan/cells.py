@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mcbrain.task_stage import TASK_FIELDS, TaskEstimate
+from mcbrain.plan.task_stage import TASK_FIELDS, TaskEstimate
 from mcbrain.theory import exact
 
 __all__ = ["BRAIN_FIELDS", "BrainEstimate", "Cell", "combine"]

@@ -1,0 +1,57 @@
+"""The command line: parse, call, print (interface: `mcbrain --help`)."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from typing import Any
+
+__all__ = ["main"]
+
+
+def main() -> None:
+    """Entry point: one sentence and status 2 for a user's mistake, 130 when interrupted."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _interrupt)
+    status = _status()
+    # What is done is done: a signal during the interpreter's own end must not change the status.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+    sys.exit(status)
+
+
+def _status() -> int:
+    """Run the command that the arguments name; its exit status."""
+    try:
+        # After the handlers: importing takes long enough to be interrupted.
+        import typer
+
+        from mcbrain.cli.commands import app
+        from mcbrain.errors import InputError
+    except KeyboardInterrupt:
+        return 130
+    try:
+        return app(standalone_mode=False) or 0
+    except InputError as error:
+        return _complain(str(error), 2)
+    except (KeyboardInterrupt, typer.Abort):
+        return _complain("interrupted; everything finished is kept, run again to resume", 130)
+    except BrokenPipeError:
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115, PTH123 - the reader has gone
+        return 0
+    except OSError as error:
+        return _complain(f"{error.filename or 'file'}: {error.strerror or error}", 2)
+    except Exception as error:  # click reports its own usage errors in this way
+        if not hasattr(error, "format_message"):
+            raise
+        return _complain(error.format_message(), 2)
+
+
+def _interrupt(number: int, frame: Any) -> None:
+    raise KeyboardInterrupt
+
+
+def _complain(sentence: str, status: int) -> int:
+    print("mcbrain: " + " ".join(sentence.split()), file=sys.stderr)
+    return status
