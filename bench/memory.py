@@ -2,27 +2,46 @@
 
 from __future__ import annotations
 
-from bench.sizes import TINY
-from mcbrain.blocks import Problem, Query, Row, data_parameters
-from mcbrain.engines import raw
-from mcbrain.estimators import ESTIMATORS
-from mcbrain.model import Model
-from mcbrain.shifts import parse_shift
+from dataclasses import replace
 
-SAMPLES = [60, 120] if TINY else [1_000, 1_000_000]
+import mcbrain as mb
+from bench.jobs import sampled_job
+from bench.sizes import ENGINE_CELLS, SAMPLES
+from mcbrain.engines import simulate, warm_up
 
 
-class RawMemory:
-    """One replicate of ridge and BEFS at d = 50."""
+class Replicate:
+    """A block of ridge and BEFS by each engine that draws data, by the number of task samples."""
 
-    params = (0, *SAMPLES)
-    param_names = ("n_task",)
+    params = (("empty", "raw", "sufficient"), SAMPLES)
+    param_names = ("engine", "n_task")
     version = "1"
+    timeout = 600
 
-    def peakmem_replicate(self, n_task: int) -> None:
-        if n_task == 0:
-            return
-        model = Model(input_dim=50, latent_dim=5, n_channels=30, misalignment=0.1)
-        row = Row(ESTIMATORS["befs"], "fixed", 0.1, 0.0, 5, 0.0)
-        problem = Problem("raw", data_parameters(model, n_task, 200), seed=1)
-        raw.simulate(problem, (Query(row, parse_shift("id"), None),), [0])
+    def setup(self, engine: str, n_task: int) -> None:
+        for kind in ("raw", "sufficient"):
+            warm_up(kind)  # the baseline has loaded the same machine code
+
+    def peakmem_block(self, engine: str, n_task: int) -> None:
+        """One block, or nothing."""
+        if engine != "empty":
+            cell = next(iter(ENGINE_CELLS.values()))._replace(n_task=n_task, penalties=1)
+            simulate(replace(sampled_job(engine, cell), indices=(0,)))
+
+
+class Study:
+    """A whole study by the spectral engine, its law and its rows, against imports alone."""
+
+    params = ("empty", "study")
+    param_names = ("what",)
+    version = "1"
+    timeout = 600
+
+    def setup(self, what: str) -> None:
+        warm_up("spectral")
+
+    def peakmem_study(self, what: str) -> None:
+        """A grid of 600 rows, or nothing."""
+        if what == "study":
+            model = mb.Model(input_dim=60, latent_dim=5, n_channels=40, misalignment=0.1)
+            mb.simulate(model, list(range(50, 350, 10)), [100, 200, 400, 800, 1600], precision=0.05)

@@ -1,59 +1,116 @@
-"""Benchmarks are tested code: each runs once, tiny, and its peer computes the same risk."""
+"""Benchmarks are tested code: each runs once, tiny, and every peer computes the engine's risk."""
 
+import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
+import pytest
 
-PROGRAM = """
-import inspect
-from bench import memory, streams, throughput
-for module in (throughput, memory, streams):
-    for name, suite in inspect.getmembers(module, inspect.isclass):
-        methods = [m for m in dir(suite) if m.startswith(("track_", "time_", "peakmem_"))]
-        for method in methods:
-            for parameter in getattr(suite, "params", [None]):
-                one, given = suite(), [] if parameter is None else [parameter]
-                if hasattr(one, "setup"):
-                    one.setup(*given)
-                value = getattr(one, method)(*given)
-                print(name, method, parameter, value)
+MISSING = """
+import sys
+sys.modules["joblib"] = None
+from bench.ratios import ReplicateRate, row
+from bench.sizes import PEER_CELLS
+print(row(ReplicateRate(), "numpy_eigh", PEER_CELLS[0]))
 """
 
 
-def test_every_benchmark_runs_once_at_a_tiny_size(repository):
-    done = subprocess.run(
-        [sys.executable, "-c", PROGRAM],
+@pytest.fixture
+def bench(repository, monkeypatch):
+    """The checkout's own `bench`, importable; what it loads at tiny size stays in subprocesses."""
+    monkeypatch.syspath_prepend(str(repository))
+
+
+def python(repository, *arguments):
+    return subprocess.run(
+        [sys.executable, *arguments],
         cwd=repository,
         env=os.environ | {"MCBRAIN_BENCH": "tiny"},
         capture_output=True,
         text=True,
         check=False,
     )
+
+
+@pytest.fixture(scope="module")
+def found():
+    """Every benchmark run once, tiny: name, parameters and what it returned."""
+    done = python(Path(__file__).parent.parent, "-W", "error", "-m", "bench.suites")
     assert done.returncode == 0, done.stderr
-    lines = done.stdout.splitlines()
-    assert len(lines) == 3 + 3 + 2
-    assert all(float(line.split()[-1]) > 0 for line in lines if "track_" in line)
+    return [line.split("\t") for line in done.stdout.splitlines()]
 
 
-def test_the_numpy_peer_computes_the_same_risk(repository):
-    """Means within 4.5 standard errors over 12 outputs: false-alarm rate below 1e-4."""
-    sys.path.insert(0, str(repository))
-    from bench.peers import numpy_eigh
-    from bench.sizes import Size
-    from bench.throughput import cell, peer_population
+def test_every_benchmark_runs_once_at_a_tiny_size(found):
+    suites = {line[0].rpartition(".")[0] for line in found}
+    assert {name.partition(".")[0] for name in suites} == {
+        *("engines", "kernels", "limit", "memory", "ratios", "startup", "store", "theory")
+    }
+    tracked = [line for line in found if ".track_" in line[0] and line[-1] != "skipped"]
+    values = [json.loads(line[-1].replace("'", '"'))["samples"] for line in tracked]
+    assert len(tracked) > 40
+    assert all(np.isfinite(value).all() and min(value) > 0 for value in values)
+
+
+def test_only_what_cannot_run_here_is_skipped(found):
+    """1,024 threads, and a limit that is counted only where n_task >= d."""
+    names = {(line[0], line[-2]) for line in found if line[-1] == "skipped"}
+    assert ("engines.ThreadScaling.track_speedup", "1024") in names
+    assert ("limit.Limit.track_share", "d=6, n_task=4") in names
+    assert {name for name, _ in names} == {
+        "engines.ThreadScaling.track_speedup",
+        "limit.Limit.track_share",
+    }
+
+
+def test_a_missing_peer_is_reported_as_skipped(repository):
+    done = python(repository, "-c", MISSING)
+    assert done.returncode == 0, done.stderr
+    assert "skipped: peer numpy_eigh" in done.stdout
+
+
+@pytest.mark.parametrize("peer", ["numpy_eigh", "sklearn_ridge", "naive"])
+def test_a_peer_computes_the_same_risk_as_the_engine(bench, peer):
+    """18 outputs within 4.5 standard errors: false-alarm rate below 2e-4 a peer."""
+    import importlib
+
+    from bench.jobs import design_of, population_of, sampled_job
+    from bench.sizes import Cell
     from mcbrain.engines import raw
 
-    size = Size(8, 2, 6, 20, 30, 6)
-    problem, queries, penalties = cell(size)
-    blocks = raw.simulate(problem, queries, range(16))
+    cell = Cell(8, 20, 30, ("ridge", "befs", "befs-oracle"), 6, 2, 6)
+    job = sampled_job("raw", cell)
+    blocks = raw.simulate(job.problem, job.queries, range(16))
     n = sum(b.replicates for b in blocks)
     mean = np.mean([b.mean for b in blocks], axis=0)
     variance = np.sum([b.m2 for b in blocks], axis=0) / n
-    peer = numpy_eigh.run(5, 2000, peer_population(problem), 20, 30, 2, penalties)
-    peer = peer.reshape(len(peer), -1)
-    error = np.sqrt(variance / n + peer.var(axis=0) / len(peer))
-    scores = (mean - peer.mean(axis=0)) / error
-    assert scores.shape == (12,)
+    module = importlib.import_module(f"bench.peers.{peer}")
+    rng, arguments = np.random.default_rng(5), (population_of(cell), design_of(cell))
+    values = np.array([module.replicate(rng, *arguments).ravel() for _ in range(300)])
+    error = np.sqrt(variance / n + values.var(axis=0) / len(values))
+    scores = (mean - values.mean(axis=0)) / error
+    assert scores.shape == (18,)
     assert np.max(np.abs(scores)) < 4.5
+
+
+def test_the_peers_agree_on_one_data_set_under_a_shift(bench):
+    """The same random numbers, so the same fits: exact risks to rounding, sampled ones nearly."""
+    from bench.jobs import design_of, population_of
+    from bench.peers import naive, numpy_eigh, sklearn_ridge
+    from bench.sizes import Cell
+
+    cell = Cell(8, 20, 30, ("befs",), 4, 2, 6)
+    design, population = design_of(cell, (1.0, 4.0), test_points=0), population_of(cell)
+    found = [
+        peer.replicate(np.random.default_rng(3), population, design)
+        for peer in (numpy_eigh, sklearn_ridge, naive)
+    ]
+    assert found[0].shape == (1, 4, 2)
+    np.testing.assert_allclose(found[1], found[0], rtol=1e-8)
+    np.testing.assert_allclose(found[2], found[0], rtol=1e-8)
+    sampled = naive.replicate(
+        np.random.default_rng(3), population, design._replace(test_points=100_000)
+    )
+    np.testing.assert_allclose(sampled, found[0], rtol=0.05)

@@ -1,1 +1,1 @@
-"""What a user would write without mcbrain, computing the same outputs."""
+"""What the engines are held against; each computes the same risks on the same model."""
