@@ -135,7 +135,7 @@ MATRIX = 200
 CALLS = 25
 """Calls of a single kernel in one piece of work."""
 
-LAW_GRID = (40, 10, 5)
+LAW_GRID = (40, 10, 2)
 """Task samples, penalties and brain samples of a grid of laws."""
 
 STORED = (5_000, 64)

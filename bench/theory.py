@@ -46,7 +46,7 @@ class Predict(Rate):
     def prepare(self) -> Work:
         model = mb.Model(input_dim=60, latent_dim=5, n_channels=40, misalignment=0.1)
         n_task, _, n_brain = LAW_GRID
-        tasks = [int(n) for n in np.linspace(50, 5000, n_task)]
+        tasks = [int(n) for n in np.linspace(50, 5000, n_task // 4 + 1)]
         brains = [int(n) for n in np.linspace(100, 5000, n_brain)]
 
         def work() -> float:
