@@ -1,0 +1,111 @@
+"""`python -m bench.figure`: throughput.png and .svg from the history of this repository."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import matplotlib.pyplot as plt
+import pyarrow as pa
+from matplotlib.axes import Axes
+
+from bench.history import ROOT
+from bench.sizes import BRAIN, ENGINE_CELLS
+
+__all__ = ["draw", "main"]
+
+FOLDER = ROOT / "data" / "benchmarks"
+_SAMPLED = ("d=20", "d=60", "d=200")
+
+
+def draw(table: pa.Table, folder: Path) -> None:
+    """Two panels: replicates per second by dimension at the newest commit, and over commits.
+
+    Parameters
+    ----------
+    table : Table
+        Of `bench.history`.
+    folder : Path
+        Where throughput.png and throughput.svg go.
+    """
+    rows = [r | json.loads(r["parameters"]) for r in table.to_pylist() if r["status"] == "ok"]
+    figure, (now, before) = plt.subplots(1, 2, figsize=(9.0, 3.6), layout="constrained")
+    _by_dimension(now, rows)
+    _over_commits(before, rows)
+    for suffix in ("png", "svg"):
+        figure.savefig(folder / f"throughput.{suffix}", dpi=150)
+    plt.close(figure)
+
+
+def _by_dimension(axes: Axes, rows: list[dict[str, Any]]) -> None:
+    """Replicates per second of one core, with 99 % intervals."""
+    newest = max(r["date"] for r in rows)
+    rows = [r for r in rows if r["date"] == newest]
+    for engine in ("raw", "sufficient"):
+        found = _of(rows, "engines.Sampled.track_rate", engine=engine)
+        points = [(ENGINE_CELLS[r["cell"]].input_dim, r) for r in found if r["cell"] in _SAMPLED]
+        _line(axes, points, f"{engine}: ridge and BEFS")
+    task = [(r["input_dim"], r) for r in _of(rows, "engines.TaskStage.track_rate")]
+    _line(axes, task, "spectral, task stage")
+    brain = [
+        (BRAIN[r["cell"]].input_dim, r)
+        for r in _of(rows, "engines.BrainStage.track_rate")
+        if "threshold" not in r["cell"]
+    ]
+    _line(axes, brain, "spectral, brain stage")
+    axes.set(xscale="log", yscale="log", xlabel="input dimension d")
+    axes.set_ylabel("replicates/s, one core")
+    axes.set_title("20 penalties, newest commit", fontsize="medium")
+    axes.legend(fontsize="small", frameon=False)
+
+
+def _over_commits(axes: Axes, rows: list[dict[str, Any]]) -> None:
+    """The raw and spectral engines, commit by commit."""
+    commits = {r["commit"]: r["date"] for r in rows}
+    order = {commit: i for i, commit in enumerate(sorted(commits, key=lambda c: commits[c]))}
+    for cell in _SAMPLED:
+        found = _of(rows, "engines.Sampled.track_rate", engine="raw", cell=cell)
+        _line(axes, [(order[r["commit"]], r) for r in found], f"raw, {cell}")
+    found = _of(rows, "engines.TaskStage.track_rate", input_dim=200)
+    _line(axes, [(order[r["commit"]], r) for r in found], "task stage, d=200")
+    axes.set(yscale="log", xlabel="commit", xticks=list(order.values()))
+    axes.set_xticklabels([commit[:7] for commit in order], rotation=30, fontsize="small")
+    axes.set_title("history", fontsize="medium")
+    axes.legend(fontsize="small", frameon=False)
+
+
+def _of(rows: list[dict[str, Any]], benchmark: str, **parameters: Any) -> list[dict[str, Any]]:
+    return [
+        r
+        for r in rows
+        if r["benchmark"] == benchmark and all(r.get(k) == v for k, v in parameters.items())
+    ]
+
+
+def _line(axes: Axes, points: Sequence[tuple[float, dict[str, Any]]], label: str) -> None:
+    """Values with their intervals, in order; nothing where nothing was measured."""
+    if not points:
+        return
+    points = sorted(points, key=lambda point: point[0])
+    values = [r["value"] for _, r in points]
+    low = [0.0 if r["low"] is None else r["value"] - r["low"] for _, r in points]
+    high = [0.0 if r["high"] is None else r["high"] - r["value"] for _, r in points]
+    places = [x for x, _ in points]
+    axes.errorbar(places, values, yerr=[low, high], marker="o", ms=4, lw=1.2, label=label)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """The command."""
+    parser = argparse.ArgumentParser(prog="python -m bench.figure", description=__doc__)
+    parser.add_argument("history", type=Path, nargs="?", default=FOLDER / "history.arrow")
+    parser.add_argument("--out", type=Path, default=FOLDER)
+    asked = parser.parse_args(arguments)
+    with pa.OSFile(str(asked.history)) as source:
+        draw(pa.ipc.open_file(source).read_all(), asked.out)
+
+
+if __name__ == "__main__":
+    main()
