@@ -16,7 +16,8 @@ from threadpoolctl import threadpool_limits
 from bench.jobs import replicates, sampled_job
 from bench.measure import Rate, Samples, Work, rate_of, samples
 from bench.sizes import COUNT, ENGINE_CELLS, MATRIX, ROUNDS, Cell
-from mcbrain.kernels.streams import fill_normal, open_stream
+from mcbrain.kernels.seeds import open_stream
+from mcbrain.kernels.streams import fill_normal
 
 
 class Operations(NamedTuple):

@@ -31,7 +31,8 @@ from bench.sizes import (
     Cell,
 )
 from mcbrain.blocks import Job
-from mcbrain.kernels.streams import fill_normal, open_stream
+from mcbrain.kernels.seeds import open_stream
+from mcbrain.kernels.streams import fill_normal
 from mcbrain.workers import available_cores, open_workers
 
 PEERS = ("numpy_eigh", "sklearn_ridge", "naive")

@@ -20,8 +20,8 @@ from bench.peers import naive
 from bench.sizes import BRAIN, GRID, GRID_SAMPLE, PANEL_BEFS, PANEL_TASK, TASK_DIMENSIONS, Cell
 from mcbrain.blocks import Job, Problem
 from mcbrain.engines import simulate, warm_up
+from mcbrain.kernels.seeds import open_stream
 from mcbrain.kernels.spectrum import task_block
-from mcbrain.kernels.streams import open_stream
 from mcbrain.runner import run
 from mcbrain.study import study_from_table
 

@@ -7,8 +7,8 @@ from test_raw_kernel import KEY, make_population
 from twins import draw as twin
 from twins import streams as twin_streams
 
-from mcbrain.kernels.draw import draw_inputs, draw_recordings
-from mcbrain.kernels.streams import open_stream
+from mcbrain.kernels.draw import draw_inputs, draw_recordings, make_maps
+from mcbrain.kernels.seeds import open_stream
 
 pytestmark = pytest.mark.kernels
 
@@ -69,7 +69,7 @@ def test_poisson_recordings_are_counts_around_their_rate():
     )
     n = 30 if TINY else 20_000
     X, Z, R = np.zeros((n, 4)), np.zeros((n, 2)), np.zeros((n, 3))
-    draw_recordings(population, open_stream(3, KEY, 0, 3), X, Z, R)
+    draw_recordings(population, make_maps(population), open_stream(3, KEY, 0, 3), X, Z, R)
     assert (np.round(R) == R).all()
     assert (R >= 0).all()
     # 5 standard errors; the false-alarm rate of three channels is 2e-6

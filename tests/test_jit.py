@@ -17,7 +17,8 @@ ROOT = Path(__file__).parents[1]
 PROGRAM = """
 import json
 import numpy as np
-from mcbrain.kernels.streams import fill_normal, open_stream
+from mcbrain.kernels.seeds import open_stream
+from mcbrain.kernels.streams import fill_normal
 out = np.empty(5)
 fill_normal(open_stream(1, (2,), 0, 0), out)
 statistics = fill_normal.stats

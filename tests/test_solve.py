@@ -12,8 +12,8 @@ pytestmark = pytest.mark.kernels
 
 
 @kernel
-def primal(estimated, measured, queries, work, coefs, failures):
-    solve.solve_primal(estimated, measured, queries, work, coefs, failures)
+def primal(estimated, measured, frame, queries, work, coefs, failures):
+    solve.solve_primal(estimated, measured, frame, queries, work, coefs, failures)
 
 
 @kernel
@@ -31,7 +31,7 @@ def fit(X, y, basis, rows):
     nothing = np.zeros((0, d))
     if n >= d:
         work.matrix[:], work.moment[:] = X.T @ X, X.T @ y
-        primal(basis, nothing, queries, work, coefs, failures)
+        primal(basis, nothing, nothing, queries, work, coefs, failures)
     else:
         dual(X, y, basis, nothing, queries, work, coefs, failures)
     out = np.zeros((len(rows), d))

@@ -7,7 +7,7 @@ from twins import spectrum as twin
 from twins import streams as twin_streams
 
 from mcbrain.kernels import spectrum
-from mcbrain.kernels.streams import open_stream
+from mcbrain.kernels.seeds import open_stream
 
 pytestmark = pytest.mark.kernels
 compiled_only = pytest.mark.skipif(bool(numba.config.DISABLE_JIT), reason="needs many replicates")

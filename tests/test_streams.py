@@ -5,6 +5,7 @@ import pytest
 from twins import streams as twin
 
 from mcbrain.kernels import streams
+from mcbrain.kernels.seeds import open_stream
 
 pytestmark = pytest.mark.kernels
 
@@ -12,7 +13,7 @@ KEY = (0xDEADBEEF, 7, 0, 0xFFFFFFFF)
 
 
 def pair(seed=20260510, key=KEY, index=3, role=1):
-    return streams.open_stream(seed, key, index, role), twin.open_stream(seed, key, index, role)
+    return open_stream(seed, key, index, role), twin.open_stream(seed, key, index, role)
 
 
 def count(full, tiny=400):
@@ -55,12 +56,19 @@ def test_a_stream_continues_where_it_stopped():
     streams.fill_normal(stream, first)
     streams.fill_normal(stream, second)
     np.testing.assert_array_equal(np.concatenate([first, second]), rng.standard_normal(50))
-    assert streams.stream_of(rng.bit_generator).state.tolist() == stream.state.tolist()
+    assert rng.bit_generator.state["state"]["state"].tolist() == stream.state.tolist()
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2**32 - 1, 2**32, 2**64 + 3, 2**129 + 5, 2**200])
+def test_streams_start_where_numpys_start_whatever_the_size_of_the_seed(seed):
+    for key, index, role in ((KEY, 0, 0), ((1, 2), 2**32 - 1, 5), ((), 3, 1)):
+        stream, rng = pair(seed, key, index, role)
+        assert rng.bit_generator.state["state"]["state"].tolist() == stream.state.tolist()
 
 
 def test_seed_key_index_and_role_all_separate_streams():
     states = {
-        tuple(streams.open_stream(seed, key, index, role).state.tolist())
+        tuple(open_stream(seed, key, index, role).state.tolist())
         for seed in (0, 1)
         for key in (KEY, (1, 2, 3, 4))
         for index in (0, 1)

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from mcbrain.blocks import BlockSums, Problem, Query, Row, data_parameters
 from mcbrain.estimators import ESTIMATORS
 from mcbrain.geometry import Geometry
+from mcbrain.kernels.accumulate import accumulate, histogram, make_histograms, make_sums
 from mcbrain.kernels.raw import Outcome
 from mcbrain.kernels.types import (
     ESTIMATED,
@@ -38,9 +39,7 @@ from mcbrain.kernels.types import (
 from mcbrain.model import Model
 from mcbrain.shifts import Shift, law
 
-__all__ = ["Asked", "Bench", "asked", "compute", "population", "sizes", "sums", "try_every_path"]
-
-_LOG_BIN = math.log(1.01)
+__all__ = ["Asked", "Bench", "asked", "compute", "population", "sizes", "try_every_path"]
 
 _LAWS = {
     "gaussian": GAUSSIAN,
@@ -102,13 +101,31 @@ class Bench:
 
 def compute(bench: Bench, indices: Sequence[int]) -> list[BlockSums]:
     """Blocks one after the other, each timed."""
+    wanted, outcome = bench.wanted, bench.outcome
+    replicates, _, n_shifts = outcome.excess.shape
+    excess = outcome.excess.reshape(replicates, -1)
+    histograms = make_histograms(replicates, wanted.place.size)
     blocks = []
     for index in indices:
         begun = time.perf_counter()
         bench.draw(index)
-        seconds = time.perf_counter() - begun
-        outcome = bench.outcome
-        blocks.append(sums(index, outcome.excess, outcome.failures, bench.wanted, seconds))
+        sums = make_sums(wanted.place.size)
+        accumulate(excess, wanted.place, wanted.baseline, sums)
+        bins = histogram(excess, wanted.place, histograms)
+        block = BlockSums(
+            index=index,
+            replicates=replicates,
+            count=sums.valid,
+            mean=sums.mean,
+            m2=sums.m2,
+            better=sums.better,
+            bin_sizes=histograms.sizes.copy(),
+            bins=histograms.bins[:bins].copy(),
+            bin_counts=histograms.counts[:bins].copy(),
+            failures=_failures(outcome.failures, wanted, n_shifts),
+            seconds=time.perf_counter() - begun,
+        )
+        blocks.append(block)
     return blocks
 
 
@@ -221,62 +238,10 @@ def _shift_tables(geometry: Geometry, shifts: Sequence[Shift]) -> Shifts:
     )
 
 
-def sums(
-    index: int,
-    excess: NDArray[np.float64],
-    failures: NDArray[np.int8],
-    wanted: Asked,
-    seconds: float,
-) -> BlockSums:
-    """Block sums of the queries from each replicate's excess risk.
-
-    Parameters
-    ----------
-    index : int
-    excess : ndarray, shape (replicates, rows, shifts)
-        NaN where a replicate failed.
-    failures : ndarray, shape (replicates, rows)
-        Why, by the codes of `blocks.REASONS`; 0 where it did not.
-    wanted : Asked
-    seconds : float
-    """
-    replicates, _, n_shifts = excess.shape
-    flat = excess.reshape(replicates, -1)
-    values = flat[:, wanted.place]
-    good = np.isfinite(values)
-    count = good.sum(axis=0)
-    filled = np.where(good, values, 0.0)
-    mean = filled.sum(axis=0) / np.maximum(count, 1)
-    m2 = (np.where(good, values - mean, 0.0) ** 2).sum(axis=0)
-    base = flat[:, np.maximum(wanted.baseline, 0)]
-    better = ((values < base) & (wanted.baseline >= 0)).sum(axis=0)
+def _failures(failures: NDArray[np.int8], wanted: Asked, n_shifts: int) -> NDArray[np.int64]:
+    """Replicate, query and reason of each failure, from the codes of (replicates, rows)."""
+    if not failures.any():
+        return np.zeros((0, 3), np.int64)
     codes = failures[:, wanted.place // n_shifts]
     broken = np.argwhere(codes > 0)
-    reasons = codes[broken[:, 0], broken[:, 1]]
-    sizes, bins, counts = _histograms(values, good)
-    return BlockSums(
-        index=index,
-        replicates=replicates,
-        count=count,
-        mean=mean,
-        m2=m2,
-        better=better,
-        bin_sizes=sizes,
-        bins=bins,
-        bin_counts=counts,
-        failures=np.column_stack([broken, reasons]).astype(np.int64),
-        seconds=seconds,
-    )
-
-
-def _histograms(
-    values: NDArray[np.float64], good: NDArray[np.bool_]
-) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-    """Sparse histograms of log(value) in bins of 1 %, one after the other."""
-    with np.errstate(divide="ignore", invalid="ignore"):
-        place = np.floor(np.log(values) / _LOG_BIN)
-    place = np.clip(np.nan_to_num(place, neginf=-32768.0), -32768, 32767).astype(np.int64)
-    names = (np.arange(values.shape[1]) * 65536 + place + 32768).T[good.T]
-    unique, counts = np.unique(names, return_counts=True)
-    sizes = np.bincount(unique // 65536, minlength=values.shape[1])
-    return sizes, unique % 65536 - 32768, counts
+    return np.column_stack([broken, codes[broken[:, 0], broken[:, 1]]]).astype(np.int64)

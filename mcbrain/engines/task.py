@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mcbrain.blocks import BlockSums, Problem
+from mcbrain.kernels.seeds import open_stream
 from mcbrain.kernels.spectrum import task_block
-from mcbrain.kernels.streams import open_stream
 from mcbrain.plan.sampled import block_size
 from mcbrain.plan.task_stage import KINDS, TaskStatistic, task_statistics
 

@@ -1,6 +1,9 @@
 """Data of the model (theory/README.md 1), drawn a chunk of rows at a time."""
 
 import math
+from typing import NamedTuple
+
+import numpy as np
 
 from mcbrain.kernels.jit import helper, part
 from mcbrain.kernels.lapack import dgemm, dgemv
@@ -88,9 +91,25 @@ def draw_labels(population: Population, stream: Stream, X: FloatArray, y: FloatA
     dgemv("T", d, n, 1.0, X, d, population.beta, 1, population.task_noise, y, 1)
 
 
+class Maps(NamedTuple):
+    """The maps of `Population` transposed, in which form their products are the fastest."""
+
+    latents: FloatArray
+    """(d, k) A."""
+    channels: FloatArray
+    """(k, p) H'."""
+
+
+def make_maps(population: Population) -> Maps:
+    """Return the maps of a population."""
+    return Maps(
+        np.ascontiguousarray(population.brain_map.T), np.ascontiguousarray(population.channels.T)
+    )
+
+
 @part
 def draw_recordings(
-    population: Population, stream: Stream, X: FloatArray, Z: FloatArray, R: FloatArray
+    population: Population, maps: Maps, stream: Stream, X: FloatArray, Z: FloatArray, R: FloatArray
 ) -> None:
     """Fill Z (n, k) with latents and R (n, p) with recordings of the inputs X (n, d).
 
@@ -99,7 +118,7 @@ def draw_recordings(
     """
     n, d = X.shape
     p, k = population.channels.shape
-    dgemm("T", "N", k, n, d, 1.0, population.brain_map, d, X, d, 0.0, Z, k)
+    dgemm("N", "N", k, n, d, 1.0, maps.latents, k, X, d, 0.0, Z, k)
     if population.latents == 1:
         for i in range(n):
             for j in range(k):
@@ -108,7 +127,7 @@ def draw_recordings(
     if population.neural_law == 0:
         fill_normal(stream, R.reshape(n * p))
         weight = population.neural_noise
-    dgemm("T", "N", p, n, k, 1.0, population.channels, k, Z, k, weight, R, p)
+    dgemm("N", "N", p, n, k, 1.0, maps.channels, p, Z, k, weight, R, p)
     if population.neural_law == 1:
         s = load(stream)
         for i in range(n):

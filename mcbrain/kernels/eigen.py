@@ -54,23 +54,39 @@ def make_eigen_work(m: int, r: int) -> EigenWork:
 def bisect(m: int, first: int, r: int, norm: float, work: EigenWork) -> None:
     """Enclose eigenvalues first, first + 1, ... (0 the largest) in `bounds`, to norm / 5e5.
 
-    By Sylvester's law T - x has as many positive pivots as T has eigenvalues above x.
+    By Sylvester's law T - x has as many positive pivots as T has eigenvalues above x. Eight
+    values of x are tried at once, as many in each enclosure as there are lanes for it.
     """
     diagonal, beside, bounds = work.reduction.diagonal, work.reduction.beside, work.bounds
+    wanted = min(8, r - first)
+    points = 8 // wanted
     for j in range(8):
         bounds[j], bounds[8 + j] = -norm, norm
-    for _ in range(20):
-        x = 0.5 * (get(bounds, 0) + get(bounds, 8))
+        work.factor[j] = norm
+    width = 2.0
+    while width > 2e-6:
+        width /= points + 1
+        for e in range(wanted):
+            step = (bounds[8 + e] - bounds[e]) / (points + 1)
+            for q in range(points):
+                work.factor[e * points + q] = bounds[e] + (q + 1) * step
+        x = get(work.factor, 0)
         pivot = diagonal[0] - x
         above = positive(pivot)
         for i in range(1, m):
             pivot = diagonal[i] - x - beside[i - 1] * beside[i - 1] / pivot
             above = above + positive(pivot)
-        put(work.factor, 0, x)
+        # The pivots are not stored, so that x is still in `factor`.
         put(work.factor, 8, above)
-        for j in range(8):
-            wanted = min(first + j, r - 1)
-            bounds[j if work.factor[8 + j] > wanted else 8 + j] = work.factor[j]
+        for e in range(wanted):
+            for j in range(e * points, (e + 1) * points):
+                if work.factor[8 + j] > first + e:
+                    bounds[e] = work.factor[j]
+                else:
+                    bounds[8 + e] = work.factor[j]
+                    break
+    for j in range(wanted, 8):
+        bounds[j], bounds[8 + j] = bounds[wanted - 1], bounds[7 + wanted]
 
 
 @part

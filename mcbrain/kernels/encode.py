@@ -20,6 +20,13 @@ from mcbrain.kernels.lapack import (
     dtrmm,
     dtrsm,
 )
+from mcbrain.kernels.products import (
+    copy,
+    elimination_room,
+    factorise_and_solve,
+    gram,
+    solve_factor,
+)
 from mcbrain.kernels.streams import FloatArray
 
 
@@ -32,6 +39,8 @@ class EncodeWork(NamedTuple):
     """(d, p) X'R."""
     factor: FloatArray
     """(d, d) Cholesky factor; in the dual form (n, n) of it."""
+    table: FloatArray
+    """Room of `products.eliminate`."""
     fitted: FloatArray
     """(d, p)"""
     small: FloatArray
@@ -89,14 +98,6 @@ def _transpose(columns: FloatArray, rows: FloatArray) -> None:
             rows[a, i] = columns[i, a]
 
 
-@helper
-def _copy(source: FloatArray, out: FloatArray) -> None:
-    """Copy the start of `source`, as it lies in memory, over `out`."""
-    flat_source, flat_out = source.reshape(source.size), out.reshape(out.size)
-    for i in range(flat_out.size):
-        flat_out[i] = flat_source[i]
-
-
 @part
 def leading_left(fitted: FloatArray, m: int, r: int, out: FloatArray, work: EncodeWork) -> int:
     """Write rows (r, m) that span the top-r left singular vectors of `fitted` (m, p).
@@ -105,7 +106,7 @@ def leading_left(fitted: FloatArray, m: int, r: int, out: FloatArray, work: Enco
     """
     p, small, vectors = fitted.shape[1], work.small, work.eigen.vectors
     if p <= m:
-        dsyrk("L", "N", p, m, 1.0, fitted, p, 0.0, small, p)
+        gram(fitted, 0.0, small)
         lost = leading_eigenvectors(small, p, r, work.eigen)
         dgemm("T", "T", m, r, p, 1.0, fitted, p, vectors, vectors.shape[1], 0.0, out, m)
         return lost
@@ -122,16 +123,12 @@ def encode_least_squares(r: int, basis: FloatArray, work: EncodeWork) -> int:
     With G = LL' and F = L^-1 C, X B_hat is an orthogonal matrix times F, and B_hat V is L^-T
     times the top-r left singular vectors of F. Returns 1 if G or the fit has too small a rank.
     """
-    d, p = work.cross.shape
     factor, fitted = work.factor, work.fitted
-    _copy(work.gram, factor)
-    if dpotrf("L", d, factor, d) != 0:
+    if factorise_and_solve(work.gram, work.cross, work.table, factor, fitted) != 0:
         return 1
-    _copy(work.cross, fitted)
-    dtrsm("R", "L", "T", "N", p, d, 1.0, factor, d, fitted, p)
-    if leading_left(fitted, d, r, basis, work) != 0:
+    if leading_left(fitted, work.cross.shape[0], r, basis, work) != 0:
         return 1
-    dtrsm("L", "L", "T", "N", d, r, 1.0, factor, d, basis, d)
+    solve_factor(factor, basis)
     return orthonormalise(basis)
 
 
@@ -144,12 +141,12 @@ def encode_ridge(alpha: float, r: int, basis: FloatArray, work: EncodeWork) -> i
     """
     d, p = work.cross.shape
     factor, weights, small, vectors = work.factor, work.fitted, work.small, work.eigen.vectors
-    _copy(work.gram, factor)
+    copy(work.gram, factor)
     for i in range(d):
         factor[i, i] += alpha
     if dpotrf("L", d, factor, d) != 0:
         return 1
-    _copy(work.cross, weights)
+    copy(work.cross, weights)
     dtrsm("R", "L", "T", "N", p, d, 1.0, factor, d, weights, p)
     dtrsm("R", "L", "N", "N", p, d, 1.0, factor, d, weights, p)
     if p <= d:
@@ -249,6 +246,7 @@ def make_encode_work(
         gram=np.zeros((d, d)),
         cross=np.zeros((d, p)),
         factor=np.zeros((d, d)),
+        table=np.zeros(elimination_room(d, p)),
         fitted=np.zeros((d, p)),
         small=np.zeros((m, m)),
         eigen=make_eigen_work(m, rank),

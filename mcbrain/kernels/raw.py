@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from mcbrain.kernels.draw import draw_inputs, draw_labels, draw_recordings
+from mcbrain.kernels.draw import Maps, draw_inputs, draw_labels, draw_recordings, make_maps
 from mcbrain.kernels.encode import (
     EncodeWork,
     encode_dual,
@@ -21,7 +21,9 @@ from mcbrain.kernels.encode import (
     share_missed,
 )
 from mcbrain.kernels.jit import helper, kernel, part
-from mcbrain.kernels.lapack import dgemm, dgemv, dsyrk
+from mcbrain.kernels.lanes import padded
+from mcbrain.kernels.lapack import dgemm, dgemv
+from mcbrain.kernels.products import copy, gram
 from mcbrain.kernels.risk import RiskWork, excess_risk, make_risk_work
 from mcbrain.kernels.solve import solve_dual, solve_primal
 from mcbrain.kernels.solve_work import SolveWork, make_solve_work
@@ -45,6 +47,7 @@ class DataWork(NamedTuple):
 class Workspace(NamedTuple):
     """Every buffer of `raw_block`, so that nothing is allocated in a loop over replicates."""
 
+    maps: Maps
     brain: DataWork
     encode: EncodeWork
     task: DataWork
@@ -58,6 +61,8 @@ class Workspace(NamedTuple):
     """(replicates at a time,) 1 where the estimated subspace has too small a rank."""
     measured: FloatArray
     """(rank, d) the measured subspace, without rows where no row of output uses it."""
+    frame: FloatArray
+    """(targets + probes, d) of the shifts as `solve_primal` turns them, or without rows."""
 
 
 class Outcome(NamedTuple):
@@ -74,19 +79,18 @@ class Outcome(NamedTuple):
 
 
 @part
-def draw_brain_grams(
-    population: Population, streams: Streams, n: int, data: DataWork, encode: EncodeWork
-) -> None:
+def draw_brain_grams(population: Population, streams: Streams, n: int, work: Workspace) -> None:
     """Draw brain data of n samples into X'X and X'R, a chunk at a time."""
+    data, encode = work.brain, work.encode
     d, p = encode.cross.shape
     done = 0
     while done < n:
         rows = min(data.inputs.shape[0], n - done)
         X, R = data.inputs[:rows], data.recordings[:rows]
         draw_inputs(population, streams.brain_inputs, streams.brain_auxiliary, X)
-        draw_recordings(population, streams.recording_noise, X, data.latents[:rows], R)
+        draw_recordings(population, work.maps, streams.recording_noise, X, data.latents[:rows], R)
         kept = 0.0 if done == 0 else 1.0
-        dsyrk("L", "N", d, rows, 1.0, X, d, kept, encode.gram, d)
+        gram(X, kept, encode.gram)
         dgemm("N", "T", p, d, rows, 1.0, R, p, X, d, kept, encode.cross, p)
         done += rows
 
@@ -110,7 +114,7 @@ def brain_primal(
 ) -> None:
     """Estimate a subspace for each replicate of `out` by least squares, n_brain >= d."""
     for at in range(out.m_hat.size):
-        draw_brain_grams(population, streams, sizes.n_brain, work.brain, work.encode)
+        draw_brain_grams(population, streams, sizes.n_brain, work)
         work.lost[at] = encode_least_squares(sizes.rank, work.bases[at], work.encode)
         _record(population, work.bases[at], work.lost[at], at, work.encode, out)
 
@@ -121,7 +125,7 @@ def brain_ridge(
 ) -> None:
     """As `brain_primal`, with a penalty in stage 1, for any n_brain."""
     for at in range(out.m_hat.size):
-        draw_brain_grams(population, streams, sizes.n_brain, work.brain, work.encode)
+        draw_brain_grams(population, streams, sizes.n_brain, work)
         work.lost[at] = encode_ridge(
             sizes.encoding_penalty, sizes.rank, work.bases[at], work.encode
         )
@@ -137,7 +141,7 @@ def brain_dual(
     X, R = data.inputs, data.recordings
     for at in range(out.m_hat.size):
         draw_inputs(population, streams.brain_inputs, streams.brain_auxiliary, X)
-        draw_recordings(population, streams.recording_noise, X, data.latents, R)
+        draw_recordings(population, work.maps, streams.recording_noise, X, data.latents, R)
         work.lost[at] = encode_dual(X, R, sizes.rank, work.bases[at], work.encode)
         _record(population, work.bases[at], work.lost[at], at, work.encode, out)
 
@@ -168,12 +172,32 @@ def draw_task_grams(
         X, y = data.inputs[:rows], data.labels[:rows]
         draw_task(population, streams, X, y)
         kept = 0.0 if done == 0 else 1.0
-        dsyrk("L", "N", d, rows, 1.0, X, d, kept, solve.matrix, d)
+        gram(X, kept, solve.matrix)
         dgemv("N", d, rows, 1.0, X, d, y, 1, kept, solve.moment, 1)
         for i in range(rows):
             squares += y[i] * y[i]
         done += rows
     return squares
+
+
+@part
+def solve_and_judge(
+    population: Population, queries: Queries, shifts: Shifts, at: int, work: Workspace, out: Outcome
+) -> None:
+    """Solve every row from `work.solve.matrix` and `moment`, n_task >= d, and record its risk."""
+    frame, targets, probes = work.frame, shifts.targets, shifts.probes
+    if frame.shape[0] > 0:
+        split = targets.shape[0]
+        copy(targets, frame[:split])
+        copy(probes, frame[split:])
+        targets, probes = frame[:split], frame[split:]
+    failures = out.failures[at]
+    solve_primal(
+        work.used_bases[at], work.measured, frame, queries, work.solve, work.risk.coefs, failures
+    )
+    _mark_lost(work.lost[at], queries, failures)
+    seen = Shifts(shifts.scale, shifts.weights, probes, targets, shifts.target, shifts.adversary)
+    excess_risk(population, seen, work.risk, out.excess[at], failures)
 
 
 @kernel
@@ -190,11 +214,7 @@ def task_primal(
     solve = work.solve
     for at in range(out.m_hat.size):
         draw_task_grams(population, streams, sizes.n_task, work.task, solve)
-        failures = out.failures[at]
-        coefs = work.risk.coefs
-        solve_primal(work.used_bases[at], work.measured, queries, solve, coefs, failures)
-        _mark_lost(work.lost[at], queries, failures)
-        excess_risk(population, shifts, work.risk, out.excess[at], failures)
+        solve_and_judge(population, queries, shifts, at, work, out)
 
 
 @kernel
@@ -269,8 +289,13 @@ def raw_block(
         task(population, streams, sizes, queries, shifts, work, share)
 
 
+def chunk_rows(d: int) -> int:
+    """Return how many rows of inputs are drawn at a time: a megabyte, which the cache holds."""
+    return max(256, 131_072 // d)
+
+
 def make_workspace(
-    population: Population, sizes: Sizes, queries: Queries, shifts: Shifts, chunk: int = 256
+    population: Population, sizes: Sizes, queries: Queries, shifts: Shifts, chunk: int = 0
 ) -> Workspace:
     """Return the buffers of `raw_block` for these sizes; one set for each thread.
 
@@ -279,8 +304,10 @@ def make_workspace(
     population, sizes, queries, shifts
         What the block will be called with.
     chunk : int
-        How many rows of inputs are drawn at a time (where there are at least d).
+        How many rows of inputs are drawn at a time (where there are at least d); 0 for a
+        megabyte of them.
     """
+    chunk = chunk or chunk_rows(population.scale.size)
     (p, k), d = population.channels.shape, population.scale.size
     n_task, n_brain = sizes.n_task, sizes.n_brain
     rank = sizes.rank if n_brain > 0 else 0
@@ -292,17 +319,33 @@ def make_workspace(
     # As many replicates between the stages as keep their subspaces within two megabytes.
     step = min(256, max(1, 250_000 // max(1, rank * d)))
     bases = np.zeros((step, rank, d))
+    frame = _frame_rows(population, n_task, estimated + measured, queries, shifts)
     return Workspace(
+        maps=make_maps(population),
         brain=_make_data(brain_rows, d, k, p),
         encode=make_encode_work(d, p, k, n_brain if dual_brain else d, rank),
         task=_make_data(task_rows, d, 0, 0),
-        solve=make_solve_work(d, n_task, estimated, measured, queries),
+        solve=make_solve_work(d, n_task, estimated, measured, queries, frame),
         risk=make_risk_work(d, queries, shifts),
         bases=bases,
         used_bases=bases if estimated > 0 else np.zeros((step, 0, d)),
         lost=np.zeros(step, dtype=np.int8),
         measured=np.ascontiguousarray(population.brain_map[:measured]),
+        frame=np.zeros((frame, d)),
     )
+
+
+def _frame_rows(
+    population: Population, n_task: int, ranks: int, queries: Queries, shifts: Shifts
+) -> int:
+    """Return how many rows the frame has: none where turning the coefficients is less work.
+
+    Other coordinates than the population's are as good only where its inputs are isotropic.
+    """
+    frame = len(shifts.targets) + len(shifts.probes)
+    cost = padded(1 + ranks + frame) - padded(1 + ranks)
+    isotropic = bool(np.all(population.scale == 1.0)) and n_task >= population.scale.size
+    return frame if isotropic and cost < queries.batches.size else 0
 
 
 def _make_data(rows: int, d: int, k: int, p: int) -> DataWork:

@@ -28,8 +28,10 @@ from mcbrain.kernels.raw import (
     _mark_lost,
     _part,
     brain_stage,
+    chunk_rows,
     draw_task,
     draw_task_grams,
+    solve_and_judge,
 )
 from mcbrain.kernels.risk import excess_risk
 from mcbrain.kernels.select import (
@@ -39,7 +41,7 @@ from mcbrain.kernels.select import (
     score_generalised,
     score_rows,
 )
-from mcbrain.kernels.solve import solve_dual, solve_primal
+from mcbrain.kernels.solve import solve_dual
 from mcbrain.kernels.solve_work import set_lane
 from mcbrain.kernels.streams import FloatArray
 from mcbrain.kernels.types import Population, Queries, Shifts, Sizes, Streams
@@ -58,12 +60,12 @@ class Choice(NamedTuple):
 
 
 def make_choice(
-    population: Population, sizes: Sizes, queries: Queries, rules: Rules, chunk: int = 256
+    population: Population, sizes: Sizes, queries: Queries, rules: Rules, chunk: int = 0
 ) -> Choice:
     """Return the buffers of `raw_select_block`, beside `make_workspace`; one for each thread."""
     d, n = population.scale.size, sizes.n_task
     codes = set(queries.subspace[rules.row].tolist())
-    rows, grid = n if n < d else min(n, chunk), rules.multiples.size
+    rows, grid = n if n < d else min(n, chunk or chunk_rows(d)), rules.multiples.size
     ranks = [0, sizes.rank if 1 in codes else 0, sizes.measured if 2 in codes else 0]
     work, none = make_select_work(d, n, 0, rows, grid)
     free = [make_select_work(d, n, rank, rows, grid)[1] for rank in ranks[1:]]
@@ -242,10 +244,7 @@ def task_select_primal(
                 )  # fmt: skip
             chosen[at, place] = penalty
             _set_penalty(queries, row, penalty, 0, work)
-        failures = out.failures[at]
-        solve_primal(work.used_bases[at], work.measured, queries, solve, work.risk.coefs, failures)
-        _mark_lost(work.lost[at], queries, failures)
-        excess_risk(population, shifts, work.risk, out.excess[at], failures)
+        solve_and_judge(population, queries, shifts, at, work, out)
 
 
 @kernel

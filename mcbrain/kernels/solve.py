@@ -107,17 +107,41 @@ def solve_batch(r: int, place: int, work: SolveWork, out: FloatArray) -> None:
         )  # fmt: skip
         assemble_inside(r, parameters, sums)
         solve_inside(r, sums, work.found)
-    combine(r, parameters, sums, solution, 8 * place, out)
+    combine(r, width, parameters, sums, solution, 8 * place, out)
     outside, inside = get(parameters, 56), work.inside.reshape(work.inside.size)
     for a in range(r):
         put(inside, a * every + 8 * place, outside * get(sums, 8 * a))
 
 
 @part
+def share_inverses(
+    r: int,
+    place: int,
+    dual: int,
+    queries: Queries,
+    work: SolveWork,
+    out: FloatArray,
+    failures: CodeArray,
+) -> None:
+    """Finish the earlier batches without a subspace that have a batch's penalties: M c is there."""
+    parameters = work.parameters
+    for other in range(place):
+        same = work.done[other] == 0 and queries.subspace[queries.batches[other, 0]] == 0
+        for j in range(16):
+            same = same and parameters[other, j] == parameters[place, j]
+        if same:
+            combine(0, 1 + r, parameters[other], work.sums, work.solution, 8 * other, out)
+            for j in range(8):
+                row = queries.batches[other, j]
+                failures[row] = _verdict(parameters[other], work.found, j, dual, 0, out.shape[0])
+            work.done[other] = 1
+
+
+@part
 def solve_rotated(
     dual: int, queries: Queries, work: SolveWork, out: FloatArray, failures: CodeArray
 ) -> None:
-    """Tridiagonalise `work.matrix`, rotate `work.rotated` and solve every row, rotated back.
+    """Tridiagonalise `work.matrix`, rotate `work.rotated` and solve every row, in T's coordinates.
 
     Writes `out` (m, lanes), `work.inside` and `failures` (rows,).
     """
@@ -126,17 +150,21 @@ def solve_rotated(
     tridiagonalise(m, work.reduction)
     reflect(m, work.reduction, 1, work.rotated)
     prepared = -1
-    for place in range(queries.batches.shape[0]):
+    for step in range(queries.batches.shape[0]):
+        # From the last batch on, so that those without a subspace find their inverses done.
+        place = queries.batches.shape[0] - 1 - step
         batch = queries.batches[place]
         code = queries.subspace[batch[0]]
         r = ranks[code]
-        if code != prepared:
-            prepare(1 if code < 2 else 1 + ranks[1], r, dual, work)
-            prepared = code
-        solve_batch(r, place, work, out)
-        for j in range(8):
-            failures[batch[j]] = _verdict(work.parameters[place], work.found, j, dual, r, m)
-    reflect(m, work.reduction, 0, out)
+        if work.done[place] == 0:
+            if code != prepared:
+                prepare(1 if code < 2 else 1 + ranks[1], r, dual, work)
+                prepared = code
+            solve_batch(r, place, work, out)
+            share_inverses(r, place, dual, queries, work, out, failures)
+            for j in range(8):
+                failures[batch[j]] = _verdict(work.parameters[place], work.found, j, dual, r, m)
+        work.done[place] = 0
 
 
 @helper
@@ -151,6 +179,7 @@ def _load_columns(source: FloatArray, start: int, out: FloatArray) -> None:
 def solve_primal(
     estimated: FloatArray,
     measured: FloatArray,
+    frame: FloatArray,
     queries: Queries,
     work: SolveWork,
     coefs: FloatArray,
@@ -161,12 +190,22 @@ def solve_primal(
     `work.matrix` (upper triangle) and `work.moment` hold G and c; `estimated` (r, d) and
     `measured` have orthonormal rows, none if no row uses them. Column 8 b + j belongs to row
     ``queries.batches[b, j]``; `failures` (rows,) says which rows have no solution.
+
+    Where `frame` (., d) has rows, it is they that are turned, to the coordinates of T, in which
+    `coefs` stays: lengths and products are the same, and turning few rows is less work.
     """
     for i in range(coefs.shape[0]):
         work.rotated[i, 0] = work.moment[i]
     _load_columns(estimated, 1, work.rotated)
+    start = 1 + estimated.shape[0] + measured.shape[0]
     _load_columns(measured, 1 + estimated.shape[0], work.rotated)
+    _load_columns(frame, start, work.rotated)
     solve_rotated(0, queries, work, coefs, failures)
+    if frame.shape[0] == 0:
+        reflect(coefs.shape[0], work.reduction, 0, coefs)
+    for a in range(frame.shape[0]):
+        for i in range(frame.shape[1]):
+            frame[a, i] = work.rotated[i, start + a]
 
 
 @kernel
@@ -264,6 +303,7 @@ def solve_dual(
     dgemm("T", "N", r_e, n, d, 1.0, estimated, d, X, d, 0.0, rotated[1:], columns)
     dgemm("T", "N", r_m, n, d, 1.0, measured, d, X, d, 0.0, rotated[1 + r_e :], columns)
     solve_rotated(1, queries, work, work.tall, failures)
+    reflect(n, work.reduction, 0, work.tall)
     dgemm("N", "T", every, d, n, 1.0, work.tall, every, X, d, 0.0, coefs, every)
     for place in range(queries.batches.shape[0]):
         code = queries.subspace[queries.batches[place, 0]]

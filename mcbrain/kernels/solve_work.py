@@ -24,10 +24,12 @@ class SolveWork(NamedTuple):
     """(batches, 64) of `tridiagonal`."""
     found: FloatArray
     """(32,)"""
+    done: IndexArray
+    """(batches,) 1 while solving, for what another batch has finished."""
     reduction: Reduction
     """T and Q of `matrix`."""
     rotated: FloatArray
-    """(m, columns) Q'c and Q'A as columns, in the dual Q'y and Q'Z; their number in eights."""
+    """(m, columns) Q'c, Q'A and the frame as columns, in the dual Q'y and Q'Z, in eights."""
     left: FloatArray
     right: FloatArray
     solution: FloatArray
@@ -82,7 +84,12 @@ def lane_parameters(queries: Queries, dual: bool) -> FloatArray:
 
 
 def make_solve_work(
-    input_dim: int, n_task: int, estimated_rank: int, measured_rank: int, queries: Queries
+    input_dim: int,
+    n_task: int,
+    estimated_rank: int,
+    measured_rank: int,
+    queries: Queries,
+    frame: int = 0,
 ) -> SolveWork:
     """Return the buffers of the task stage.
 
@@ -94,6 +101,8 @@ def make_solve_work(
         Ranks of the subspaces that some row uses, 0 for one that none uses.
     queries : Queries
         The rows.
+    frame : int
+        Rows of the frame of `solve_primal`.
     """
     m, dual = min(input_dim, n_task), n_task < input_dim
     r, lanes = max(estimated_rank, measured_rank), queries.batches.size
@@ -103,8 +112,9 @@ def make_solve_work(
         ranks=np.array([0, estimated_rank, measured_rank]),
         parameters=lane_parameters(queries, dual),
         found=np.zeros(32),
+        done=np.zeros(len(queries.batches), dtype=np.int64),
         reduction=make_reduction(m),
-        rotated=np.zeros((m, padded(1 + estimated_rank + measured_rank))),
+        rotated=np.zeros((m, padded(1 + estimated_rank + measured_rank + frame))),
         left=np.zeros((1 + 2 * r) * m),
         right=np.zeros(m * (1 + r)),
         solution=np.zeros(m * (1 + r) * 8),

@@ -26,14 +26,12 @@ from mcbrain.kernels.raw import (
     DataWork,
     Outcome,
     Workspace,
-    _mark_lost,
     _part,
     _record,
     make_workspace,
+    solve_and_judge,
     task_dual,
 )
-from mcbrain.kernels.risk import excess_risk
-from mcbrain.kernels.solve import solve_primal
 from mcbrain.kernels.streams import (
     FloatArray,
     Stream,
@@ -203,10 +201,7 @@ def task_factor(
         fill_normal(streams.label_noise, t)
         dgemv("N", d, d, 1.0, L, d, population.beta, 1, population.task_noise, t, 1)
         dgemv("T", d, d, 1.0, L, d, t, 1, 0.0, solve.moment, 1)
-        failures, coefs = out.failures[at], work.risk.coefs
-        solve_primal(work.used_bases[at], work.measured, queries, solve, coefs, failures)
-        _mark_lost(work.lost[at], queries, failures)
-        excess_risk(population, shifts, work.risk, out.excess[at], failures)
+        solve_and_judge(population, queries, shifts, at, work, out)
 
 
 def _brain_stage(population: Population, sizes: Sizes) -> Any:

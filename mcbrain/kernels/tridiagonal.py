@@ -139,6 +139,7 @@ def solve_inside(r: int, sums: FloatArray, found: FloatArray) -> None:
 @kernel
 def combine(
     r: int,
+    columns: int,
     parameters: FloatArray,
     sums: FloatArray,
     solution: FloatArray,
@@ -147,10 +148,11 @@ def combine(
 ) -> None:
     """Write outer M c + inner M A x to eight columns of `out` (n, lanes) from `start` on.
 
-    `solution` is (n, 1 + r) eights, M c and M A; x is row 0 of `sums`, whose row 1 is lost.
+    `solution` is (n, columns) eights, M c and the r columns of M A first; x is row 0 of `sums`,
+    whose row 1 is lost.
     """
     outer, inner = get(parameters, 16), get(parameters, 24)
-    width, entries = 8 * (1 + r), out.reshape(out.size)
+    width, entries = 8 * columns, out.reshape(out.size)
     for a in range(r):
         put(sums, 8 * (r + a), inner * get(sums, 8 * a))
     for i in range(out.shape[0]):

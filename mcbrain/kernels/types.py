@@ -11,7 +11,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from mcbrain.kernels.streams import FloatArray, Stream, open_stream
+from mcbrain.kernels.seeds import open_roles
+from mcbrain.kernels.streams import FloatArray, Stream
 
 IndexArray = NDArray[np.int64]
 CodeArray = NDArray[np.int8]
@@ -117,7 +118,7 @@ class Streams(NamedTuple):
 
 def open_streams(seed: int, key: tuple[int, ...], index: int) -> Streams:
     """Open the six streams of a block, roles 0 to 5 in the order of `Streams`."""
-    return Streams(*(open_stream(seed, key, index, role) for role in range(6)))
+    return Streams(*open_roles(seed, key, index, 0, 6))
 
 
 def make_queries(

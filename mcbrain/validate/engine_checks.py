@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from mcbrain.ask import adhoc_study
 from mcbrain.blocks import Problem
 from mcbrain.kernels.brain import brain_block
-from mcbrain.kernels.streams import open_stream
+from mcbrain.kernels.seeds import open_stream
 from mcbrain.plan.moments import brain_parameters
 from mcbrain.plan.sampled import row_status
 from mcbrain.runner import run

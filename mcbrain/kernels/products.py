@@ -1,0 +1,111 @@
+"""Gram matrices and Cholesky factors, by the routine that suits their size.
+
+OpenBLAS takes a lock for its buffers in every call but those of `dgemm` on small matrices, and
+threads with many small matrices would wait for each other.
+"""
+
+import math
+
+from mcbrain.kernels.jit import helper, kernel, part
+from mcbrain.kernels.lanes import get, padded, put
+from mcbrain.kernels.lapack import dgemm, dpotrf, dsyrk, dtrsm
+from mcbrain.kernels.streams import FloatArray
+
+SMALL_PRODUCT = 250_000
+"""Multiplications up to which a whole product beats its half by `dsyrk`."""
+
+SMALL_ORDER = 32
+"""Order up to which `eliminate` beats LAPACK."""
+
+
+@helper
+def gram(X: FloatArray, kept: float, out: FloatArray) -> None:
+    """Write kept * out + X'X, X (rows, d), to the upper triangle of `out` (d, d)."""
+    rows, d = X.shape
+    if rows * d * d <= SMALL_PRODUCT:
+        dgemm("N", "T", d, d, rows, 1.0, X, d, X, d, kept, out, d)
+    else:
+        dsyrk("L", "N", d, rows, 1.0, X, d, kept, out, d)
+
+
+@helper
+def copy(source: FloatArray, out: FloatArray) -> None:
+    """Copy the start of `source`, as it lies in memory, over `out`."""
+    flat_source, flat_out = source.reshape(source.size), out.reshape(out.size)
+    for i in range(flat_out.size):
+        flat_out[i] = flat_source[i]
+
+
+def elimination_room(d: int, p: int) -> int:
+    """Return how many numbers `eliminate` works on, 0 where LAPACK takes its place."""
+    return d * (padded(d) + padded(p)) if d <= SMALL_ORDER else 0
+
+
+@kernel
+def eliminate(d: int, width: int, table: FloatArray) -> int:
+    """Turn the d rows [G, C] of `table` to U'^-1 [G, C] = [U, F], G = U'U; 1 if G is singular.
+
+    Rows are `width` long, whole eights; G is read from its upper triangle.
+    """
+    for i in range(d):
+        row, first = i * width, i // 8 * 8
+        for k in range(i):
+            weight = table[k * width + i]
+            for j in range(first, width, 8):
+                put(table, row + j, get(table, row + j) - weight * get(table, k * width + j))
+        pivot = table[row + i]
+        # Written so that a NaN is a failure too.
+        if not pivot > 0.0:
+            return 1
+        scale = 1.0 / math.sqrt(pivot)
+        for j in range(first, width, 8):
+            put(table, row + j, scale * get(table, row + j))
+    return 0
+
+
+@part
+def factorise_and_solve(
+    matrix: FloatArray, cross: FloatArray, table: FloatArray, factor: FloatArray, out: FloatArray
+) -> int:
+    """Write U with G = U'U to `factor` (d, d) and U'^-1 C to `out` (d, p); 1 if G is singular.
+
+    G is the upper triangle of `matrix` (d, d), C is `cross` (d, p); `table` has the size of
+    `elimination_room`.
+    """
+    d, p = cross.shape
+    if table.size == 0:
+        copy(matrix, factor)
+        if dpotrf("L", d, factor, d) != 0:
+            return 1
+        copy(cross, out)
+        dtrsm("R", "L", "T", "N", p, d, 1.0, factor, d, out, p)
+        return 0
+    width, start = table.size // d, (d + 7) // 8 * 8
+    for i in range(d):
+        for j in range(d):
+            table[i * width + j] = matrix[i, j]
+        for j in range(p):
+            table[i * width + start + j] = cross[i, j]
+    if eliminate(d, width, table) != 0:
+        return 1
+    for i in range(d):
+        for j in range(d):
+            factor[i, j] = table[i * width + j]
+        for j in range(p):
+            out[i, j] = table[i * width + start + j]
+    return 0
+
+
+@part
+def solve_factor(factor: FloatArray, rows: FloatArray) -> None:
+    """Overwrite every row x of `rows` (r, d) by U^-1 x, U the upper triangle of `factor`."""
+    r, d = rows.shape
+    if d > SMALL_ORDER:
+        dtrsm("L", "L", "T", "N", d, r, 1.0, factor, d, rows, d)
+        return
+    for a in range(r):
+        for i in range(d - 1, -1, -1):
+            value = rows[a, i]
+            for j in range(i + 1, d):
+                value -= factor[i, j] * rows[a, j]
+            rows[a, i] = value / factor[i, i]
