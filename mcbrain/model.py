@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mcbrain.checks import choice, integer, number, parameter, vector
 from mcbrain.errors import InputError, did_you_mean
 
 __all__ = ["MODEL_FIELDS", "InputLaw", "MeasuredBlock", "Model", "toml_value"]
@@ -110,24 +111,24 @@ class Model:
 
     def __post_init__(self) -> None:
         set_ = object.__setattr__
-        d = _integer("input_dim", self.input_dim, 1, _MAX_DIM)
-        k = _integer("latent_dim", self.latent_dim, 1, _MAX_DIM)
+        d = integer("input_dim", self.input_dim, 1, _MAX_DIM)
+        k = integer("latent_dim", self.latent_dim, 1, _MAX_DIM)
         if k > d:
             raise InputError(f"latent_dim = {k}: allowed is 1 to input_dim = {d}")
-        p = _integer("n_channels", self.n_channels, 1, 100 * _MAX_DIM)
+        p = integer("n_channels", self.n_channels, 1, 100 * _MAX_DIM)
         measured = k if self.measured_latents is None else self.measured_latents
-        set_(self, "measured_latents", _integer("measured_latents", measured, 1, k))
+        set_(self, "measured_latents", integer("measured_latents", measured, 1, k))
         if p < self.k_m:
             raise InputError(
                 f"n_channels = {p}: at least measured_latents = {self.k_m} channels are needed"
             )
-        set_(self, "misalignment", _number("misalignment", self.misalignment, 0.0, 1.0))
+        set_(self, "misalignment", number("misalignment", self.misalignment, 0.0, 1.0))
         if d == k and self.misalignment > 0:
             raise InputError(
                 f"misalignment = {self.misalignment}: with latent_dim = input_dim = {d} the brain "
                 "spans every input, so only 0 is allowed"
             )
-        set_(self, "signal_norm", _number("signal_norm", self.signal_norm, 1e-150, 1e150))
+        set_(self, "signal_norm", number("signal_norm", self.signal_norm, 1e-150, 1e150))
         self._settle_vectors()
         self._settle_laws()
         self._settle_noises()
@@ -136,20 +137,20 @@ class Model:
         k, set_ = self.latent_dim, object.__setattr__
         gains = self.latent_gains
         if isinstance(gains, (int, float)) and not isinstance(gains, bool):
-            set_(self, "latent_gains", _number("latent_gains", gains, 0.0, 1e150))
+            set_(self, "latent_gains", number("latent_gains", gains, 0.0, 1e150))
         else:
-            set_(self, "latent_gains", _vector("latent_gains", gains, k, low=0.0))
+            set_(self, "latent_gains", vector("latent_gains", gains, k, low=0.0))
         if self.task_loadings is not None:
-            loadings = _vector("task_loadings", self.task_loadings, k, low=-1e150)
+            loadings = vector("task_loadings", self.task_loadings, k, low=-1e150)
             if not any(loadings):
                 raise InputError("task_loadings: at least one loading must differ from 0")
             set_(self, "task_loadings", loadings)
 
     def _settle_laws(self) -> None:
         set_ = object.__setattr__
-        _choice("basis", self.basis, ("haar", "axes"))
-        _choice("latents", self.latents, ("linear", "tanh"))
-        _choice("neural_law", self.neural_law, ("gaussian", "poisson"))
+        choice("basis", self.basis, ("haar", "axes"))
+        choice("latents", self.latents, ("linear", "tanh"))
+        choice("neural_law", self.neural_law, ("gaussian", "poisson"))
         _ = self.input_law, self.spectrum_exponent
         if self.neural_law == "gaussian" and self.baseline_rate is not None:
             raise InputError(
@@ -157,7 +158,7 @@ class Model:
             )
         if self.neural_law == "poisson":
             rate = 1.0 if self.baseline_rate is None else self.baseline_rate
-            set_(self, "baseline_rate", _number("baseline_rate", rate, 1e-6, 1e6))
+            set_(self, "baseline_rate", number("baseline_rate", rate, 1e-6, 1e6))
 
     def _settle_noises(self) -> None:
         set_ = object.__setattr__
@@ -166,10 +167,10 @@ class Model:
         if self.neural_noise is not None and self.snr_brain is not None:
             raise InputError("neural_noise and snr_brain are both given; one of them is allowed")
         if self.snr_task is not None:
-            snr = _number("snr_task", self.snr_task, 1e-30, 1e30)
+            snr = number("snr_task", self.snr_task, 1e-30, 1e30)
             set_(self, "task_noise", self.signal_norm / math.sqrt(snr))
         noise = 1.0 if self.task_noise is None else self.task_noise
-        set_(self, "task_noise", _number("task_noise", noise, 0.0, 1e150))
+        set_(self, "task_noise", number("task_noise", noise, 0.0, 1e150))
         if self.neural_law == "poisson":
             for name in ("neural_noise", "snr_brain"):
                 if getattr(self, name) is not None:
@@ -179,10 +180,10 @@ class Model:
                     )
             return
         if self.snr_brain is not None:
-            snr = _number("snr_brain", self.snr_brain, 1e-30, 1e30)
+            snr = number("snr_brain", self.snr_brain, 1e-30, 1e30)
             set_(self, "neural_noise", math.sqrt(1.0 / (snr * self._gain_weight())))
         noise = 1.0 if self.neural_noise is None else self.neural_noise
-        set_(self, "neural_noise", _number("neural_noise", noise, 0.0, 1e150))
+        set_(self, "neural_noise", number("neural_noise", noise, 0.0, 1e150))
 
     def _gain_weight(self) -> float:
         loadings, gains = self.measured_loadings, self.gains[: self.k_m]
@@ -262,7 +263,7 @@ class Model:
                 raise InputError(f"inputs = {self.inputs!r}: '{name}' takes no parameter")
             return InputLaw(name)
         low, high, words = (4.0, 1e6, "nu > 4") if name == "student" else (0.0, 1.0, "0 < f <= 1")
-        value = _parameter("inputs", self.inputs, text, f"{name}:NUMBER with {words}")
+        value = parameter("inputs", self.inputs, text, f"{name}:NUMBER with {words}")
         if not low < value <= high:
             raise InputError(f"inputs = {self.inputs!r}: allowed is {name}:NUMBER with {words}")
         return InputLaw(name, value)
@@ -275,7 +276,7 @@ class Model:
         name, _, text = str(self.covariance).partition(":")
         if name != "powerlaw":
             raise InputError(f"covariance = {self.covariance!r}: allowed: identity, powerlaw:ALPHA")
-        value = _parameter("covariance", self.covariance, text, "powerlaw:ALPHA")
+        value = parameter("covariance", self.covariance, text, "powerlaw:ALPHA")
         if not 0 <= value <= 10:
             raise InputError(f"covariance = {self.covariance!r}: allowed is an ALPHA of 0 to 10")
         return value
@@ -336,46 +337,3 @@ def toml_value(value: Any) -> str:
 
 def _ratio(numerator: float, denominator: float) -> float:
     return numerator / denominator if denominator > 0 else math.inf
-
-
-def _integer(name: str, value: Any, low: int, high: int) -> int:
-    if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, np.integer)):
-        raise InputError(f"{name} = {value!r}: a whole number from {low} to {high} is allowed")
-    if not low <= value <= high:
-        raise InputError(f"{name} = {value}: allowed is {low} to {high}")
-    return int(value)
-
-
-def _number(name: str, value: Any, low: float, high: float) -> float:
-    if isinstance(value, (bool, np.bool_)) or not isinstance(
-        value, (int, float, np.integer, np.floating)
-    ):
-        raise InputError(f"{name} = {value!r}: a number from {low:g} to {high:g} is allowed")
-    if not low <= value <= high:  # also refuses NaN
-        raise InputError(f"{name} = {value}: allowed is {low:g} to {high:g}")
-    return float(value)
-
-
-def _vector(name: str, value: Any, size: int, low: float) -> tuple[float, ...]:
-    if isinstance(value, (str, bytes)) or not isinstance(value, (Sequence, np.ndarray)):
-        raise InputError(
-            f"{name} = {value!r}: a list of {size} numbers, one per latent, is allowed"
-        )
-    if len(value) != size:
-        raise InputError(
-            f"{name} = {list(value)!r}: {len(value)} numbers for latent_dim = {size}; "
-            "one per latent is allowed"
-        )
-    return tuple(_number(f"{name}[{i}]", v, low, 1e150) for i, v in enumerate(value))
-
-
-def _choice(name: str, value: Any, allowed: tuple[str, ...]) -> None:
-    if value not in allowed:
-        raise InputError(f"{name} = {value!r}: {did_you_mean(str(value), allowed)}")
-
-
-def _parameter(name: str, value: str, text: str, form: str) -> float:
-    try:
-        return float(text)
-    except ValueError:
-        raise InputError(f"{name} = {value!r}: allowed is {form}") from None

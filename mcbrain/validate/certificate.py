@@ -7,19 +7,15 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
-from pathlib import Path
 
-import pyarrow as pa
-
-from mcbrain.store.segments import write_table
-from mcbrain.validate.approximations import ErrorMap, brain_maps, error_table, task_maps
+from mcbrain.validate.approximations import ErrorMap, brain_maps, task_maps
 from mcbrain.validate.design import Extent, cells
 from mcbrain.validate.engine_checks import brain_stage_scores, engine_scores, spectral_scores
 from mcbrain.validate.law_checks import independent_scores, law_scores
-from mcbrain.validate.scores import Check, Score, calibrated, held, score_table
+from mcbrain.validate.scores import Check, Score, calibrated, held
 from mcbrain.validate.stopping import StoppingResult, stopping_check, stopping_results
 
-__all__ = ["ALARM", "FULL", "QUICK", "Certificate", "certify", "conclude", "save"]
+__all__ = ["ALARM", "FULL", "QUICK", "Certificate", "certify", "conclude"]
 
 FULL = Extent(240, 400, 64, 16, 1500, (10, 25, 60, 150))
 QUICK = Extent(20, 24, 12, 4, 300, (10, 20))
@@ -139,30 +135,3 @@ def conclude(scores: Sequence[Score], stopping: Sequence[StoppingResult], seed: 
         checks += calibrated(name, independent_scores(family, seed), alarm)
     checks += [held(name, [s for s in scores if s.family == name], alarm) for name in _ENGINES]
     return checks + stopping_check(list(stopping), alarm)
-
-
-def save(certificate: Certificate, folder: Path) -> None:
-    """Write certificate.html, certificate.arrow (every score) and approximations.arrow.
-
-    Parameters
-    ----------
-    certificate : Certificate
-    folder : Path
-        Made if it does not exist; files of the same names are replaced.
-    """
-    from mcbrain.validate.page import render
-
-    folder.mkdir(parents=True, exist_ok=True)
-    about = {
-        "mcbrain.verdict": certificate.verdict,
-        "mcbrain.seed": str(certificate.seed),
-        "mcbrain.command": certificate.command,
-        "mcbrain.platform": certificate.platform,
-    }
-    for name, table in (
-        ("certificate.arrow", score_table(certificate.scores)),
-        ("approximations.arrow", error_table(certificate.maps)),
-    ):
-        schema: pa.Schema = table.schema.with_metadata(about)
-        write_table(folder / name, table.to_batches(), schema)
-    (folder / "certificate.html").write_text(render(certificate), encoding="utf-8")

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from pathlib import Path
 
+import pyarrow as pa
+
+from mcbrain.store.segments import write_table
 from mcbrain.validate import figures
+from mcbrain.validate.approximations import error_table
 from mcbrain.validate.certificate import ALARM, Certificate
-from mcbrain.validate.scores import Score
+from mcbrain.validate.scores import Score, score_table
 
-__all__ = ["render"]
+__all__ = ["render", "save"]
 
 _WORST = 20
 
@@ -128,6 +133,31 @@ def render(certificate: Certificate) -> str:
         predicted=figures.predicted_error(scores),
         number=lambda value: "" if value is None else f"{value:.4g}",
     )
+
+
+def save(certificate: Certificate, folder: Path) -> None:
+    """Write certificate.html, certificate.arrow (every score) and approximations.arrow.
+
+    Parameters
+    ----------
+    certificate : Certificate
+    folder : Path
+        Made if it does not exist; files of the same names are replaced.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    about = {
+        "mcbrain.verdict": certificate.verdict,
+        "mcbrain.seed": str(certificate.seed),
+        "mcbrain.command": certificate.command,
+        "mcbrain.platform": certificate.platform,
+    }
+    for name, table in (
+        ("certificate.arrow", score_table(certificate.scores)),
+        ("approximations.arrow", error_table(certificate.maps)),
+    ):
+        schema: pa.Schema = table.schema.with_metadata(about)
+        write_table(folder / name, table.to_batches(), schema)
+    (folder / "certificate.html").write_text(render(certificate), encoding="utf-8")
 
 
 def _extremes(laws: Sequence[Score]) -> tuple[int, int, float, float]:

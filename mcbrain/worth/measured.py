@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from mcbrain.errors import InputError
 from mcbrain.model import Model
+from mcbrain.worth.answer import Value
 from mcbrain.worth.results_view import Measured, Results
 from mcbrain.worth.surface import Surface
-from mcbrain.worth.value import Value
 
 __all__ = ["measured_value", "value_in_results"]
 
