@@ -14,6 +14,7 @@ from mcbrain.kernels.types import (
     make_queries,
     open_streams,
 )
+from mcbrain.kernels.workspace import make_outcome, make_workspace
 
 pytestmark = pytest.mark.kernels
 
@@ -82,8 +83,8 @@ def make_rows(n_task, codes, penalties):
 
 def compare(population, sizes, queries, shifts, replicates=3, rtol=1e-10, chunk=256):
     """Run both on the same streams and compare every number of every replicate."""
-    outcome = raw.make_outcome(population, queries, shifts, replicates)
-    work = raw.make_workspace(population, sizes, queries, shifts, chunk)
+    outcome = make_outcome(population, queries, shifts, replicates)
+    work = make_workspace(population, sizes, queries, shifts, chunk)
     raw.raw_block(population, open_streams(5, KEY, 7), sizes, queries, shifts, work, outcome)
     rngs = [twin_streams.open_stream(5, KEY, 7, role) for role in range(6)]
     for at in range(replicates):
@@ -242,11 +243,11 @@ def test_replicates_do_not_depend_on_how_many_run_together():
     population = make_population(rng, 6, 2, 4)
     sizes, shifts = Sizes(15, 20, 2, 2, 0.0), make_shifts(rng, population)
     queries = make_rows(15, (0, 1), (0.1,))
-    whole = raw.make_outcome(population, queries, shifts, 5)
-    parts = [raw.make_outcome(population, queries, shifts, n) for n in (2, 3)]
+    whole = make_outcome(population, queries, shifts, 5)
+    parts = [make_outcome(population, queries, shifts, n) for n in (2, 3)]
     for group in ([whole], parts):
         streams = open_streams(5, KEY, 7)
-        work = raw.make_workspace(population, sizes, queries, shifts)
+        work = make_workspace(population, sizes, queries, shifts)
         for outcome in group:
             raw.raw_block(population, streams, sizes, queries, shifts, work, outcome)
     for name in ("excess", "m_hat", "overlap"):
@@ -286,8 +287,8 @@ def test_at_numerical_extremes_a_row_is_a_number_or_marked(seed):
     )
     sizes = Sizes(n_task, n_brain, rank, k, float(rng.choice([0.0, 1e-9, 1e9])))
     shifts = make_shifts(rng, population)
-    outcome = raw.make_outcome(population, queries, shifts, 3)
-    work = raw.make_workspace(population, sizes, queries, shifts)
+    outcome = make_outcome(population, queries, shifts, 3)
+    work = make_workspace(population, sizes, queries, shifts)
     raw.raw_block(population, open_streams(5, KEY, 7), sizes, queries, shifts, work, outcome)
     finite = np.isfinite(outcome.excess).all(axis=-1)
     np.testing.assert_array_equal(finite, outcome.failures == 0)

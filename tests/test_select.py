@@ -15,6 +15,7 @@ from mcbrain.kernels import raw
 from mcbrain.kernels.raw_select import make_choice, raw_select_block
 from mcbrain.kernels.select import Rules
 from mcbrain.kernels.types import Sizes, make_queries, open_streams
+from mcbrain.kernels.workspace import make_outcome, make_workspace
 
 pytestmark = pytest.mark.kernels
 
@@ -38,8 +39,8 @@ def run(n_task, seed, replicates, chunk=8, task_noise=0.7):
         [code for code, _ in rows], [eta for _, eta in rows], [np.nan] * len(ROWS) + [2.0]
     )
     rules = Rules(np.arange(len(ROWS)), np.array(RULES), MULTIPLES)
-    outcome = raw.make_outcome(population, queries, shifts, replicates)
-    work = raw.make_workspace(population, sizes, queries, shifts, chunk)
+    outcome = make_outcome(population, queries, shifts, replicates)
+    work = make_workspace(population, sizes, queries, shifts, chunk)
     choice = make_choice(population, sizes, queries, rules, chunk)
     chosen = raw_select_block(
         population, open_streams(5, KEY, 7), sizes, queries, shifts, work, choice, outcome
@@ -81,7 +82,7 @@ def test_the_chosen_penalty_is_that_of_refitting_without_each_row(n_task, task_n
 def test_rows_with_a_fixed_penalty_do_not_notice():
     population, sizes, shifts, outcome, _ = run(20, 1, 3)
     queries = make_queries([0], [0.0], [2.0])
-    alone = raw.make_outcome(population, queries, shifts, 3)
-    work = raw.make_workspace(population, sizes, queries, shifts, 8)
+    alone = make_outcome(population, queries, shifts, 3)
+    work = make_workspace(population, sizes, queries, shifts, 8)
     raw.raw_block(population, open_streams(5, KEY, 7), sizes, queries, shifts, work, alone)
     np.testing.assert_allclose(outcome.excess[:, -1], alone.excess[:, 0], rtol=1e-12)

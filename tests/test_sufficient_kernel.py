@@ -6,7 +6,6 @@ import pytest
 from twins import streams as twin_streams
 from twins import sufficient as twin
 
-from mcbrain.kernels.raw import make_outcome
 from mcbrain.kernels.sufficient import (
     make_sufficient_workspace,
     overlap_block,
@@ -23,6 +22,7 @@ from mcbrain.kernels.types import (
     make_queries,
     open_streams,
 )
+from mcbrain.kernels.workspace import make_outcome
 
 pytestmark = pytest.mark.kernels
 compiled_only = pytest.mark.skipif(bool(numba.config.DISABLE_JIT), reason="needs many replicates")

@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 from mcbrain.blocks import BlockSums, Problem, data_parameters
 from mcbrain.engines.sampled import population
 from mcbrain.kernels.brain import brain_block
-from mcbrain.kernels.raw import make_outcome, make_workspace, raw_block
+from mcbrain.kernels.raw import raw_block
 from mcbrain.kernels.seeds import open_stream
 from mcbrain.kernels.types import ESTIMATED, Shifts, Sizes, make_queries, open_streams
+from mcbrain.kernels.workspace import make_outcome, make_workspace
 from mcbrain.model import Model
 from mcbrain.plan.moments import BrainStatistic, brain_parameters
 from mcbrain.plan.sampled import block_size

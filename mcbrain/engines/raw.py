@@ -9,10 +9,11 @@ import numpy as np
 from mcbrain.blocks import BlockSums, Problem, Query
 from mcbrain.engines.sampled import Bench, asked, compute, population, sizes, try_every_path
 from mcbrain.estimators import SELECTION_GRID
-from mcbrain.kernels.raw import make_outcome, make_workspace, raw_block
+from mcbrain.kernels.raw import raw_block
 from mcbrain.kernels.raw_select import make_choice, raw_select_block
 from mcbrain.kernels.select import Rules
 from mcbrain.kernels.types import open_streams
+from mcbrain.kernels.workspace import make_outcome, make_workspace
 from mcbrain.plan.sampled import block_size
 
 __all__ = ["bench", "simulate", "warm_up"]

@@ -15,7 +15,6 @@ from mcbrain.blocks import BlockSums, Problem, Query, Row, data_parameters
 from mcbrain.estimators import ESTIMATORS
 from mcbrain.geometry import Geometry
 from mcbrain.kernels.accumulate import accumulate, histogram, make_histograms, make_sums
-from mcbrain.kernels.raw import Outcome
 from mcbrain.kernels.types import (
     ESTIMATED,
     GAUSSIAN,
@@ -36,6 +35,7 @@ from mcbrain.kernels.types import (
     Sizes,
     make_queries,
 )
+from mcbrain.kernels.workspace import Outcome
 from mcbrain.model import Model
 from mcbrain.shifts import Shift, law
 

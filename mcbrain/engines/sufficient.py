@@ -6,13 +6,13 @@ from collections.abc import Sequence
 
 from mcbrain.blocks import BlockSums, Problem, Query
 from mcbrain.engines.sampled import Bench, asked, compute, population, sizes, try_every_path
-from mcbrain.kernels.raw import make_outcome
 from mcbrain.kernels.sufficient import (
     make_sufficient_workspace,
     reduce_channels,
     sufficient_block,
 )
 from mcbrain.kernels.types import open_streams
+from mcbrain.kernels.workspace import make_outcome
 from mcbrain.plan.sampled import block_size
 
 __all__ = ["bench", "simulate", "warm_up"]

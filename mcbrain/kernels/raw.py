@@ -6,76 +6,26 @@ is kept (dual forms). Brain and task stage are kernels of their own, and each ha
 each form, so that a study compiles only what it runs.
 """
 
-from typing import NamedTuple
-
 import numpy as np
 
-from mcbrain.kernels.draw import Maps, draw_inputs, draw_labels, draw_recordings, make_maps
+from mcbrain.kernels.draw import draw_inputs, draw_labels, draw_recordings
 from mcbrain.kernels.encode import (
     EncodeWork,
     encode_dual,
     encode_least_squares,
     encode_ridge,
-    make_encode_work,
     overlap_matrix,
     share_missed,
 )
 from mcbrain.kernels.jit import helper, kernel, part
-from mcbrain.kernels.lanes import padded
 from mcbrain.kernels.lapack import dgemm, dgemv
 from mcbrain.kernels.products import copy, gram
-from mcbrain.kernels.risk import RiskWork, excess_risk, make_risk_work
+from mcbrain.kernels.risk import excess_risk
 from mcbrain.kernels.solve import solve_dual, solve_primal
-from mcbrain.kernels.solve_work import SolveWork, make_solve_work
+from mcbrain.kernels.solve_work import SolveWork
 from mcbrain.kernels.streams import FloatArray
 from mcbrain.kernels.types import CodeArray, Population, Queries, Shifts, Sizes, Streams
-
-
-class DataWork(NamedTuple):
-    """A chunk of data."""
-
-    inputs: FloatArray
-    """(chunk, d)"""
-    labels: FloatArray
-    """(chunk,)"""
-    latents: FloatArray
-    """(chunk, k)"""
-    recordings: FloatArray
-    """(chunk, p)"""
-
-
-class Workspace(NamedTuple):
-    """Every buffer of `raw_block`, so that nothing is allocated in a loop over replicates."""
-
-    maps: Maps
-    brain: DataWork
-    encode: EncodeWork
-    task: DataWork
-    solve: SolveWork
-    risk: RiskWork
-    bases: FloatArray
-    """(replicates at a time, r, d) estimated subspaces."""
-    used_bases: FloatArray
-    """The same array, or one without rows where no row of output uses it."""
-    lost: CodeArray
-    """(replicates at a time,) 1 where the estimated subspace has too small a rank."""
-    measured: FloatArray
-    """(rank, d) the measured subspace, without rows where no row of output uses it."""
-    frame: FloatArray
-    """(targets + probes, d) of the shifts as `solve_primal` turns them, or without rows."""
-
-
-class Outcome(NamedTuple):
-    """What a block of replicates gives."""
-
-    excess: FloatArray
-    """(replicates, rows, shifts), NaN for rows without a solution."""
-    failures: CodeArray
-    """(replicates, rows) codes of `types`."""
-    m_hat: FloatArray
-    """(replicates,) |(I-P)beta|^2/|beta|^2, NaN without an estimated subspace."""
-    overlap: FloatArray
-    """(replicates, k, k) C^ = A'PA, NaN without an estimated subspace."""
+from mcbrain.kernels.workspace import DataWork, Outcome, Workspace, part_of
 
 
 @part
@@ -96,7 +46,7 @@ def draw_brain_grams(population: Population, streams: Streams, n: int, work: Wor
 
 
 @helper
-def _record(
+def record(
     population: Population, basis: FloatArray, lost: int, at: int, encode: EncodeWork, out: Outcome
 ) -> None:
     """Write m_hat and C^ of a replicate."""
@@ -116,7 +66,7 @@ def brain_primal(
     for at in range(out.m_hat.size):
         draw_brain_grams(population, streams, sizes.n_brain, work)
         work.lost[at] = encode_least_squares(sizes.rank, work.bases[at], work.encode)
-        _record(population, work.bases[at], work.lost[at], at, work.encode, out)
+        record(population, work.bases[at], work.lost[at], at, work.encode, out)
 
 
 @kernel
@@ -129,7 +79,7 @@ def brain_ridge(
         work.lost[at] = encode_ridge(
             sizes.encoding_penalty, sizes.rank, work.bases[at], work.encode
         )
-        _record(population, work.bases[at], work.lost[at], at, work.encode, out)
+        record(population, work.bases[at], work.lost[at], at, work.encode, out)
 
 
 @kernel
@@ -143,11 +93,11 @@ def brain_dual(
         draw_inputs(population, streams.brain_inputs, streams.brain_auxiliary, X)
         draw_recordings(population, work.maps, streams.recording_noise, X, data.latents, R)
         work.lost[at] = encode_dual(X, R, sizes.rank, work.bases[at], work.encode)
-        _record(population, work.bases[at], work.lost[at], at, work.encode, out)
+        record(population, work.bases[at], work.lost[at], at, work.encode, out)
 
 
 @helper
-def _mark_lost(lost: int, queries: Queries, failures: CodeArray) -> None:
+def mark_lost(lost: int, queries: Queries, failures: CodeArray) -> None:
     """Mark the rows that need a subspace that was not found."""
     for row in range(failures.size):
         if lost != 0 and queries.subspace[row] == 1:
@@ -195,7 +145,7 @@ def solve_and_judge(
     solve_primal(
         work.used_bases[at], work.measured, frame, queries, work.solve, work.risk.coefs, failures
     )
-    _mark_lost(work.lost[at], queries, failures)
+    mark_lost(work.lost[at], queries, failures)
     seen = Shifts(shifts.scale, shifts.weights, probes, targets, shifts.target, shifts.adversary)
     excess_risk(population, seen, work.risk, out.excess[at], failures)
 
@@ -236,7 +186,7 @@ def task_dual(
             X, y, work.used_bases[at], work.measured, queries, work.solve, work.risk.coefs,
             failures,
         )  # fmt: skip
-        _mark_lost(work.lost[at], queries, failures)
+        mark_lost(work.lost[at], queries, failures)
         excess_risk(population, shifts, work.risk, out.excess[at], failures)
 
 
@@ -284,91 +234,6 @@ def raw_block(
     d, step = population.scale.size, work.lost.size
     task = task_primal if sizes.n_task >= d else task_dual
     for start in range(0, outcome.m_hat.size, step):
-        share = _part(outcome, start, start + step)
+        share = part_of(outcome, start, start + step)
         brain_stage(population, streams, sizes, work, share)
         task(population, streams, sizes, queries, shifts, work, share)
-
-
-def chunk_rows(d: int) -> int:
-    """Return how many rows of inputs are drawn at a time: a megabyte, which the cache holds."""
-    return max(256, 131_072 // d)
-
-
-def make_workspace(
-    population: Population, sizes: Sizes, queries: Queries, shifts: Shifts, chunk: int = 0
-) -> Workspace:
-    """Return the buffers of `raw_block` for these sizes; one set for each thread.
-
-    Parameters
-    ----------
-    population, sizes, queries, shifts
-        What the block will be called with.
-    chunk : int
-        How many rows of inputs are drawn at a time (where there are at least d); 0 for a
-        megabyte of them.
-    """
-    chunk = chunk or chunk_rows(population.scale.size)
-    (p, k), d = population.channels.shape, population.scale.size
-    n_task, n_brain = sizes.n_task, sizes.n_brain
-    rank = sizes.rank if n_brain > 0 else 0
-    estimated = rank if np.any(queries.subspace == 1) else 0
-    measured = sizes.measured if np.any(queries.subspace == 2) else 0
-    dual_brain = n_brain < d and sizes.encoding_penalty == 0.0
-    brain_rows = n_brain if dual_brain else min(n_brain, chunk)
-    task_rows = n_task if n_task < d else min(n_task, chunk)
-    # As many replicates between the stages as keep their subspaces within two megabytes.
-    step = min(256, max(1, 250_000 // max(1, rank * d)))
-    bases = np.zeros((step, rank, d))
-    frame = _frame_rows(population, n_task, estimated + measured, queries, shifts)
-    return Workspace(
-        maps=make_maps(population),
-        brain=_make_data(brain_rows, d, k, p),
-        encode=make_encode_work(d, p, k, n_brain if dual_brain else d, rank),
-        task=_make_data(task_rows, d, 0, 0),
-        solve=make_solve_work(d, n_task, estimated, measured, queries, frame),
-        risk=make_risk_work(d, queries, shifts),
-        bases=bases,
-        used_bases=bases if estimated > 0 else np.zeros((step, 0, d)),
-        lost=np.zeros(step, dtype=np.int8),
-        measured=np.ascontiguousarray(population.brain_map[:measured]),
-        frame=np.zeros((frame, d)),
-    )
-
-
-def _frame_rows(
-    population: Population, n_task: int, ranks: int, queries: Queries, shifts: Shifts
-) -> int:
-    """Return how many rows the frame has: none where turning the coefficients is less work.
-
-    Other coordinates than the population's are as good only where its inputs are isotropic.
-    """
-    frame = len(shifts.targets) + len(shifts.probes)
-    cost = padded(1 + ranks + frame) - padded(1 + ranks)
-    isotropic = bool(np.all(population.scale == 1.0)) and n_task >= population.scale.size
-    return frame if isotropic and cost < queries.batches.size else 0
-
-
-def _make_data(rows: int, d: int, k: int, p: int) -> DataWork:
-    """Return room for a chunk of data."""
-    return DataWork(np.zeros((rows, d)), np.zeros(rows), np.zeros((rows, k)), np.zeros((rows, p)))
-
-
-def _part(outcome: Outcome, start: int, stop: int) -> Outcome:
-    """Return the room of some replicates."""
-    return Outcome(
-        outcome.excess[start:stop],
-        outcome.failures[start:stop],
-        outcome.m_hat[start:stop],
-        outcome.overlap[start:stop],
-    )
-
-
-def make_outcome(population: Population, queries: Queries, shifts: Shifts, count: int) -> Outcome:
-    """Return room for the results of `count` replicates."""
-    rows, k = queries.subspace.size, population.brain_map.shape[0]
-    return Outcome(
-        np.zeros((count, rows, shifts.scale.size)),
-        np.zeros((count, rows), dtype=np.int8),
-        np.zeros(count),
-        np.zeros((count, k, k)),
-    )

@@ -21,18 +21,7 @@ from mcbrain.kernels.partial import (
     product_right,
     reduce_block,
 )
-from mcbrain.kernels.raw import (
-    DataWork,
-    Outcome,
-    Workspace,
-    _mark_lost,
-    _part,
-    brain_stage,
-    chunk_rows,
-    draw_task,
-    draw_task_grams,
-    solve_and_judge,
-)
+from mcbrain.kernels.raw import brain_stage, draw_task, draw_task_grams, mark_lost, solve_and_judge
 from mcbrain.kernels.risk import excess_risk
 from mcbrain.kernels.select import (
     Rules,
@@ -45,6 +34,7 @@ from mcbrain.kernels.solve import solve_dual
 from mcbrain.kernels.solve_work import set_lane
 from mcbrain.kernels.streams import FloatArray
 from mcbrain.kernels.types import Population, Queries, Shifts, Sizes, Streams
+from mcbrain.kernels.workspace import DataWork, Outcome, Workspace, chunk_rows, part_of
 
 
 class Choice(NamedTuple):
@@ -273,7 +263,7 @@ def task_select_dual(
             X, y, work.used_bases[at], work.measured, queries, work.solve, work.risk.coefs,
             failures,
         )  # fmt: skip
-        _mark_lost(work.lost[at], queries, failures)
+        mark_lost(work.lost[at], queries, failures)
         excess_risk(population, shifts, work.risk, out.excess[at], failures)
 
 
@@ -306,7 +296,7 @@ def raw_select_block(
     step = work.lost.size
     chosen = np.zeros((outcome.m_hat.size, choice.rules.row.size))
     for start in range(0, outcome.m_hat.size, step):
-        share, picked = _part(outcome, start, start + step), chosen[start : start + step]
+        share, picked = part_of(outcome, start, start + step), chosen[start : start + step]
         brain_stage(population, streams, sizes, work, share)
         if sizes.n_task >= population.scale.size:
             task_select_primal(

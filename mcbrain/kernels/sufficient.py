@@ -22,16 +22,7 @@ from mcbrain.kernels.encode import (
 )
 from mcbrain.kernels.jit import helper, kernel
 from mcbrain.kernels.lapack import dgemm, dgemv, dsyrk, dtrsm
-from mcbrain.kernels.raw import (
-    DataWork,
-    Outcome,
-    Workspace,
-    _part,
-    _record,
-    make_workspace,
-    solve_and_judge,
-    task_dual,
-)
+from mcbrain.kernels.raw import record, solve_and_judge, task_dual
 from mcbrain.kernels.streams import (
     FloatArray,
     Stream,
@@ -42,6 +33,7 @@ from mcbrain.kernels.streams import (
     store,
 )
 from mcbrain.kernels.types import Population, Queries, Shifts, Sizes, Streams
+from mcbrain.kernels.workspace import DataWork, Outcome, Workspace, make_workspace, part_of
 
 
 @kernel
@@ -134,7 +126,7 @@ def brain_factor(
     for at in range(out.m_hat.size):
         draw_many(population, n_channels, streams, sizes.n_brain, work.brain)
         work.lost[at] = encode_factor(work.brain, sizes.rank, work.bases[at], work.encode)
-        _record(population, work.bases[at], work.lost[at], at, work.encode, out)
+        record(population, work.bases[at], work.lost[at], at, work.encode, out)
 
 
 @kernel
@@ -160,7 +152,7 @@ def brain_factor_ridge(
             dsyrk("L", "N", d, rows, 1.0, X, d, 0.0, encode.gram, d)
             dgemm("N", "T", width, d, rows, 1.0, R, width, X, d, 0.0, encode.cross, width)
         work.lost[at] = encode_ridge(sizes.encoding_penalty, sizes.rank, work.bases[at], encode)
-        _record(population, work.bases[at], work.lost[at], at, encode, out)
+        record(population, work.bases[at], work.lost[at], at, encode, out)
 
 
 @kernel
@@ -179,7 +171,7 @@ def brain_few(
         work.lost[at] = encode_dual(
             data.inputs, data.recordings, sizes.rank, work.bases[at], work.encode
         )
-        _record(population, work.bases[at], work.lost[at], at, work.encode, out)
+        record(population, work.bases[at], work.lost[at], at, work.encode, out)
 
 
 @kernel
@@ -246,7 +238,7 @@ def sufficient_block(
     brain = _brain_stage(population, sizes)
     task = task_factor if sizes.n_task >= d else task_dual
     for start in range(0, outcome.m_hat.size, step):
-        part = _part(outcome, start, start + step)
+        part = part_of(outcome, start, start + step)
         if sizes.n_brain > 0:
             brain(population, n_channels, streams, sizes, work, part)
         else:
@@ -269,7 +261,7 @@ def overlap_block(
     """
     brain = _brain_stage(population, sizes)
     for start in range(0, outcome.m_hat.size, work.lost.size):
-        part = _part(outcome, start, start + work.lost.size)
+        part = part_of(outcome, start, start + work.lost.size)
         brain(population, n_channels, streams, sizes, work, part)
 
 
