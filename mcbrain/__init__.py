@@ -16,7 +16,7 @@ _HOMES = {
     "Study": "mcbrain.study",
     "load_study": "mcbrain.study",
     "run": "mcbrain.runner",
-    "simulate": "mcbrain.runner",
+    "simulate": "mcbrain.simulation",
     "predict": "mcbrain.rows.law",
     "value": "mcbrain.worth.value",
     "allocate": "mcbrain.worth.budget",
@@ -46,7 +46,8 @@ if TYPE_CHECKING:
     from mcbrain.errors import InputError
     from mcbrain.model import Model
     from mcbrain.rows.law import predict
-    from mcbrain.runner import run, simulate
+    from mcbrain.runner import run
+    from mcbrain.simulation import simulate
     from mcbrain.study import Study, load_study
     from mcbrain.worth.budget import allocate
     from mcbrain.worth.value import value

@@ -11,8 +11,9 @@ from dataclasses import dataclass, field
 from mcbrain.blocks import BlockSums, Job, looks
 from mcbrain.plan.sampled import Statistic, Work
 from mcbrain.store.blockstore import BlockStore
+from mcbrain.store.stored import StoredBlocks
 
-__all__ = ["Conductor", "Tally"]
+__all__ = ["Conductor", "Tally", "complete"]
 
 _JOB_SECONDS = 0.1
 _MAX_JOB_BLOCKS = 256
@@ -20,9 +21,13 @@ _MAX_JOB_BLOCKS = 256
 
 @dataclass
 class Tally:
-    """What has been done so far, for progress and for the closing line."""
+    """What has been done so far, for progress and for the closing line.
+
+    `reused` counts the blocks that were needed and there before, `blocks` those computed.
+    """
 
     problems: int = 0
+    reused: int = 0
     blocks: int = 0
     replicates: int = 0
     stopped: bool = False
@@ -36,8 +41,36 @@ class _Active:
     looks: list[int]
     queries: tuple[Statistic, ...]
     look: int = 0
+    seen: int = 0
+    reused: int = 0
     out: int = 0
     waiting: deque[Job] = field(default_factory=deque)
+
+    @classmethod
+    def of(cls, work: Work) -> _Active:
+        return cls(work, looks(work.max_blocks), work.queries)
+
+    def lacking(self, stored: StoredBlocks) -> dict[int, tuple[int, ...]]:
+        """Go on to the first look that lacks blocks: which, and what of each; none at the end."""
+        while self.queries and self.look < len(self.looks):
+            size = self.looks[self.look]
+            wanted = self.work.with_baselines(self.queries)
+            missing = stored.missing([q.id for q in wanted], size)
+            if size > self.seen:
+                self.reused += size - self.seen - len(missing)
+                self.seen = size
+            if missing:
+                return missing
+            series = stored.series([q.id for q in self.queries]).head(size)
+            good = self.work.done(series, self.queries)
+            self.queries = tuple(q for q, fine in zip(self.queries, good, strict=True) if not fine)
+            self.look += 1
+        return {}
+
+
+def complete(work: Work, store: BlockStore) -> bool:
+    """Whether the store holds every block that a work needs."""
+    return not _Active.of(work).lacking(store.of(work.problem))
 
 
 class Conductor:
@@ -118,30 +151,18 @@ class Conductor:
                 self._keep(active, job, future.result())
 
     def _begin(self, work: Work) -> _Active | None:
-        active = _Active(work, looks(work.max_blocks), work.queries)
-        if not self._advance(active):
-            return None
-        return active
+        active = _Active.of(work)
+        return active if self._advance(active) else None
 
     def _advance(self, active: _Active) -> bool:
         """Find the next blocks that a problem needs; False when it is finished."""
         work = active.work
-        while active.queries:
-            size = active.looks[active.look]
-            stored = self.store.of(work.problem)
-            wanted = work.with_baselines(active.queries)
-            missing = stored.missing([q.id for q in wanted], size)
-            if missing:
-                active.waiting = self._jobs(work, missing)
-                return True
-            series = stored.series([q.id for q in active.queries]).head(size)
-            good = work.done(series, active.queries)
-            active.queries = tuple(
-                q for q, fine in zip(active.queries, good, strict=True) if not fine
-            )
-            active.look += 1
-            if active.look == len(active.looks):
-                break
+        missing = active.lacking(self.store.of(work.problem))
+        self.tally.reused += active.reused
+        active.reused = 0
+        if missing:
+            active.waiting = self._jobs(work, missing)
+            return True
         self.tally.problems += 1
         self.store.release(work.problem)
         return False

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
-__all__ = ["InputError", "StoreError", "did_you_mean"]
+__all__ = ["InputError", "MissingPilotError", "StoreError", "did_you_mean"]
 
 
 class InputError(ValueError):
@@ -14,6 +14,10 @@ class InputError(ValueError):
 
 class StoreError(InputError):
     """A results folder cannot be used as it is: in use, of another study, damaged or newer."""
+
+
+class MissingPilotError(StoreError):
+    """A penalty or a law needs a pilot whose blocks are not in the folder."""
 
 
 def did_you_mean(name: str, allowed: Iterable[str]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 from typing import Annotated
@@ -9,7 +10,7 @@ from typing import Annotated
 import typer
 
 from mcbrain.cli import appraise, validate, worth
-from mcbrain.cli.options import estimator_settings, with_model
+from mcbrain.cli.options import estimator_settings, with_model, with_overrides
 from mcbrain.errors import InputError
 from mcbrain.model import Model
 
@@ -60,6 +61,10 @@ def run(
     max_time: Annotated[
         str | None, typer.Option(help="Stop cleanly after this long: 90s, 10m, 2h.")
     ] = None,
+    shard: Annotated[
+        str | None,
+        typer.Option(help="Run part I of N, to merge later: I/N [as in the SLURM array]."),
+    ] = None,
     cluster: Annotated[
         str | None, typer.Option(help="Address of a dask.distributed scheduler.")
     ] = None,
@@ -69,25 +74,30 @@ def run(
 ) -> None:
     """Run a study; run it again to resume."""
     from mcbrain.cli.progress import TerminalReporter
+    from mcbrain.plan.shards import parse_shard, slurm_shard
     from mcbrain.rows.tables import print_results
     from mcbrain.runner import run as run_study
-    from mcbrain.runner import with_overrides
     from mcbrain.study import load_study
 
+    part = slurm_shard(os.environ) if shard is None else parse_shard(shard)
     loaded = with_overrides(load_study(study), precision=precision, engine=engine, seed=seed)
     reporter = TerminalReporter(loaded)
+    if part is not None and shard is None:
+        reporter.note(f"shard {part}, from SLURM_ARRAY_TASK_ID; --shard 1/1 runs the whole study")
     outcome = run_study(
         loaded,
         out,
         threads=threads,
         cluster=cluster,
         max_time=None if max_time is None else _seconds(max_time),
+        shard=part,
         fresh=fresh,
         reporter=reporter,
     )
-    print_results(outcome.folder / "results.arrow", limit=24)
+    if outcome.shard is None:
+        print_results(outcome.folder / "results.arrow", limit=24)
     reporter.close(outcome)
-    if outcome.unmet:
+    if outcome.unmet or (outcome.shard is not None and outcome.stopped):
         raise typer.Exit(1)
 
 

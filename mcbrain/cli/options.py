@@ -5,14 +5,18 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable
 from functools import wraps
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
+import msgspec
 import typer
 
 from mcbrain.errors import InputError
 from mcbrain.model import Model
 
-__all__ = ["estimator_settings", "with_model"]
+if TYPE_CHECKING:
+    from mcbrain.study import Study
+
+__all__ = ["estimator_settings", "with_model", "with_overrides"]
 
 # Option, type, default and help of each model field.
 _FIELDS: dict[str, tuple[Any, Any, str]] = {
@@ -85,6 +89,24 @@ def estimator_settings(options: list[str]) -> dict[str, Any] | None:
             value = rule
         settings.setdefault(name, []).append(value)
     return settings or None
+
+
+def with_overrides(
+    study: Study,
+    *,
+    precision: float | None = None,
+    engine: str | None = None,
+    seed: int | None = None,
+) -> Study:
+    """A study with the command line's options in place of its own."""
+    if precision is not None:
+        target = msgspec.structs.replace(study.precision, relative=precision)
+        study = study.with_options(precision=target)
+    if engine is not None:
+        study = study.with_options(engine=engine)
+    if seed is not None:
+        study = study.with_options(seed=seed)
+    return study
 
 
 def _numbers(name: str, text: str) -> float | tuple[float, ...]:

@@ -70,6 +70,12 @@ class TerminalReporter(Reporter):
         )
         if outcome.stopped:
             self._print("stopped at --max-time; run again to go on")
+        if outcome.shard is not None:
+            self._print(
+                f"shard {outcome.shard}: {outcome.owned:,} of {outcome.problems:,} problems are in "
+                f"{outcome.folder}; put the shards together with mcbrain merge DIR... --out DIR"
+            )
+            return
         if outcome.unmet:
             self._print(
                 f"{outcome.unmet:,} of {outcome.rows:,} outputs are above their target standard "

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -50,6 +50,8 @@ from mcbrain.theory.wishart import task_moments
 __all__ = ["FactoredPlan", "TaskBlocks"]
 
 Floats = NDArray[np.float64]
+# Who uses a problem: a side, and for a task problem its place on the n_task axis.
+User = tuple[Side, int]
 Judge = Callable[[Series, tuple[Any, ...]], NDArray[np.bool_]]
 # For each place on the n_task axis that has a task problem: its statistics and their blocks.
 TaskBlocks = Mapping[int, tuple[tuple[TaskStatistic, ...], Series]]
@@ -81,6 +83,7 @@ class FactoredPlan:
 
     def __init__(self, study: Study, penalties: Penalties, pilots: PilotSubspaces) -> None:
         self.study = study
+        self.stage = "brain problems" if study.law else "brain and task problems"
         self.penalties = penalties
         self.pilots = pilots
         self.n_task = np.array(study.n_task, float)
@@ -113,27 +116,35 @@ class FactoredPlan:
         d = side.family.model.input_dim
         return task_problem(self.study.n_task[place], side.rank, d, self.study.seed)
 
-    def works(self) -> Iterator[Work]:
-        """One work for each distinct brain problem, then for each distinct task problem."""
-        brains: dict[Problem, list[Side]] = {}
-        tasks: dict[Problem, list[tuple[Side, int]]] = {}
+    def problems(self) -> dict[Problem, list[User]]:
+        """Every brain problem, then every task problem, with the sides (and places on the n_task
+        axis) that use it; no penalty is needed.
+        """
+        brains: dict[Problem, list[User]] = {}
+        tasks: dict[Problem, list[User]] = {}
         for side in filter(lambda s: not s.undefined, self.sides):
             if side.simulated:
-                brains.setdefault(self.brain_problem(side), []).append(side)
+                brains.setdefault(self.brain_problem(side), []).append((side, 0))
             for place in range(self.n_task.size):
                 problem = self.task_problem(side, place)
                 if problem is not None:
                     tasks.setdefault(problem, []).append((side, place))
-        for problem, users in brains.items():
-            statistics = brain_statistics(len(problem["latent_gains"]))
-            yield Work(problem, statistics, self._most(problem), self._judge_brain(users))
-        for problem, where in tasks.items():
-            asked = self.task_statistics(where)
-            if asked:
-                judge = self._judge_task(where, asked)
-                yield Work(problem, asked, self._most(problem), judge)
+        return brains | tasks
 
-    def task_statistics(self, where: list[tuple[Side, int]]) -> tuple[TaskStatistic, ...]:
+    def points(self, users: Sequence[User]) -> list[Point]:
+        """Points whose penalties the work of a problem with these users needs."""
+        return [self.point(side) for side in dict.fromkeys(s for s, _ in users) if side.simulated]
+
+    def works(self, problem: Problem, users: Sequence[User]) -> Iterator[Work]:
+        """The work of a problem; none where every penalty of a task problem is infinite."""
+        if problem.kind == "brain":
+            statistics = brain_statistics(len(problem["latent_gains"]))
+            judge = self._judge_brain([side for side, _ in users])
+            yield Work(problem, statistics, self._most(problem), judge)
+        elif asked := self.task_statistics(users):
+            yield Work(problem, asked, self._most(problem), self._judge_task(users, asked))
+
+    def task_statistics(self, where: Sequence[User]) -> tuple[TaskStatistic, ...]:
         """What is asked of a task problem by all who use it."""
         z = [
             self.n_task[place] * self.grid(side, shift).penalty[:, place].ravel()
@@ -141,10 +152,6 @@ class FactoredPlan:
             for shift in self.study.shifts[: None if self._by_shift(side) else 1]
         ]
         return task_statistics(np.concatenate(z).tolist())
-
-    def n_works(self) -> int:
-        """Number of works."""
-        return sum(1 for _ in self.works())
 
     def _most(self, problem: Problem) -> int:
         return -(-self.study.precision.max_replicates // block_size(problem))
@@ -163,9 +170,7 @@ class FactoredPlan:
 
         return done
 
-    def _judge_task(
-        self, where: list[tuple[Side, int]], statistics: tuple[TaskStatistic, ...]
-    ) -> Judge:
+    def _judge_task(self, where: Sequence[User], statistics: tuple[TaskStatistic, ...]) -> Judge:
         """The same for a task problem, the brain's moments being the pilot's."""
 
         def done(series: Series, asked: tuple[object, ...]) -> NDArray[np.bool_]:

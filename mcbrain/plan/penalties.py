@@ -7,17 +7,17 @@ estimated subspace. Where no law gives the optimum, a pilot of whole replicates 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
 
 from mcbrain.blocks import Problem, Query, Row, data_parameters
-from mcbrain.errors import InputError
+from mcbrain.errors import InputError, MissingPilotError
 from mcbrain.estimators import Choice
 from mcbrain.model import Model
 from mcbrain.plan.moments import brain_statistics, shift_coefficients, shift_drift, signal
-from mcbrain.plan.subspaces import PILOT_BLOCKS, PilotSubspaces, Subspaces
+from mcbrain.plan.subspaces import PILOT_BLOCKS, Subspaces
 from mcbrain.shifts import Shift, parse_shift
 from mcbrain.store.blockstore import BlockStore
 from mcbrain.study import Point, Study
@@ -43,31 +43,32 @@ def task_noise(model: Model) -> float:
     return model.sigma_y / model.signal_norm
 
 
-def pilots(study: Study, subspaces: PilotSubspaces) -> Iterator[tuple[Problem, tuple[Any, ...]]]:
-    """Each pilot problem that a study needs, and the statistics wanted of it, once.
+def pilots(
+    study: Study, subspaces: Subspaces, points: Iterable[Point]
+) -> Iterator[tuple[Problem, tuple[Any, ...]]]:
+    """Each pilot problem that some points need, and the statistics wanted of it, once.
 
     Parameters
     ----------
     study : Study
-    subspaces : PilotSubspaces
+    subspaces : Subspaces
+    points : iterable of Point
     """
     wanted: dict[Problem, dict[Any, None]] = {}
-    places = len(study.n_task) * len(study.n_brain)
-    for index, model in enumerate(study.models):
-        for place, n_brain in enumerate(study.n_brain):
-            # Brain data has the same law at every number of task samples.
-            point = Point(index * places + place, model, study.n_task[0], n_brain)
-            if model.isotropic and any(
-                subspaces.simulated(c.estimator, point) and not study.undefined(c, point)
-                for c in study.choices
-            ):
-                statistics = brain_statistics(model.k_m)
-                wanted.setdefault(subspaces.problem(point), dict.fromkeys(statistics, None))
+    points = list(dict.fromkeys(points))
+    # Brain data has the same law at every number of task samples.
+    for point in {(p.model, p.n_brain): p for p in points}.values():
+        if point.model.isotropic and any(
+            subspaces.simulated(c.estimator, point) and not study.undefined(c, point)
+            for c in study.choices
+        ):
+            statistics = brain_statistics(point.model.k_m)
+            wanted.setdefault(subspaces.problem(point), dict.fromkeys(statistics, None))
     for choice in study.choices:
         for shift in _shifts(study, choice):
             if all(has_law(choice, model, shift) for model in study.models):
                 continue
-            for point in study.points():
+            for point in points:
                 if study.undefined(choice, point) or has_law(choice, point.model, shift):
                     continue
                 grid = grid_queries(study, choice, point, shift)
@@ -189,5 +190,7 @@ class Penalties:
         series = self.store.series(_grid_problem(self.study, point), [q.id for q in grid])
         series = series.head(PILOT_BLOCKS)
         if series.n_blocks < PILOT_BLOCKS:
-            raise InputError("the pilot for the optimal penalty is not complete; run the study")
+            raise MissingPilotError(
+                "the pilot for the optimal penalty is not complete; run the study first"
+            )
         return grid[int(np.nanargmin(series.totals()[1]))].row.penalty

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -17,7 +17,7 @@ from mcbrain.shifts import Shift
 from mcbrain.study import Point, Precision, Study
 from mcbrain.theory.exact import status
 
-__all__ = ["SampledPlan", "Work", "block_size", "precise_enough", "row_status"]
+__all__ = ["SampledPlan", "Work", "block_size", "precise_enough", "replicate_seconds", "row_status"]
 
 _BLOCK_SECONDS = 0.01
 _MAX_BLOCK = 512
@@ -72,15 +72,24 @@ def block_size(problem: Problem) -> int:
     if problem.kind == "task":
         order = min(problem["n_prime"], problem["q"])
         return int(2 ** math.floor(math.log2(min(max(_TASK_STEPS / order, 4), _MAX_BLOCK))))
+    size = max(1.0, min(_MAX_BLOCK, _BLOCK_SECONDS / replicate_seconds(problem)))
+    return int(2 ** math.floor(math.log2(size)))
+
+
+def replicate_seconds(problem: Problem) -> float:
+    """About how long one core takes for a replicate; a fixed function of the dimensions."""
+    if problem.kind.endswith("brain"):
+        k, n_rows = len(problem["latent_gains"]), min(problem["n_brain"], problem["input_dim"])
+        return 2e-5 * k + 2e-8 * k * k * n_rows
+    if problem.kind == "task":
+        return 7e-8 * float(min(problem["n_prime"], problem["q"]))
     d, p = problem["input_dim"], problem["n_channels"]
     rows = problem["n_task"] + problem["n_brain"]
     draws = rows * d + problem["n_brain"] * p
     if problem.kind.endswith("sufficient"):
         rows, draws = 2 * d, 2 * d * d + d * p
     flops = rows * d * d + problem_encoding_flops(problem) + 4 * d**3
-    seconds = 2e-5 + 3e-9 * draws + 5e-11 * flops
-    size = max(1.0, min(_MAX_BLOCK, _BLOCK_SECONDS / seconds))
-    return int(2 ** math.floor(math.log2(size)))
+    return float(2e-5 + 3e-9 * draws + 5e-11 * flops)
 
 
 def problem_encoding_flops(problem: Problem) -> float:
@@ -140,6 +149,7 @@ class SampledPlan:
     def __init__(self, study: Study, kind: str, penalties: Penalties) -> None:
         self.study = study
         self.kind = kind
+        self.stage = "points"
         self.penalties = penalties
         self.baseline = study.baseline()
 
@@ -169,9 +179,20 @@ class SampledPlan:
         parameters = data_parameters(point.model, point.n_task, point.n_brain)
         return Problem(self.kind, parameters, self.study.seed)
 
-    def works(self) -> Iterator[Work]:
-        """One work for each point, in the order of the points."""
+    def problems(self) -> dict[Problem, list[Point]]:
+        """Every problem, with the points that it serves; no penalty is needed."""
+        served: dict[Problem, list[Point]] = {}
         for point in self.study.points():
+            served.setdefault(self.problem(point), []).append(point)
+        return served
+
+    def points(self, users: Sequence[Point]) -> Sequence[Point]:
+        """Points whose penalties the work of a problem with these users needs."""
+        return users
+
+    def works(self, problem: Problem, users: Sequence[Point]) -> Iterator[Work]:
+        """The work of each point that a problem serves."""
+        for point in users:
             yield self.work(point)
 
     def work(self, point: Point) -> Work:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mcbrain.blocks import Problem, Series
-from mcbrain.errors import InputError
+from mcbrain.errors import MissingPilotError
 from mcbrain.estimators import Estimator
 from mcbrain.plan.moments import brain_parameters, brain_statistics, subspace_moments
 from mcbrain.store.blockstore import BlockStore
@@ -70,13 +70,13 @@ class PilotSubspaces(Subspaces):
 
         Raises
         ------
-        InputError
+        MissingPilotError
             The pilot has not been run.
         """
         ids = [s.id for s in brain_statistics(len(problem["latent_gains"]))]
         series = self.store.series(problem, ids).head(PILOT_BLOCKS)
         if series.n_blocks < PILOT_BLOCKS:
-            raise InputError(
+            raise MissingPilotError(
                 f"the pilot for n_brain = {problem['n_brain']} is not complete; run the study first"
             )
         return series

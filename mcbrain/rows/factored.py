@@ -12,6 +12,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from mcbrain.blocks import Series, looks
+from mcbrain.errors import MissingPilotError
 from mcbrain.plan.cells import Cell
 from mcbrain.plan.factored import FactoredPlan, TaskBlocks
 from mcbrain.plan.sampled import Work, precise_enough
@@ -19,6 +20,7 @@ from mcbrain.plan.sides import Family, Side
 from mcbrain.rows.columns import PREDICTIONS, RESULT_SCHEMA, STATUSES, ColumnWriter, result_words
 from mcbrain.shifts import Shift
 from mcbrain.store.blockstore import BlockStore
+from mcbrain.study import Study
 
 __all__ = ["factored_rows"]
 
@@ -41,7 +43,7 @@ def factored_rows(plan: FactoredPlan, store: BlockStore) -> Iterator[pa.RecordBa
     """
     study = plan.study
     writer = ColumnWriter(RESULT_SCHEMA, result_words(study))
-    prefixes = {work.problem.key: _prefix(work, store) for work in plan.works()}
+    prefixes = _prefixes(plan, store)
     home = {int(i): (f, s) for f in plan.families for s, i in enumerate(f.indices)}
     ready: dict[Family, Columns] = {}
     left: dict[Family, int] = {}
@@ -61,6 +63,18 @@ def factored_rows(plan: FactoredPlan, store: BlockStore) -> Iterator[pa.RecordBa
         left[family] -= 1
         if not left[family]:
             del ready[family]
+
+
+def _prefixes(plan: FactoredPlan, store: BlockStore) -> Prefixes:
+    """The blocks behind each problem; none where a pilot is missing that its penalties need."""
+    found: dict[bytes, tuple[tuple[Any, ...], Series]] = {}
+    for problem, users in plan.problems().items():
+        try:
+            for work in plan.works(problem, users):
+                found[problem.key] = _prefix(work, store)
+        except MissingPilotError:
+            found[problem.key] = (), store.series(problem, [])
+    return found
 
 
 def _prefix(work: Work, store: BlockStore) -> tuple[tuple[Any, ...], Series]:
@@ -157,12 +171,22 @@ def _family_columns(plan: FactoredPlan, family: Family, prefixes: Prefixes) -> C
     mine = [side for side in plan.sides if side.family is family and not side.undefined]
     for side in sorted(mine, key=lambda side: baseline not in side.choices):
         blocks = _blocks(plan, side, prefixes)
-        for s, shift in enumerate(study.shifts):
-            cell = plan.cell(side, shift, blocks.brain, blocks.task)
-            if bases[s] is None and baseline in side.choices:
-                bases[s] = _Base(cell, side.choices.index(baseline))
-            _fill(plan, side, shift, blocks, cell, bases[s], out)
+        try:
+            for s, shift in enumerate(study.shifts):
+                cell = plan.cell(side, shift, blocks.brain, blocks.task)
+                if bases[s] is None and baseline in side.choices:
+                    bases[s] = _Base(cell, side.choices.index(baseline))
+                _fill(plan, side, shift, blocks, cell, bases[s], out)
+        except MissingPilotError:  # of shards that are yet to be merged
+            for choice in side.choices:
+                at = (..., _brains(study, side), study.choices.index(choice), slice(None))
+                out["status"][at] = _STATUS["mcse_not_met"]
     return out
+
+
+def _brains(study: Study, side: Side) -> slice | list[int]:
+    """Places on the n_brain axis that a side fills."""
+    return [study.n_brain.index(side.n_brain)] if side.subspace == "estimated" else slice(None)
 
 
 def _fill(
@@ -176,8 +200,7 @@ def _fill(
 ) -> None:
     """Write a side under a shift into its family's columns."""
     study = plan.study
-    every = side.subspace != "estimated"
-    brains = slice(None) if every else [study.n_brain.index(side.n_brain)]
+    brains = _brains(study, side)
     columns = _columns(plan, side, shift, blocks, cell)
     if base is not None:
         columns["gain"], columns["gain_mcse"] = _gain(cell, side, base)

@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from mcbrain.blocks import Query, Series, jackknife, looks
+from mcbrain.errors import MissingPilotError
 from mcbrain.plan.sampled import SampledPlan, Work, precise_enough, row_status
 from mcbrain.rows.columns import RESULT_SCHEMA, RowWriter, result_words
 from mcbrain.rows.predictor import Prediction, Predictor
@@ -36,7 +37,11 @@ def sampled_rows(
     """
     writer = RowWriter(RESULT_SCHEMA, result_words(plan.study))
     for point in plan.study.points():
-        for row in _point_rows(plan, store, predictor, point):
+        try:
+            rows = list(_point_rows(plan, store, predictor, point))
+        except MissingPilotError:  # of a shard that is yet to be merged
+            rows = [{**row, **_MISSING} for row in _settings(plan, point)]
+        for row in rows:
             writer.add(row)
         if writer.full():
             yield writer.take()
@@ -46,22 +51,14 @@ def sampled_rows(
 def _point_rows(
     plan: SampledPlan, store: BlockStore, predictor: Predictor, point: Point
 ) -> Iterator[dict[str, Any]]:
-    study, work, model = plan.study, plan.work(point), point.model
+    study, work = plan.study, plan.work(point)
     asked = plan.queries(point)
     found = _measured(work, plan, store, point)
-    scale = {"point": point.index, **model.columns(), "n_task": point.n_task}
     pairs = [(c, s) for c in study.choices for s in study.shifts]
-    for (choice, shift), query in zip(pairs, asked, strict=True):
-        row: dict[str, Any] = {
-            **scale,
-            "n_brain": point.n_brain,
-            "estimator": choice.estimator.name,
-            "penalty_rule": choice.rule.kind,
-            "shift": shift.label,
-            "engine": plan.kind,
-            "penalty": _shown_penalty(query),
-            **(_UNDEFINED if query is None else found[query]),
-        }
+    settings = _settings(plan, point)
+    for (choice, shift), query, row in zip(pairs, asked, settings, strict=True):
+        row["penalty"] = _shown_penalty(query)
+        row |= _UNDEFINED if query is None else found[query]
         law = Prediction() if query is None else predictor.predict(point, choice, shift, query.row)
         row |= {
             "predicted": law.value,
@@ -69,6 +66,22 @@ def _point_rows(
             "prediction": law.kind,
         }
         yield row
+
+
+def _settings(plan: SampledPlan, point: Point) -> Iterator[dict[str, Any]]:
+    """What each row of a point is about."""
+    scale = {"point": point.index, **point.model.columns()}
+    for choice in plan.study.choices:
+        for shift in plan.study.shifts:
+            yield {
+                **scale,
+                "n_task": point.n_task,
+                "n_brain": point.n_brain,
+                "estimator": choice.estimator.name,
+                "penalty_rule": choice.rule.kind,
+                "shift": shift.label,
+                "engine": plan.kind,
+            }
 
 
 _UNDEFINED: dict[str, Any] = {
@@ -80,6 +93,9 @@ _UNDEFINED: dict[str, Any] = {
     ),
     "seconds": 0.0,
 }
+
+
+_MISSING = {**_UNDEFINED, "status": "mcse_not_met", "prediction": "none"}
 
 
 def _shown_penalty(query: Query | None) -> float | None:

@@ -1,0 +1,68 @@
+"""The plan of each simulating engine, and what all of them have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Protocol
+
+from mcbrain.blocks import Problem
+from mcbrain.plan.factored import FactoredPlan
+from mcbrain.plan.penalties import Penalties, pilots
+from mcbrain.plan.sampled import SampledPlan, Work
+from mcbrain.plan.subspaces import PilotSubspaces
+from mcbrain.store.blockstore import BlockStore
+from mcbrain.study import Point, Study
+
+__all__ = ["Plan", "all_works", "open_plan", "pilots_of"]
+
+
+class Plan(Protocol):
+    """What the plans of all engines have in common."""
+
+    kind: str
+    stage: str
+    study: Study
+    penalties: Penalties
+
+    def problems(self) -> Mapping[Problem, Sequence[Any]]:
+        """Every problem and who uses it; no penalty is needed."""
+        ...
+
+    def points(self, users: Sequence[Any]) -> Sequence[Point]:
+        """Points whose penalties the work of a problem with these users needs."""
+        ...
+
+    def works(self, problem: Problem, users: Sequence[Any]) -> Iterator[Work]:
+        """What there is to do for a problem."""
+        ...
+
+
+def open_plan(study: Study, engine: str, store: BlockStore) -> FactoredPlan | SampledPlan:
+    """The plan of a study; penalties are resolved when asked for, from pilots in the store.
+
+    Parameters
+    ----------
+    study : Study
+    engine : str
+        "raw", "sufficient" or "spectral".
+    store : BlockStore
+    """
+    subspaces = PilotSubspaces(study, store)
+    penalties = Penalties(study, subspaces, store)
+    if engine == "spectral":
+        return FactoredPlan(study, penalties, subspaces)
+    return SampledPlan(study, engine, penalties)
+
+
+def all_works(plan: Plan, problems: Mapping[Problem, Sequence[Any]]) -> Iterator[Work]:
+    """What there is to do for some of a plan's problems, in the order of the plan."""
+    for problem, users in problems.items():
+        yield from plan.works(problem, users)
+
+
+def pilots_of(
+    plan: Plan, problems: Mapping[Problem, Sequence[Any]]
+) -> list[tuple[Problem, tuple[Any, ...]]]:
+    """The pilots that some of a plan's problems need, and the statistics wanted of each."""
+    points = [point for users in problems.values() for point in plan.points(users)]
+    return list(pilots(plan.study, plan.penalties.subspaces, points))

@@ -1,0 +1,115 @@
+"""Shards: which problems of a study one process of an array owns.
+
+A shard owns whole problems, so that it decides alone when each of them may stop. Which ones follows
+from the study alone, whatever its precision: every process finds the same shares, and asking for
+more precision later leaves each block in the shard where it began.
+"""
+
+from __future__ import annotations
+
+import heapq
+import re
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+
+from mcbrain.blocks import FIRST_LOOK, Problem
+from mcbrain.errors import InputError
+from mcbrain.plan.sampled import block_size, replicate_seconds
+
+__all__ = ["Shard", "owned", "parse_shard", "slurm_shard"]
+
+# Outputs of equal relative precision need about as many replicates: 4,096 to 8,192 for 1 % in all
+# points of `scaling-law`. Only ratios of costs count.
+_REPLICATES = 8192
+_MAX_SHARDS = 100_000
+
+
+@dataclass(frozen=True)
+class Shard:
+    """One of the parts that a study is cut into.
+
+    Attributes
+    ----------
+    number : int
+        1 to `count`.
+    count : int
+    """
+
+    number: int
+    count: int
+
+    def __str__(self) -> str:
+        return f"{self.number}/{self.count}"
+
+
+def parse_shard(text: str) -> Shard:
+    """A shard from text such as "2/3".
+
+    Raises
+    ------
+    InputError
+        Not of the form I/N, or I is not from 1 to N.
+    """
+    match = re.fullmatch(r"\s*(\d{1,9})\s*/\s*(\d{1,9})\s*", text)
+    if not match:
+        raise InputError(f"--shard {text}: the form is I/N, such as 2/3 for the second of three")
+    number, count = int(match[1]), int(match[2])
+    if not 1 <= count <= _MAX_SHARDS:
+        raise InputError(f"--shard {text}: the number of shards is from 1 to {_MAX_SHARDS:,}")
+    if not 1 <= number <= count:
+        raise InputError(f"--shard {text}: I is from 1 to N = {count}")
+    return Shard(number, count)
+
+
+def slurm_shard(environment: Mapping[str, str]) -> Shard | None:
+    """The shard that a SLURM job array stands for; None outside an array, or in one of one task.
+
+    Parameters
+    ----------
+    environment : mapping
+        With SLURM_ARRAY_TASK_ID and _COUNT; _MIN and _STEP, 1 where they are absent.
+
+    Raises
+    ------
+    InputError
+        The variables contradict each other, as in an array over a list of numbers.
+    """
+    names = [f"SLURM_ARRAY_TASK_{n}" for n in ("ID", "COUNT", "MIN", "STEP")]
+    if any(name not in environment for name in names[:2]):
+        return None
+    texts = [environment.get(name) or "1" for name in names]
+    said = ", ".join(f"{n} = {environment[n]}" for n in names if n in environment)
+    if not all(text.isdecimal() for text in texts):
+        raise InputError(f"{said}: whole numbers are allowed; say --shard I/N")
+    task, count, lowest, step = map(int, texts)
+    if count <= 1:
+        return None
+    number, rest = divmod(task - lowest, max(step, 1))
+    if rest or not 0 <= number < count:
+        raise InputError(f"{said}: not an array without gaps; say --shard I/N")
+    return parse_shard(f"{number + 1}/{count}")
+
+
+def owned(problems: Collection[Problem], shard: Shard) -> set[Problem]:
+    """The problems of a shard: dearest first, each goes to the shard with the least so far.
+
+    Parameters
+    ----------
+    problems : collection of Problem
+        All of a study's.
+    shard : Shard
+    """
+    loads = [(0, number) for number in range(1, shard.count + 1)]
+    mine: set[Problem] = set()
+    for problem in sorted(problems, key=lambda p: (-_cost(p), p.key)):
+        load, number = heapq.heappop(loads)
+        heapq.heappush(loads, (load + _cost(problem), number))
+        if number == shard.number:
+            mine.add(problem)
+    return mine
+
+
+def _cost(problem: Problem) -> int:
+    """Estimated microseconds to three digits, whole, so that sums are the same on any machine."""
+    replicates = max(FIRST_LOOK * block_size(problem), _REPLICATES)
+    return round(float(f"{1e6 * replicates * replicate_seconds(problem):.3g}"))
