@@ -80,9 +80,9 @@ def replicate_seconds(problem: Problem) -> float:
     """About how long one core takes for a replicate; a fixed function of the dimensions."""
     if problem.kind.endswith("brain"):
         k, n_rows = len(problem["latent_gains"]), min(problem["n_brain"], problem["input_dim"])
-        return 2e-5 * k + 2e-8 * k * k * n_rows
+        return float(2e-5 * k + 2e-8 * k * k * n_rows)
     if problem.kind == "task":
-        return 7e-8 * float(min(problem["n_prime"], problem["q"]))
+        return float(7e-8 * min(problem["n_prime"], problem["q"]))
     d, p = problem["input_dim"], problem["n_channels"]
     rows = problem["n_task"] + problem["n_brain"]
     draws = rows * d + problem["n_brain"] * p

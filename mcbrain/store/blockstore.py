@@ -2,32 +2,35 @@
 
 from __future__ import annotations
 
+import itertools
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import TypeAlias
 
-import numpy as np
 import pyarrow as pa
 
 from mcbrain.blocks import BlockSums, Problem, Series
-from mcbrain.errors import StoreError
 from mcbrain.store.segments import (
     BATCH_ROWS,
-    FORMAT,
     SCHEMA,
     by_statistics,
-    checksums,
-    key_words,
-    numbers,
+    read_segment,
+    runs,
     sync_folder,
     to_table,
-    write_table,
+    write_segment,
 )
 from mcbrain.store.stored import Group, StoredBlocks
 
 __all__ = ["BlockStore"]
 
 _FLUSH_SECONDS = 1.0
+# A segment this many times as large as all smaller ones together is left as it is.
+_LARGE = 4
+
+Name: TypeAlias = tuple[bytes, int]
+Places: TypeAlias = dict[Name, list[pa.RecordBatch]]
 
 
 class BlockStore:
@@ -37,90 +40,63 @@ class BlockStore:
     ----------
     folder : Path
         DIR/blocks; made when the first segment is written.
+    read_only : bool
+        Change nothing on disk, not even where a segment is damaged.
 
     Attributes
     ----------
     notes : list of str
-        What was found damaged and set aside, a sentence each.
+        What was found damaged, a sentence each.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, read_only: bool = False) -> None:
         self.folder = folder
+        self.read_only = read_only
         self.notes: list[str] = []
         self._pending: list[tuple[Problem, tuple[int, ...], BlockSums]] = []
-        self._finished: list[tuple[bytes, int]] = []
+        self._finished: list[Name] = []
+        self._fresh: dict[Name, list[tuple[tuple[int, ...], BlockSums]]] = {}
         self._flushed = time.monotonic()
+        self._segments: dict[Path, list[pa.RecordBatch]] = {}
+        self._places: Places = {}
         self._read()
 
     # Reading --------------------------------------------------------------------------------
 
     def _read(self) -> None:
-        tables = []
+        """Index the segments that are there, reading those that are not known yet."""
+        known, self._segments = self._segments, {}
         for path in sorted(self.folder.glob("*.arrow")):
-            table = self._segment(path)
-            if table is not None and table.num_rows:
-                tables.append(table)
-        self._table = pa.concat_tables(tables) if tables else SCHEMA.empty_table()
-        keys = key_words(self._table)
-        seeds = numbers(self._table, "seed")
-        index = numbers(self._table, "index")
-        order = np.lexsort((index, seeds, keys[:, 1], keys[:, 0]))
-        self._order = order
-        self._places: dict[tuple[bytes, int], slice] = {}
-        if order.size:
-            sorted_keys, sorted_seeds = keys[order], seeds[order]
-            new = np.flatnonzero(
-                np.any(sorted_keys[1:] != sorted_keys[:-1], axis=1)
-                | (sorted_seeds[1:] != sorted_seeds[:-1])
-            )
-            edges = np.concatenate([[0], new + 1, [order.size]])
-            raw = np.ascontiguousarray(sorted_keys[edges[:-1]]).view("V16").ravel()
-            for i, key in enumerate(raw):
-                name = (key.tobytes(), int(sorted_seeds[edges[i]]))
-                self._places[name] = slice(int(edges[i]), int(edges[i + 1]))
-        self._fresh: dict[tuple[bytes, int], list[tuple[tuple[int, ...], BlockSums]]] = {}
+            if path in known:
+                self._segments[path] = known[path]
+                continue
+            try:
+                batches, damage = read_segment(path)
+            except FileNotFoundError:
+                return self._read()  # its writer has just compacted it
+            if damage and self.read_only:
+                self.notes.append(f"{path} is damaged ({damage}); its damaged blocks are left out")
+            elif damage:
+                path = self._set_aside(path, batches, damage)
+            self._segments[path] = batches
+        self._places = _by_problem(itertools.chain(*self._segments.values()))
+        return None
 
-    def _segment(self, path: Path) -> pa.Table | None:
-        """One segment with its damaged rows left out, or None when it is damaged as a whole."""
-        try:
-            with pa.memory_map(str(path)) as source:
-                reader = pa.ipc.open_file(source)
-                version = (reader.schema.metadata or {}).get(b"mcbrain.blocks", b"0").decode()
-                if version.isdigit() and int(version) > FORMAT:
-                    raise StoreError(
-                        f"{path}: written in block format {version}, newer than this mcbrain's "
-                        f"{FORMAT}; use the newer mcbrain, nothing was changed"
-                    )
-                if not reader.schema.equals(SCHEMA):
-                    raise pa.ArrowInvalid("not a block segment")
-                table = reader.read_all()
-                table.validate(full=True)
-        except (pa.ArrowInvalid, pa.ArrowIOError, OSError, pa.ArrowNotImplementedError) as error:
-            self._set_aside(path, str(error).splitlines()[0])
-            return None
-        good = checksums(table) == numbers(table, "checksum")
-        if good.all():
-            return table
-        self._set_aside(path, f"{int((~good).sum())} of {good.size} blocks fail their checksum")
-        rescued = table.filter(pa.array(good))
-        if rescued.num_rows:
-            self._write(rescued)
-        return rescued
-
-    def _set_aside(self, path: Path, why: str) -> None:
+    def _set_aside(self, path: Path, batches: list[pa.RecordBatch], why: str) -> Path:
+        """Keep a damaged segment under another name, and what is good of it in a new one."""
         aside = path.with_name(path.name + f".damaged-{time.time_ns()}")
         path.rename(aside)
         self.notes.append(
             f"{path.name} is damaged ({why}); kept as {aside.name}, its blocks are computed again"
         )
+        return write_segment(self.folder, batches) if batches else path
 
     def of(self, problem: Problem) -> StoredBlocks:
         """The stored blocks of a problem, those not yet on disk included."""
         name = (problem.key, problem.seed)
         groups: list[Group] = []
         if name in self._places:
-            table = self._table.take(pa.array(self._order[self._places[name]]))
-            groups += by_statistics(table)
+            groups += by_statistics(pa.Table.from_batches(self._places[name], SCHEMA))
         fresh: dict[tuple[int, ...], list[BlockSums]] = {}
         for statistics, sums in self._fresh.get(name, []):
             fresh.setdefault(statistics, []).append(sums)
@@ -136,11 +112,6 @@ class BlockStore:
         if not self._pending:
             self.flush()
 
-    @property
-    def n_stored(self) -> int:
-        """Blocks that were on disk when the store was opened."""
-        return int(self._table.num_rows)
-
     # Writing --------------------------------------------------------------------------------
 
     def add(self, problem: Problem, statistics: tuple[int, ...], sums: BlockSums) -> None:
@@ -153,7 +124,7 @@ class BlockStore:
     def flush(self) -> None:
         """Write the blocks not yet on disk as one segment."""
         if self._pending:
-            self._write(to_table(self._pending))
+            write_segment(self.folder, to_table(self._pending).to_batches())
             self._pending.clear()
         for name in self._finished:
             self._fresh.pop(name, None)
@@ -163,22 +134,46 @@ class BlockStore:
     def reload(self) -> None:
         """Put every block on disk and index what is there; released problems are seen again."""
         self.flush()
+        self._fresh.clear()
         self._read()
 
     def compact(self) -> None:
-        """One segment in place of many; readers see either all of the old or the new one too."""
-        self.flush()
-        paths = sorted(self.folder.glob("*.arrow"))
-        if len(paths) > 1:
-            tables = [t for t in map(self._segment, paths) if t is not None]
-            self._write(pa.concat_tables(tables) if tables else SCHEMA.empty_table())
-            for path in paths:
+        """Few segments in place of many; readers see either all of the old or the new one too."""
+        self.reload()
+        small: list[Path] = []
+        for path in sorted(self._segments, key=_size):
+            if small and _size(path) > _LARGE * sum(map(_size, small)):
+                break
+            small.append(path)
+        if len(small) > 1:
+            places = _by_problem(itertools.chain(*(self._segments[path] for path in small)))
+            write_segment(self.folder, _in_order(places))
+            for path in small:
                 path.unlink(missing_ok=True)
             sync_folder(self.folder)
-        self._read()
+            self._read()
 
-    def _write(self, table: pa.Table) -> None:
-        self.folder.mkdir(parents=True, exist_ok=True)
-        taken = [int(p.stem.split("-")[1]) for p in self.folder.glob("blocks-*.arrow")]
-        path = self.folder / f"blocks-{max(taken, default=0) + 1:06d}.arrow"
-        write_table(path, table.to_batches(max_chunksize=BATCH_ROWS), SCHEMA)
+
+def _size(path: Path) -> int:
+    return path.stat().st_size
+
+
+def _by_problem(batches: Iterable[pa.RecordBatch]) -> Places:
+    """Rows of each problem, in the order in which they are found."""
+    places: Places = {}
+    for batch in batches:
+        for name, start, stop in runs(batch):
+            places.setdefault(name, []).append(batch.slice(start, stop - start))
+    return places
+
+
+def _in_order(places: Places) -> Iterator[pa.RecordBatch]:
+    """The rows of every problem side by side, in batches."""
+    ready: list[pa.RecordBatch] = []
+    for name in sorted(places):
+        ready += places[name]
+        if sum(part.num_rows for part in ready) >= BATCH_ROWS:
+            yield from pa.Table.from_batches(ready).combine_chunks().to_batches()
+            ready.clear()
+    if ready:
+        yield from pa.Table.from_batches(ready).combine_chunks().to_batches()

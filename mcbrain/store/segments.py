@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import itertools
 import os
-from collections.abc import Iterable
+import zlib
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
 from mcbrain.blocks import BlockSums, Problem
+from mcbrain.errors import StoreError
 
 __all__ = ["FORMAT", "SCHEMA", "write_table"]
 
@@ -78,7 +82,71 @@ def sync_folder(folder: Path) -> None:
         os.close(handle)
 
 
-def to_table(records: list[tuple[Problem, tuple[int, ...], BlockSums]]) -> pa.Table:
+def write_segment(folder: Path, batches: Iterable[pa.RecordBatch]) -> Path:
+    """Write a segment; its name ends in the CRC-32 of the file, so that it is checked at a glance.
+
+    Parameters
+    ----------
+    folder : Path
+        DIR/blocks; made when it is not there.
+    batches : iterable of pyarrow.RecordBatch
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    taken = [int(p.stem.split("-")[1]) for p in folder.glob("blocks-*.arrow")]
+    number = max(taken, default=0) + 1
+    draft = folder / f"blocks-{number:06d}.draft"
+    write_table(draft, batches, SCHEMA)
+    with pa.memory_map(str(draft)) as source:
+        path = folder / f"blocks-{number:06d}-{zlib.crc32(source.read_buffer()):08x}.arrow"
+    draft.replace(path)
+    sync_folder(folder)
+    return path
+
+
+def read_segment(path: Path) -> tuple[list[pa.RecordBatch], str]:
+    """Batches of a segment without its damaged rows, and what is damaged about it, if anything.
+
+    Parameters
+    ----------
+    path : Path
+
+    Raises
+    ------
+    StoreError
+        Written in a newer format.
+    """
+    try:
+        with pa.memory_map(str(path)) as source:
+            content = source.read_buffer()
+        reader = pa.ipc.open_file(content)
+        version = (reader.schema.metadata or {}).get(b"mcbrain.blocks", b"0").decode()
+        if version.isdigit() and int(version) > FORMAT:
+            raise StoreError(
+                f"{path}: written in block format {version}, newer than this mcbrain's "
+                f"{FORMAT}; use the newer mcbrain, nothing was changed"
+            )
+        if not reader.schema.equals(SCHEMA):
+            raise pa.ArrowInvalid("not a block segment")
+        batches = [reader.get_batch(i) for i in range(reader.num_record_batches)]
+        if path.stem.endswith(f"-{zlib.crc32(content):08x}"):
+            return batches, ""
+        for batch in batches:
+            batch.validate(full=True)
+    except FileNotFoundError:
+        raise  # compacted by its writer since the folder was listed
+    except (pa.ArrowInvalid, OSError, pa.ArrowNotImplementedError) as error:
+        return [], str(error).splitlines()[0]
+    table = pa.Table.from_batches(batches, SCHEMA)
+    good = checksums(table) == numbers(table, "checksum")
+    if good.all():
+        return batches, ""
+    why = f"{int((~good).sum())} of {good.size} blocks fail their checksum"
+    return table.filter(pa.array(good)).to_batches(), why
+
+
+def to_table(records: Iterable[tuple[Problem, tuple[int, ...], BlockSums]]) -> pa.Table:
+    """Blocks as rows, those of a problem side by side."""
+    records = sorted(records, key=lambda r: (r[0].key, r[0].seed, r[2].index))
     sums = [s for _, _, s in records]
     columns: dict[str, list[object]] = {
         "key": [p.key for p, _, _ in records],
@@ -106,26 +174,50 @@ def _list_array(name: str, parts: list[np.ndarray]) -> pa.ListArray:
 
 
 def numbers(table: pa.Table, name: str) -> np.ndarray:
-    return np.asarray(table.column(name).to_numpy())
+    """A column of numbers."""
+    kind = SCHEMA.field(name).type.to_pandas_dtype()
+    parts = [_values(chunk, kind) for chunk in table.column(name).chunks]
+    return np.concatenate([np.zeros(0, kind), *parts]) if len(parts) != 1 else parts[0]
 
 
 def flat(table: pa.Table, name: str) -> tuple[np.ndarray, np.ndarray]:
     """Values and row offsets of a list column."""
-    values, sizes = [], [np.zeros(1, np.int64)]
-    for chunk in table.column(name).chunks:
-        values.append(chunk.flatten().to_numpy(zero_copy_only=False))
-        sizes.append(np.diff(chunk.offsets.to_numpy()).astype(np.int64))
     kind = SCHEMA.field(name).type.value_type.to_pandas_dtype()
-    return np.concatenate(values) if values else np.zeros(0, kind), np.cumsum(np.concatenate(sizes))
+    values, sizes = [np.zeros(0, kind)], [np.zeros(1, np.int64)]
+    for chunk in table.column(name).chunks:
+        values.append(_values(chunk.flatten(), kind))
+        sizes.append(np.diff(_values(chunk.offsets, np.int32)).astype(np.int64))
+    return np.concatenate(values), np.cumsum(np.concatenate(sizes))
+
+
+def _values(array: pa.Array, kind: Any) -> np.ndarray:
+    """The numbers of an array without nulls; `Array.to_numpy` would import pandas for it."""
+    buffer = array.buffers()[1]
+    if buffer is None:
+        return np.zeros(0, kind)
+    return np.frombuffer(buffer, kind)[array.offset : array.offset + len(array)]
+
+
+def runs(batch: pa.RecordBatch) -> Iterator[tuple[tuple[bytes, int], int, int]]:
+    """Neighbouring rows of one problem: its key and seed, the first row, the row after the last."""
+    if not batch.num_rows:
+        return
+    table = pa.Table.from_batches([batch])
+    keys, seeds = key_words(table), numbers(table, "seed")
+    new = np.any(keys[1:] != keys[:-1], axis=1) | (seeds[1:] != seeds[:-1])
+    edges = [0, *(np.flatnonzero(new) + 1).tolist(), batch.num_rows]
+    for start, stop in itertools.pairwise(edges):
+        yield (keys[start].tobytes(), int(seeds[start])), start, stop
 
 
 def key_words(table: pa.Table) -> UInts:
-    raw = b"".join(
-        chunk.buffers()[1][chunk.offset * 16 : (chunk.offset + len(chunk)) * 16].to_pybytes()
+    """Keys as two words each, shape (rows, 2)."""
+    parts = [
+        np.frombuffer(chunk.buffers()[1], "<u8").reshape(-1, 2)[chunk.offset :][: len(chunk)]
         for chunk in table.column("key").chunks
         if len(chunk)
-    )
-    return np.frombuffer(raw, "<u8").reshape(-1, 2)
+    ]
+    return np.concatenate([np.zeros((0, 2), "<u8"), *parts]) if len(parts) != 1 else parts[0]
 
 
 def _mix(words: UInts) -> UInts:
