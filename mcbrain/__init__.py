@@ -17,6 +17,7 @@ _HOMES = {
     "load_study": "mcbrain.study",
     "run": "mcbrain.runner",
     "simulate": "mcbrain.simulation",
+    "merge": "mcbrain.merging",
     "predict": "mcbrain.rows.law",
     "value": "mcbrain.worth.value",
     "allocate": "mcbrain.worth.budget",
@@ -34,6 +35,7 @@ __all__ = [
     "allocate",
     "appraise",
     "load_study",
+    "merge",
     "predict",
     "run",
     "simulate",
@@ -44,6 +46,7 @@ if TYPE_CHECKING:
     from mcbrain.appraisal import appraise
     from mcbrain.befs import BEFSRegressor, BrainEncoder
     from mcbrain.errors import InputError
+    from mcbrain.merging import merge
     from mcbrain.model import Model
     from mcbrain.rows.law import predict
     from mcbrain.runner import run

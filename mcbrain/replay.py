@@ -18,7 +18,7 @@ from mcbrain.plan.subspaces import PilotSubspaces
 from mcbrain.rows.tables import open_results
 from mcbrain.store.blockstore import BlockStore
 from mcbrain.store.folder import ResultsFolder
-from mcbrain.study import Point, Study, load_study
+from mcbrain.study import Point, Study
 
 __all__ = ["Replay", "rebuild", "replay"]
 
@@ -85,15 +85,13 @@ def replay(folder: str | Path, point: int, replicate: int) -> Replay:
         No such point, a replicate that was never drawn, or results of another engine.
     """
     home = ResultsFolder(folder)
-    if not home.study_file.exists():
-        raise InputError(f"{home.path}: no study.toml here; name a results folder")
-    study = load_study(home.study_file)
+    study = home.study()
     if not 0 <= point < study.n_points:
         raise InputError(f"--point {point}: allowed is 0 to {study.n_points - 1}")
     engine = set(open_results(home.path)["engine"].to_pylist())
     if engine != {"raw"}:
         raise InputError(f"{home.path}: results of engine {engine.pop()}; only raw keeps data sets")
-    store = BlockStore(home.blocks)
+    store = BlockStore(home.blocks, read_only=True)
     asked = next(p for p in study.points() if p.index == point)
     plan = SampledPlan(study, "raw", Penalties(study, PilotSubspaces(study, store), store))
     queries = tuple(q for q in plan.queries(asked) if q is not None)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import Executor
@@ -21,7 +20,7 @@ from mcbrain.plan.shards import Shard, owned, parse_shard
 from mcbrain.plan.subspaces import PILOT_BLOCKS
 from mcbrain.rows.write import write_results
 from mcbrain.store.blockstore import BlockStore
-from mcbrain.store.folder import ResultsFolder, provenance, write_text
+from mcbrain.store.folder import ResultsFolder, provenance
 from mcbrain.study import Study, load_study
 from mcbrain.workers import open_workers
 
@@ -134,21 +133,35 @@ def run(
             store = BlockStore(folder.blocks)
             for sentence in store.notes:
                 reporter.note(sentence)
-            if not folder.results.exists():
-                folder.keep_study(study)  # whose blocks these are, should the run be interrupted
+            if not folder.results.exists():  # whose blocks these are, should the run be cut short
+                folder.keep_study(study)
+            if part is not None:
+                folder.keep_record(_record(study, engine, threads, started, part, False))
             plan = None if engine == "law" else open_plan(study, engine, store)
             if plan is not None:
                 warm(engine, reporter)
                 _simulate(plan, store, outcome, reporter, pool, deadline)
-            record = provenance(study, engine, threads or 0, started)
-            if part is None:
-                outcome.rows, outcome.unmet = write_results(folder, study, plan, store, record)
-            else:
-                record |= {"shard": str(part), "complete": not outcome.stopped}
+            record = _record(study, engine, threads, started, part, not outcome.stopped)
+            if part is not None:
                 folder.keep_study(study)
-                write_text(folder.provenance_file, json.dumps(record, indent=1, sort_keys=True))
+                folder.keep_record(record)
+            else:
+                outcome.rows, outcome.unmet = write_results(folder, study, plan, store, record)
     outcome.seconds = time.time() - started
     return outcome
+
+
+def _record(
+    study: Study,
+    engine: str,
+    threads: int | None,
+    started: float,
+    part: Shard | None,
+    complete: bool,
+) -> dict[str, Any]:
+    """Provenance; of a shard, which one, and whether all of it is there."""
+    record = provenance(study, engine, threads or 0, started)
+    return record if part is None else record | {"shard": str(part), "complete": complete}
 
 
 def _check_shard(part: Shard, folder: ResultsFolder, engine: str, fresh: bool) -> None:

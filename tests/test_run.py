@@ -2,6 +2,7 @@
 
 import copy
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -87,6 +88,30 @@ def test_a_second_run_computes_nothing_and_gives_the_same_file(reference):
     assert (outcome.computed, outcome.replicates) == (0, 0)
     assert outcome.reused > 0
     assert rows(reference).equals(before)
+
+
+def test_one_line_says_what_was_reused_off_a_terminal_too(tmp_path):
+    """Of what is needed, not of all that is stored; a new estimator reuses no block as it is."""
+    import tomli_w
+
+    def says(**changes):
+        table = small(design={"n_task": [6], "n_brain": [0]}, **changes).table
+        (tmp_path / "study.toml").write_text(tomli_w.dumps(table))
+        command = ["run", str(tmp_path / "study.toml"), "--out", str(tmp_path / "a")]
+        done = subprocess.run(
+            [sys.executable, "-m", "mcbrain", *command], capture_output=True, text=True
+        )
+        lines = [line for line in done.stderr.splitlines() if line.startswith("reused")]
+        assert len(lines) == 1, done.stderr
+        return tuple(int(n) for n in re.findall(r"(\d+) blocks, computed (\d+)", lines[0])[0])
+
+    few = {"precision": {"relative": 0.0, "max_replicates": 512 * 3}}
+    more = {"precision": {"relative": 0.0, "max_replicates": 512 * 5}}
+    reused, drawn = says(**few)
+    assert reused == 0 and drawn > 0
+    assert says(**more) == (drawn, drawn * 5 // 3 - drawn)
+    assert says(**few) == (drawn, 0)
+    assert says(**few, estimators={**TABLE["estimators"], "ridge": [0.3, 0.9]}) == (0, drawn)
 
 
 def test_a_killed_run_resumes_to_the_same_bits(reference, tmp_path):

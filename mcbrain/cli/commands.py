@@ -192,6 +192,21 @@ def replay(
 
 
 @app.command()
+def merge(
+    folders: Annotated[list[Path], typer.Argument(help="Results folders of one study's shards.")],
+    out: Annotated[Path, typer.Option("--out", help="Folder of the merged results.")],
+) -> None:
+    """Put shards together: one result, as of a run that was never cut."""
+    from mcbrain.cli.progress import close_merge
+    from mcbrain.merging import merge as merge_folders
+
+    merged = merge_folders(folders, out)
+    close_merge(merged)
+    if merged.missing or merged.unmet:
+        raise typer.Exit(1)
+
+
+@app.command()
 def export(
     folder: Annotated[Path, typer.Argument(help="Results folder or Arrow file.")],
     form: Annotated[str, typer.Option("--format", help="parquet or csv.")] = "parquet",

@@ -9,15 +9,21 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from mcbrain.conduct import Tally
+from mcbrain.merging import Merged
 from mcbrain.runner import Outcome, Reporter
 from mcbrain.study import Study
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
-__all__ = ["TerminalReporter"]
+__all__ = ["TerminalReporter", "close_merge"]
 
 _LINE_SECONDS = 10.0
+_LISTED = 20  # missing problems named at most
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
 
 
 class TerminalReporter(Reporter):
@@ -31,17 +37,13 @@ class TerminalReporter(Reporter):
     def __init__(self, study: Study) -> None:
         self.study = study
         self.fancy = sys.stderr.isatty()
-        self._print(
+        _say(
             f"{study.name}: {study.n_points:,} points, {study.n_rows:,} outputs, seed {study.seed}"
         )
 
-    @staticmethod
-    def _print(text: str) -> None:
-        print(text, file=sys.stderr, flush=True)
-
     def note(self, text: str) -> None:
         """A sentence worth a line."""
-        self._print(text)
+        _say(text)
 
     @contextmanager
     def stage(self, name: str, problems: int) -> Iterator[Callable[[Tally], None]]:
@@ -58,30 +60,53 @@ class TerminalReporter(Reporter):
             now = time.monotonic()
             if now - last > _LINE_SECONDS:
                 last = now
-                self._print(f"{name}: {_summary(tally, problems, now - begun)}")
+                _say(f"{name}: {_summary(tally, problems, now - begun)}")
 
         yield line
 
     def close(self, outcome: Outcome) -> None:
         """The closing lines: what was reused, computed, and where the results are."""
-        self._print(
+        _say(
             f"reused {outcome.reused:,} blocks, computed {outcome.computed:,} "
             f"({outcome.replicates:,} replicates) in {outcome.seconds:.1f} s"
         )
         if outcome.stopped:
-            self._print("stopped at --max-time; run again to go on")
+            _say("stopped at --max-time; run again to go on")
         if outcome.shard is not None:
-            self._print(
+            _say(
                 f"shard {outcome.shard}: {outcome.owned:,} of {outcome.problems:,} problems are in "
                 f"{outcome.folder}; put the shards together with mcbrain merge DIR... --out DIR"
             )
             return
         if outcome.unmet:
-            self._print(
-                f"{outcome.unmet:,} of {outcome.rows:,} outputs are above their target standard "
-                "error (status mcse_not_met); raise max_replicates or lower the precision"
-            )
-        self._print(f"results: {outcome.folder / 'results.arrow'}")
+            _say(_unmet(outcome.unmet, outcome.rows))
+        _say(f"results: {outcome.folder / 'results.arrow'}")
+
+
+def close_merge(merged: Merged) -> None:
+    """The lines that say what was merged, and what is missing."""
+    for note in merged.notes:
+        _say(note)
+    whole = merged.problems - len(merged.missing)
+    _say(f"merged {merged.folders} folders: {whole:,} of {merged.problems:,} problems complete")
+    if merged.missing:
+        listed = "; ".join(merged.missing[:_LISTED])
+        more = len(merged.missing) - _LISTED
+        _say(f"missing: {listed}" + (f"; and {more:,} more" if more > 0 else ""))
+        _say(
+            f"merge again with the missing shards, or complete the results with "
+            f"mcbrain run {merged.folder / 'study.toml'} --out {merged.folder}"
+        )
+    elif merged.unmet:
+        _say(_unmet(merged.unmet, merged.rows))
+    _say(f"results: {merged.folder / 'results.arrow'}")
+
+
+def _unmet(unmet: int, rows: int) -> str:
+    return (
+        f"{unmet:,} of {rows:,} outputs are above their target standard error "
+        "(status mcse_not_met); raise max_replicates or lower the precision"
+    )
 
 
 def _bar() -> Progress:

@@ -144,6 +144,11 @@ class FactoredPlan:
         elif asked := self.task_statistics(users):
             yield Work(problem, asked, self._most(problem), self._judge_task(users, asked))
 
+    def describe(self, problem: Problem, users: Sequence[User]) -> str:
+        """A problem in words, its numbers included."""
+        numbers = ", ".join(f"{name} = {value}" for name, value in problem.parameters)
+        return f"{problem.kind} problem {numbers}"
+
     def task_statistics(self, where: Sequence[User]) -> tuple[TaskStatistic, ...]:
         """What is asked of a task problem by all who use it."""
         z = [

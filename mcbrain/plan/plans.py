@@ -36,6 +36,10 @@ class Plan(Protocol):
         """What there is to do for a problem."""
         ...
 
+    def describe(self, problem: Problem, users: Sequence[Any]) -> str:
+        """A problem in words."""
+        ...
+
 
 def open_plan(study: Study, engine: str, store: BlockStore) -> FactoredPlan | SampledPlan:
     """The plan of a study; penalties are resolved when asked for, from pilots in the store.

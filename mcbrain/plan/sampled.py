@@ -195,6 +195,10 @@ class SampledPlan:
         for point in users:
             yield self.work(point)
 
+    def describe(self, problem: Problem, users: Sequence[Point]) -> str:
+        """The points that a problem serves, in words."""
+        return " and ".join(f"point {point.index}" for point in users)
+
     def work(self, point: Point) -> Work:
         """The work behind a point."""
         problem = self.problem(point)

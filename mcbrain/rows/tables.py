@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from mcbrain.errors import InputError, did_you_mean
+from mcbrain.store.folder import ResultsFolder
 
 __all__ = ["export_results", "open_results", "print_results", "print_table", "select"]
 
@@ -53,6 +54,11 @@ def open_results(path: str | Path) -> pa.Table:
     """
     path = Path(path)
     file = path / "results.arrow" if path.is_dir() else path
+    if path.is_dir() and not file.exists() and (part := ResultsFolder(path).record().get("shard")):
+        raise InputError(
+            f"{path}: holds the blocks of shard {part}, which has no results of its own; "
+            "put the shards together with mcbrain merge DIR... --out DIR"
+        )
     if not file.exists():
         raise InputError(f"{file}: no such file; run a study first, or name a results folder")
     try:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -18,7 +17,7 @@ from mcbrain.rows.law import law_rows
 from mcbrain.rows.predictor import Predictor
 from mcbrain.rows.sampled import sampled_rows
 from mcbrain.store.blockstore import BlockStore
-from mcbrain.store.folder import ResultsFolder, metadata, write_text
+from mcbrain.store.folder import ResultsFolder, metadata
 from mcbrain.store.segments import write_table
 from mcbrain.study import Study
 
@@ -62,7 +61,7 @@ def write_results(
     rows = write_table(folder.results, counted(), RESULT_SCHEMA.with_metadata(about))
     write_table(folder.brain, brain_batches(study, store), BRAIN_SCHEMA.with_metadata(about))
     folder.keep_study(study)
-    write_text(folder.provenance_file, json.dumps(record, indent=1, sort_keys=True))
+    folder.keep_record(record)
     return rows, unmet
 
 

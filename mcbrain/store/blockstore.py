@@ -23,7 +23,7 @@ from mcbrain.store.segments import (
 )
 from mcbrain.store.stored import Group, StoredBlocks
 
-__all__ = ["BlockStore"]
+__all__ = ["BlockStore", "Name", "joined"]
 
 _FLUSH_SECONDS = 1.0
 # A segment this many times as large as all smaller ones together is left as it is.
@@ -94,13 +94,19 @@ class BlockStore:
     def of(self, problem: Problem) -> StoredBlocks:
         """The stored blocks of a problem, those not yet on disk included."""
         name = (problem.key, problem.seed)
-        groups: list[Group] = []
-        if name in self._places:
-            groups += by_statistics(pa.Table.from_batches(self._places[name], SCHEMA))
+        groups: list[Group] = list(by_statistics(self.rows(name)))
         fresh: dict[tuple[int, ...], list[BlockSums]] = {}
         for statistics, sums in self._fresh.get(name, []):
             fresh.setdefault(statistics, []).append(sums)
         return StoredBlocks([*groups, *fresh.items()])
+
+    def names(self) -> Iterable[Name]:
+        """Key and seed of every problem that has blocks on disk."""
+        return self._places.keys()
+
+    def rows(self, name: Name) -> pa.Table:
+        """The blocks of a problem on disk, as they are stored."""
+        return pa.Table.from_batches(self._places.get(name, []), SCHEMA)
 
     def series(self, problem: Problem, statistics: Sequence[int]) -> Series:
         """Blocks 0, 1, ... of a problem, as far as all of the statistics are there."""
@@ -147,7 +153,8 @@ class BlockStore:
             small.append(path)
         if len(small) > 1:
             places = _by_problem(itertools.chain(*(self._segments[path] for path in small)))
-            write_segment(self.folder, _in_order(places))
+            in_order = (part for name in sorted(places) for part in places[name])
+            write_segment(self.folder, joined(in_order))
             for path in small:
                 path.unlink(missing_ok=True)
             sync_folder(self.folder)
@@ -167,13 +174,15 @@ def _by_problem(batches: Iterable[pa.RecordBatch]) -> Places:
     return places
 
 
-def _in_order(places: Places) -> Iterator[pa.RecordBatch]:
-    """The rows of every problem side by side, in batches."""
+def joined(parts: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    """The same rows in the same order, in batches that are not small."""
     ready: list[pa.RecordBatch] = []
-    for name in sorted(places):
-        ready += places[name]
-        if sum(part.num_rows for part in ready) >= BATCH_ROWS:
+    rows = 0
+    for part in parts:
+        ready.append(part)
+        rows += part.num_rows
+        if rows >= BATCH_ROWS:
             yield from pa.Table.from_batches(ready).combine_chunks().to_batches()
-            ready.clear()
+            ready, rows = [], 0
     if ready:
         yield from pa.Table.from_batches(ready).combine_chunks().to_batches()

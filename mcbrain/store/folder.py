@@ -18,7 +18,7 @@ import tomli_w
 from filelock import FileLock, Timeout
 
 from mcbrain.errors import StoreError
-from mcbrain.study import Study
+from mcbrain.study import Study, load_study
 
 __all__ = ["ResultsFolder", "content_hash", "provenance"]
 
@@ -71,6 +71,45 @@ class ResultsFolder:
         except (OSError, ValueError) as error:
             raise StoreError(f"{self.study_file}: cannot be read ({error})") from None
         return str(table.get("name"))
+
+    def study(self) -> Study:
+        """The study whose blocks or results are here.
+
+        Raises
+        ------
+        InputError
+            Not a results folder.
+        """
+        if not self.study_file.is_file():
+            raise StoreError(f"{self.path}: no study.toml here; name a results folder")
+        return load_study(self.study_file)
+
+    def record(self) -> dict[str, Any]:
+        """Provenance of what is here; empty where there is none."""
+        try:
+            found = json.loads(self.provenance_file.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return {}
+        return found if isinstance(found, dict) else {}
+
+    def keep_record(self, record: dict[str, Any]) -> None:
+        """Write the provenance."""
+        write_text(self.provenance_file, json.dumps(record, indent=1, sort_keys=True))
+
+    @contextmanager
+    def still(self) -> Iterator[None]:
+        """Hold the lock of a folder that is read; one that may not be written needs none.
+
+        Raises
+        ------
+        StoreError
+            A run is writing here.
+        """
+        if not os.access(self.path, os.W_OK):
+            yield
+            return
+        with self.writing():
+            yield
 
     @contextmanager
     def writing(self) -> Iterator[None]:

@@ -249,19 +249,44 @@ def checksums(table: pa.Table) -> UInts:
     return total
 
 
+def sums_by_cell(table: pa.Table) -> UInts:
+    """One word for all sums of a block at a statistic; equal sums have equal words."""
+    columns = [flat(table, name)[0] for name in ("count", "mean", "m2", "better")]
+    sizes, _ = flat(table, "bin_sizes")
+    replicates = np.repeat(numbers(table, "replicates"), np.diff(flat(table, "statistics")[1]))
+    total = _mix(_as_words(replicates))
+    with np.errstate(over="ignore"):
+        for place, values in enumerate(columns):
+            total += _mix(_as_words(values) + np.uint64(place + 1))
+        if sizes.size:  # engines that integrate the quantiles out keep no histogram
+            bins = _mix(_as_words(flat(table, "bins")[0]))
+            counts = _as_words(flat(table, "bin_counts")[0])
+            running = np.cumsum(_mix(bins + counts), dtype=np.uint64)
+            running = np.concatenate([np.zeros(1, np.uint64), running])
+            ends = np.cumsum(sizes)
+            total += _mix(running[ends] - running[ends - sizes])
+    return total
+
+
 def _as_words(values: np.ndarray) -> UInts:
     if values.dtype == np.float64:
         return np.ascontiguousarray(values).view(np.uint64)
     return values.astype(np.int64 if values.dtype != np.uint64 else np.uint64).view(np.uint64)
 
 
+def statistics_names(table: pa.Table) -> UInts:
+    """A word for the list of statistics of each row."""
+    values, offsets = flat(table, "statistics")
+    with np.errstate(over="ignore"):
+        running = np.concatenate([np.zeros(1, np.uint64), np.cumsum(_mix(values), dtype=np.uint64)])
+        inside = running[offsets[1:]] - running[offsets[:-1]]
+        return np.asarray(_mix(inside) + np.diff(offsets).astype(np.uint64))
+
+
 def by_statistics(table: pa.Table) -> list[tuple[tuple[int, ...], pa.Table]]:
     """Split the rows of one problem by the list of their statistics."""
     values, offsets = flat(table, "statistics")
-    sizes = np.diff(offsets)
-    with np.errstate(over="ignore"):
-        running = np.concatenate([np.zeros(1, np.uint64), np.cumsum(_mix(values), dtype=np.uint64)])
-        name = _mix(running[offsets[1:]] - running[offsets[:-1]]) + sizes.astype(np.uint64)
+    name = statistics_names(table)
     groups = []
     for label in np.unique(name):
         rows = np.flatnonzero(name == label)

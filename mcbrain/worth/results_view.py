@@ -239,7 +239,7 @@ class Results:
                 f"{self.folder.path}: intervals need the block sums in blocks/, which are not "
                 "there; copy them with the results, or run the study again"
             )
-        return BlockStore(self.folder.blocks)
+        return BlockStore(self.folder.blocks, read_only=True)
 
     @cached_property
     def _plan(self) -> SampledPlan:
