@@ -14,7 +14,7 @@ from mcbrain.engines import choose
 from mcbrain.errors import InputError, MissingPilotError, StoreError
 from mcbrain.plan.plans import Plan, open_plan
 from mcbrain.plan.shards import parse_shard
-from mcbrain.rows.write import write_results
+from mcbrain.rows.write import Written, write_results
 from mcbrain.store.blockstore import BlockStore, Name
 from mcbrain.store.folder import ResultsFolder, provenance
 from mcbrain.store.segments import write_segment
@@ -33,8 +33,8 @@ class Merged:
     folder : Path
     folders : int
         How many were merged.
-    rows, unmet : int
-        Outputs, and those above their target standard error.
+    results : Written
+        What the results hold.
     problems : int
         Problems of the study.
     missing : list of str
@@ -45,8 +45,7 @@ class Merged:
 
     folder: Path
     folders: int = 0
-    rows: int = 0
-    unmet: int = 0
+    results: Written = field(default_factory=Written)
     problems: int = 0
     missing: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
@@ -92,7 +91,7 @@ def merge(folders: Iterable[str | Path], out: str | Path) -> Merged:
             _look_for_gaps(plan, store, merged)
         record: dict[str, Any] = provenance(study, engine, 0, started)
         record["merged"] = [str(source.path) for source in sources]
-        merged.rows, merged.unmet = write_results(target, study, plan, store, record)
+        merged.results = write_results(target, study, plan, store, record)
     if merged.missing:
         merged.notes += _absent(sources)
     return merged

@@ -194,7 +194,7 @@ def _recipe(problem: Problem, block: int, place: int) -> str:
             f"import numpy as np; n, d = {problem['n_task']}, {problem['input_dim']}",
             "stream = lambda role: np.random.Generator(np.random.SFC64(np.random.SeedSequence("
             f"{problem.seed}, spawn_key=({', '.join(map(str, problem.words))}, {block}, role))))",
-            f"{extra.get(law.name, '')}rng = stream(0); {role}".rstrip(),
+            f"{extra.get(law.name, '')}rng = stream(0); {role}".rstrip("; "),
             f"for _ in range({place + 1}): X = {draw}{scale}",
         ]
     )

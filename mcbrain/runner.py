@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import Executor
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from mcbrain.plan.plans import Plan, all_works, open_plan, pilots_of
 from mcbrain.plan.sampled import Work
 from mcbrain.plan.shards import Shard, owned, parse_shard
 from mcbrain.plan.subspaces import PILOT_BLOCKS
-from mcbrain.rows.write import write_results
+from mcbrain.rows.write import Written, write_results
 from mcbrain.store.blockstore import BlockStore
 from mcbrain.store.folder import ResultsFolder, provenance
 from mcbrain.study import Study, load_study
@@ -45,15 +45,13 @@ class Outcome:
     Attributes
     ----------
     folder : Path
-    rows : int
-        Rows of the results; 0 for a shard, which has none of its own.
+    results : Written
+        What the results hold; nothing for a shard, which has none of its own.
     reused, computed : int
         Blocks that were needed and there before, and blocks computed.
     replicates : int
         Replicates drawn in this run.
     seconds : float
-    unmet : int
-        Outputs whose standard error is above its target.
     stopped : bool
         Whether `max_time` ended the run early.
     shard : Shard, optional
@@ -63,16 +61,25 @@ class Outcome:
     """
 
     folder: Path
-    rows: int = 0
+    results: Written = field(default_factory=Written)
     reused: int = 0
     computed: int = 0
     replicates: int = 0
     seconds: float = 0.0
-    unmet: int = 0
     stopped: bool = False
     shard: Shard | None = None
     owned: int = 0
     problems: int = 0
+
+    @property
+    def rows(self) -> int:
+        """Rows of the results."""
+        return self.results.rows
+
+    @property
+    def unmet(self) -> int:
+        """Outputs whose standard error is above its target."""
+        return self.results.unmet
 
 
 def run(
@@ -146,7 +153,7 @@ def run(
                 folder.keep_study(study)
                 folder.keep_record(record)
             else:
-                outcome.rows, outcome.unmet = write_results(folder, study, plan, store, record)
+                outcome.results = write_results(folder, study, plan, store, record)
     outcome.seconds = time.time() - started
     return outcome
 

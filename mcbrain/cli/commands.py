@@ -97,7 +97,7 @@ def run(
     if outcome.shard is None:
         print_results(outcome.folder / "results.arrow", limit=24)
     reporter.close(outcome)
-    if outcome.unmet or (outcome.shard is not None and outcome.stopped):
+    if outcome.results.unmet or (outcome.shard is not None and outcome.stopped):
         raise typer.Exit(1)
 
 
@@ -119,11 +119,11 @@ def show(
     ] = None,
     where: Annotated[
         list[str] | None,
-        typer.Option(help="Condition such as estimator=befs or 'n_task>=100'; may be repeated."),
+        typer.Option(help="Such as estimator=befs, 'n_task>=100', or failed; may be repeated."),
     ] = None,
     limit: Annotated[int, typer.Option(min=1, help="Rows to print at most.")] = 100,
 ) -> None:
-    """Print results as a table."""
+    """Print results as a table; `--where failed` lists the replicates that failed, and why."""
     from mcbrain.rows.tables import print_results
 
     print_results(path, columns=columns, where=where or [], limit=limit)
@@ -202,7 +202,7 @@ def merge(
 
     merged = merge_folders(folders, out)
     close_merge(merged)
-    if merged.missing or merged.unmet:
+    if merged.missing or merged.results.unmet:
         raise typer.Exit(1)
 
 

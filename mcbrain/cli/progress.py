@@ -6,10 +6,13 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mcbrain.conduct import Tally
 from mcbrain.merging import Merged
+from mcbrain.rows.write import Written
 from mcbrain.runner import Outcome, Reporter
 from mcbrain.study import Study
 
@@ -78,9 +81,7 @@ class TerminalReporter(Reporter):
                 f"{outcome.folder}; put the shards together with mcbrain merge DIR... --out DIR"
             )
             return
-        if outcome.unmet:
-            _say(_unmet(outcome.unmet, outcome.rows))
-        _say(f"results: {outcome.folder / 'results.arrow'}")
+        _close(outcome.results, outcome.folder)
 
 
 def close_merge(merged: Merged) -> None:
@@ -97,16 +98,23 @@ def close_merge(merged: Merged) -> None:
             f"merge again with the missing shards, or complete the results with "
             f"mcbrain run {merged.folder / 'study.toml'} --out {merged.folder}"
         )
-    elif merged.unmet:
-        _say(_unmet(merged.unmet, merged.rows))
-    _say(f"results: {merged.folder / 'results.arrow'}")
+    # While some are missing, nobody knows how many are imprecise.
+    _close(replace(merged.results, unmet=0) if merged.missing else merged.results, merged.folder)
 
 
-def _unmet(unmet: int, rows: int) -> str:
-    return (
-        f"{unmet:,} of {rows:,} outputs are above their target standard error "
-        "(status mcse_not_met); raise max_replicates or lower the precision"
-    )
+def _close(results: Written, folder: Path) -> None:
+    """What must be known of the results, and where they are."""
+    if results.unmet:
+        _say(
+            f"{results.unmet:,} of {results.rows:,} outputs are above their target standard error "
+            "(status mcse_not_met); raise max_replicates or lower the precision"
+        )
+    if results.failed:
+        _say(
+            f"{results.failed:,} of {results.rows:,} outputs have failed replicates: "
+            f"mcbrain show {folder} --where failed"
+        )
+    _say(f"results: {folder / 'results.arrow'}")
 
 
 def _bar() -> Progress:

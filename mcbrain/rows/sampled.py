@@ -18,7 +18,7 @@ from mcbrain.store.blockstore import BlockStore
 from mcbrain.store.stored import StoredBlocks
 from mcbrain.study import Point
 
-__all__ = ["quantile", "sampled_rows"]
+__all__ = ["quantile", "sampled_rows", "shown_penalty", "stops"]
 
 _LOG_BIN = math.log(1.01)
 
@@ -57,7 +57,7 @@ def _point_rows(
     pairs = [(c, s) for c in study.choices for s in study.shifts]
     settings = _settings(plan, point)
     for (choice, shift), query, row in zip(pairs, asked, settings, strict=True):
-        row["penalty"] = _shown_penalty(query)
+        row["penalty"] = shown_penalty(query)
         row |= _UNDEFINED if query is None else found[query]
         law = Prediction() if query is None else predictor.predict(point, choice, shift, query.row)
         row |= {
@@ -98,7 +98,8 @@ _UNDEFINED: dict[str, Any] = {
 _MISSING = {**_UNDEFINED, "status": "mcse_not_met", "prediction": "none"}
 
 
-def _shown_penalty(query: Query | None) -> float | None:
+def shown_penalty(query: Query | None) -> float | None:
+    """The penalty of an output; None where it differs by replicate or has no meaning."""
     if query is None or query.row.estimator.name == "projection" or math.isnan(query.row.penalty):
         return None
     return query.row.penalty
@@ -110,29 +111,29 @@ def _measured(
     """The simulated columns of each query of a point, from the prefix where it stopped."""
     queries: tuple[Any, ...] = work.queries
     stored = store.of(work.problem)
-    stops = _stops(work, stored)
+    ends = stops(work, stored)
     ids = [q.id for q in queries]
-    histograms = stored.histograms(ids, [stops[q] for q in queries])
+    histograms = stored.histograms(ids, [ends[q] for q in queries])
     rows: dict[Query, dict[str, Any]] = {}
     for query, histogram in zip(queries, histograms, strict=True):
         base = Query(query.baseline, query.shift, query.baseline) if query.baseline else query
-        series = stored.series([query.id, base.id]).head(stops[query])
+        series = stored.series([query.id, base.id]).head(ends[query])
         rows[query] = _columns(plan, point, query, series, histogram)
     return rows
 
 
-def _stops(work: Work, stored: StoredBlocks) -> dict[Any, int]:
+def stops(work: Work, stored: StoredBlocks) -> dict[Any, int]:
     """Number of blocks behind each query: the first look at which it was precise enough."""
-    stops: dict[Any, int] = {}
+    found: dict[Any, int] = {}
     sizes = looks(work.max_blocks)
     for query in work.queries:
         series = stored.series([query.id])
-        stops[query] = min(series.n_blocks, sizes[-1])
+        found[query] = min(series.n_blocks, sizes[-1])
         for size in sizes[:-1]:
             if size <= series.n_blocks and bool(work.done(series.head(size), (query,))[0]):
-                stops[query] = size
+                found[query] = size
                 break
-    return stops
+    return found
 
 
 def _columns(

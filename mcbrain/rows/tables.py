@@ -76,7 +76,7 @@ def select(table: pa.Table, where: list[str]) -> pa.Table:
     ----------
     table : pyarrow.Table
     where : list of str
-        NAME=VALUE, or another of != < <= > >=; `failed` alone keeps rows with failed replicates.
+        NAME=VALUE, or another of != < <= > >=; `failed` alone keeps outputs with failed replicates.
 
     Raises
     ------
@@ -120,13 +120,24 @@ def print_results(
         Names separated by commas, or "all"; default the most telling ones, and every model field
         that varies.
     where : list of str, optional
-        Conditions, see `select`.
+        Conditions, see `select`; of a folder, `failed` lists its failed replicates instead.
     limit : int
         Rows at most.
     """
-    table = open_results(path)
+    conditions = list(where or [])
+    listing = "failed" in conditions and Path(path).is_dir()
+    if listing:
+        from mcbrain.rows.failures import failures
+
+        conditions = [condition for condition in conditions if condition != "failed"]
+        table = failures(path)
+    else:
+        table = open_results(path)
     names = _columns(table, columns)
-    table = select(table, where or [])
+    table = select(table, conditions)
+    if listing and not table.num_rows:
+        print("no replicate failed")
+        return
     print_table(table, names, limit)
 
 
@@ -208,7 +219,7 @@ def _columns(table: pa.Table, columns: str | None) -> list[str]:
         for name in names:
             _known(name, table)
         return names
-    if "estimator" not in table.schema.names:
+    if "mean" not in table.schema.names or "estimator" not in table.schema.names:
         return list(table.schema.names)
     end = table.schema.names.index("n_task")
     fields = [n for n in table.schema.names[1:end] if len(pc.unique(table[n])) > 1]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
@@ -21,7 +22,16 @@ from mcbrain.store.folder import ResultsFolder, metadata
 from mcbrain.store.segments import write_table
 from mcbrain.study import Study
 
-__all__ = ["write_results"]
+__all__ = ["Written", "write_results"]
+
+
+@dataclass
+class Written:
+    """Outputs written, those above their target standard error, those with failed replicates."""
+
+    rows: int = 0
+    unmet: int = 0
+    failed: int = 0
 
 
 def write_results(
@@ -30,7 +40,7 @@ def write_results(
     plan: FactoredPlan | SampledPlan | None,
     store: BlockStore,
     record: dict[str, Any],
-) -> tuple[int, int]:
+) -> Written:
     """Write results, brain moments, study and provenance, each whole or not at all.
 
     Parameters
@@ -45,24 +55,23 @@ def write_results(
 
     Returns
     -------
-    rows, unmet : int
-        Outputs, and those above their target standard error.
+    Written
     """
-    unmet = 0
+    done = Written()
 
     def counted() -> Iterator[pa.RecordBatch]:
-        nonlocal unmet
         for batch in _rows(study, plan, store):
             status = batch.column("status").cast(pa.string())
-            unmet += pc.sum(pc.equal(status, "mcse_not_met")).as_py() or 0
+            done.unmet += pc.sum(pc.equal(status, "mcse_not_met")).as_py() or 0
+            done.failed += pc.sum(pc.greater(batch.column("failed"), 0)).as_py() or 0
             yield batch
 
     about = metadata(record)
-    rows = write_table(folder.results, counted(), RESULT_SCHEMA.with_metadata(about))
+    done.rows = write_table(folder.results, counted(), RESULT_SCHEMA.with_metadata(about))
     write_table(folder.brain, brain_batches(study, store), BRAIN_SCHEMA.with_metadata(about))
     folder.keep_study(study)
     folder.keep_record(record)
-    return rows, unmet
+    return done
 
 
 def _rows(
