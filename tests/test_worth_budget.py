@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 import mcbrain as mb
-from mcbrain.worth.budget import allocate, exposed_latents, regime_map
+from mcbrain.worth.budget import allocate, exposed_latents
+from mcbrain.worth.regimes import regime_map
 from mcbrain.worth.surface import Surface
 
 MODEL = mb.Model(

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from mcbrain.errors import InputError
 from mcbrain.report.curves import law_of, line_key
 from mcbrain.report.style import COLOURS, errorbars, figure, label_panels
-from mcbrain.worth.budget import RegimeMap, regime_map
+from mcbrain.worth.regimes import RegimeMap, regime_map
 from mcbrain.worth.results_view import Results
 from mcbrain.worth.surface import Surface
 

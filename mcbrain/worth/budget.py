@@ -11,14 +11,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from mcbrain.errors import InputError
 from mcbrain.model import Model
 from mcbrain.worth.surface import Surface
 from mcbrain.worth.value import value
 
-__all__ = ["Allocation", "RegimeMap", "Schedule", "allocate", "exposed_latents", "regime_map"]
+__all__ = ["Allocation", "Schedule", "allocate", "exposed_latents"]
 
 Array = NDArray[np.float64]
 
@@ -26,7 +26,6 @@ Array = NDArray[np.float64]
 Schedule = Callable[[Array], Array]
 
 _SCAN = 600
-_COARSE = 200
 _HIGHEST_PRICE = 1e9
 
 
@@ -170,7 +169,7 @@ class _Market:
             most = (self.budget - (self.surface.r + 2) * self.cost_task) / fee
             if most < self.surface.r:
                 break
-            scan = np.unique(np.round(_grid(self.surface.r, most, _SCAN)))
+            scan = np.unique(np.round(np.geomspace(self.surface.r, most, _SCAN)))
             risk = self._risk(scan, np.asarray(float(repeats)), cost_brain)
             best = int(np.argmin(risk))
             if not refine:
@@ -234,122 +233,3 @@ def exposed_latents(model: Model, latents_per_session: int, samples_per_session:
         return np.asarray(m + (1.0 - m) * (1.0 - carried[exposed]))
 
     return schedule
-
-
-@dataclass(frozen=True)
-class RegimeMap:
-    """The best split over a plane of prices and of one other quantity; arrays (y, x).
-
-    Attributes
-    ----------
-    price : ndarray, shape (x,)
-        cost_brain / cost_task.
-    axis : str
-        What y is: "budget", "misalignment", "neural_noise" or "task_noise".
-    y : ndarray, shape (y,)
-    n_brain, n_task : ndarray
-        Best split, as real numbers; n_brain = 0 is the corner.
-    share : ndarray
-        Share of the budget that goes to brain data.
-    gain : ndarray
-        Risk of tuned ridge on the whole budget over the risk of the best split, >= 1.
-    """
-
-    price: Array
-    axis: str
-    y: Array
-    n_brain: Array
-    n_task: Array
-    share: Array
-    gain: Array
-
-
-def regime_map(
-    model: Model,
-    price: ArrayLike,
-    axis: str,
-    y: ArrayLike,
-    *,
-    budget: float = 10_000.0,
-    splits: int = 48,
-) -> RegimeMap:
-    """Where brain data is worth collecting, over price ratio and one other quantity.
-
-    Parameters
-    ----------
-    model : Model
-    price : array_like, shape (x,)
-        cost_brain / cost_task > 0.
-    axis : str
-        "budget" (in task samples), "misalignment", "neural_noise" or "task_noise".
-    y : array_like, shape (y,)
-    budget : float
-        In task samples, where it is not the axis.
-    splits : int
-        Numbers of brain samples that are compared in each cell, geometric between the rank and what
-        the budget buys.
-
-    Raises
-    ------
-    InputError
-        Values that are not positive, or another axis.
-    """
-    axes = ("budget", "misalignment", "neural_noise", "task_noise")
-    if axis not in axes:
-        raise InputError(f"axis = {axis!r}: allowed: {', '.join(axes)}")
-    c, rows = np.asarray(price, dtype=float), np.asarray(y, dtype=float)
-    low = 0.0 if axis == "misalignment" else 1e-300
-    if np.any(c <= 0) or np.any(rows < low) or budget <= 0:
-        raise InputError(f"price, {axis} and budget: numbers > 0 are allowed")
-    surface = Surface(model)
-    money = rows if axis == "budget" else np.full(rows.shape, float(budget))
-    noise = rows if axis == "task_noise" else np.full(rows.shape, surface.sigma)
-    corner = surface.ridge(money, noise)[:, None]
-    missed = _missed_by_count(surface, axis, rows, money.max() / c.min())
-    cells: list[tuple[Array, Array]] = []
-    for i in range(rows.size):  # a row at a time, so that memory stays small
-        most = np.maximum((money[i] - surface.r - 2.0) / c, surface.r * (1 + 1e-9))
-        n_brain = _grid(surface.r, most, splits)  # (splits, x)
-        n_task = money[i] - c * n_brain
-        m_bar = np.interp(np.log(n_brain), missed[0], missed[1][min(i, len(missed[1]) - 1)])
-        risk = surface.befs(n_task, m_bar, noise[i])
-        best = np.argmin(risk, axis=0)[None, :]
-        cells.append(
-            (np.take_along_axis(risk, best, 0)[0], np.take_along_axis(n_brain, best, 0)[0])
-        )
-    risk, n_brain = np.array([x for x, _ in cells]), np.array([n for _, n in cells])
-    worth = risk < corner
-    n_brain = np.where(worth, n_brain, 0.0)
-    spent = n_brain * c
-    return RegimeMap(
-        price=c,
-        axis=axis,
-        y=rows,
-        n_brain=n_brain,
-        n_task=money[:, None] - spent,
-        share=spent / money[:, None],
-        gain=np.where(worth, corner / np.where(worth, risk, 1.0), 1.0),
-    )
-
-
-def _missed_by_count(
-    surface: Surface, axis: str, rows: Array, largest: float
-) -> tuple[Array, Array]:
-    """log n_brain and m_bar, (rows or 1, points): a table that the cells interpolate."""
-    size = _COARSE if axis == "neural_noise" else _SCAN  # a law of its own for every row
-    n = np.geomspace(surface.r, max(largest, 2.0 * surface.r), size)
-    column = rows[:, None]
-    if axis == "misalignment":
-        return np.log(n), surface.m_bar(n, misalignment=column)
-    if axis == "neural_noise":
-        return np.log(n), surface.m_bar(
-            np.broadcast_to(n, (rows.size, n.size)), neural_noise=column
-        )
-    return np.log(n), surface.m_bar(n)[None, :]
-
-
-def _grid(low: float, high: ArrayLike, size: int) -> Array:
-    """Geometric from low to high, (size, ...)."""
-    top = np.asarray(high, dtype=float)
-    share = np.linspace(0.0, 1.0, size).reshape(-1, *([1] * top.ndim))
-    return np.asarray(low * (top / low) ** share)
