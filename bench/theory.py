@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 
 import mcbrain as mb
-from bench.jobs import grid
 from bench.measure import Rate, Work
 from bench.sizes import LAW_GRID
 from mcbrain.theory.marchenko_pastur import asymptotic_task_moments
@@ -29,7 +28,7 @@ class TaskLaws(Rate):
         }
         n_task, n_penalties, _ = LAW_GRID
         samples = np.linspace(50, 5000, n_task).astype(int)[:, None]
-        penalties = grid(n_penalties)
+        penalties = np.geomspace(1e-3, 10.0, n_penalties)
 
         def work() -> float:
             laws[law](samples, 5, 200, penalties)
