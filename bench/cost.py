@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 import mcbrain as mb
+from bench.compat import task_problem, task_statistics
 from bench.jobs import SEED, design_of, grid, model_of, population_of
 from bench.sizes import REPLICATES, TARGET, Cell
 from mcbrain.engines import task
-from mcbrain.plan.task_stage import task_problem, task_statistics
 
 __all__ = ["Cost", "disagreement", "engine_cost", "peer_cost"]
 

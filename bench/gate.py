@@ -18,6 +18,7 @@ import io
 import json
 import math
 import os
+import shutil
 import statistics
 import subprocess
 import sys
@@ -198,7 +199,7 @@ class Gate:
         """New processes of both commits, on this checkout's benchmarks."""
         with ExitStack() as stack:
             suites = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-")))
-            (suites / "bench").symlink_to(Path(__file__).parent)
+            shutil.copytree(Path(__file__).parent, suites / "bench")
             sides = []
             for tree in self.trees:
                 sides.append(Side(tree, tree.with_name("cache"), suites))

@@ -6,7 +6,6 @@ import importlib
 import json
 import sys
 import time
-import traceback
 from typing import Any
 
 from bench.measure import Rate
@@ -43,7 +42,6 @@ def main() -> None:
             one = suite(asked["suite"], asked["params"], ready)
             answer: dict[str, Any] = {"seconds_per_unit": measure(one, asked["seconds"])}
         except Exception as error:  # whatever it is, the other side of the pipe reports it
-            traceback.print_exc()
             answer = {"error": f"{type(error).__name__}: {error}"}
         print(json.dumps(answer), file=answers, flush=True)
     for one in ready.values():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from bench.compat import brain_parameters, brain_statistics, task_problem, task_statistics
 from bench.measure import Work
 from bench.peers.problem import Design, Population
 from bench.sizes import BLOCKS, Cell
@@ -12,8 +13,6 @@ from mcbrain.engines import simulate
 from mcbrain.estimators import parse_estimator
 from mcbrain.geometry import Geometry
 from mcbrain.model import Model
-from mcbrain.plan.moments import brain_parameters, brain_statistics
-from mcbrain.plan.task_stage import task_problem, task_statistics
 from mcbrain.shifts import parse_shift
 
 __all__ = [

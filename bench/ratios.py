@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 from threadpoolctl import threadpool_limits
 
+from bench.compat import open_stream
 from bench.cost import disagreement, engine_cost, peer_cost
 from bench.jobs import design_of, population_of, replicates, sampled_job
 from bench.measure import Samples, paired_ratio, rate_of, samples
@@ -31,7 +32,6 @@ from bench.sizes import (
     Cell,
 )
 from mcbrain.blocks import Job
-from mcbrain.kernels.seeds import open_stream
 from mcbrain.kernels.streams import fill_normal
 from mcbrain.workers import available_cores, open_workers
 

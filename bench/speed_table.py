@@ -14,13 +14,13 @@ from typing import Any
 import numpy as np
 from threadpoolctl import threadpool_limits
 
+from bench.compat import open_stream
 from bench.cost import disagreement, engine_cost, peer_cost
 from bench.jobs import brain_job, grid, task_job
 from bench.peers import naive
 from bench.sizes import BRAIN, GRID, GRID_SAMPLE, PANEL_BEFS, PANEL_TASK, TASK_DIMENSIONS, Cell
 from mcbrain.blocks import Job, Problem
 from mcbrain.engines import simulate, warm_up
-from mcbrain.kernels.seeds import open_stream
 from mcbrain.kernels.spectrum import task_block
 from mcbrain.runner import run
 from mcbrain.study import study_from_table

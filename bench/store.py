@@ -9,10 +9,10 @@ import numpy as np
 import pyarrow as pa
 
 import mcbrain as mb
+from bench.compat import BlockStore
 from bench.measure import Rate, Work
 from bench.sizes import RESULT_ROWS, STORED
 from mcbrain.blocks import BlockSums, Problem
-from mcbrain.store.blockstore import BlockStore
 
 
 class _Folder(Rate):

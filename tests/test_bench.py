@@ -114,3 +114,13 @@ def test_the_peers_agree_on_one_data_set_under_a_shift(bench):
         np.random.default_rng(3), population, design._replace(test_points=100_000)
     )
     np.testing.assert_allclose(sampled, found[0], rtol=0.05)
+
+
+def test_a_name_that_moved_is_found_where_it_is(bench):
+    from bench import compat
+    from mcbrain.store.blockstore import BlockStore
+
+    assert compat.BlockStore is BlockStore
+    assert compat.moved("InputError", "nowhere", "model.no", "errors").__name__ == "InputError"
+    with pytest.raises(ImportError, match="no_such_name is in none of errors, nowhere"):
+        compat.moved("no_such_name", "errors", "nowhere")
