@@ -79,6 +79,27 @@ def test_compacting_leaves_one_segment_with_everything(tmp_path):
     assert BlockStore(tmp_path).series(PROBLEM, IDS).n_blocks == 11
 
 
+def test_compacting_leaves_a_large_segment_as_it_is_and_few_small_ones(tmp_path):
+    filled(tmp_path, range(3000))
+    (large,) = tmp_path.glob("*.arrow")
+    for i in range(3000, 3012):
+        store = filled(tmp_path, [i])
+    assert len(list(tmp_path.glob("*.arrow"))) == 13
+    store.compact()
+    assert large.exists() and len(list(tmp_path.glob("*.arrow"))) == 2
+    assert store.series(PROBLEM, IDS).n_blocks == BlockStore(tmp_path).series(PROBLEM, IDS).n_blocks
+    assert BlockStore(tmp_path).series(PROBLEM, IDS).n_blocks == 3012
+
+
+def test_reading_alone_changes_nothing_on_disk(tmp_path):
+    filled(tmp_path)
+    path = next(tmp_path.glob("*.arrow"))
+    path.write_bytes(path.read_bytes()[:-100])
+    store = BlockStore(tmp_path, read_only=True)
+    assert len(store.notes) == 1 and "left out" in store.notes[0]
+    assert [p.name for p in tmp_path.iterdir()] == [path.name]
+
+
 @pytest.mark.parametrize("seed", range(12))
 def test_a_flipped_bit_is_seen_set_aside_and_only_its_block_is_lost(tmp_path, seed):
     filled(tmp_path)

@@ -146,11 +146,9 @@ class BlockStore:
     def compact(self) -> None:
         """Few segments in place of many; readers see either all of the old or the new one too."""
         self.reload()
-        small: list[Path] = []
-        for path in sorted(self._segments, key=_size):
-            if small and _size(path) > _LARGE * sum(map(_size, small)):
-                break
-            small.append(path)
+        small = sorted(self._segments, key=_size)
+        while small and _size(small[-1]) > _LARGE * sum(map(_size, small[:-1])):
+            small.pop()
         if len(small) > 1:
             places = _by_problem(itertools.chain(*(self._segments[path] for path in small)))
             in_order = (part for name in sorted(places) for part in places[name])

@@ -148,6 +148,7 @@ def to_table(records: Iterable[tuple[Problem, tuple[int, ...], BlockSums]]) -> p
     """Blocks as rows, those of a problem side by side."""
     records = sorted(records, key=lambda r: (r[0].key, r[0].seed, r[2].index))
     sums = [s for _, _, s in records]
+    names = {q: np.array(q, np.uint64) for q in {q for _, q, _ in records}}
     columns: dict[str, list[object]] = {
         "key": [p.key for p, _, _ in records],
         "seed": [p.seed for p, _, _ in records],
@@ -156,11 +157,9 @@ def to_table(records: Iterable[tuple[Problem, tuple[int, ...], BlockSums]]) -> p
         "seconds": [s.seconds for s in sums],
     }
     arrays = {name: pa.array(values, SCHEMA.field(name).type) for name, values in columns.items()}
-    arrays["statistics"] = _list_array(
-        "statistics", [np.array(q, np.uint64) for _, q, _ in records]
-    )
+    arrays["statistics"] = _list_array("statistics", [names[q] for _, q, _ in records])
     for name in _LISTS[1:]:
-        arrays[name] = _list_array(name, [np.ravel(getattr(s, name)) for s in sums])
+        arrays[name] = _list_array(name, [getattr(s, name) for s in sums])
     table = pa.table({name: arrays[name] for name in SCHEMA.names[:-1]})
     return table.append_column("checksum", pa.array(checksums(table))).cast(SCHEMA)
 
@@ -169,7 +168,7 @@ def _list_array(name: str, parts: list[np.ndarray]) -> pa.ListArray:
     kind = SCHEMA.field(name).type.value_type
     offsets = np.zeros(len(parts) + 1, np.int32)
     np.cumsum([p.size for p in parts], out=offsets[1:])
-    values = np.concatenate(parts).astype(kind.to_pandas_dtype())
+    values = np.concatenate(parts).ravel().astype(kind.to_pandas_dtype())
     return pa.ListArray.from_arrays(pa.array(offsets), pa.array(values, kind))
 
 
