@@ -336,6 +336,29 @@ def test_results_open_in_polars_and_pandas_with_every_column(reference):
     assert b"mcbrain.provenance" in table.schema.metadata
 
 
+def test_results_open_by_the_lines_of_the_readme(reference, tmp_path, monkeypatch, repository):
+    pytest.importorskip("duckdb")
+    text = (repository / "README.md").read_text()
+    lines = re.search(r"<!-- opening results -->\n```python\n(.*?)```", text, re.DOTALL)[1]
+    (tmp_path / "results").mkdir()
+    (tmp_path / "results" / "my-study").symlink_to(reference)
+    monkeypatch.chdir(tmp_path)
+    found: dict = {}
+    exec(lines, found)
+    table = open_results(reference)
+    assert found["rows"].equals(table) and len(found["frame"]) == table.num_rows
+    means: dict = {}
+    for row in table.to_pylist():
+        if row["mean"] is not None:
+            key = row["point"], row["shift"]
+            means.setdefault(key, []).append((row["mean"], row["estimator"]))
+    best = found["best"].fetchall()
+    assert len(best) == len(means)
+    for point, shift, estimator in best:
+        lowest, _ = min(means[point, shift])
+        assert (lowest, estimator) in means[point, shift]
+
+
 def test_quantiles_are_those_of_the_replicates(tmp_path):
     """Against the replicates themselves, redrawn; the histogram is good to one per cent."""
 
