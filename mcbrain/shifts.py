@@ -49,12 +49,13 @@ class Shift:
     def label(self) -> str:
         """The shift in text, as tables and commands write it: `brain-insensitive:4`."""
         number = [] if math.isnan(self.value) else [_spell(self.kind, self.value)]
-        return ":".join([self.kind, *number, *([self.along] if self.along else [])])
+        along = Path(self.along).name if self.kind == "custom" else self.along
+        return ":".join([self.kind, *number, *([along] if along else [])])
 
     @property
     def content(self) -> str:
-        """What defines the shift, for hashing: the label, and the matrix itself for `custom`."""
-        return f"{self.label}#{self.digest}" if self.digest else self.label
+        """What defines the shift, for hashing: the label, or for `custom` the matrix itself."""
+        return f"{self.kind}#{self.digest}" if self.digest else self.label
 
     def objection(self, model: Model) -> str | None:
         """Why this shift does not apply to a model, as a sentence, or None."""

@@ -349,7 +349,6 @@ def _samples(key: str, value: Any, low: int) -> tuple[int, ...]:
 
 def _resolved(study: Study, table: Mapping[str, Any]) -> dict[str, Any]:
     """The study's tables with every default written out."""
-    shifts = table.get("shifts", {"id": {}})
     return {
         "name": study.name,
         "seed": study.seed,
@@ -357,10 +356,19 @@ def _resolved(study: Study, table: Mapping[str, Any]) -> dict[str, Any]:
         "design": {"n_task": list(study.n_task), "n_brain": list(study.n_brain)},
         "encoding": _without_none(study.encoding),
         "estimators": {**table["estimators"], "penalty_scale": study.penalty_scale},
-        "shifts": list(shifts) if isinstance(shifts, (list, tuple)) else dict(shifts),
+        "shifts": _resolved_shifts(study, table.get("shifts", {"id": {}})),
         "precision": _without_none(study.precision),
         "engine": {"kind": study.engine, "law": study.law},
     }
+
+
+def _resolved_shifts(study: Study, shifts: Any) -> Any:
+    """The shifts as they were written, files of `custom` ones found from anywhere."""
+    files = [str(Path(s.along).resolve()) for s in study.shifts if s.kind == "custom"]
+    if isinstance(shifts, (list, tuple)):
+        rest = iter(files)
+        return [f"custom:{next(rest)}" if str(s).startswith("custom:") else s for s in shifts]
+    return dict(shifts) | ({"custom": {"file": files}} if files else {})
 
 
 def _without_none(section: msgspec.Struct) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from mcbrain.errors import InputError, StoreError
 from mcbrain.merging import merge
 from mcbrain.plan.plans import open_plan
 from mcbrain.plan.shards import Shard, _cost, owned, parse_shard, slurm_shard
+from mcbrain.replay import replay
 from mcbrain.rows.tables import open_results
 from mcbrain.runner import run
 from mcbrain.store.blockstore import BlockStore
@@ -157,6 +158,26 @@ def test_merged_shards_are_the_whole_run_bit_by_bit(tmp_path, kind):
     assert same(tmp_path / "merged", tmp_path / "whole")
     again = run(table, tmp_path / "merged")
     assert (again.computed, again.reused > 0) == (0, True)
+
+
+def test_shards_find_the_matrix_of_a_custom_shift_from_anywhere(tmp_path, monkeypatch):
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    np.save("moment.npy", np.diag(np.arange(1.0, 13.0)))
+    table = {**TABLE, "design": {"n_task": [40], "n_brain": [0, 60]}}
+    whole = study_from_table(
+        {**table, "shifts": {"custom": {"file": "moment.npy"}}}, tmp_path / "here"
+    )
+    run(whole, tmp_path / "whole")
+    monkeypatch.chdir(tmp_path)
+    again = study_from_table({**table, "shifts": ["custom:here/moment.npy"]})
+    assert run(again, tmp_path / "whole").computed == 0
+    for number in (1, 2):
+        run(whole, tmp_path / f"s{number}", shard=f"{number}/2")
+    assert not merge([tmp_path / "s1", tmp_path / "s2"], tmp_path / "m").missing
+    assert same(tmp_path / "m", tmp_path / "whole")
+    assert set(tables(tmp_path / "m")[0]["shift"].to_pylist()) == {"custom:moment.npy"}
+    assert replay(tmp_path / "m", 1, 5).rows
 
 
 def test_an_incomplete_merge_says_what_is_missing_and_a_run_completes_it(cut, tmp_path):
