@@ -94,11 +94,11 @@ class BlockStore:
     def of(self, problem: Problem) -> StoredBlocks:
         """The stored blocks of a problem, those not yet on disk included."""
         name = (problem.key, problem.seed)
-        groups: list[Group] = list(by_statistics(self.rows(name)))
+        groups = [Group(statistics, rows) for statistics, rows in by_statistics(self.rows(name))]
         fresh: dict[tuple[int, ...], list[BlockSums]] = {}
         for statistics, sums in self._fresh.get(name, []):
             fresh.setdefault(statistics, []).append(sums)
-        return StoredBlocks([*groups, *fresh.items()])
+        return StoredBlocks([*groups, *(Group(ids, sums) for ids, sums in fresh.items())])
 
     def names(self) -> Iterable[Name]:
         """Key and seed of every problem that has blocks on disk."""

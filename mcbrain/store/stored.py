@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 
@@ -13,9 +14,52 @@ from mcbrain.store.segments import flat, numbers
 
 __all__ = ["Group", "StoredBlocks"]
 
-# Blocks that hold the same statistics, from disk (a table) or not yet on disk (a list).
-Content: TypeAlias = Any
-Group: TypeAlias = tuple[tuple[int, ...], Content]
+
+class Group:
+    """Blocks that hold the same statistics, each column decoded once.
+
+    Parameters
+    ----------
+    statistics : tuple of int
+    content : pyarrow.Table or list of BlockSums
+        From disk, or not yet on disk.
+    """
+
+    def __init__(self, statistics: tuple[int, ...], content: Any) -> None:
+        self.statistics = statistics
+        self.content = content
+        self._columns: dict[str, np.ndarray] = {}
+
+    @cached_property
+    def place(self) -> dict[int, int]:
+        """Column of each statistic."""
+        return {s: j for j, s in enumerate(self.statistics)}
+
+    @property
+    def index(self) -> np.ndarray:
+        """Number of each block."""
+        return self.scalars("index")
+
+    def scalars(self, name: str) -> np.ndarray:
+        """A column of one number a block."""
+        return self._once(name, lambda: numbers(self.content, name))
+
+    def values(self, name: str) -> np.ndarray:
+        """Values of a list column, block after block."""
+        return self._once(name, lambda: flat(self.content, name)[0])
+
+    def matrix(self, name: str) -> np.ndarray:
+        """A column of one number a statistic, shape (blocks, statistics)."""
+        return self.values(name).reshape(-1, len(self.statistics))
+
+    def _once(self, name: str, decode: Callable[[], np.ndarray]) -> np.ndarray:
+        if name not in self._columns:
+            if isinstance(self.content, list):
+                parts = [np.ravel(getattr(s, name)) for s in self.content]
+                self._columns[name] = np.concatenate(parts)
+            else:
+                self._columns[name] = decode()
+        return self._columns[name]
 
 
 @dataclass(frozen=True)
@@ -33,26 +77,23 @@ class StoredBlocks:
             Statistic ids; rows of the arrays follow their order.
         """
         size = max(
-            (int(_indices(c).max()) + 1 for _, c in self.groups if len(_indices(c))), default=0
+            (int(group.index.max()) + 1 for group in self.groups if group.index.size), default=0
         )
         n = len(statistics)
         there = np.zeros((n, size), bool)
         arrays = {name: np.zeros((n, size)) for name in ("count", "mean", "m2", "better")}
         replicates, seconds = np.zeros(size, np.int64), np.zeros(size)
-        for group, content in self.groups:
-            index = _indices(content)
-            place = {s: j for j, s in enumerate(group)}
-            rows = [i for i, s in enumerate(statistics) if s in place]
+        for group in self.groups:
+            rows = [i for i, s in enumerate(statistics) if s in group.place]
             if not rows:
                 continue
-            columns = [place[statistics[i]] for i in rows]
-            there[np.array(rows)[:, None], index] = True
+            columns = [group.place[statistics[i]] for i in rows]
+            at = (np.array(rows)[:, None], group.index)
+            there[at] = True
             for name, array in arrays.items():
-                array[np.array(rows)[:, None], index] = _matrix(content, name, len(group))[
-                    :, columns
-                ].T
-            replicates[index] = _scalars(content, "replicates")
-            seconds[index] = _scalars(content, "seconds")
+                array[at] = group.matrix(name)[:, columns].T
+            replicates[group.index] = group.scalars("replicates")
+            seconds[group.index] = group.scalars("seconds")
         complete = np.all(there, axis=0) if n else np.zeros(size, bool)
         n_blocks = size if complete.all() else int(np.argmin(complete))
         return Series(replicates=replicates, seconds=seconds, **arrays).head(n_blocks)
@@ -60,10 +101,9 @@ class StoredBlocks:
     def missing(self, statistics: Sequence[int], n_blocks: int) -> dict[int, tuple[int, ...]]:
         """Blocks below n_blocks that lack some of the statistics, and which they lack."""
         lacking = {s: np.ones(n_blocks, bool) for s in statistics}
-        for group, content in self.groups:
-            index = _indices(content)
-            index = index[index < n_blocks]
-            for s in group:
+        for group in self.groups:
+            index = group.index[group.index < n_blocks]
+            for s in group.statistics:
                 if s in lacking:
                     lacking[s][index] = False
         absent: dict[int, tuple[int, ...]] = {}
@@ -79,61 +119,34 @@ class StoredBlocks:
         place = {s: i for i, s in enumerate(statistics)}
         # wanted[i, block]: not yet counted; a block may be stored more than once.
         wanted = np.arange(max(n_blocks, default=0)) < np.asarray(n_blocks)[:, None]
-        for group, content in self.groups:
-            index, first = np.unique(_indices(content), return_index=True)
+        for group in self.groups:
+            index, first = np.unique(group.index, return_index=True)
             first, index = first[index < wanted.shape[1]], index[index < wanted.shape[1]]
-            fresh = np.zeros((len(_indices(content)), len(group)), bool)
-            for j, s in enumerate(group):
+            fresh = np.zeros((group.index.size, len(group.statistics)), bool)
+            for j, s in enumerate(group.statistics):
                 if s in place:
                     fresh[first, j] = wanted[place[s], index]
                     wanted[place[s], index] = False
-            _count_bins(content, group, fresh, place, found)
+            _count_bins(group, fresh, place, found)
         return found
 
 
-def _indices(content: Content) -> np.ndarray:
-    if isinstance(content, list):
-        return np.array([s.index for s in content], np.int64)
-    return numbers(content, "index").astype(np.int64)
-
-
-def _matrix(content: Content, name: str, width: int) -> np.ndarray:
-    """A per-statistic column as an array of shape (blocks, statistics)."""
-    if isinstance(content, list):
-        return np.array([getattr(s, name) for s in content]).reshape(-1, width)
-    return flat(content, name)[0].reshape(-1, width)
-
-
 def _count_bins(
-    content: Content,
-    group: tuple[int, ...],
+    group: Group,
     fresh: np.ndarray,
     place: dict[int, int],
     found: list[dict[int, int]],
 ) -> None:
     """Add the histograms of the blocks and statistics marked fresh, shape (blocks, statistics)."""
-    sizes, bins, counts = (_ragged(content, name) for name in ("bin_sizes", "bins", "bin_counts"))
+    sizes, bins, counts = map(group.values, ("bin_sizes", "bins", "bin_counts"))
     if not sizes.size:
         return
-    column = np.repeat(np.tile(np.arange(len(group)), fresh.shape[0]), sizes)
+    column = np.repeat(np.tile(np.arange(fresh.shape[1]), fresh.shape[0]), sizes)
     keep = np.repeat(fresh.ravel(), sizes)
     name = column[keep] * 65536 + (bins[keep].astype(np.int64) + 32768)
     unique, inverse = np.unique(name, return_inverse=True)
     total = np.bincount(inverse, weights=counts[keep], minlength=unique.size)
     for key, value in zip(unique.tolist(), total.tolist(), strict=True):
-        histogram = found[place[group[key // 65536]]]
+        histogram = found[place[group.statistics[key // 65536]]]
         at = key % 65536 - 32768
         histogram[at] = histogram.get(at, 0) + int(value)
-
-
-def _ragged(content: Content, name: str) -> np.ndarray:
-    """Values of a list column, block after block."""
-    if isinstance(content, list):
-        return np.concatenate([np.ravel(getattr(s, name)) for s in content]).astype(np.int64)
-    return flat(content, name)[0].astype(np.int64)
-
-
-def _scalars(content: Content, name: str) -> np.ndarray:
-    if isinstance(content, list):
-        return np.array([getattr(s, name) for s in content])
-    return numbers(content, name)
