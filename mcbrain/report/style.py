@@ -40,7 +40,10 @@ _SETTINGS: dict[str, Any] = {
     "axes.spines.right": False,
     "axes.axisbelow": True,
     "legend.fontsize": 7.8,
-    "legend.frameon": False,
+    "legend.frameon": True,  # white, so that curves do not run through words
+    "legend.facecolor": "white",
+    "legend.edgecolor": "none",
+    "legend.framealpha": 0.85,
     "lines.linewidth": 1.5,
     "lines.markersize": 4.2,
     "xtick.labelsize": 8.0,
