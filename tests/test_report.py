@@ -65,7 +65,7 @@ def test_the_page_refers_to_nothing_outside_itself(page: str) -> None:
 
 
 def test_every_figure_is_in_the_page_and_beside_it(folder: Path, page: str) -> None:
-    for stem in ("scaling", "value", "alignment", "robustness", "budget", "residuals"):
+    for stem in ("scaling", "value", "alignment", "robustness", "shifts", "budget", "residuals"):
         assert f"<code>{stem}.svg</code>" in page
         assert (folder / f"{stem}.svg").read_text(encoding="utf-8").startswith("<?xml")
         assert (folder / f"{stem}.png").read_bytes()[:4] == b"\x89PNG"

@@ -31,6 +31,7 @@ def _figures() -> list[tuple[str, Callable[[Results], Any], str, str]]:
     from mcbrain.report.budget_figures import budget_figure
     from mcbrain.report.curves import risk_figure
     from mcbrain.report.shift_figures import residual_figure, shift_figure
+    from mcbrain.report.shift_list import shift_list_figure
     from mcbrain.report.worth_figures import alignment_figure, value_figure
 
     key = (
@@ -65,6 +66,14 @@ def _figures() -> list[tuple[str, Callable[[Results], Any], str, str]]:
             "Gain of BEFS under distribution shift",
             "Risk of the baseline over that of BEFS as the shift grows, penalties as tuned without "
             f"shift; above 1 BEFS wins. {key}",
+        ),
+        (
+            "shifts",
+            shift_list_figure,
+            "Gain of BEFS under every shift of the study",
+            "Risk of the baseline over that of BEFS, penalties as tuned without shift, with the "
+            "most brain samples of the study; right of 1 BEFS wins. Points: simulated, bars of two "
+            "standard errors. Ticks: laws.",
         ),
         (
             "budget",
