@@ -10,12 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mcbrain.blocks import Problem, Query
+from mcbrain.engines import choose
 from mcbrain.errors import InputError
 from mcbrain.geometry import Geometry
 from mcbrain.plan.penalties import Penalties
 from mcbrain.plan.sampled import SampledPlan, block_size
 from mcbrain.plan.subspaces import PilotSubspaces
-from mcbrain.rows.tables import open_results
 from mcbrain.store.blockstore import BlockStore
 from mcbrain.store.folder import ResultsFolder
 from mcbrain.study import Point, Study
@@ -88,9 +88,9 @@ def replay(folder: str | Path, point: int, replicate: int) -> Replay:
     study = home.study()
     if not 0 <= point < study.n_points:
         raise InputError(f"--point {point}: allowed is 0 to {study.n_points - 1}")
-    engine = set(open_results(home.path)["engine"].to_pylist())
-    if engine != {"raw"}:
-        raise InputError(f"{home.path}: results of engine {engine.pop()}; only raw keeps data sets")
+    engine, _ = choose(study)
+    if engine != "raw":
+        raise InputError(f"{home.path}: results of engine {engine}; only raw keeps data sets")
     store = BlockStore(home.blocks, read_only=True)
     asked = next(p for p in study.points() if p.index == point)
     plan = SampledPlan(study, "raw", Penalties(study, PilotSubspaces(study, store), store))

@@ -75,6 +75,20 @@ def test_a_failed_replicate_fails_again_for_the_same_reason_and_by_plain_numpy(f
         assert all(np.isfinite(r["excess"]) for r in good)
 
 
+def test_a_shard_lists_its_failures_and_draws_them_again(tmp_path):
+    study = study_from_table(TABLE)
+    for number in (1, 2):
+        run(study, tmp_path / str(number), shard=f"{number}/2")
+    listed = [failures(tmp_path / str(number)).to_pylist() for number in (1, 2)]
+    run(study, tmp_path / "whole")
+    assert sorted([*listed[0], *listed[1]], key=str) == sorted(
+        failures(tmp_path / "whole").to_pylist(), key=str
+    )
+    place, first = next((n, rows[0]) for n, rows in zip((1, 2), listed, strict=True) if rows)
+    again = replay(tmp_path / str(place), first["point"], first["replicate"])
+    assert first["reason"] in {row["failure"] for row in again.rows}
+
+
 def test_fewer_blocks_in_a_row_are_fewer_failures_in_the_list(tmp_path):
     few = {**TABLE, "precision": {"relative": 0.0, "max_replicates": 300}}
     run(study_from_table(few), tmp_path / "few")

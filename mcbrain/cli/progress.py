@@ -89,7 +89,8 @@ def close_merge(merged: Merged) -> None:
     for note in merged.notes:
         _say(note)
     whole = merged.problems - len(merged.missing)
-    _say(f"merged {merged.folders} folders: {whole:,} of {merged.problems:,} problems complete")
+    folders = "1 folder" if merged.folders == 1 else f"{merged.folders} folders"
+    _say(f"merged {folders}: {whole:,} of {merged.problems:,} problems complete")
     if merged.missing:
         listed = "; ".join(merged.missing[:_LISTED])
         more = len(merged.missing) - _LISTED

@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from mcbrain.blocks import REASONS, Problem
+from mcbrain.errors import InputError
 from mcbrain.plan.factored import FactoredPlan
 from mcbrain.plan.plans import open_plan
 from mcbrain.plan.sampled import SampledPlan, block_size
@@ -52,9 +53,16 @@ def failures(folder: str | Path) -> pa.Table:
     -------
     pyarrow.Table
         Columns as in `FAILURE_SCHEMA`; `replicate` is counted within the point, as `replay` counts.
+
+    Raises
+    ------
+    InputError
+        Not a results folder, or no run has come to its end there.
     """
     home = ResultsFolder(folder)
-    study, engine = home.study(), home.record().get("engine", "law")
+    study, engine = home.study(), home.record().get("engine")
+    if engine is None:
+        raise InputError(f"{home.path}: no run has come to its end here; run the study first")
     if engine == "law":
         return FAILURE_SCHEMA.empty_table()
     store = BlockStore(home.blocks, read_only=True)
