@@ -131,7 +131,7 @@ def run(
     engine, why = choose(study)
     if part is not None:
         _check_shard(part, folder, engine, fresh)
-    with open_workers(threads, cluster) as pool:
+    with open_workers(threads, cluster, reporter.note) as pool:
         if fresh and (aside := folder.set_aside()):
             reporter.note(f"what was in {folder.path} is now in {aside}")
         with folder.writing():

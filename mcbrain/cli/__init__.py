@@ -32,7 +32,10 @@ def _status() -> int:
     except KeyboardInterrupt:
         return 130
     try:
-        return app(standalone_mode=False) or 0
+        status = app(standalone_mode=False) or 0
+        if status == 130:  # typer's own answer to an interruption
+            raise KeyboardInterrupt
+        return status
     except InputError as error:
         return _complain(str(error), 2)
     except (KeyboardInterrupt, typer.Abort):

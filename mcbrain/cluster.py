@@ -1,0 +1,167 @@
+"""Blocks as tasks of a dask.distributed cluster, with the numbers of this machine.
+
+Start a scheduler and workers of one thread each; both listen on this machine alone here, since
+whoever reaches a dask scheduler can run code on it::
+
+    dask scheduler --host 127.0.0.1 --port 8786
+    OPENBLAS_NUM_THREADS=1 dask worker tcp://127.0.0.1:8786 --nworkers 4 --nthreads 1
+    mcbrain run STUDY --cluster tcp://127.0.0.1:8786
+"""
+
+from __future__ import annotations
+
+import hashlib
+import platform
+from collections.abc import Callable, Iterator
+from concurrent.futures import CancelledError, Executor, Future
+from contextlib import contextmanager
+from functools import lru_cache
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from mcbrain.errors import InputError
+
+__all__ = ["ClusterExecutor", "open_cluster"]
+
+_PATIENCE = "20s"  # for the scheduler to answer, and for a first worker
+_RETRIES = 3
+_LIBRARIES = ("numpy", "scipy", "numba", "llvmlite")
+
+
+class ClusterExecutor(Executor):
+    """Submits to a client; each task checks its worker's libraries and holds BLAS to one thread.
+
+    Parameters
+    ----------
+    client : dask.distributed.Client
+    """
+
+    def __init__(self, client: Any) -> None:
+        self._executor = client.get_executor(pure=False, retries=_RETRIES)
+        self._libraries = _libraries()
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        """Run fn(*args, **kwargs) on a worker; a lost worker's tasks run again on another."""
+        future: Future[Any] = self._executor.submit(_alike, self._libraries, fn, *args, **kwargs)
+        return future
+
+
+def _alike(libraries: dict[str, str], fn: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    """On a worker: call a function where it gives the numbers that the caller's machine would."""
+    for name, wanted in libraries.items():
+        found = _libraries()[name]
+        if found != wanted:
+            raise InputError(
+                f"--cluster: a worker on {platform.node()} has {name} {found}, this machine has "
+                f"{wanted}; numbers would differ, so all workers need the same"
+            )
+    _one_blas_thread()
+    return fn(*args, **kwargs)
+
+
+@lru_cache(maxsize=1)
+def _libraries() -> dict[str, str]:
+    """What decides the bits of a block: versions, and a hash of mcbrain's own sources."""
+    digest = hashlib.sha256()
+    for source in sorted(Path(__file__).parent.rglob("*.py")):
+        digest.update(source.name.encode() + b"\0" + source.read_bytes())
+    return {"mcbrain": digest.hexdigest()[:12]} | {name: version(name) for name in _LIBRARIES}
+
+
+def _processor() -> str:
+    """Type of this machine's processor, as the compiler names it."""
+    from llvmlite.binding import get_host_cpu_name
+
+    return str(get_host_cpu_name())
+
+
+@lru_cache(maxsize=1)
+def _one_blas_thread() -> None:
+    """For good: a worker process serves nothing else, and two BLAS threads change last bits."""
+    from threadpoolctl import threadpool_limits
+
+    threadpool_limits(limits=1)
+
+
+@contextmanager
+def open_cluster(
+    cluster: Any, note: Callable[[str], None] = lambda sentence: None
+) -> Iterator[tuple[Executor, int]]:
+    """An executor on a cluster, and its number of threads.
+
+    Parameters
+    ----------
+    cluster : str or dask.distributed.Client
+        Address of a scheduler (a number alone is a port of this machine), or a client, which
+        stays open.
+    note : callable, optional
+        Told about workers that are slower or otherwise different than need be.
+
+    Raises
+    ------
+    InputError
+        The `cluster` extra is not installed, no scheduler or worker answers, or the cluster was
+        lost; blocks that had arrived are kept.
+    """
+    try:
+        from distributed import Client
+        from distributed.scheduler import KilledWorker
+    except ImportError:
+        raise InputError(
+            "running on a cluster needs the extra 'cluster': pip install 'mcbrain[cluster]'"
+        ) from None
+    owned = not isinstance(cluster, Client)
+    client: Any = _connect(Client, cluster) if owned else cluster
+    try:
+        slots = _slots(client, note)
+        yield ClusterExecutor(client), slots
+    except KilledWorker as error:
+        raise _lost(client, f"a block's worker died {_RETRIES + 1} times ({error.task})") from None
+    except CancelledError:
+        raise _lost(client, "its scheduler is gone") from None
+    finally:
+        if owned:
+            client.close(timeout=2)
+
+
+def _connect(connect: Any, cluster: Any) -> Any:
+    """A client of a scheduler's address."""
+    if not isinstance(cluster, str):
+        raise InputError(f"cluster = {cluster!r}: an address or a dask.distributed.Client")
+    address = f"tcp://127.0.0.1:{cluster}" if cluster.isdigit() else cluster
+    try:
+        return connect(address, timeout=_PATIENCE, set_as_default=False)
+    except (OSError, ValueError, TypeError, ImportError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise InputError(f"--cluster {cluster}: no scheduler answers there ({reason})") from None
+
+
+def _slots(client: Any, note: Callable[[str], None]) -> int:
+    """Threads of all workers, once there is one."""
+    if client.asynchronous:
+        raise InputError("cluster: an asynchronous client cannot be waited for; use another")
+    try:
+        client.wait_for_workers(1, timeout=_PATIENCE)
+    except TimeoutError:
+        raise InputError(
+            f"--cluster {client.scheduler.address}: the scheduler has no workers; start some: "
+            f"dask worker {client.scheduler.address} --nthreads 1"
+        ) from None
+    threads = client.nthreads()
+    if any(n > 1 for n in threads.values()):
+        note("workers with several threads share one interpreter: --nthreads 1 is faster")
+    try:
+        processors = sorted({_processor(), *client.run(_processor).values()})
+    except ImportError as error:
+        raise InputError(f"--cluster: mcbrain is not installed on a worker ({error})") from None
+    if len(processors) > 1:
+        note(f"several types of processor ({', '.join(processors)}): last bits may differ")
+    return sum(threads.values())
+
+
+def _lost(client: Any, why: str) -> InputError:
+    return InputError(
+        f"the cluster {client.scheduler.address} was lost: {why}; every block that arrived is "
+        "kept, run again to resume"
+    )
