@@ -18,6 +18,7 @@ from contextlib import contextmanager
 from functools import lru_cache
 from importlib.metadata import version
 from pathlib import Path
+from threading import Event, Thread
 from typing import Any
 
 from mcbrain.errors import InputError
@@ -26,6 +27,8 @@ __all__ = ["ClusterExecutor", "open_cluster"]
 
 _PATIENCE = "20s"  # for the scheduler to answer, and for a first worker
 _RETRIES = 3
+_LOOK_SECONDS = 5.0
+_ALONE_SECONDS = 300.0  # without any worker, before the run gives up
 _LIBRARIES = ("numpy", "scipy", "numba", "llvmlite")
 
 
@@ -45,6 +48,10 @@ class ClusterExecutor(Executor):
         """Run fn(*args, **kwargs) on a worker; a lost worker's tasks run again on another."""
         future: Future[Any] = self._executor.submit(_alike, self._libraries, fn, *args, **kwargs)
         return future
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        """Take no more; without waiting, whatever is out is cancelled."""
+        self._executor.shutdown(wait=wait)
 
 
 def _alike(libraries: dict[str, str], fn: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
@@ -113,16 +120,35 @@ def open_cluster(
         ) from None
     owned = not isinstance(cluster, Client)
     client: Any = _connect(Client, cluster) if owned else cluster
+    over = Event()
     try:
         slots = _slots(client, note)
-        yield ClusterExecutor(client), slots
+        executor = ClusterExecutor(client)
+        Thread(target=_watch, args=(client, executor, note, over), daemon=True).start()
+        yield executor, slots
     except KilledWorker as error:
         raise _lost(client, f"a block's worker died {_RETRIES + 1} times ({error.task})") from None
     except CancelledError:
-        raise _lost(client, "its scheduler is gone") from None
+        raise _lost(client, "its scheduler or all of its workers are gone") from None
     finally:
+        over.set()
         if owned:
             client.close(timeout=2)
+
+
+def _watch(client: Any, executor: Executor, note: Callable[[str], None], over: Event) -> None:
+    """Say when no worker is left, and give up when none comes for minutes."""
+    alone = 0.0
+    while not over.wait(_LOOK_SECONDS) and client.status == "running":
+        if client.nthreads():
+            alone = 0.0
+            continue
+        if not alone:
+            note(f"no worker is left; waiting {_ALONE_SECONDS:.0f} s for one to join")
+        alone += _LOOK_SECONDS
+        if alone >= _ALONE_SECONDS:
+            executor.shutdown(wait=False)
+            return
 
 
 def _connect(connect: Any, cluster: Any) -> Any:

@@ -30,6 +30,8 @@ __all__ = [
 # matrix; 0 and infinity join them.
 SELECTION_GRID = tuple(float(v) for v in np.geomspace(1e-4, 1e4, 49))
 
+_MAX_CHOICES = 200_000
+
 Subspace = Literal["none", "estimated", "measured"]
 
 # Rules in words; a number or a grid of numbers is the rule `fixed`.
@@ -132,6 +134,10 @@ def choices_from_table(table: Mapping[str, Any]) -> list[Choice]:
         estimator = parse_estimator(name)
         for value in setting if isinstance(setting, (list, tuple)) else [setting]:
             choices += [Choice(estimator, rule) for rule in _rules(estimator, value)]
+            if len(choices) > _MAX_CHOICES:
+                raise InputError(
+                    f"[estimators] {name}: at most {_MAX_CHOICES:,} penalties are allowed in all"
+                )
     if not choices:
         raise InputError('[estimators] is empty: ask for at least one, such as ridge = "optimal"')
     if len(set(choices)) < len(choices):
@@ -155,7 +161,7 @@ def _rules(estimator: Estimator, value: Any) -> list[Rule]:
         value, (int, float, np.integer, np.floating)
     ):
         raise InputError(f"{where}: a number, a list, a rule or {{geometric = [low, high, count]}}")
-    if not abs(float(value)) <= 1e150:
+    if not abs(value) <= 1e150:  # before float(), which whole numbers may be too large for
         raise InputError(f"{where}: a finite penalty is allowed; for infinity use 'projection'")
     return [Rule("fixed", float(value))]
 
@@ -175,10 +181,10 @@ def grid(setting: Mapping[str, Any], where: str) -> list[float]:
         raise InputError(f"{where}: {kind} needs three numbers, [low, high, count]")
     if any(isinstance(v, bool) or not isinstance(v, (int, float)) for v in values):
         raise InputError(f"{where}: {kind} needs three numbers, [low, high, count]")
-    low, high, count = (float(v) for v in values)
+    low, high, count = values
     if not 1 <= count <= 100_000 or count != int(count):
         raise InputError(f"{where}: the count is a whole number from 1 to 100000")
-    if not (math.isfinite(low) and math.isfinite(high)) or low > high:
+    if not -1e300 <= low <= high <= 1e300:  # also refuses NaN
         raise InputError(f"{where}: low <= high are finite numbers")
     if kind == "linear":
         return [float(v) for v in np.linspace(low, high, int(count))]

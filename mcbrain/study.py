@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -29,6 +30,10 @@ __all__ = [
 
 ENGINES = ("auto", "raw", "sufficient", "spectral", "law")
 _MAX_ROWS = 50_000_000
+_MAX_MODELS = 250_000  # 0.1 ms and 0.6 kB each, before anything is simulated
+_MAX_BYTES = 10_000_000
+_MAX_DOTS = 200
+_KEY_DOTS = re.compile(r"(?<!\d)\.|\.(?!\d)|\.[\w+-]+(?=\.)")
 _MAX_SAMPLES = 1_000_000_000
 _LISTS = ("latent_gains", "task_loadings")  # one setting of these is itself a list
 
@@ -175,7 +180,7 @@ def load_study(source: str | Path) -> Study:
     if not path.exists() and str(source) in shipped:
         path = shipped[str(source)]
     try:
-        text = path.read_text(encoding="utf-8")
+        text = _text(path)
     except FileNotFoundError:
         hint = did_you_mean(str(source), shipped) if shipped else ""
         raise InputError(
@@ -191,6 +196,25 @@ def load_study(source: str | Path) -> Study:
         return study_from_table(table, folder=path.parent, text=text)
     except InputError as error:
         raise InputError(f"{source}: {error}") from None
+    except (ValueError, RecursionError) as error:  # such as a number that Python will not print
+        raise InputError(f"{source}: a value is too large or too deep ({error})") from None
+
+
+def _text(path: Path) -> str:
+    """A file's text, if it has no more of it than a study may hold.
+
+    A key of n dotted parts costs the TOML parser n^2 memory. Each of its dots but one is beside
+    something other than a digit, or has a bare word between itself and the next: floats have none.
+    """
+    with path.open("rb") as source:
+        content = source.read(_MAX_BYTES + 1)
+    if len(content) > _MAX_BYTES:
+        raise InputError(f"{path}: a study file has at most {_MAX_BYTES:,} bytes")
+    text = content.decode("utf-8")
+    for number, line in enumerate(text.split("\n"), start=1):
+        if line.count(".") > _MAX_DOTS and len(_KEY_DOTS.findall(line)) > _MAX_DOTS:
+            raise InputError(f"{path}: line {number}: a key has at most {_MAX_DOTS} dots")
+    return text
 
 
 def study_from_table(table: Mapping[str, Any], folder: Path | None = None, text: str = "") -> Study:
@@ -317,10 +341,8 @@ def _models(table: Mapping[str, Any]) -> list[Model]:
                 )
             axes.append([(key, v) for v in (value if isinstance(value, list) else [value])])
     size = math.prod(len(axis) for axis in axes)
-    if size > _MAX_ROWS:
-        raise InputError(
-            f"[model] asks for {size:,} models; at most {_MAX_ROWS:,} rows are allowed"
-        )
+    if size > _MAX_MODELS:
+        raise InputError(f"[model] asks for {size:,} models; at most {_MAX_MODELS:,} are allowed")
     try:
         models = [Model(**dict(setting)) for setting in itertools.product(*axes)]
     except InputError as error:

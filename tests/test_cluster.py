@@ -98,12 +98,24 @@ def test_a_lost_scheduler_is_one_sentence_and_the_run_goes_on_here(tmp_path):
         thread = _after_blocks(
             tmp_path / "out", 1, lambda: there.scheduler.send_signal(signal.SIGKILL)
         )
-        with pytest.raises(InputError, match="was lost: its scheduler is gone"):
+        with pytest.raises(InputError, match="was lost: its scheduler"):
             run(table, tmp_path / "out", cluster=there.address)
         thread.join()
     assert run(table, tmp_path / "out").reused > 0
     run(table, tmp_path / "here")
     assert rows(tmp_path / "out").equals(rows(tmp_path / "here"))
+
+
+@pytest.mark.long
+def test_a_run_without_any_worker_left_says_so_and_gives_up(tmp_path, monkeypatch):
+    monkeypatch.setattr("mcbrain.cluster._LOOK_SECONDS", 0.5)
+    monkeypatch.setattr("mcbrain.cluster._ALONE_SECONDS", 2.0)
+    table, said = study(precision={"relative": 0.002, "max_replicates": 400_000}), Notes()
+    with cluster(tmp_path, 1) as there:
+        _after_blocks(tmp_path / "out", 1, there.workers[0].kill)
+        with pytest.raises(InputError, match="all of its workers are gone; every block"):
+            run(table, tmp_path / "out", cluster=there.address, reporter=said)
+    assert any("no worker is left" in note for note in said.notes)
 
 
 @pytest.mark.long
