@@ -4,7 +4,8 @@ Start a scheduler and workers of one thread each; both listen on this machine al
 whoever reaches a dask scheduler can run code on it::
 
     dask scheduler --host 127.0.0.1 --port 8786
-    OPENBLAS_NUM_THREADS=1 dask worker tcp://127.0.0.1:8786 --nworkers 4 --nthreads 1
+    OPENBLAS_NUM_THREADS=1 dask worker tcp://127.0.0.1:8786 --host 127.0.0.1 \\
+        --nworkers 4 --nthreads 1
     mcbrain run STUDY --cluster tcp://127.0.0.1:8786
 """
 

@@ -161,7 +161,7 @@ def _rules(estimator: Estimator, value: Any) -> list[Rule]:
         value, (int, float, np.integer, np.floating)
     ):
         raise InputError(f"{where}: a number, a list, a rule or {{geometric = [low, high, count]}}")
-    if not abs(value) <= 1e150:  # before float(), which whole numbers may be too large for
+    if not -1e150 <= value <= 1e150:  # before float(): whole numbers may be too large for it
         raise InputError(f"{where}: a finite penalty is allowed; for infinity use 'projection'")
     return [Rule("fixed", float(value))]
 

@@ -1,4 +1,4 @@
-"""What fuzzing needs: case counts for both suites, a guard against hangs, bytes that are damaged."""
+"""What fuzzing needs: case counts of both suites, a guard against hangs, damaged bytes."""
 
 import resource
 import signal
