@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 from threadpoolctl import threadpool_limits
@@ -101,11 +102,8 @@ class ThreadScaling:
     def track_speedup(self, threads: int) -> Samples:
         """Replicates per second of all threads over those of one."""
         with threadpool_limits(1), ThreadPoolExecutor(threads) as pool:
-
-            def all_threads() -> float:
-                return sum(pool.map(lambda _: rate_of(self.work)(), range(threads)))
-
-            return paired_ratio(all_threads, rate_of(self.work))
+            one = rate_of(self.work, time.perf_counter)
+            return paired_ratio(lambda: sum(pool.map(lambda _: one(), range(threads))), one)
 
     track_speedup.unit = "times one thread"  # type: ignore[attr-defined]
 
