@@ -13,7 +13,7 @@ from mcbrain.engines import simulate
 from mcbrain.estimators import parse_estimator
 from mcbrain.geometry import Geometry
 from mcbrain.model import Model
-from mcbrain.shifts import parse_shift
+from mcbrain.reading import parse_shift
 
 __all__ = [
     "brain_job",

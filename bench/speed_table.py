@@ -22,8 +22,8 @@ from bench.sizes import BRAIN, GRID, GRID_SAMPLE, PANEL_BEFS, PANEL_TASK, TASK_D
 from mcbrain.blocks import Job, Problem
 from mcbrain.engines import simulate, warm_up
 from mcbrain.kernels.spectrum import task_block
+from mcbrain.reading import study_from_table
 from mcbrain.runner import run
-from mcbrain.study import study_from_table
 
 
 def compare(cells: tuple[Cell, ...], *, test_points: int = 1000) -> list[float]:

@@ -14,7 +14,7 @@ _HOMES = {
     "InputError": "mcbrain.errors",
     "Model": "mcbrain.model",
     "Study": "mcbrain.study",
-    "load_study": "mcbrain.study",
+    "load_study": "mcbrain.reading",
     "run": "mcbrain.runner",
     "simulate": "mcbrain.simulation",
     "merge": "mcbrain.merging",
@@ -48,10 +48,11 @@ if TYPE_CHECKING:
     from mcbrain.errors import InputError
     from mcbrain.merging import merge
     from mcbrain.model import Model
+    from mcbrain.reading import load_study
     from mcbrain.rows.law import predict
     from mcbrain.runner import run
     from mcbrain.simulation import simulate
-    from mcbrain.study import Study, load_study
+    from mcbrain.study import Study
     from mcbrain.worth.budget import allocate
     from mcbrain.worth.value import value
 

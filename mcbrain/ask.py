@@ -9,7 +9,8 @@ import numpy as np
 
 from mcbrain.errors import InputError
 from mcbrain.model import Model
-from mcbrain.study import Study, study_from_table
+from mcbrain.reading import study_from_table
+from mcbrain.study import Study
 
 __all__ = ["adhoc_study"]
 

@@ -14,10 +14,9 @@ __all__ = ["choice", "integer", "number", "parameter", "vector"]
 
 def integer(name: str, value: Any, low: int, high: int) -> int:
     """A whole number from `low` to `high`."""
-    if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, np.integer)):
+    whole = isinstance(value, (int, np.integer)) and not isinstance(value, (bool, np.bool_))
+    if not whole or not low <= value <= high:
         raise InputError(f"{name} = {value!r}: a whole number from {low} to {high} is allowed")
-    if not low <= value <= high:
-        raise InputError(f"{name} = {value}: allowed is {low} to {high}")
     return int(value)
 
 

@@ -18,10 +18,11 @@ from mcbrain.plan.plans import Plan, all_works, open_plan, pilots_of
 from mcbrain.plan.sampled import Work
 from mcbrain.plan.shards import Shard, owned, parse_shard
 from mcbrain.plan.subspaces import PILOT_BLOCKS
+from mcbrain.reading import load_study
 from mcbrain.rows.write import Written, write_results
 from mcbrain.store.blockstore import BlockStore
 from mcbrain.store.folder import ResultsFolder, provenance
-from mcbrain.study import Study, load_study
+from mcbrain.study import Study
 from mcbrain.workers import open_workers
 
 __all__ = ["Outcome", "Reporter", "run", "warm"]

@@ -12,9 +12,9 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
+from mcbrain.reading import study_from_table
 from mcbrain.runner import Reporter, run
 from mcbrain.store.blockstore import BlockStore
-from mcbrain.study import study_from_table
 
 sys.path.insert(0, str(Path(__file__).parent))
 

@@ -9,13 +9,13 @@ import pytest
 from mcbrain.blocks import BlockSums
 from mcbrain.errors import InputError
 from mcbrain.plan.plans import open_plan
+from mcbrain.reading import study_from_table
 from mcbrain.replay import replay
 from mcbrain.rows.failures import failures
 from mcbrain.rows.tables import open_results
 from mcbrain.runner import run
 from mcbrain.store.blockstore import BlockStore
 from mcbrain.store.segments import to_table, write_segment
-from mcbrain.study import study_from_table
 
 # A negative penalty near the smallest eigenvalue of X'X/n: some replicates have no minimum.
 TABLE = {

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from mcbrain.engines.choice import choose
 from mcbrain.errors import InputError
-from mcbrain.study import load_study, study_from_table
+from mcbrain.reading import load_study, study_from_table
 
 BASE = """name = "test"
 seed = 3

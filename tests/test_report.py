@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 import mcbrain as mb
+from mcbrain.reading import study_from_table
 from mcbrain.report.page import report
 from mcbrain.report.shift_figures import residuals
 from mcbrain.runner import run
-from mcbrain.study import study_from_table
 from mcbrain.worth.results_view import Results
 
 NAME = '<script>alert("x")</script> & co'

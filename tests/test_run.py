@@ -16,9 +16,9 @@ import mcbrain as mb
 from mcbrain.blocks import Problem, data_parameters
 from mcbrain.errors import InputError, StoreError
 from mcbrain.plan.sampled import block_size
+from mcbrain.reading import study_from_table
 from mcbrain.rows.tables import open_results
 from mcbrain.runner import run
-from mcbrain.study import study_from_table
 
 TABLE = {
     "name": "small",

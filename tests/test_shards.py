@@ -16,12 +16,12 @@ from mcbrain.errors import InputError, StoreError
 from mcbrain.merging import merge
 from mcbrain.plan.plans import open_plan
 from mcbrain.plan.shards import Shard, _cost, owned, parse_shard, slurm_shard
+from mcbrain.reading import study_from_table
 from mcbrain.replay import replay
 from mcbrain.rows.tables import open_results
 from mcbrain.runner import run
 from mcbrain.store.blockstore import BlockStore
 from mcbrain.store.segments import SCHEMA, to_table, write_segment
-from mcbrain.study import study_from_table
 
 MODEL = {
     "input_dim": 12,

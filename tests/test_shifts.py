@@ -6,7 +6,8 @@ import pytest
 from mcbrain.errors import InputError
 from mcbrain.geometry import Geometry
 from mcbrain.model import Model
-from mcbrain.shifts import SHIFTS, law, parse_shift, shifts_from_table
+from mcbrain.reading import parse_shift, shifts_from_table
+from mcbrain.shifts import SHIFTS, law
 
 MODEL = Model(input_dim=9, latent_dim=3, n_channels=5, misalignment=0.3, covariance="powerlaw:1.0")
 TEXTS = [

@@ -8,9 +8,9 @@ import pytest
 import mcbrain as mb
 from mcbrain.engines.choice import choose
 from mcbrain.errors import InputError
+from mcbrain.reading import study_from_table
 from mcbrain.rows.tables import open_results
 from mcbrain.runner import run
-from mcbrain.study import study_from_table
 
 MODEL = {
     "input_dim": 17,

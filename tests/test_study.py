@@ -7,7 +7,7 @@ import pytest
 import tomli_w
 
 from mcbrain.errors import InputError
-from mcbrain.study import load_study, shipped_studies, study_from_table
+from mcbrain.reading import load_study, shipped_studies, study_from_table
 
 BASE = {
     "name": "test",

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 import mcbrain as mb
+from mcbrain.reading import study_from_table
 from mcbrain.runner import run
-from mcbrain.study import study_from_table
 from mcbrain.worth.abstraction import departures, gaussian_twin
 from mcbrain.worth.measured import value_in_results
 from mcbrain.worth.results_view import Results

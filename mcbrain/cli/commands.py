@@ -75,9 +75,9 @@ def run(
     """Run a study; run it again to resume."""
     from mcbrain.cli.progress import TerminalReporter
     from mcbrain.plan.shards import parse_shard, slurm_shard
+    from mcbrain.reading import load_study
     from mcbrain.rows.tables import print_results
     from mcbrain.runner import run as run_study
-    from mcbrain.study import load_study
 
     part = slurm_shard(os.environ) if shard is None else parse_shard(shard)
     loaded = with_overrides(load_study(study), precision=precision, engine=engine, seed=seed)
@@ -104,7 +104,7 @@ def run(
 @app.command()
 def studies() -> None:
     """List the shipped studies."""
-    from mcbrain.study import shipped_studies
+    from mcbrain.reading import shipped_studies
 
     for name, path in shipped_studies().items():
         first = path.read_text(encoding="utf-8").splitlines()[0]
@@ -136,7 +136,7 @@ def warmup(
 ) -> None:
     """Compile what a study needs, once, ahead of time."""
     from mcbrain.engines import choose, warm_up
-    from mcbrain.study import load_study
+    from mcbrain.reading import load_study
 
     engines = ["raw", "sufficient", "spectral"] if everything else ["raw"]
     if study is not None:

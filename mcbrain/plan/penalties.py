@@ -18,7 +18,8 @@ from mcbrain.estimators import Choice
 from mcbrain.model import Model
 from mcbrain.plan.moments import brain_statistics, shift_coefficients, shift_drift, signal
 from mcbrain.plan.subspaces import PILOT_BLOCKS, Subspaces
-from mcbrain.shifts import Shift, parse_shift
+from mcbrain.reading import parse_shift
+from mcbrain.shifts import Shift
 from mcbrain.store.blockstore import BlockStore
 from mcbrain.study import Point, Study
 from mcbrain.theory import exact

@@ -18,7 +18,8 @@ import tomli_w
 from filelock import FileLock, Timeout
 
 from mcbrain.errors import StoreError
-from mcbrain.study import Study, load_study
+from mcbrain.reading import load_study
+from mcbrain.study import Study
 
 __all__ = ["ResultsFolder", "content_hash", "provenance"]
 

@@ -13,7 +13,7 @@ from mcbrain.ask import adhoc_study
 from mcbrain.blocks import Problem, data_parameters
 from mcbrain.model import Model
 from mcbrain.plan.sampled import block_size
-from mcbrain.shifts import parse_shift
+from mcbrain.reading import parse_shift
 from mcbrain.study import Point, Study
 
 __all__ = ["Cell", "Extent", "cells", "random_model"]

@@ -17,10 +17,11 @@ from mcbrain.errors import InputError
 from mcbrain.plan.penalties import Penalties
 from mcbrain.plan.sampled import SampledPlan
 from mcbrain.plan.subspaces import PilotSubspaces
+from mcbrain.reading import load_study
 from mcbrain.rows.tables import open_results
 from mcbrain.store.blockstore import BlockStore
 from mcbrain.store.folder import ResultsFolder
-from mcbrain.study import Study, load_study
+from mcbrain.study import Study
 
 __all__ = ["Measured", "Results"]
 

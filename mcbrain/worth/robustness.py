@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from mcbrain.errors import InputError, did_you_mean
 from mcbrain.model import Model
 from mcbrain.plan.moments import shift_coefficients, shift_drift, signal
-from mcbrain.shifts import parse_shift
+from mcbrain.reading import parse_shift
 from mcbrain.theory import exact
 from mcbrain.theory.asymptotic import subspace_law
 from mcbrain.theory.frame import ShiftCoefficients
