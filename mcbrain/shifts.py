@@ -71,6 +71,8 @@ class Shift:
             model.input_law.name == "gaussian" and model.spectrum_exponent == 0.0
         ):
             return f"{self.label} is defined for isotropic Gaussian test inputs only"
+        if self.kind == "custom":
+            return _wrong_size(self, len(np.load(self.along, mmap_mode="r")), d)
         return None
 
 
@@ -149,13 +151,17 @@ def _adversarial(shift: Shift, g: Geometry) -> ShiftLaw:
     return ShiftLaw(1.0, _none(g), np.zeros(0), g.beta, budget=shift.value)
 
 
+def _wrong_size(shift: Shift, size: int, input_dim: int) -> str | None:
+    """The objection to a custom matrix that is not of the size of the inputs."""
+    if size == input_dim:
+        return None
+    return f"custom:{shift.along}: the matrix is {size} x {size}; input_dim = {input_dim} is needed"
+
+
 def _custom(shift: Shift, g: Geometry) -> ShiftLaw:
     matrix = load_moment(shift.along)
-    if matrix.shape[0] != g.model.input_dim:
-        raise InputError(
-            f"custom:{shift.along}: the matrix is {matrix.shape[0]} x {matrix.shape[0]}; "
-            f"input_dim = {g.model.input_dim} is needed"
-        )
+    if objection := _wrong_size(shift, len(matrix), g.model.input_dim):
+        raise InputError(objection)
     values, vectors = np.linalg.eigh(matrix)
     probes = np.ascontiguousarray((g.rotation @ vectors).T)
     return ShiftLaw(0.0, probes, np.maximum(values, 0.0), g.beta)

@@ -180,6 +180,26 @@ def test_shards_find_the_matrix_of_a_custom_shift_from_anywhere(tmp_path, monkey
     assert replay(tmp_path / "m", 1, 5).rows
 
 
+def test_a_custom_matrix_of_the_wrong_size_is_refused_before_anything_is_written(tmp_path):
+    np.save(tmp_path / "moment.npy", np.eye(3))
+    table = {**TABLE, "shifts": {"custom": {"file": "moment.npy"}}}
+    with pytest.raises(InputError, match="the matrix is 3 x 3; input_dim = 12 is needed"):
+        study_from_table(table, tmp_path)
+
+
+def test_shards_one_after_the_other_in_one_folder_leave_nothing_to_do(cut, tmp_path):
+    for number in (1, 2, 3):
+        run(study(), tmp_path / "m", shard=f"{number}/3")
+    assert run(study(), tmp_path / "m").computed == 0
+    assert same(tmp_path / "m", cut / "whole")
+
+
+def test_a_fresh_shard_moves_what_was_there_aside(shards, tmp_path):
+    outcome = run(study(), shards[0], shard="1/3", fresh=True)
+    assert outcome.reused == 0 and outcome.computed > 0
+    assert len(list(tmp_path.glob("s1.before-*"))) == 1
+
+
 def test_an_incomplete_merge_says_what_is_missing_and_a_run_completes_it(cut, tmp_path):
     merged = merge([cut / "s1", cut / "s3"], tmp_path / "m")
     own = open_plan(study(), "raw", BlockStore(tmp_path / "none")).problems()
