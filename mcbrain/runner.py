@@ -151,7 +151,6 @@ def run(
                 _simulate(plan, store, outcome, reporter, pool, deadline)
             record = _record(study, engine, threads, started, part, not outcome.stopped)
             if part is not None:
-                folder.keep_study(study)
                 folder.keep_record(record)
             else:
                 outcome.results = write_results(folder, study, plan, store, record)

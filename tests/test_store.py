@@ -7,7 +7,7 @@ import pytest
 from mcbrain.blocks import BlockSums, Problem, looks, statistic_id
 from mcbrain.errors import StoreError
 from mcbrain.store.blockstore import BlockStore
-from mcbrain.store.segments import SCHEMA
+from mcbrain.store.segments import SCHEMA, to_table, write_segment
 
 PROBLEM = Problem("raw", (("input_dim", 3), ("n_task", 5)), seed=1)
 OTHER = Problem("raw", (("input_dim", 3), ("n_task", 6)), seed=1)
@@ -80,11 +80,14 @@ def test_compacting_leaves_one_segment_with_everything(tmp_path):
 
 
 def test_compacting_leaves_a_large_segment_as_it_is_and_few_small_ones(tmp_path):
-    filled(tmp_path, range(3000))
-    (large,) = tmp_path.glob("*.arrow")
+    def write(*indices):
+        records = [(PROBLEM, IDS, block(i)) for i in indices]
+        return write_segment(tmp_path, to_table(records).to_batches())
+
+    large = write(*range(3000))
     for i in range(3000, 3012):
-        store = filled(tmp_path, [i])
-    assert len(list(tmp_path.glob("*.arrow"))) == 13
+        write(i)
+    store = BlockStore(tmp_path)
     store.compact()
     assert large.exists() and len(list(tmp_path.glob("*.arrow"))) == 2
     assert store.series(PROBLEM, IDS).n_blocks == BlockStore(tmp_path).series(PROBLEM, IDS).n_blocks
