@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from pathlib import Path
 
-__all__ = ["InputError", "MissingPilotError", "StoreError", "did_you_mean"]
+__all__ = ["InputError", "MissingPilotError", "StoreError", "did_you_mean", "unwritable"]
 
 
 class InputError(ValueError):
@@ -34,3 +35,18 @@ def did_you_mean(name: str, allowed: Iterable[str]) -> str:
     close = difflib.get_close_matches(name, choices, n=1)
     listing = ", ".join(choices)
     return f"did you mean '{close[0]}'? Allowed: {listing}" if close else f"allowed: {listing}"
+
+
+def unwritable(path: Path, error: OSError) -> StoreError:
+    """What is said when a disk is full or a folder read-only.
+
+    Parameters
+    ----------
+    path : Path
+        What was to be written.
+    error : OSError
+    """
+    return StoreError(
+        f"{path}: cannot be written ({error.strerror or error}); what was there is kept, "
+        "run again once it can be"
+    )

@@ -17,7 +17,7 @@ from typing import Any
 import tomli_w
 from filelock import FileLock, Timeout
 
-from mcbrain.errors import StoreError
+from mcbrain.errors import StoreError, unwritable
 from mcbrain.reading import load_study
 from mcbrain.study import Study
 
@@ -133,9 +133,16 @@ class ResultsFolder:
         except OSError as error:
             raise StoreError(f"{self.path}: cannot be written ({error.strerror})") from None
         try:
+            self._sweep()
             yield
         finally:
             lock.release()
+
+    def _sweep(self) -> None:
+        """Remove what a killed run left half-written."""
+        for folder in (self.path, self.blocks):
+            for litter in (*folder.glob(".*.tmp"), *folder.glob("blocks-*.draft")):
+                litter.unlink(missing_ok=True)
 
     def set_aside(self) -> Path | None:
         """Move what is here to a dated sibling folder (`--fresh`); where it went."""
@@ -172,6 +179,9 @@ def write_text(path: Path, text: str) -> None:
             sink.flush()
             os.fsync(sink.fileno())
         aside.replace(path)
+    except OSError as error:
+        aside.unlink(missing_ok=True)
+        raise unwritable(path, error) from None
     except BaseException:
         aside.unlink(missing_ok=True)
         raise

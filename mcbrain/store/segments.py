@@ -14,7 +14,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from mcbrain.blocks import BlockSums, Problem
-from mcbrain.errors import StoreError
+from mcbrain.errors import StoreError, unwritable
 
 __all__ = ["FORMAT", "SCHEMA", "write_table"]
 
@@ -53,12 +53,13 @@ def write_table(path: Path, batches: Iterable[pa.RecordBatch], schema: pa.Schema
 
     Raises
     ------
-    OSError
+    StoreError
         Disk full, folder not writable: the file at `path`, if any, is then untouched.
     """
     aside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     rows = 0
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         with aside.open("wb") as sink:
             with pa.ipc.new_file(sink, schema) as writer:
                 for batch in batches:
@@ -67,6 +68,9 @@ def write_table(path: Path, batches: Iterable[pa.RecordBatch], schema: pa.Schema
             sink.flush()
             os.fsync(sink.fileno())
         aside.replace(path)
+    except OSError as error:
+        aside.unlink(missing_ok=True)
+        raise unwritable(path, error) from None
     except BaseException:
         aside.unlink(missing_ok=True)
         raise
@@ -91,7 +95,6 @@ def write_segment(folder: Path, batches: Iterable[pa.RecordBatch]) -> Path:
         DIR/blocks; made when it is not there.
     batches : iterable of pyarrow.RecordBatch
     """
-    folder.mkdir(parents=True, exist_ok=True)
     taken = [int(p.stem.split("-")[1]) for p in folder.glob("blocks-*.arrow")]
     number = max(taken, default=0) + 1
     draft = folder / f"blocks-{number:06d}.draft"
