@@ -224,7 +224,7 @@ def load_moment(path: str) -> Floats:
     """
     try:
         matrix = np.load(path, allow_pickle=False)
-    except (OSError, ValueError) as error:
+    except Exception as error:  # a hostile header can make the parser raise anything
         raise InputError(f"custom:{path}: not a readable .npy file of numbers ({error})") from None
     if not isinstance(matrix, np.ndarray) or matrix.ndim != 2 or len(set(matrix.shape)) != 1:
         shape = getattr(matrix, "shape", "no single array")

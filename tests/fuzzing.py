@@ -51,20 +51,29 @@ def _hang(number, frame):
     raise TimeoutError(f"a case took more than {_HANG_SECONDS} s")
 
 
-@st.composite
-def damaged(draw, content):
-    """Bytes with a few flips, a cut, an overwritten stretch, or something else altogether."""
+def damages(content):
+    """Ways to damage bytes: flips, a cut, an overwritten or inserted stretch, other bytes."""
+    place, junk = st.integers(0, len(content) - 1), st.binary(min_size=1, max_size=16)
+    flips = st.lists(st.tuples(place, st.integers(0, 7)), min_size=1, max_size=4)
+    return st.one_of(
+        flips,
+        flips,
+        flips,
+        st.tuples(st.just("cut"), place, st.just(b"")),
+        st.tuples(st.just("overwrite"), place, junk),
+        st.tuples(st.just("insert"), place, junk),
+        st.tuples(st.just("replace"), st.just(0), st.binary(max_size=200)),
+    )
+
+
+def damaged(content, how):
+    """The bytes after one of `damages`."""
     data = bytearray(content)
-    kind = draw(st.sampled_from(["flip", "flip", "flip", "cut", "overwrite", "insert", "other"]))
-    place = st.integers(0, len(data) - 1)
-    if kind == "flip":
-        for at, bit in draw(st.lists(st.tuples(place, st.integers(0, 7)), min_size=1, max_size=4)):
-            data[at] ^= 1 << bit
-    elif kind == "cut":
-        del data[draw(place) :]
-    elif kind == "other":
-        return draw(st.binary(max_size=200))
-    else:
-        at, junk = draw(place), draw(st.binary(min_size=1, max_size=16))
-        data[at : at + (len(junk) if kind == "overwrite" else 0)] = junk
+    if isinstance(how, list):
+        for place, bit in how:
+            data[place] ^= 1 << bit
+        return bytes(data)
+    kind, place, junk = how
+    length = {"overwrite": len(junk), "insert": 0}.get(kind, len(data))
+    data[place : place + length] = junk
     return bytes(data)

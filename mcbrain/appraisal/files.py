@@ -58,15 +58,13 @@ def _read(path: str | Path, second: str) -> tuple[Any, Any]:
 def _open_numpy(file: Path) -> Any:
     try:
         return np.load(file, allow_pickle=False)
-    except (ValueError, OSError, EOFError) as error:
+    except Exception as error:  # a hostile header can make the parser raise anything
         raise InputError(_not_numpy(file, error)) from None
 
 
 def _read_npz(file: Path, second: str) -> tuple[Any, Any]:
-    from zipfile import BadZipFile
-
     try:
-        with np.load(file, allow_pickle=False) as archive:
+        with file.open("rb") as source, np.load(source, allow_pickle=False) as archive:
             missing = [key for key in ("X", second) if key not in archive.files]
             if missing:
                 raise InputError(
@@ -75,7 +73,7 @@ def _read_npz(file: Path, second: str) -> tuple[Any, Any]:
             return archive["X"], archive[second]
     except InputError:
         raise
-    except (ValueError, OSError, EOFError, BadZipFile, AttributeError) as error:
+    except Exception as error:
         raise InputError(_not_numpy(file, error)) from None
 
 
@@ -100,7 +98,8 @@ def _read_table(file: Path, second: str) -> tuple[Any, Any]:
                 except pa.ArrowInvalid:
                     source.seek(0)
                     table = pyarrow.ipc.open_stream(source).read_all()
-    except (pa.ArrowException, OSError) as error:
+        table.validate(full=True)
+    except Exception as error:
         raise InputError(f"{file}: it cannot be read as a table ({error})") from None
     return _columns(table, "X", file), _columns(table, second, file)
 

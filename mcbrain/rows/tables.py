@@ -63,10 +63,12 @@ def open_results(path: str | Path) -> pa.Table:
         raise InputError(f"{file}: no such file; run a study first, or name a results folder")
     try:
         with pa.memory_map(str(file)) as source:
-            return pa.ipc.open_file(source).read_all()
-    except (pa.ArrowInvalid, OSError) as error:
+            table = pa.ipc.open_file(source).read_all()
+        table.validate(full=True)
+    except (pa.ArrowException, OSError) as error:
         reason = str(error).splitlines()[0]
         raise InputError(f"{file}: not a readable Arrow file ({reason})") from None
+    return table
 
 
 def select(table: pa.Table, where: list[str]) -> pa.Table:
