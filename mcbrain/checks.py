@@ -9,7 +9,10 @@ import numpy as np
 
 from mcbrain.errors import InputError, did_you_mean
 
-__all__ = ["choice", "integer", "number", "parameter", "vector"]
+__all__ = ["LARGE", "choice", "integer", "number", "parameter", "vector"]
+
+# Norms, gains and noises at most: the square of a risk under the largest shift is still a number.
+LARGE = 1e50
 
 
 def integer(name: str, value: Any, low: int, high: int) -> int:
@@ -42,7 +45,7 @@ def vector(name: str, value: Any, size: int, low: float) -> tuple[float, ...]:
             f"{name} = {list(value)!r}: {len(value)} numbers for latent_dim = {size}; "
             "one per latent is allowed"
         )
-    return tuple(number(f"{name}[{i}]", v, low, 1e150) for i, v in enumerate(value))
+    return tuple(number(f"{name}[{i}]", v, low, LARGE) for i, v in enumerate(value))
 
 
 def choice(name: str, value: Any, allowed: tuple[str, ...]) -> None:

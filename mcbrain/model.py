@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mcbrain.checks import choice, integer, number, parameter, vector
+from mcbrain.checks import LARGE, choice, integer, number, parameter, vector
 from mcbrain.errors import InputError, did_you_mean
 
 __all__ = ["MODEL_FIELDS", "InputLaw", "MeasuredBlock", "Model", "toml_value"]
@@ -128,7 +128,7 @@ class Model:
                 f"misalignment = {self.misalignment}: with latent_dim = input_dim = {d} the brain "
                 "spans every input, so only 0 is allowed"
             )
-        set_(self, "signal_norm", number("signal_norm", self.signal_norm, 1e-150, 1e150))
+        set_(self, "signal_norm", number("signal_norm", self.signal_norm, 1 / LARGE, LARGE))
         self._settle_vectors()
         self._settle_laws()
         self._settle_noises()
@@ -137,11 +137,11 @@ class Model:
         k, set_ = self.latent_dim, object.__setattr__
         gains = self.latent_gains
         if isinstance(gains, (int, float)) and not isinstance(gains, bool):
-            set_(self, "latent_gains", number("latent_gains", gains, 0.0, 1e150))
+            set_(self, "latent_gains", number("latent_gains", gains, 0.0, LARGE))
         else:
             set_(self, "latent_gains", vector("latent_gains", gains, k, low=0.0))
         if self.task_loadings is not None:
-            loadings = vector("task_loadings", self.task_loadings, k, low=-1e150)
+            loadings = vector("task_loadings", self.task_loadings, k, low=-LARGE)
             if not any(loadings):
                 raise InputError("task_loadings: at least one loading must differ from 0")
             set_(self, "task_loadings", loadings)
@@ -170,7 +170,7 @@ class Model:
             snr = number("snr_task", self.snr_task, 1e-30, 1e30)
             set_(self, "task_noise", self.signal_norm / math.sqrt(snr))
         noise = 1.0 if self.task_noise is None else self.task_noise
-        set_(self, "task_noise", number("task_noise", noise, 0.0, 1e150))
+        set_(self, "task_noise", number("task_noise", noise, 0.0, LARGE))
         if self.neural_law == "poisson":
             for name in ("neural_noise", "snr_brain"):
                 if getattr(self, name) is not None:
@@ -183,7 +183,7 @@ class Model:
             snr = number("snr_brain", self.snr_brain, 1e-30, 1e30)
             set_(self, "neural_noise", math.sqrt(1.0 / (snr * self._gain_weight())))
         noise = 1.0 if self.neural_noise is None else self.neural_noise
-        set_(self, "neural_noise", number("neural_noise", noise, 0.0, 1e150))
+        set_(self, "neural_noise", number("neural_noise", noise, 0.0, LARGE))
 
     def _gain_weight(self) -> float:
         loadings, gains = self.measured_loadings, self.gains[: self.k_m]
