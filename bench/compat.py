@@ -29,6 +29,7 @@ _PLACES = {
     "task_problem": ("plan.task_stage", "task_stage"),
     "task_statistics": ("plan.task_stage", "task_stage"),
     "BlockStore": ("store.blockstore", "store"),
+    "write_table": ("store.segments", "segments"),
 }
 
 
