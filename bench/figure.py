@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -63,18 +64,32 @@ def _by_dimension(axes: Axes, rows: list[dict[str, Any]]) -> None:
 
 
 def _over_commits(axes: Axes, rows: list[dict[str, Any]]) -> None:
-    """The raw and spectral engines, commit by commit."""
+    """Each engine over its own rate at the first commit that has one, commit by commit."""
     commits = {r["commit"]: r["date"] for r in rows}
     order = {commit: i for i, commit in enumerate(sorted(commits, key=lambda c: commits[c]))}
-    for cell in _SAMPLED:
-        found = _of(rows, "engines.Sampled.track_rate", engine="raw", cell=cell)
-        _line(axes, [(order[r["commit"]], r) for r in found], f"raw, {cell}")
+    for engine, cell in itertools.product(("raw", "sufficient"), _SAMPLED[::2]):
+        found = _of(rows, "engines.Sampled.track_rate", engine=engine, cell=cell)
+        _line(axes, _relative(found, order), f"{engine}, {cell}")
     found = _of(rows, "engines.TaskStage.track_rate", input_dim=200)
-    _line(axes, [(order[r["commit"]], r) for r in found], "task stage, d=200")
-    axes.set(yscale="log", xlabel="commit", xticks=list(order.values()))
-    axes.set_xticklabels([commit[:7] for commit in order], rotation=30, fontsize="small")
+    _line(axes, _relative(found, order), "task stage, d=200")
+    axes.set(xlabel="commit", xticks=list(order.values()))
+    axes.set_ylabel("rate over that of the first commit")
+    axes.set_xticklabels([commit[:7] for commit in order], fontsize="small")
     axes.set_title("history", fontsize="medium")
     axes.legend(fontsize="small", frameon=False)
+
+
+def _relative(
+    rows: list[dict[str, Any]], order: dict[str, int]
+) -> list[tuple[int, dict[str, Any]]]:
+    """Rows by the place of their commit, over the value of the first."""
+    placed = sorted(((order[r["commit"]], r) for r in rows), key=lambda point: point[0])
+    first = placed[0][1]["value"] if placed else 1.0
+    bounds = ("value", "low", "high")
+    return [
+        (place, {name: None if r[name] is None else r[name] / first for name in bounds})
+        for place, r in placed
+    ]
 
 
 def _of(rows: list[dict[str, Any]], benchmark: str, **parameters: Any) -> list[dict[str, Any]]:
