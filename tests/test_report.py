@@ -124,3 +124,11 @@ def mb_table(folder: Path):
     from mcbrain.rows.tables import open_results
 
     return open_results(folder)
+
+
+def test_what_a_rule_costs_is_drawn_where_a_study_has_rules(tmp_path: Path) -> None:
+    rules = {"ridge": ["optimal", "loo", "gcv"]}
+    precision = {"relative": 0.5, "max_replicates": 200}
+    run(study_from_table(_table(estimators=rules, precision=precision)), tmp_path / "r", threads=1)
+    page = report(tmp_path / "r").read_text(encoding="utf-8")
+    assert "<code>rules.svg</code>" in page

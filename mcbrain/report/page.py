@@ -30,6 +30,7 @@ class Drawn:
 def _figures() -> list[tuple[str, Callable[[Results], Any], str, str]]:
     from mcbrain.report.budget_figures import budget_figure
     from mcbrain.report.curves import risk_figure
+    from mcbrain.report.rules import rules_figure
     from mcbrain.report.shift_figures import residual_figure, shift_figure
     from mcbrain.report.shift_list import shift_list_figure
     from mcbrain.report.worth_figures import alignment_figure, value_figure
@@ -74,6 +75,14 @@ def _figures() -> list[tuple[str, Callable[[Results], Any], str, str]]:
             "Risk of the baseline over that of BEFS, penalties as tuned without shift, with the "
             "most brain samples of the study; right of 1 BEFS wins. Points: simulated, bars of two "
             "standard errors. Ticks: laws.",
+        ),
+        (
+            "rules",
+            rules_figure,
+            "Risk at penalties chosen from the data over risk at the optimal penalty",
+            "What not knowing the truth costs: risk at the penalty that leave-one-out or GCV "
+            "chooses over risk at the optimal one. Points: simulated, bars of two standard "
+            "errors. The grey line marks n = d.",
         ),
         (
             "budget",
