@@ -22,6 +22,7 @@ from pathlib import Path
 from threading import Event, Thread
 from typing import Any
 
+from mcbrain.blas import one_blas_thread
 from mcbrain.errors import InputError
 
 __all__ = ["ClusterExecutor", "open_cluster"]
@@ -87,9 +88,7 @@ def _processor() -> str:
 @lru_cache(maxsize=1)
 def _one_blas_thread() -> None:
     """For good: a worker process serves nothing else, and two BLAS threads change last bits."""
-    from threadpoolctl import threadpool_limits
-
-    threadpool_limits(limits=1)
+    one_blas_thread()
 
 
 @contextmanager

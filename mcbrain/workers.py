@@ -8,6 +8,7 @@ from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
 
+from mcbrain.blas import one_blas_thread
 from mcbrain.errors import InputError
 
 __all__ = ["available_cores", "open_workers"]
@@ -43,10 +44,8 @@ def open_workers(
     """
     if threads is not None and not 1 <= threads <= 4096:
         raise InputError(f"threads = {threads}: allowed is 1 to 4096")
-    from threadpoolctl import threadpool_limits
-
     # Here too when blocks run elsewhere: penalties and rows must have the same bits.
-    with threadpool_limits(limits=1):
+    with one_blas_thread():
         if cluster is not None:
             from mcbrain.cluster import open_cluster
 
