@@ -186,6 +186,7 @@ def grid(setting: Mapping[str, Any], where: str) -> list[float]:
         raise InputError(f"{where}: the count is a whole number from 1 to 100000")
     if not -1e300 <= low <= high <= 1e300:  # also refuses NaN
         raise InputError(f"{where}: low <= high are finite numbers")
+    low, high = float(low), float(high)
     if kind == "linear":
         return [float(v) for v in np.linspace(low, high, int(count))]
     if low <= 0:

@@ -54,6 +54,12 @@ def test_geometric_grids_are_whole_and_distinct():
     assert study.n_task[0] == 1 and study.n_task[-1] == 10
 
 
+def test_a_grid_takes_whole_numbers_beyond_64_bits():
+    study = study_from_table(changed("estimators.ridge", {"geometric": [1, 2**80, 3]}))
+    values = [c.rule.value for c in study.choices if c.estimator.name == "ridge"]
+    assert values == pytest.approx([1.0, 2.0**40, 2.0**80])
+
+
 def test_tuned_ridge_is_the_baseline_and_ols_stands_in():
     study = study_from_table(BASE)
     assert study.baseline().estimator.name == "ridge"
