@@ -29,7 +29,7 @@ WORDS = (
     "", "-", "--", "0", "1", "-1", "2", "3.5", "1e12", "1e-12", "1e400", "nan", "inf", "9" * 30,
     "law", "raw", "befs", "befs=optimal", "ridge=-1", "estimator=befs", "n_task>=x", "mean<1",
     "id", "scale:2", "mean:2:brain", "custom:/etc/passwd", "spectrum:nan", "all", "status,mean",
-    "csv", "parquet", "1/2", "0/0", "90s", "2h", "1,0.5", "[1,2", "é", "\ud800", "none.toml",
+    "csv", "parquet", "1/2", "0/0", "90s", "2h", "1,0.5", "[1,2", "é", "none.toml",
     "../..", "results", "results/results.arrow", "study.toml", "x" * 300,
 )  # fmt: skip
 ARGUMENTS = st.lists(
