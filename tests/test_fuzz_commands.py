@@ -45,7 +45,7 @@ def results(tmp_path_factory):
     return folder
 
 
-@suites(120, 8_000)
+@suites(120, 3_000)
 def test_any_command_line_is_done_or_refused_in_a_line(cases, results, monkeypatch, capsys):
     monkeypatch.chdir(results.parent)
     seen = set()

@@ -58,7 +58,7 @@ def _use(folder):
     assert view.mean.size and view.provenance is not None
 
 
-@suites(60, 6_000)
+@suites(60, 2_000)
 def test_damaged_results_are_shown_or_refused(cases, results, tmp_path, capsys):
     path = tmp_path / "results.arrow"
     content = (results / "results.arrow").read_bytes()
@@ -78,7 +78,7 @@ def test_damaged_results_are_shown_or_refused(cases, results, tmp_path, capsys):
     }  # fmt: skip
 
 
-@suites(30, 1_500)
+@suites(30, 500)
 def test_a_folder_with_a_damaged_study_or_record_is_replayed_or_refused(cases, results, tmp_path):
     for name in ("results.arrow", "study.toml", "provenance.json"):
         (tmp_path / name).write_bytes((results / name).read_bytes())

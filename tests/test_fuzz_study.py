@@ -64,7 +64,7 @@ EDITS = st.lists(
 )
 
 
-@suites(150, 30_000)
+@suites(150, 35_000)
 def test_an_edited_study_file_is_a_study_or_a_sentence(cases, tmp_path):
     path = tmp_path / "study.toml"
 
@@ -119,7 +119,7 @@ PATHS = [
 ]
 
 
-@suites(150, 25_000)
+@suites(150, 30_000)
 def test_any_value_at_any_key_is_a_study_or_a_sentence(cases):
     @seeded(cases)
     @given(st.lists(st.tuples(st.sampled_from(PATHS), VALUES), min_size=1, max_size=3))

@@ -14,6 +14,8 @@ from mcbrain.store.segments import flat, numbers
 
 __all__ = ["Group", "StoredBlocks"]
 
+_PIECE = 1_000_000  # bins counted at a time
+
 
 class Group:
     """Blocks that hold the same statistics, each column decoded once.
@@ -141,12 +143,15 @@ def _count_bins(
     sizes, bins, counts = map(group.values, ("bin_sizes", "bins", "bin_counts"))
     if not sizes.size:
         return
-    column = np.repeat(np.tile(np.arange(fresh.shape[1]), fresh.shape[0]), sizes)
-    keep = np.repeat(fresh.ravel(), sizes)
-    name = column[keep] * 65536 + (bins[keep].astype(np.int64) + 32768)
-    unique, inverse = np.unique(name, return_inverse=True)
-    total = np.bincount(inverse, weights=counts[keep], minlength=unique.size)
-    for key, value in zip(unique.tolist(), total.tolist(), strict=True):
-        histogram = found[place[group.statistics[key // 65536]]]
-        at = key % 65536 - 32768
-        histogram[at] = histogram.get(at, 0) + int(value)
+    ends = np.cumsum(sizes, dtype=np.int64)
+    width, wanted = len(group.statistics), fresh.ravel()
+    for part in np.array_split(np.arange(sizes.size), int(ends[-1]) // _PIECE + 1):
+        span = slice(int(ends[part[0]]) - int(sizes[part[0]]), int(ends[part[-1]]))
+        column, keep = (np.repeat(v, sizes[part]) for v in (part % width, wanted[part]))
+        name = column[keep] * 65536 + (bins[span][keep].astype(np.int64) + 32768)
+        unique, inverse = np.unique(name, return_inverse=True)
+        total = np.bincount(inverse, weights=counts[span][keep], minlength=unique.size)
+        for key, value in zip(unique.tolist(), total.tolist(), strict=True):
+            histogram = found[place[group.statistics[key // 65536]]]
+            at = key % 65536 - 32768
+            histogram[at] = histogram.get(at, 0) + int(value)
