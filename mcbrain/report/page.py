@@ -30,6 +30,7 @@ class Drawn:
 def _figures() -> list[tuple[str, Callable[[Results], Any], str, str]]:
     from mcbrain.report.budget_figures import budget_figure
     from mcbrain.report.curves import risk_figure
+    from mcbrain.report.departures import departure_figure
     from mcbrain.report.rules import rules_figure
     from mcbrain.report.shift_figures import residual_figure, shift_figure
     from mcbrain.report.shift_list import shift_list_figure
@@ -75,6 +76,14 @@ def _figures() -> list[tuple[str, Callable[[Results], Any], str, str]]:
             "Risk of the baseline over that of BEFS, penalties as tuned without shift, with the "
             "most brain samples of the study; right of 1 BEFS wins. Points: simulated, bars of two "
             "standard errors. Ticks: laws.",
+        ),
+        (
+            "departures",
+            departure_figure,
+            "Gain of BEFS for every law of inputs, latents and recordings",
+            "Risk of the baseline over that of BEFS with the most brain samples of the study. "
+            "Points: simulated, bars of two standard errors. The grey line is the linear Gaussian "
+            "model.",
         ),
         (
             "rules",
