@@ -151,7 +151,9 @@ def alignment_figure(results: Results) -> Any:
     """
     study = results.study
     base, brains = _require(results)
-    varied = {f: sorted({getattr(m, f) for m in study.models}) for f in _FIELDS}
+    found_in = {f: {getattr(m, f) for m in study.models} for f in _FIELDS}
+    # Poisson recordings have no noise of their own, so a study with both laws has no such axis.
+    varied = {f: sorted(values) for f, values in found_in.items() if None not in values}
     order = [f for f, v in varied.items() if len(v) >= 2]
     if not order or len(varied[order[0]]) < 3:
         raise InputError("what alignment and noise do needs at least three misalignments or noises")
