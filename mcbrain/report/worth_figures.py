@@ -158,8 +158,8 @@ def alignment_figure(results: Results) -> Any:
     if not order or len(varied[order[0]]) < 3:
         raise InputError("what alignment and noise do needs at least three misalignments or noises")
     x, curve, panel = (*order, None, None)[:3]
-    panels = varied[panel] if panel else [None]
-    curves = varied[curve] if curve else [None]
+    panels = [varied[panel][i] for i in pick(varied[panel], 3)] if panel else [None]
+    curves = [varied[curve][i] for i in pick(varied[curve], 5)] if curve else [None]
     ranks = max(study.rank(m) for m in study.models)
     fits = [t for t, v in enumerate(study.n_task) if v > ranks + 7]
     task, brain = fits[len(fits) // 3], brains[-1]

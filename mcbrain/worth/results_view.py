@@ -89,10 +89,15 @@ class Results:
         """A column of the table over the grid; nulls of numbers are NaN."""
         values = self.table[name]
         if pa.types.is_dictionary(values.type):
-            found = np.asarray(values.cast(pa.string()).to_pylist(), dtype=object)
+            # A word for each of millions of rows is a reference to one of a few.
+            chunks = values.unify_dictionaries().chunks
+            words = np.array([*chunks[0].dictionary.to_pylist(), None], dtype=object)
+            places = [c.indices.fill_null(len(words) - 1).to_numpy() for c in chunks]
+            found = words[np.concatenate(places)]
         else:
             found = values.to_numpy()
-        return found.reshape(self.shape)
+        shaped: NDArray[Any] = found.reshape(self.shape)
+        return shaped
 
     @cached_property
     def mean(self) -> Array:
