@@ -1,11 +1,11 @@
 """Blocks as tasks of a dask.distributed cluster, with the numbers of this machine.
 
-Start a scheduler and workers of one thread each; both listen on this machine alone here, since
-whoever reaches a dask scheduler can run code on it::
+Start a scheduler and workers of one thread each; all listen on this machine alone here, since
+whoever reaches them can run code on them::
 
-    dask scheduler --host 127.0.0.1 --port 8786
-    OPENBLAS_NUM_THREADS=1 dask worker tcp://127.0.0.1:8786 --host 127.0.0.1 \\
-        --nworkers 4 --nthreads 1
+    export OPENBLAS_NUM_THREADS=1 LOCAL="--host 127.0.0.1 --dashboard-address 127.0.0.1:0"
+    dask scheduler --port 8786 $LOCAL
+    dask worker tcp://127.0.0.1:8786 --nworkers 4 --nthreads 1 $LOCAL
     mcbrain run STUDY --cluster tcp://127.0.0.1:8786
 """
 

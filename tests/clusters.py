@@ -25,7 +25,8 @@ class Cluster:
 def cluster(folder, n_workers=2):
     """A scheduler on a free port and workers of one thread each; all are killed at the end."""
     file = folder / "scheduler.json"
-    common = ["--scheduler-file", str(file), "--host", "127.0.0.1", "--no-dashboard"]
+    local = ["--host", "127.0.0.1", "--dashboard-address", "127.0.0.1:0"]
+    common = ["--scheduler-file", str(file), *local]
     started = [_start(folder, "scheduler", "--port", "0", *common)]
     one = ["--nthreads", "1", "--no-nanny", "--local-directory", str(folder)]
     try:
