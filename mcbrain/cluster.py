@@ -13,6 +13,8 @@ from __future__ import annotations
 
 import hashlib
 import platform
+import re
+import socket
 from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError, Executor, Future
 from contextlib import contextmanager
@@ -27,10 +29,11 @@ from mcbrain.errors import InputError
 
 __all__ = ["ClusterExecutor", "open_cluster"]
 
-_PATIENCE = "20s"  # for the scheduler to answer, and for a first worker
+_PATIENCE = 20.0  # seconds, for the scheduler to answer, and for a first worker
 _RETRIES = 3
 _LOOK_SECONDS = 5.0
 _ALONE_SECONDS = 300.0  # without any worker, before the run gives up
+_ADDRESS = re.compile(r"(?:(?:tcp|tls|wss?)://)?(?P<host>\[[^\]]+\]|[^:/\s]+):(?P<port>\d+)")
 _LIBRARIES = ("numpy", "scipy", "numba", "llvmlite")
 
 
@@ -152,13 +155,18 @@ def _watch(client: Any, executor: Executor, note: Callable[[str], None], over: E
 
 
 def _connect(connect: Any, cluster: Any) -> Any:
-    """A client of a scheduler's address."""
+    """A client of a scheduler's address, where something listens."""
     if not isinstance(cluster, str):
         raise InputError(f"cluster = {cluster!r}: an address or a dask.distributed.Client")
     address = f"tcp://127.0.0.1:{cluster}" if cluster.isdigit() else cluster
+    found = _ADDRESS.fullmatch(address)
+    if not found:
+        raise InputError(f"--cluster {cluster}: the form is tcp://HOST:PORT, or a port alone")
     try:
+        with socket.create_connection((found["host"].strip("[]"), int(found["port"])), _PATIENCE):
+            pass
         return connect(address, timeout=_PATIENCE, set_as_default=False)
-    except (OSError, ValueError, TypeError, ImportError) as error:
+    except (OSError, OverflowError, ValueError, TypeError, ImportError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise InputError(f"--cluster {cluster}: no scheduler answers there ({reason})") from None
 

@@ -40,14 +40,19 @@ def test_a_cluster_gives_the_bits_of_one_thread_and_resumes_its_blocks(tmp_path)
     assert rows(tmp_path / "there").equals(rows(tmp_path / "here"))
 
 
-@pytest.mark.parametrize("address", ["127.0.0.1:1", "nowhere", "tcp://", "pigeon://127.0.0.1:1"])
-def test_where_no_scheduler_answers_the_run_says_so_and_writes_nothing(
-    tmp_path, address, monkeypatch
-):
-    monkeypatch.setattr("mcbrain.cluster._PATIENCE", "1s")
+@pytest.mark.parametrize(
+    "address", ["127.0.0.1:1", "1", "127.0.0.1:99999999", "no.where.invalid:8786"]
+)
+def test_where_no_scheduler_answers_the_run_says_so_and_writes_nothing(tmp_path, address):
     with pytest.raises(InputError, match=f"--cluster {address}: no scheduler answers"):
         run(small(), tmp_path / "out", cluster=address)
     assert not list((tmp_path / "out").glob("*.arrow"))
+
+
+@pytest.mark.parametrize("address", ["nowhere", "", "tcp://", "pigeon://127.0.0.1:1", "a b:1"])
+def test_what_is_no_address_is_refused(tmp_path, address):
+    with pytest.raises(InputError, match="the form is tcp://HOST:PORT"):
+        run(small(), tmp_path / "out", cluster=address)
 
 
 def test_what_is_neither_an_address_nor_a_client_is_refused(tmp_path):
