@@ -51,6 +51,17 @@ def test_what_is_kept_comes_back_in_memory_and_from_disk(tmp_path):
         np.testing.assert_array_equal(store.series(OTHER, IDS[:1]).count, np.full((1, 10), 8))
 
 
+def test_many_new_blocks_of_one_problem_are_read_from_disk_not_kept_as_objects(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setattr("mcbrain.store.blockstore._FLUSH_SECONDS", 0.0)
+    monkeypatch.setattr("mcbrain.store.blockstore._MANY", 7)
+    store = filled(tmp_path, range(40))
+    assert sum(map(len, store._fresh.values())) <= 8
+    expected = np.array([block(i).mean for i in range(40)]).T
+    np.testing.assert_array_equal(store.series(PROBLEM, IDS).mean, expected)
+
+
 def test_a_series_ends_at_the_first_gap_and_the_gap_is_missing(tmp_path):
     filled(tmp_path, [0, 1, 2, 4, 5])
     store = BlockStore(tmp_path)

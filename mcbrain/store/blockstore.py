@@ -26,6 +26,7 @@ from mcbrain.store.stored import Group, StoredBlocks
 __all__ = ["BlockStore", "Name", "joined"]
 
 _FLUSH_SECONDS = 1.0
+_MANY = 10_000  # new blocks, after which those on disk are read from there, not kept as objects
 # A segment this many times as large as all smaller ones together is left as it is.
 _LARGE = 4
 
@@ -126,6 +127,8 @@ class BlockStore:
         self._fresh.setdefault((problem.key, problem.seed), []).append((statistics, sums))
         if time.monotonic() - self._flushed > _FLUSH_SECONDS:
             self.flush()
+            if sum(map(len, self._fresh.values())) > _MANY:
+                self.reload()
 
     def flush(self) -> None:
         """Write the blocks not yet on disk as one segment."""

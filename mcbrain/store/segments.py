@@ -179,20 +179,25 @@ def _list_array(name: str, parts: list[np.ndarray]) -> pa.ListArray:
     kind = SCHEMA.field(name).type.value_type
     offsets = np.zeros(len(parts) + 1, np.int32)
     np.cumsum([p.size for p in parts], out=offsets[1:])
-    values = np.concatenate(parts).ravel().astype(kind.to_pandas_dtype())
+    values = np.concatenate(parts).ravel().astype(_dtype(kind))
     return pa.ListArray.from_arrays(pa.array(offsets), pa.array(values, kind))
+
+
+def _dtype(kind: pa.DataType) -> np.dtype[Any]:
+    """NumPy's name of a number's type; `DataType.to_pandas_dtype` may import pandas for it."""
+    return np.dtype(str(kind))
 
 
 def numbers(table: pa.Table, name: str) -> np.ndarray:
     """A column of numbers."""
-    kind = SCHEMA.field(name).type.to_pandas_dtype()
+    kind = _dtype(SCHEMA.field(name).type)
     parts = [_values(chunk, kind) for chunk in table.column(name).chunks]
     return np.concatenate([np.zeros(0, kind), *parts]) if len(parts) != 1 else parts[0]
 
 
 def flat(table: pa.Table, name: str) -> tuple[np.ndarray, np.ndarray]:
     """Values and row offsets of a list column."""
-    kind = SCHEMA.field(name).type.value_type.to_pandas_dtype()
+    kind = _dtype(SCHEMA.field(name).type.value_type)
     values, sizes = [np.zeros(0, kind)], [np.zeros(1, np.int64)]
     for chunk in table.column(name).chunks:
         values.append(_values(chunk.flatten(), kind))
