@@ -109,15 +109,16 @@ def _minimum_norm_excess(brain: BrainMoments, n: Array, r: Array, variance: Arra
     inside_signal = brain.signal - 2.0 * brain.missed_signal + brain.residual  # E beta'PMP beta
     crossed = brain.missed_signal - brain.residual  # E beta'PM(I-P) beta
     moved = 2.0 * (lost * (brain.signal_drift - brain.missed_drift) + brain.missed_drift)
-    return np.asarray(
-        y * inside_trace
-        + x_plus_y * inside_signal
-        + amplified * (variance * brain.trace + brain.m_hat_trace)
-        + 2.0 * lost * crossed
-        + brain.residual
-        + moved
-        + brain.drift
-    )
+    with np.errstate(invalid="ignore"):  # r = 1, where the caller has no use for the sum
+        return np.asarray(
+            y * inside_trace
+            + x_plus_y * inside_signal
+            + amplified * (variance * brain.trace + brain.m_hat_trace)
+            + 2.0 * lost * crossed
+            + brain.residual
+            + moved
+            + brain.drift
+        )
 
 
 def optimal_penalty(
