@@ -22,7 +22,7 @@ OPTIONS = {
     "budget": ("--budget", "--cost-task", "--cost-brain", "--max-repeats", *MODEL),
     "replay": ("--point", "--replicate"),
     "export": ("--format",),
-    "merge": ("--out",),
+    "merge": (),  # without a place to write to
     "studies": (),
 }
 WORDS = (
