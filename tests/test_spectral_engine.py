@@ -202,3 +202,13 @@ def test_law_false_has_no_meaning_for_engine_law():
         study(engine={"kind": "law", "law": False})
     with pytest.raises(InputError, match="law = false"):
         mb.simulate(mb.Model(input_dim=4, latent_dim=1, n_channels=2), 9, engine="law", law=False)
+
+
+def test_a_task_problem_has_two_blocks_at_least_and_so_an_error_bar():
+    model = mb.Model(input_dim=20, latent_dim=2, n_channels=10, misalignment=0.1)
+    asked = {"estimators": {"ridge": 0.3}, "precision": 0, "max_replicates": 10}
+    table = mb.simulate(model, 40, engine="spectral", law=False, seed=1, **asked)
+    (row,) = table.to_pylist()
+    assert row["replicates"] > 0
+    assert row["mcse"] > 0
+    assert row["mean"] == pytest.approx(row["predicted"], rel=0.05)

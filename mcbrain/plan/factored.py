@@ -159,7 +159,8 @@ class FactoredPlan:
         return task_statistics(np.concatenate(z).tolist())
 
     def _most(self, problem: Problem) -> int:
-        return -(-self.study.precision.max_replicates // block_size(problem))
+        # Two at least: the errors of a factored row are its blocks' own.
+        return max(2, -(-self.study.precision.max_replicates // block_size(problem)))
 
     def _judge_brain(self, users: list[Side]) -> Judge:
         """A rule that is met when every output that needs the problem is precise enough."""

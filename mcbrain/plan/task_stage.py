@@ -148,8 +148,6 @@ def _without_each_group(series: Series) -> Floats:
     edges = np.linspace(0, series.n_blocks, min(series.n_blocks, _GROUPS) + 1).astype(np.int64)
     count = np.add.reduceat(series.count, edges[:-1], axis=1)
     total = np.add.reduceat(series.count * series.mean, edges[:-1], axis=1)
-    if count.shape[1] == 1:  # one block has no error of its own: NaN, which the row then says
-        return np.full(count.shape, np.nan)
     left = count.sum(axis=1, keepdims=True) - count
     return np.asarray((total.sum(axis=1, keepdims=True) - total) / left)
 
