@@ -77,7 +77,12 @@ class Results:
     def provenance(self) -> dict[str, Any]:
         """Versions, machine, seed, times and study text of the run."""
         found = (self.table.schema.metadata or {}).get(b"mcbrain.provenance", b"{}")
-        record: dict[str, Any] = json.loads(found)
+        try:
+            record: dict[str, Any] = json.loads(found)
+        except ValueError as error:
+            raise InputError(
+                f"{self.folder.results}: its provenance is damaged ({error}); run the study again"
+            ) from None
         return record
 
     @cached_property
