@@ -147,7 +147,7 @@ def run(
                 folder.keep_record(_record(study, engine, threads, started, part, False))
             plan = None if engine == "law" else open_plan(study, engine, store)
             if plan is not None:
-                warm(engine, reporter)
+                warm(engine, reporter, study.selects)
                 _simulate(plan, store, outcome, reporter, pool, deadline)
             record = _record(study, engine, threads, started, part, not outcome.stopped)
             if part is not None:
@@ -221,7 +221,7 @@ def _pilot_work(problem: Any, statistics: tuple[Any, ...]) -> Work:
     return Work(problem, statistics, PILOT_BLOCKS, lambda series, asked: np.ones(len(asked), bool))
 
 
-def warm(engine: str, reporter: Reporter) -> float:
+def warm(engine: str, reporter: Reporter, rules: bool = False) -> float:
     """Compile, or load from the cache, the kernels of an engine; seconds it took.
 
     Parameters
@@ -229,11 +229,13 @@ def warm(engine: str, reporter: Reporter) -> float:
     engine : str
     reporter : Reporter
         Told how long compiling took when it took more than a second.
+    rules : bool
+        Whether some penalty is chosen on each replicate's data.
     """
     from mcbrain.engines import warm_up
 
     begun = time.perf_counter()
-    warm_up(engine)
+    warm_up(engine, rules)
     seconds = time.perf_counter() - begun
     if seconds > 1.0:
         reporter.note(f"compiled the kernels in {seconds:.1f} s (kept for the next run)")

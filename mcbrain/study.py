@@ -119,6 +119,11 @@ class Study:
         """Whether a choice asks for more brain directions than a point has brain samples."""
         return choice.estimator.uses_brain and 0 < point.n_brain < self.rank(point.model)
 
+    @property
+    def selects(self) -> bool:
+        """Whether some penalty is chosen on each replicate's data."""
+        return any(choice.rule.selects for choice in self.choices)
+
     def baseline(self) -> Choice | None:
         """What gains are measured against: tuned ridge if the study has it, else OLS."""
         tuned = [c for c in self.choices if c.tuned]

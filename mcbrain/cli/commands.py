@@ -138,11 +138,12 @@ def warmup(
     from mcbrain.engines import choose, warm_up
     from mcbrain.reading import load_study
 
-    engines = ["raw", "sufficient", "spectral"] if everything else ["raw"]
+    engines, rules = ["raw", "sufficient", "spectral"] if everything else ["raw"], everything
     if study is not None:
-        engines = [choose(load_study(study))[0]]
+        loaded = load_study(study)
+        engines, rules = [choose(loaded)[0]], loaded.selects
     for engine in engines:
-        print(f"engine {engine}: kernels ready after {warm_up(engine):.1f} s")
+        print(f"engine {engine}: kernels ready after {warm_up(engine, rules):.1f} s")
 
 
 @app.command()

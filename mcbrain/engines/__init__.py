@@ -25,17 +25,21 @@ def simulate(job: Job) -> list[BlockSums]:
     return blocks
 
 
-def warm_up(engine: str) -> float:
+def warm_up(engine: str, rules: bool = False) -> float:
     """Compile the kernels of an engine and of its pilots, or load them; seconds it took.
 
     Parameters
     ----------
     engine : str
         "raw", "sufficient", "spectral" or "law".
+    rules : bool
+        Also those of penalties chosen by "loo" or "gcv" on each replicate's data.
     """
     begun = time.perf_counter()
     for kind in _KINDS[engine]:
         import_module(f"mcbrain.engines.{kind}").warm_up()
+    if rules and engine == "raw":
+        import_module("mcbrain.engines.raw").warm_up_rules()
     return time.perf_counter() - begun
 
 

@@ -16,7 +16,7 @@ from mcbrain.kernels.types import open_streams
 from mcbrain.kernels.workspace import make_outcome, make_workspace
 from mcbrain.plan.sampled import block_size
 
-__all__ = ["bench", "simulate", "warm_up"]
+__all__ = ["bench", "simulate", "warm_up", "warm_up_rules"]
 
 
 def bench(problem: Problem, queries: tuple[Query, ...], count: int) -> Bench:
@@ -64,3 +64,8 @@ def simulate(
 def warm_up() -> None:
     """Compile the kernels, or load them from the cache."""
     try_every_path("raw", simulate)
+
+
+def warm_up_rules() -> None:
+    """The same for the kernels of rows that choose their penalty, which few studies need."""
+    try_every_path("raw", simulate, "loo")

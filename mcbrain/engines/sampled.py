@@ -130,14 +130,16 @@ def compute(bench: Bench, indices: Sequence[int]) -> list[BlockSums]:
 
 
 def try_every_path(
-    kind: str, simulate: Callable[[Problem, tuple[Query, ...], Sequence[int]], list[BlockSums]]
+    kind: str,
+    simulate: Callable[[Problem, tuple[Query, ...], Sequence[int]], list[BlockSums]],
+    rule: str = "fixed",
 ) -> None:
     """Call an engine once on each side of n = d and with each kind of encoding, so it compiles."""
     model = Model(input_dim=4, latent_dim=1, n_channels=2)
     for n in (3, 8):
         for encoding in (0.0, 0.1):
             problem = Problem(kind, data_parameters(model, n, n), seed=0)
-            row = Row(ESTIMATORS["befs"], "fixed", 0.1, 0.0, 1, encoding)
+            row = Row(ESTIMATORS["befs"], rule, 0.1, 0.0, 1, encoding)
             simulate(problem, (Query(row, Shift("id"), row),), [0])
 
 
