@@ -69,7 +69,7 @@ def test_every_figure_is_in_the_page_and_beside_it(folder: Path, page: str) -> N
         assert f"<code>{stem}.svg</code>" in page
         assert (folder / f"{stem}.svg").read_text(encoding="utf-8").startswith("<?xml")
         assert (folder / f"{stem}.png").read_bytes()[:4] == b"\x89PNG"
-    assert page.count("data:image/png;base64,") == 6
+    assert page.count("data:image/png;base64,") == 7
 
 
 def test_numbers_of_the_findings_are_those_of_the_rows_that_they_name(
