@@ -141,6 +141,11 @@ def run(
             store = BlockStore(folder.blocks)
             for sentence in store.notes:
                 reporter.note(sentence)
+            if kept := folder.replaced_study(study):
+                reporter.note(
+                    f"the study has changed: results.arrow will hold it as it is now; {kept} "
+                    "keeps the former text"
+                )
             if not folder.results.exists():  # whose blocks these are, should the run be cut short
                 folder.keep_study(study)
             if part is not None:

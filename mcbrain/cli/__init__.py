@@ -7,7 +7,12 @@ import signal
 import sys
 from typing import Any
 
-__all__ = ["main"]
+__all__ = ["main", "stop_if_asked"]
+
+_asked: list[int] = []
+
+
+_INTERRUPTED = "interrupted; everything finished is kept, run again to resume"
 
 
 def main() -> None:
@@ -39,19 +44,28 @@ def _status() -> int:
     except InputError as error:
         return _complain(str(error), 2)
     except (KeyboardInterrupt, typer.Abort):
-        return _complain("interrupted; everything finished is kept, run again to resume", 130)
+        return _complain(_INTERRUPTED, 130)
     except BrokenPipeError:
         sys.stdout = open(os.devnull, "w")  # noqa: SIM115, PTH123 - the reader has gone
         return 0
     except OSError as error:
         return _complain(f"{error.filename or 'file'}: {error.strerror or error}", 2)
     except Exception as error:  # click reports its own usage errors in this way
+        if _asked:  # an interrupted compiler fails in ways of its own
+            return _complain(_INTERRUPTED, 130)
         if not hasattr(error, "format_message"):
             raise
         return _complain(error.format_message(), 2)
 
 
+def stop_if_asked() -> None:
+    """Interrupt now if a signal came while compiled code or the compiler swallowed it."""
+    if _asked:
+        raise KeyboardInterrupt
+
+
 def _interrupt(number: int, frame: Any) -> None:
+    _asked.append(number)
     raise KeyboardInterrupt
 
 

@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mcbrain.cli import stop_if_asked
 from mcbrain.conduct import Tally
 from mcbrain.merging import Merged
 from mcbrain.rows.write import Written
@@ -46,6 +47,7 @@ class TerminalReporter(Reporter):
 
     def note(self, text: str) -> None:
         """A sentence worth a line."""
+        stop_if_asked()
         _say(text)
 
     @contextmanager

@@ -70,6 +70,7 @@ def budget_figure(results: Results) -> Any:
     price = np.geomspace(0.01, 10.0, 200)
     money = np.geomspace(2.0 * model.input_dim, 1e3 * model.input_dim, 200)
     _map(made, panels[0], regime_map(model, price, "budget", money), "budget (task samples)")
+    panels[0].set_title(f"misalignment of {model.misalignment:g}", loc="right")
     misaligned = regime_map(model, price, "misalignment", np.linspace(0, 0.6, 200), budget=budget)
     _map(made, panels[1], misaligned, "misalignment m")
     panels[1].set_title(f"budget of {budget:,.0f} task samples", loc="right")

@@ -127,7 +127,8 @@ def residuals(results: Results) -> tuple[Array, NDArray[np.int64], int]:
     """z of each row that is evidence for its law, the rows' numbers, and rows that are not.
 
     z = (mean - predicted) / sqrt(mcse^2 + prediction_se^2) for rows whose standard error can be
-    trusted; rows that were computed through the law themselves are counted apart.
+    trusted and is more than rounding; rows that were computed through the law themselves are
+    counted apart.
     """
     column = {
         n: results.column(n).ravel()
@@ -136,7 +137,9 @@ def residuals(results: Results) -> tuple[Array, NDArray[np.int64], int]:
     compared = np.isin(column["prediction"], ["exact", "semi-exact"])
     sound = np.isin(column["status"], ["ok", "mcse_not_met"])
     error = np.hypot(column["mcse"], np.nan_to_num(column["prediction_se"]))
-    good = compared & sound & np.isfinite(column["mean"]) & (error > 0)
+    # A risk that is the same on every data set has an error of rounding alone.
+    spread = error > 1e-12 * np.abs(column["mean"])
+    good = compared & sound & np.isfinite(column["mean"]) & spread
     rows = np.flatnonzero(good)
     z = (column["mean"][rows] - column["predicted"][rows]) / error[rows]
     return np.asarray(z, float), rows, int((column["prediction"] == "same-law").sum())

@@ -71,7 +71,7 @@ def open_results(path: str | Path) -> pa.Table:
     return table
 
 
-def select(table: pa.Table, where: list[str]) -> pa.Table:
+def select(table: pa.Table, where: list[str], known_words: bool = True) -> pa.Table:
     """Rows that meet every condition.
 
     Parameters
@@ -79,31 +79,47 @@ def select(table: pa.Table, where: list[str]) -> pa.Table:
     table : pyarrow.Table
     where : list of str
         NAME=VALUE, or another of != < <= > >=; `failed` alone keeps outputs with failed replicates.
+    known_words : bool
+        Whether a word that a column does not hold is a mistake.
 
     Raises
     ------
     InputError
         Unknown column, or a value that does not compare with it.
     """
+    whole = table
     for condition in where:
         if condition == "failed":
             table = table.filter(pc.greater(table["failed"], 0))
             continue
         match = re.fullmatch(r"\s*(\w+)\s*(<=|>=|!=|=|<|>)\s*(.*?)\s*", condition)
-        if not match:
-            raise InputError(f"--where {condition}: the form is NAME=VALUE, or != < <= > >=")
+        if not match or match[3].startswith("="):
+            raise InputError(
+                f"--where {condition}: the form is NAME=VALUE, or != < <= > >=; "
+                "--where is repeated for more than one condition"
+            )
         name, operator, text = match.groups()
         _known(name, table)
         column = table[name]
         if pa.types.is_dictionary(column.type):
             column = column.cast(pa.string())
+            _check_word(condition, operator, text, whole[name] if known_words else None)
         try:
             value = pa.scalar(text).cast(column.type)
             table = table.filter(_OPERATORS[operator](column, value))
         except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
-            kind = str(column.type)
-            raise InputError(f"--where {condition}: {text!r} is not a {kind}") from None
+            kind = "a whole number" if pa.types.is_integer(column.type) else "a number"
+            raise InputError(f"--where {condition}: {text!r} is not {kind}") from None
     return table
+
+
+def _check_word(condition: str, operator: str, text: str, column: pa.ChunkedArray | None) -> None:
+    """Refuse a word that a column of words does not hold or cannot be compared with."""
+    if operator not in ("=", "!="):
+        raise InputError(f"--where {condition}: words are compared by = and != alone")
+    words = [] if column is None else [str(word) for word in pc.unique(column).to_pylist()]
+    if words and text not in words:
+        raise InputError(f"--where {condition}: {did_you_mean(text, words)}")
 
 
 def print_results(
@@ -136,7 +152,7 @@ def print_results(
     else:
         table = open_results(path)
     names = _columns(table, columns)
-    table = select(table, conditions)
+    table = select(table, conditions, known_words=not listing)
     if listing and not table.num_rows:
         print("no replicate failed")
         return

@@ -160,14 +160,18 @@ class ResultsFolder:
 
     def keep_study(self, study: Study) -> None:
         """Write the resolved study; a former text that differs is kept beside it."""
-        text = tomli_w.dumps(study.table)
-        if self.study_file.exists():
-            former = self.study_file.read_text(encoding="utf-8")
-            if former == text:
-                return
-            kept = self.path / f"study-{content_hash(former)[:8]}.toml"
-            write_text(kept, former)
-        write_text(self.study_file, text)
+        if kept := self.replaced_study(study):
+            write_text(self.path / kept, self.study_file.read_text(encoding="utf-8"))
+        write_text(self.study_file, tomli_w.dumps(study.table))
+
+    def replaced_study(self, study: Study) -> str:
+        """Name under which the former study's text is kept, empty where it is the same or none."""
+        if not self.study_file.exists():
+            return ""
+        former = self.study_file.read_text(encoding="utf-8")
+        if former == tomli_w.dumps(study.table):
+            return ""
+        return f"study-{content_hash(former)[:8]}.toml"
 
 
 def write_text(path: Path, text: str) -> None:

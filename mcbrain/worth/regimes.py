@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,6 +18,7 @@ Array = NDArray[np.float64]
 
 _SCAN = 600
 _COARSE = 200
+_FINE = 24
 
 
 @dataclass(frozen=True)
@@ -91,15 +93,14 @@ def regime_map(
     missed = _missed_by_count(surface, axis, rows, money.max() / c.min())
     cells: list[tuple[Array, Array]] = []
     for i in range(rows.size):  # a row at a time, so that memory stays small
+        table = missed[0], missed[1][min(i, len(missed[1]) - 1)]
+
+        def risk_of(n_brain: Array, i: int = i, table: tuple[Array, Array] = table) -> Array:
+            m_bar = np.interp(np.log(n_brain), *table)
+            return surface.befs(money[i] - c * n_brain, m_bar, noise[i])
+
         most = np.maximum((money[i] - surface.r - 2.0) / c, surface.r * (1 + 1e-9))
-        n_brain = _grid(surface.r, most, splits)  # (splits, x)
-        n_task = money[i] - c * n_brain
-        m_bar = np.interp(np.log(n_brain), missed[0], missed[1][min(i, len(missed[1]) - 1)])
-        risk = surface.befs(n_task, m_bar, noise[i])
-        best = np.argmin(risk, axis=0)[None, :]
-        cells.append(
-            (np.take_along_axis(risk, best, 0)[0], np.take_along_axis(n_brain, best, 0)[0])
-        )
+        cells.append(_best(risk_of, _grid(np.full(c.shape, surface.r, float), most, splits)))
     risk, n_brain = np.array([x for x, _ in cells]), np.array([n for _, n in cells])
     worth = risk < corner
     n_brain = np.where(worth, n_brain, 0.0)
@@ -131,8 +132,22 @@ def _missed_by_count(
     return np.log(n), surface.m_bar(n)[None, :]
 
 
-def _grid(low: float, high: ArrayLike, size: int) -> Array:
+def _best(risk_of: Callable[[Array], Array], grid: Array) -> tuple[Array, Array]:
+    """Least risk and its split, (x,) each: the best of a grid (splits, x), then near it."""
+    best = np.argmin(risk_of(grid), axis=0)
+    across = np.arange(grid.shape[1])
+    low, high = (
+        grid[np.maximum(best - 1, 0), across],
+        grid[np.minimum(best + 1, len(grid) - 1), across],
+    )
+    fine = np.concatenate([_grid(low, high, _FINE), grid[best, across][None, :]])
+    risk = risk_of(fine)
+    place = np.argmin(risk, axis=0)
+    return risk[place, across], fine[place, across]
+
+
+def _grid(low: ArrayLike, high: ArrayLike, size: int) -> Array:
     """Geometric from low to high, (size, ...)."""
-    top = np.asarray(high, dtype=float)
+    bottom, top = np.asarray(low, dtype=float), np.asarray(high, dtype=float)
     share = np.linspace(0.0, 1.0, size).reshape(-1, *([1] * top.ndim))
-    return np.asarray(low * (top / low) ** share)
+    return np.asarray(bottom * (top / bottom) ** share)

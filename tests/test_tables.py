@@ -1,0 +1,50 @@
+"""Results as tables: conditions keep what they say, and wrong ones are refused in a sentence."""
+
+import pyarrow as pa
+import pytest
+
+from mcbrain.errors import InputError
+from mcbrain.rows.tables import select
+
+TABLE = pa.table(
+    {
+        "estimator": pa.array(["ridge", "befs", "befs"]).dictionary_encode(),
+        "n_task": [20, 20, 40],
+        "mean": [0.5, 0.25, None],
+        "failed": [0, 0, 3],
+    }
+)
+
+
+@pytest.mark.parametrize(
+    ("where", "rows"),
+    [
+        (["estimator=befs"], 2),
+        (["estimator!=befs"], 1),
+        (["n_task>=40"], 1),
+        (["estimator = befs", "n_task<40"], 1),
+        (["mean<0.4"], 1),
+        (["failed"], 1),
+        (["n_task=7"], 0),
+    ],
+)
+def test_conditions_keep_what_they_say(where, rows):
+    assert select(TABLE, where).num_rows == rows
+
+
+@pytest.mark.parametrize(
+    ("condition", "words"),
+    [
+        ("estimator=bef", "befs"),
+        ("estimator>befs", "= and != alone"),
+        ("n_task==40", "NAME=VALUE"),
+        ("n_task=many", "not a whole number"),
+        ("mean=0.2 and n_task=20", "not a number"),
+        ("n_tsk=40", "n_task"),
+        ("befs", "NAME=VALUE"),
+    ],
+)
+def test_a_wrong_condition_is_refused_with_what_is_allowed(condition, words):
+    with pytest.raises(InputError, match=r"--where|column") as error:
+        select(TABLE, [condition])
+    assert words in str(error.value)
