@@ -4,7 +4,7 @@ import pyarrow as pa
 import pytest
 
 from mcbrain.errors import InputError
-from mcbrain.rows.tables import select
+from mcbrain.rows.tables import print_results, select
 
 TABLE = pa.table(
     {
@@ -48,3 +48,21 @@ def test_a_wrong_condition_is_refused_with_what_is_allowed(condition, words):
     with pytest.raises(InputError, match=r"--where|column") as error:
         select(TABLE, [condition])
     assert words in str(error.value)
+
+
+def test_a_summary_shows_the_first_and_the_last_point_under_the_first_shift(tmp_path, capsys):
+    points, shifts = 50, ["id", "scale:2"]
+    table = pa.table(
+        {
+            "point": pa.array([p for p in range(points) for _ in shifts], pa.int32()),
+            "shift": pa.array(shifts * points).dictionary_encode(),
+            "mean": [float(p) for p in range(points) for _ in shifts],
+        }
+    )
+    with pa.ipc.new_file(tmp_path / "results.arrow", table.schema) as sink:
+        sink.write_table(table)
+    print_results(tmp_path, columns="point,shift,mean", limit=5, spread=True)
+    printed = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert [line[0] for line in printed[1:6]] == ["0", "12", "24", "37", "49"]
+    assert {line[1] for line in printed[1:6]} == {"id"}
+    assert printed[6][:2] == ["...", "95"]

@@ -95,7 +95,7 @@ def run(
         reporter=reporter,
     )
     if outcome.shard is None:
-        print_results(outcome.folder / "results.arrow", limit=24)
+        print_results(outcome.folder / "results.arrow", limit=24, spread=True)
     reporter.close(outcome)
     if outcome.results.unmet or (outcome.shard is not None and outcome.stopped):
         raise typer.Exit(1)

@@ -7,8 +7,10 @@ import re
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from mcbrain.errors import InputError, did_you_mean
 from mcbrain.store.folder import ResultsFolder
@@ -128,6 +130,7 @@ def print_results(
     columns: str | None = None,
     where: list[str] | None = None,
     limit: int = 100,
+    spread: bool = False,
 ) -> None:
     """Print a results file.
 
@@ -141,6 +144,8 @@ def print_results(
         Conditions, see `select`; of a folder, `failed` lists its failed replicates instead.
     limit : int
         Rows at most.
+    spread : bool
+        Show rows from all over the table, not its first ones.
     """
     conditions = list(where or [])
     listing = "failed" in conditions and Path(path).is_dir()
@@ -156,7 +161,29 @@ def print_results(
     if listing and not table.num_rows:
         print("no replicate failed")
         return
+    if not table.num_rows:
+        print("no row meets " + ", ".join(conditions) if conditions else "no rows")
+        return
+    if spread and table.num_rows > limit:
+        shown = _spread(table, limit)
+        print_table(shown, names, limit)
+        left = table.num_rows - shown.num_rows
+        print(f"... {left:,} more rows, of other points and shifts (mcbrain show, mcbrain report)")
+        return
     print_table(table, names, limit)
+
+
+def _spread(table: pa.Table, limit: int) -> pa.Table:
+    """Rows under the first shift at points from the first to the last, about `limit` of them."""
+    point, shift = table["point"].to_numpy(), table["shift"][0].as_py()
+
+    def rows(points: NDArray[np.int64]) -> pa.Table:
+        few = table.filter(pa.array(np.isin(point, points)))
+        return few.filter(pc.equal(few["shift"].cast(pa.string()), shift))
+
+    each = max(1, rows(point[:1]).num_rows)
+    low, high, count = int(point.min()), int(point.max()), max(1, limit // each)
+    return rows(np.linspace(low, high, count).round().astype(int)).slice(0, limit)
 
 
 def print_table(table: pa.Table, names: list[str], limit: int = 100) -> None:
