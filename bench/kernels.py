@@ -125,5 +125,5 @@ def _recur() -> Callable[[], object]:
     rng, width = np.random.default_rng(1), 24
     diagonal, below = rng.chisquare(2.5 * MATRIX, MATRIX), rng.chisquare(MATRIX, MATRIX)
     below[-1] = 0.0
-    ridges, work = np.geomspace(0.1, 1e3, width), np.empty((7, width))
+    ridges, work = np.geomspace(0.1, 1e3, width), np.empty((8, width))
     return lambda: recur(diagonal, below, ridges, work)

@@ -13,11 +13,13 @@ pytestmark = pytest.mark.kernels
 
 @kernel
 def primal(estimated, measured, frame, queries, work, coefs, failures):
+    solve.reduce_primal(work)
     solve.solve_primal(estimated, measured, frame, queries, work, coefs, failures)
 
 
 @kernel
 def dual(X, y, estimated, measured, queries, work, coefs, failures):
+    solve.reduce_dual(X, work)
     solve.solve_dual(X, y, estimated, measured, queries, work, coefs, failures)
 
 

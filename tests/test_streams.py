@@ -1,5 +1,6 @@
 """The streams of compiled code are NumPy's, number for number."""
 
+import mpmath as mp
 import numpy as np
 import pytest
 from twins import streams as twin
@@ -85,6 +86,17 @@ def test_chi_squares_above_two_degrees_are_numpys(largest):
     out = np.empty(n)
     streams.fill_chi_square(stream, dof, out)
     np.testing.assert_array_equal(out, rng.chisquare(dof))
+
+
+@pytest.mark.parametrize("square", [0.0088, 1e-3, 1e-5])
+def test_what_the_narrow_squeeze_of_gamma_numbers_accepts_the_logarithms_accept(square):
+    """Marsaglia and Tsang's condition, with c^2 = `square` and b = 1 / (9 c^2), in 50 digits."""
+    with mp.workdps(50):
+        for y in np.concatenate([np.linspace(-0.9999, 3.0, 400), [-0.5, -1e-3, 1e-3]]):
+            x, v = y / np.sqrt(square), (1 + mp.mpf(y)) ** 3
+            squeeze = 1 - mp.mpf(0.1412) * square * mp.mpf(x) ** 4
+            exact = mp.mpf(x) ** 2 / 2 + (1 - v + mp.log(v)) / (9 * mp.mpf(square))
+            assert squeeze <= 0 or mp.log(squeeze) <= exact
 
 
 def test_chi_squares_of_a_bartlett_factor_down_to_no_degrees():

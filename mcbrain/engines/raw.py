@@ -36,7 +36,7 @@ def bench(problem: Problem, queries: tuple[Query, ...], count: int) -> Bench:
     # Each replicate overwrites the penalties of the rows that choose, so the array is a copy.
     own = rows._replace(penalty_sum=rows.penalty_sum.copy())
     rules = Rules(wanted.choosing, wanted.generalised, np.array(SELECTION_GRID))
-    choice = make_choice(people, size, own, rules)
+    choice = make_choice(people, size, own, rules, work)
 
     def draw_and_choose(index: int) -> None:
         streams = open_streams(problem.seed, problem.words, index)

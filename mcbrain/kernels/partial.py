@@ -39,14 +39,10 @@ class SelectWork(NamedTuple):
     """(chunk,) 1 - leverage of the same."""
     candidates: FloatArray
     """(8 L,) penalties, the first 0."""
-    parameters: FloatArray
-    """(64,) of `tridiagonal`."""
     inverse: FloatArray
     ratio: FloatArray
     weights: FloatArray
     """(L, 8 m) 1/D, the subdiagonal of L, and w/D."""
-    found: FloatArray
-    """(32,)"""
     column: FloatArray
     """(m, 1)"""
     solution: FloatArray
@@ -201,10 +197,14 @@ def partial_out_dual(eta: float, free: Free, d: int, work: SelectWork) -> int:
 
 @kernel
 def reduce_block(eta: float, dual: int, free: Free, work: SelectWork) -> None:
-    """Tridiagonalise the block, rotate c, and write the axes that take rows to T."""
+    """Tridiagonalise the block, rotate c, and write the axes that take rows to T.
+
+    With nothing partialled out the block is the whole, and `work.reduction` holds it already.
+    """
     m, axes = work.matrix.shape[0], work.axes
-    load_symmetric(work.matrix, m, work.reduction)
-    tridiagonalise(m, work.reduction)
+    if free.basis.shape[0] > 0:
+        load_symmetric(work.matrix, m, work.reduction)
+        tridiagonalise(m, work.reduction)
     form(m, work.reduction, axes)
     reflect(m, work.reduction, 1, work.moment)
     if free.basis.shape[0] > 0:
@@ -243,11 +243,9 @@ def make_select_work(
         residual=np.zeros(rows),
         left=np.zeros(rows),
         candidates=np.zeros(8 * eights),
-        parameters=np.zeros(64),
         inverse=np.zeros((eights, 8 * m)),
         ratio=np.zeros((eights, 8 * m)),
         weights=np.zeros((eights, 8 * m)),
-        found=np.zeros(32),
         column=np.zeros((m, 1)),
         solution=np.zeros(8 * m),
         scores=np.zeros(8 * eights),

@@ -21,7 +21,7 @@ from mcbrain.kernels.jit import helper, kernel, part
 from mcbrain.kernels.lapack import dgemm, dgemv
 from mcbrain.kernels.products import copy, gram
 from mcbrain.kernels.risk import excess_risk
-from mcbrain.kernels.solve import solve_dual, solve_primal
+from mcbrain.kernels.solve import reduce_dual, reduce_primal, solve_dual, solve_primal
 from mcbrain.kernels.solve_work import SolveWork
 from mcbrain.kernels.streams import FloatArray
 from mcbrain.kernels.types import CodeArray, Population, Queries, Shifts, Sizes, Streams
@@ -113,13 +113,16 @@ def draw_task(population: Population, streams: Streams, X: FloatArray, y: FloatA
 
 @part
 def draw_task_grams(
-    population: Population, streams: Streams, n: int, data: DataWork, solve: SolveWork
+    population: Population, streams: Streams, n: int, chunk: int, data: DataWork, solve: SolveWork
 ) -> float:
-    """Draw task data of n samples into X'X and X'y, a chunk at a time; returns y'y."""
+    """Draw task data of n samples into X'X and X'y, a chunk at a time; returns y'y.
+
+    `data` has room for a chunk, or for all n, and then they stay.
+    """
     d, done, squares = solve.moment.size, 0, 0.0
     while done < n:
-        rows = min(data.inputs.shape[0], n - done)
-        X, y = data.inputs[:rows], data.labels[:rows]
+        rows, start = min(chunk, n - done), done % data.inputs.shape[0]
+        X, y = data.inputs[start : start + rows], data.labels[start : start + rows]
         draw_task(population, streams, X, y)
         kept = 0.0 if done == 0 else 1.0
         gram(X, kept, solve.matrix)
@@ -134,7 +137,7 @@ def draw_task_grams(
 def solve_and_judge(
     population: Population, queries: Queries, shifts: Shifts, at: int, work: Workspace, out: Outcome
 ) -> None:
-    """Solve every row from `work.solve.matrix` and `moment`, n_task >= d, and record its risk."""
+    """Solve every row after `reduce_primal`, n_task >= d, and record its risk."""
     frame, targets, probes = work.frame, shifts.targets, shifts.probes
     if frame.shape[0] > 0:
         split = targets.shape[0]
@@ -161,9 +164,10 @@ def task_primal(
     out: Outcome,
 ) -> None:
     """Draw task data, solve every row and record its risk, n_task >= d."""
-    solve = work.solve
+    solve, chunk = work.solve, work.task.inputs.shape[0]
     for at in range(out.m_hat.size):
-        draw_task_grams(population, streams, sizes.n_task, work.task, solve)
+        draw_task_grams(population, streams, sizes.n_task, chunk, work.task, solve)
+        reduce_primal(solve)
         solve_and_judge(population, queries, shifts, at, work, out)
 
 
@@ -181,6 +185,7 @@ def task_dual(
     X, y = work.task.inputs, work.task.labels
     for at in range(out.m_hat.size):
         draw_task(population, streams, X, y)
+        reduce_dual(X, work.solve)
         failures = out.failures[at]
         solve_dual(
             X, y, work.used_bases[at], work.measured, queries, work.solve, work.risk.coefs,

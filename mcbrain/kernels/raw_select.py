@@ -1,7 +1,7 @@
 """The task stage of the raw engine where rows choose their penalty on each replicate's data.
 
-Leave-one-out needs the task rows a second time: they are drawn again from the saved state of
-their streams, so that memory does not depend on n_task.
+Leave-one-out needs the task rows a second time. They are kept where they fit in 16 megabytes, and
+else drawn again from the saved state of their streams, so that memory does not depend on n_task.
 """
 
 from typing import NamedTuple
@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mcbrain.kernels.jit import kernel, part
-from mcbrain.kernels.lapack import dgemm, dsyrk
+from mcbrain.kernels.lapack import dgemm
 from mcbrain.kernels.partial import (
     Free,
     SelectWork,
@@ -30,11 +30,20 @@ from mcbrain.kernels.select import (
     score_generalised,
     score_rows,
 )
-from mcbrain.kernels.solve import solve_dual
+from mcbrain.kernels.solve import reduce_dual, reduce_primal, solve_dual
 from mcbrain.kernels.solve_work import set_lane
 from mcbrain.kernels.streams import FloatArray
 from mcbrain.kernels.types import Population, Queries, Shifts, Sizes, Streams
-from mcbrain.kernels.workspace import DataWork, Outcome, Workspace, chunk_rows, part_of
+from mcbrain.kernels.workspace import (
+    DataWork,
+    Outcome,
+    Workspace,
+    chunk_rows,
+    make_data,
+    part_of,
+)
+
+_KEPT = 2**21  # entries of the task inputs
 
 
 class Choice(NamedTuple):
@@ -42,24 +51,36 @@ class Choice(NamedTuple):
 
     rules: Rules
     work: SelectWork
+    plain: SelectWork
+    """The same buffers with the tridiagonal form of the task stage, for rows of no subspace."""
     none: Free
     estimated: Free
     measured: Free
+    data: DataWork
+    """Room for all task rows, or for a chunk of them."""
     states: NDArray[np.uint64]
     """(3, 4) where a replicate's task streams began."""
 
 
 def make_choice(
-    population: Population, sizes: Sizes, queries: Queries, rules: Rules, chunk: int = 0
+    population: Population,
+    sizes: Sizes,
+    queries: Queries,
+    rules: Rules,
+    task: Workspace,
+    chunk: int = 0,
 ) -> Choice:
-    """Return the buffers of `raw_select_block`, beside `make_workspace`; one for each thread."""
+    """Return the buffers of `raw_select_block`, beside `task`; one for each thread."""
     d, n = population.scale.size, sizes.n_task
     codes = set(queries.subspace[rules.row].tolist())
     rows, grid = n if n < d else min(n, chunk or chunk_rows(d)), rules.multiples.size
+    kept = n if n >= d and n * d <= _KEPT and chunk == 0 else rows
     ranks = [0, sizes.rank if 1 in codes else 0, sizes.measured if 2 in codes else 0]
     work, none = make_select_work(d, n, 0, rows, grid)
     free = [make_select_work(d, n, rank, rows, grid)[1] for rank in ranks[1:]]
-    return Choice(rules, work, none, free[0], free[1], np.zeros((3, 4), dtype=np.uint64))
+    plain = work._replace(reduction=task.solve.reduction)
+    data, states = make_data(kept, d, 0, 0), np.zeros((3, 4), dtype=np.uint64)
+    return Choice(rules, work, plain, none, free[0], free[1], data, states)
 
 
 @part
@@ -95,15 +116,18 @@ def set_rows(rows: int, y: FloatArray, eta: float, free: Free, work: SelectWork)
 
 @kernel
 def score_task_rows(
-    population: Population, streams: Streams, n: int, data: DataWork, eta: float, free: Free,
-    work: SelectWork,
+    population: Population, streams: Streams, n: int, eta: float, free: Free, work: SelectWork,
+    choice: Choice,
 ) -> None:  # fmt: skip
-    """Draw the task data again and score every candidate by its leave-one-out errors."""
-    done = 0
+    """Score every candidate by the leave-one-out errors of the task rows, kept or drawn again."""
+    data, kept, done = choice.data, choice.data.inputs.shape[0], 0
+    if kept < n:
+        _restore(streams, choice.states)
     while done < n:
-        rows = min(data.inputs.shape[0], n - done)
-        X, y = data.inputs[:rows], data.labels[:rows]
-        draw_task(population, streams, X, y)
+        rows, start = min(kept, work.table.shape[0], n - done), done % kept
+        X, y = data.inputs[start : start + rows], data.labels[start : start + rows]
+        if kept < n:
+            draw_task(population, streams, X, y)
         product(X, work.axes, 1.0, 0.0, work.table[:rows])
         if free.basis.shape[0] > 0:
             product_right(X, free.basis, 1.0, 0.0, free.rows[:rows])
@@ -137,10 +161,11 @@ def _mean_of_trace(work: SelectWork) -> float:
 @kernel
 def choose_primal(
     eta: float, generalised: int, squares: float, basis: FloatArray, free: Free,
-    task: Workspace, choice: Choice, population: Population, streams: Streams, n: int,
+    work: SelectWork, task: Workspace, choice: Choice, population: Population, streams: Streams,
+    n: int,
 ) -> float:  # fmt: skip
     """Return the penalty (summed over rows) that a rule chooses, n >= d."""
-    work, r, d = choice.work, basis.shape[0], population.scale.size
+    r, d = basis.shape[0], population.scale.size
     _start(task.solve.matrix, work)
     for i in range(d):
         work.moment[i, 0] = task.solve.moment[i]
@@ -150,8 +175,7 @@ def choose_primal(
     reduce_block(eta, 0, free, work)
     factorise_candidates(choice.rules.multiples, work)
     if generalised == 0:
-        _restore(streams, choice.states)
-        score_task_rows(population, streams, n, task.task, eta, free, work)
+        score_task_rows(population, streams, n, eta, free, work, choice)
         return best_candidate(work)
     lost = r if eta == 0.0 else 0
     for a in range(lost):
@@ -163,14 +187,14 @@ def choose_primal(
 
 @kernel
 def choose_dual(
-    eta: float, generalised: int, basis: FloatArray, free: Free, task: Workspace, choice: Choice
-) -> float:
+    eta: float, generalised: int, basis: FloatArray, free: Free, work: SelectWork,
+    task: Workspace, choice: Choice,
+) -> float:  # fmt: skip
     """As `choose_primal` for n < d; infinite where every penalty gives the same (n <= r)."""
     X, y = task.task.inputs, task.task.labels
-    (n, d), r, work = X.shape, basis.shape[0], choice.work
+    (n, d), r = X.shape, basis.shape[0]
     if r >= n and eta == 0.0:
         return np.inf
-    dsyrk("L", "T", n, d, 1.0, X, d, 0.0, task.solve.matrix, n)
     _start(task.solve.matrix, work)
     for i in range(n):
         work.moment[i, 0] = y[i]
@@ -215,22 +239,25 @@ def task_select_primal(
     work: Workspace, choice: Choice, out: Outcome, chosen: FloatArray,
 ) -> None:  # fmt: skip
     """As `raw.task_primal`, after the rows with a rule have chosen: chosen (replicates, rules)."""
-    solve, rules = work.solve, choice.rules
+    n, solve, rules = sizes.n_task, work.solve, choice.rules
     for at in range(out.m_hat.size):
         _save(streams, choice.states)
-        squares = draw_task_grams(population, streams, sizes.n_task, work.task, solve)
+        chunk = work.task.inputs.shape[0]
+        squares = draw_task_grams(population, streams, n, chunk, choice.data, solve)
+        reduce_primal(solve)
         for place in range(rules.row.size):
             row = rules.row[place]
             code, eta = queries.subspace[row], queries.eta[row]
             basis = work.measured if code == 2 else work.used_bases[at]
             free = choice.measured if code == 2 else choice.estimated
+            room = choice.work
             if code == 0:
-                basis, free = choice.none.basis, choice.none
+                basis, free, room = choice.none.basis, choice.none, choice.plain
             penalty = np.inf
             if code != 1 or work.lost[at] == 0:
                 penalty = choose_primal(
-                    eta, rules.generalised[place], squares, basis, free, work, choice,
-                    population, streams, sizes.n_task,
+                    eta, rules.generalised[place], squares, basis, free, room, work, choice,
+                    population, streams, n,
                 )  # fmt: skip
             chosen[at, place] = penalty
             _set_penalty(queries, row, penalty, 0, work)
@@ -246,16 +273,20 @@ def task_select_dual(
     X, y, rules = work.task.inputs, work.task.labels, choice.rules
     for at in range(out.m_hat.size):
         draw_task(population, streams, X, y)
+        reduce_dual(X, work.solve)
         for place in range(rules.row.size):
             row = rules.row[place]
             code, eta = queries.subspace[row], queries.eta[row]
             basis = work.measured if code == 2 else work.used_bases[at]
             free = choice.measured if code == 2 else choice.estimated
+            room = choice.work
             if code == 0:
-                basis, free = choice.none.basis, choice.none
+                basis, free, room = choice.none.basis, choice.none, choice.plain
             penalty = np.inf
             if code != 1 or work.lost[at] == 0:
-                penalty = choose_dual(eta, rules.generalised[place], basis, free, work, choice)
+                penalty = choose_dual(
+                    eta, rules.generalised[place], basis, free, room, work, choice
+                )
             chosen[at, place] = penalty
             _set_penalty(queries, row, penalty, 1, work)
         failures = out.failures[at]

@@ -21,7 +21,7 @@ from mcbrain.kernels.jit import kernel
 from mcbrain.kernels.lanes import get, least, put
 from mcbrain.kernels.partial import SelectWork
 from mcbrain.kernels.streams import FloatArray
-from mcbrain.kernels.tridiagonal import factorise, substitute
+from mcbrain.kernels.tridiagonal import substitute
 from mcbrain.kernels.types import IndexArray
 
 
@@ -44,19 +44,23 @@ def factorise_candidates(multiples: FloatArray, work: SelectWork) -> None:
         last = min(j, multiples.size) - 1
         work.candidates[j] = work.numbers[1] * multiples[last] if last >= 0 else 0.0
         work.scores[j], work.tightest[j] = 0.0, np.inf
-    for place in range(work.inverse.shape[0]):
-        put(work.parameters, 0, get(work.candidates, 8 * place))
-        for j in range(8, 16):
-            work.parameters[j] = 1.0
-        inverse, ratio, weights = work.inverse[place], work.ratio[place], work.weights[place]
-        factorise(
-            work.reduction.diagonal, work.reduction.beside, m, work.parameters, inverse, ratio,
-            work.found,
-        )  # fmt: skip
-        w = 0.0 * get(inverse, 0)
+    places, inverse, ratio = work.inverse.shape[0], work.inverse, work.ratio
+    diagonal, beside = work.reduction.diagonal, work.reduction.beside
+    for place in range(places):
+        put(ratio[place], 0, 0.0 * get(work.candidates, 0))
+        put(inverse[place], 0, 1.0 / (diagonal[0] + get(work.candidates, 8 * place)))
+    for i in range(1, m):
+        # Places within steps: a step waits for the division before it, places do not.
+        for place in range(places):
+            lower = beside[i - 1] * get(inverse[place], 8 * (i - 1))
+            pivot = diagonal[i] + get(work.candidates, 8 * place) - lower * beside[i - 1]
+            put(ratio[place], 8 * i, lower)
+            put(inverse[place], 8 * i, 1.0 / pivot)
+    for place in range(places):
+        w = 0.0 * get(work.candidates, 0)
         for i in range(m):
-            w = work.moment[i, 0] - get(ratio, 8 * i) * w
-            put(weights, 8 * i, w * get(inverse, 8 * i))
+            w = work.moment[i, 0] - get(ratio[place], 8 * i) * w
+            put(work.weights[place], 8 * i, w * get(inverse[place], 8 * i))
 
 
 @kernel

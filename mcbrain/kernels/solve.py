@@ -138,16 +138,31 @@ def share_inverses(
 
 
 @part
+def reduce_primal(work: SolveWork) -> None:
+    """Tridiagonalise `work.matrix`, G (its upper triangle)."""
+    m = work.rotated.shape[0]
+    load_symmetric(work.matrix, m, work.reduction)
+    tridiagonalise(m, work.reduction)
+
+
+@part
+def reduce_dual(X: FloatArray, work: SolveWork) -> None:
+    """Write XX' to `work.matrix` and tridiagonalise it."""
+    n, d = X.shape
+    dsyrk("L", "T", n, d, 1.0, X, d, 0.0, work.matrix, n)
+    load_symmetric(work.matrix, n, work.reduction)
+    tridiagonalise(n, work.reduction)
+
+
+@part
 def solve_rotated(
     dual: int, queries: Queries, work: SolveWork, out: FloatArray, failures: CodeArray
 ) -> None:
-    """Tridiagonalise `work.matrix`, rotate `work.rotated` and solve every row, in T's coordinates.
+    """Rotate `work.rotated` and solve every row, in T's coordinates.
 
     Writes `out` (m, lanes), `work.inside` and `failures` (rows,).
     """
     m, ranks = out.shape[0], work.ranks
-    load_symmetric(work.matrix, m, work.reduction)
-    tridiagonalise(m, work.reduction)
     reflect(m, work.reduction, 1, work.rotated)
     prepared = -1
     for step in range(queries.batches.shape[0]):
@@ -187,7 +202,7 @@ def solve_primal(
 ) -> None:
     """Write beta_hat of every lane to the columns of `coefs` (d, lanes), n_T >= d.
 
-    `work.matrix` (upper triangle) and `work.moment` hold G and c; `estimated` (r, d) and
+    `work.reduction` and `work.moment` hold G (`reduce_primal`) and c; `estimated` (r, d) and
     `measured` have orthonormal rows, none if no row uses them. Column 8 b + j belongs to row
     ``queries.batches[b, j]``; `failures` (rows,) says which rows have no solution.
 
@@ -292,12 +307,12 @@ def solve_dual(
 ) -> None:
     """Write beta_hat of every lane to the columns of `coefs` from X (n, d), y (n,), n < d.
 
-    As `solve_primal`. Rows with eta = 0 and n <= r interpolate inside P, whatever the penalty.
+    As `solve_primal`, after `reduce_dual`. Rows with eta = 0 and n <= r interpolate inside P,
+    whatever the penalty.
     """
     (n, d), (m, columns), every = X.shape, work.rotated.shape, coefs.shape[1]
     r_e, r_m = estimated.shape[0], measured.shape[0]
     rotated = work.rotated.reshape(m * columns)
-    dsyrk("L", "T", n, d, 1.0, X, d, 0.0, work.matrix, n)
     for i in range(n):
         work.rotated[i, 0] = y[i]
     dgemm("T", "N", r_e, n, d, 1.0, estimated, d, X, d, 0.0, rotated[1:], columns)

@@ -11,14 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mcbrain.kernels.jit import helper, kernel
+from mcbrain.kernels.lanes import get, padded, put
 from mcbrain.kernels.streams import State, Stream, load, next_chi_square, next_gamma, store
 
 FloatArray = NDArray[np.float64]
 
 SUM_F, SUM_F2, SPREAD, NOISE = 0, 1, 2, 3
 """Rows of the results: sum f, sum f^2, q sum f^2 - (sum f)^2, and sum t/(t+z)^2 = q v/sigma_y^2."""
-
-_LANES = 8  # penalties are padded to whole vector registers: a remainder costs as much as eight
 
 
 @helper
@@ -45,31 +44,35 @@ def recur(diagonal: FloatArray, below: FloatArray, ridges: FloatArray, work: Flo
     ridges
         (w,) values of z >= 0, finite.
     work
-        (7, w): on return rows 3 to 6 hold sums over i of u g, u^2, g^2 and e, where u_i is the
-        contribution to sum 1/(t+z), g_i that to sum t/(t+z) and e_i the coupling:
+        (8, w), w whole eights: on return rows 4 to 7 hold sums over i of u g, u^2, g^2 and e,
+        where u_i is the contribution to sum 1/(t+z), g_i that to sum t/(t+z) and e_i the coupling:
         sum t/(t+z)^2 = ug - z e, sum 1/(t+z)^2 = u^2 + e, sum t^2/(t+z)^2 = g^2 + z^2 e.
     """
-    slope, rest, curve = work[0], work[1], work[2]
-    ug, uu, gg, coupling = work[3], work[4], work[5], work[6]
-    for j in range(ridges.size):
-        slope[j] = 1.0
-        rest[j], curve[j], ug[j], uu[j], gg[j], coupling[j] = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
+    width, flat = ridges.size, work.reshape(work.size)
+    for j in range(0, width, 8):
+        z = get(ridges, j)
+        put(flat, j, 0.0 * z + 1.0)
+        put(flat, width + j, z)
+        for row in range(2, 8):
+            put(flat, row * width + j, 0.0 * z)
     for i in range(diagonal.size):
         a, b = diagonal[i], below[i]
-        for j in range(ridges.size):
-            t1, w, k = slope[j], rest[j], curve[j]
-            t = ridges[j] * t1 + w
+        for j in range(0, width, 8):
+            z, slope, t = get(ridges, j), get(flat, j), get(flat, width + j)
+            rest, curve = get(flat, 2 * width + j), get(flat, 3 * width + j)
             r = 1.0 / (a + t)
-            u = t1 * r
-            g = (a + w) * r
-            ug[j] += u * g
-            uu[j] += u * u
-            gg[j] += g * g
-            coupling[j] += k * r
-            c = a * b * r * r
-            slope[j] = 1.0 + c * t1
-            curve[j] = c * (k + 2.0 * u * t1)
-            rest[j] = b * r * r * (t * t + a * w)
+            square, growth = r * r, a * b * slope
+            kept = b * (t * t + a * rest)
+            u, g = slope * r, (a + rest) * r
+            put(flat, j, growth * square + 1.0)
+            # x + w, carried beside both, is the one thing that the next division waits for.
+            put(flat, width + j, (z * growth + kept) * square + z)
+            put(flat, 2 * width + j, kept * square)
+            put(flat, 3 * width + j, a * b * square * (curve + 2.0 * u * slope))
+            put(flat, 4 * width + j, get(flat, 4 * width + j) + u * g)
+            put(flat, 5 * width + j, get(flat, 5 * width + j) + u * u)
+            put(flat, 6 * width + j, get(flat, 6 * width + j) + g * g)
+            put(flat, 7 * width + j, get(flat, 7 * width + j) + curve * r)
 
 
 @helper
@@ -78,7 +81,7 @@ def _summarise(work: FloatArray, ridges: FloatArray, q: int, m: int, out: FloatA
     missing = float(q - m)  # eigenvalues that are zero, of f = 1
     for j in range(out.shape[1]):
         z = ridges[j]
-        ug, uu, gg, coupling = work[3, j], work[4, j], work[5, j], work[6, j]
+        ug, uu, gg, coupling = work[4, j], work[5, j], work[6, j], work[7, j]
         f = z * (z * uu + ug) + missing
         f2 = z * z * (uu + coupling) + missing
         h = gg + z * ug
@@ -102,9 +105,9 @@ class Chain(NamedTuple):
     draws: FloatArray
     """(2 m,) the chi-squares; the last stays 0."""
     ridges: FloatArray
-    """(w,) padded to whole vector registers."""
+    """(w,) the last one repeated, to whole eights."""
     work: FloatArray
-    """(7, w) of `recur`."""
+    """(8, w) of `recur`."""
 
 
 @kernel
@@ -162,7 +165,7 @@ def task_block(
     dof = np.concatenate([large - steps, m - 1 - steps[: max(m - 1, 0)]]).astype(np.float64)
     shape = dof / 2.0 - 1.0 / 3.0
     scale = 1.0 / np.sqrt(9.0 * np.maximum(shape, 1.0))
-    width = -(-ridges.size // _LANES) * _LANES
-    padded = ridges[np.minimum(np.arange(width), ridges.size - 1)]
-    chain = Chain(dof, shape, scale, np.zeros(2 * m), padded, np.empty((7, width)))
+    width = padded(ridges.size)
+    repeated = ridges[np.minimum(np.arange(width), ridges.size - 1)]
+    chain = Chain(dof, shape, scale, np.zeros(2 * m), repeated, np.empty((8, width)))
     _task_replicates(stream, n_prime, q, chain, out, controls)

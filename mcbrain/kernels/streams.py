@@ -105,8 +105,12 @@ def next_normal(s: State, stream: Stream) -> tuple[State, float]:
 def next_gamma(s: State, stream: Stream, b: float, c: float) -> tuple[State, float]:
     """Return a standard gamma number of shape b + 1/3 > 1, c = 1/sqrt(9 b).
 
-    Marsaglia & Tsang (2000), word for word as ``Generator.standard_gamma``.
+    Marsaglia & Tsang (2000), word for word as ``Generator.standard_gamma``. What a squeeze
+    accepts, the logarithms would: theirs of 0.0331 leaves 10 % of the numbers to them, and the
+    narrower one for c^2 <= 0.0088 less than 0.4 % (there x^4 c^2 / 7 bounds their difference
+    down to c x = -1/2, and is above 1 beyond).
     """
+    squeeze = 0.1412 * c * c if c * c <= 0.0088 else 0.0331
     while True:
         s, x = next_normal(s, stream)
         v = 1.0 + c * x
@@ -114,7 +118,7 @@ def next_gamma(s: State, stream: Stream, b: float, c: float) -> tuple[State, flo
             continue
         v = v * v * v
         s, u = next_uniform(s)
-        if u < 1.0 - 0.0331 * (x * x) * (x * x):
+        if u < 1.0 - squeeze * (x * x) * (x * x):
             return s, b * v
         # log(0) is -inf, which accepts, as in C; Python alone would raise.
         if u == 0.0 or math.log(u) < 0.5 * x * x + b * (1.0 - v + math.log(v)):

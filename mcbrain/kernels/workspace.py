@@ -93,9 +93,9 @@ def make_workspace(
     frame = _frame_rows(population, n_task, estimated + measured, queries, shifts)
     return Workspace(
         maps=make_maps(population),
-        brain=_make_data(brain_rows, d, k, p),
+        brain=make_data(brain_rows, d, k, p),
         encode=make_encode_work(d, p, k, n_brain if dual_brain else d, rank),
-        task=_make_data(task_rows, d, 0, 0),
+        task=make_data(task_rows, d, 0, 0),
         solve=make_solve_work(d, n_task, estimated, measured, queries, frame),
         risk=make_risk_work(d, queries, shifts),
         bases=bases,
@@ -119,7 +119,7 @@ def _frame_rows(
     return frame if isotropic and cost < queries.batches.size else 0
 
 
-def _make_data(rows: int, d: int, k: int, p: int) -> DataWork:
+def make_data(rows: int, d: int, k: int, p: int) -> DataWork:
     """Return room for a chunk of data."""
     return DataWork(np.zeros((rows, d)), np.zeros(rows), np.zeros((rows, k)), np.zeros((rows, p)))
 
