@@ -42,8 +42,8 @@ def _failed(scores, name="exact laws"):
     return not held(name, [s for s in scores if s.family == name], ALARM / 8).passed
 
 
-def test_the_full_design_covers_the_domain_of_the_laws():
-    design = list(cells(FULL, 20261123))
+def test_the_full_design_covers_the_domain_of_the_laws(tmp_path):
+    design = list(cells(FULL, 20261123, tmp_path))
     assert len(design) >= 200
     points = [cell.point for cell in design]
     dims = np.array([p.model.input_dim for p in points])
@@ -58,8 +58,10 @@ def test_the_full_design_covers_the_domain_of_the_laws():
     assert any(cell.study.rank(cell.point.model) != cell.point.model.k_m for cell in design)
     estimators = {c.estimator.name.split(":")[0] for cell in design for c in cell.study.choices}
     assert estimators == {"ols", "ridge", "befs", "befs-oracle", "projection", "two-penalty"}
-    kinds = {(s.kind, s.along) for cell in design for s in cell.study.shifts}
+    shifts = [s for cell in design for s in cell.study.shifts]
+    kinds = {(s.kind, "" if s.kind == "custom" else s.along) for s in shifts}
     assert kinds >= {
+        ("custom", ""),
         ("id", ""),
         ("scale", ""),
         ("brain-insensitive", ""),
@@ -74,14 +76,16 @@ def test_the_full_design_covers_the_domain_of_the_laws():
     }
 
 
-def test_the_design_is_fixed_by_its_seed():
-    first, again, other = ([c.study.table for c in cells(QUICK, seed)] for seed in (1, 1, 2))
+def test_the_design_is_fixed_by_its_seed(tmp_path):
+    first, again, other = (
+        [c.study.table for c in cells(QUICK, seed, tmp_path)] for seed in (1, 1, 2)
+    )
     assert first == again
     assert first != other
 
 
-def test_no_law_is_held_against_a_row_computed_through_it():
-    for cell in cells(QUICK, 1):
+def test_no_law_is_held_against_a_row_computed_through_it(tmp_path):
+    for cell in cells(QUICK, 1, tmp_path):
         assert cell.study.engine in ("raw", "sufficient")
         assert cell.study.precision.relative == 0.0
 
@@ -112,18 +116,18 @@ def test_the_page_stands_alone_and_the_table_holds_every_score(tiny, tmp_path):
     assert set(maps["section"].to_pylist()) == {"5a", "5b", "5c", "5d"}
 
 
-def test_a_law_that_is_two_percent_wrong_fails(monkeypatch):
+def test_a_law_that_is_two_percent_wrong_fails(monkeypatch, tmp_path):
     """Both exact and semi-exact laws go through `excess_risk`; power is near 1 at this size."""
     true = exact.excess_risk
     monkeypatch.setattr(exact, "excess_risk", lambda *a, **k: 1.02 * true(*a, **k))
-    scores = [s for cell in cells(SHARP, 5) for s in law_scores(cell, 1)]
+    scores = [s for cell in cells(SHARP, 5, tmp_path) for s in law_scores(cell, 1)]
     assert _failed(scores)
     assert _failed(scores, "semi-exact laws")
 
 
-def test_the_same_cells_pass_with_the_true_law():
+def test_the_same_cells_pass_with_the_true_law(tmp_path):
     """False-alarm rate 2.5e-4 over seeds."""
-    scores = [s for cell in cells(SHARP, 5) for s in law_scores(cell, 1)]
+    scores = [s for cell in cells(SHARP, 5, tmp_path) for s in law_scores(cell, 1)]
     assert not _failed(scores)
     assert not _failed(scores, "semi-exact laws")
 

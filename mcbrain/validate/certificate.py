@@ -7,6 +7,8 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from mcbrain.validate.approximations import ErrorMap, brain_maps, task_maps
 from mcbrain.validate.design import Extent, cells
@@ -100,10 +102,11 @@ def certify(
     """
     begun = time.perf_counter()
     scores: list[Score] = []
-    for cell in cells(extent, seed):
-        if cell.index % 20 == 0:
-            note(f"laws against simulation: cell {cell.index + 1} of {extent.cells}")
-        scores += law_scores(cell, threads)
+    with TemporaryDirectory(prefix="mcbrain-validate-") as folder:
+        for cell in cells(extent, seed, Path(folder)):
+            if cell.index % 20 == 0:
+                note(f"laws against simulation: cell {cell.index + 1} of {extent.cells}")
+            scores += law_scores(cell, threads)
     note("engine against engine")
     scores += engine_scores(extent, seed)
     scores += brain_stage_scores(extent, seed)

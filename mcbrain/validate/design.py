@@ -5,9 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mcbrain.ask import adhoc_study
 from mcbrain.blocks import Problem, data_parameters
@@ -70,11 +72,14 @@ class Cell:
         )
 
 
-def cells(extent: Extent, seed: int) -> Iterator[Cell]:
-    """The cells of the design; cell i depends on the seed, i and the largest dimension alone."""
+def cells(extent: Extent, seed: int, folder: Path) -> Iterator[Cell]:
+    """The cells of the design; cell i depends on the seed, i and the largest dimension alone.
+
+    The matrices of `custom` shifts are files of `folder`.
+    """
     for index in range(extent.cells):
         rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(1, index)))
-        yield Cell(index, _study(rng, extent, seed, index))
+        yield Cell(index, _study(rng, extent, seed, index, folder))
 
 
 def random_model(rng: np.random.Generator, d: int) -> Model:
@@ -96,7 +101,7 @@ def random_model(rng: np.random.Generator, d: int) -> Model:
     )
 
 
-def _study(rng: np.random.Generator, extent: Extent, seed: int, index: int) -> Study:
+def _study(rng: np.random.Generator, extent: Extent, seed: int, index: int, folder: Path) -> Study:
     d = round(_log_uniform(rng, 10.0, extent.largest_dim))
     model = random_model(rng, d)
     rank = model.k_m
@@ -114,7 +119,7 @@ def _study(rng: np.random.Generator, extent: Extent, seed: int, index: int) -> S
         n_task,
         n_brain,
         _estimators(rng),
-        _shifts(rng, model),
+        _shifts(rng, model, folder / f"moment-{index}.npy"),
         seed=seed,
         rank=rank,
         encoding_penalty=_log_uniform(rng, 0.01, 1.0) if penalised else 0.0,
@@ -148,8 +153,8 @@ def _estimators(rng: np.random.Generator) -> dict[str, Any]:
     return chosen
 
 
-def _shifts(rng: np.random.Generator, model: Model) -> list[str]:
-    """`id` and two others of those that have a law."""
+def _shifts(rng: np.random.Generator, model: Model, file: Path) -> list[str]:
+    """`id` and two others of those that have a law; the matrix of a `custom` one is the file."""
     factor, size = _log_uniform(rng, 0.2, 8.0), _log_uniform(rng, 0.5, 4.0)
     angle = _log_uniform(rng, 0.1, 1.5)
     forms = [
@@ -165,7 +170,16 @@ def _shifts(rng: np.random.Generator, model: Model) -> list[str]:
         f"concept:{angle}:orthogonal",
     ]
     fit = [form for form in forms if parse_shift(form).objection(model) is None]
-    return ["id", *(str(form) for form in rng.choice(fit, 2, replace=False))]
+    chosen = [str(form) for form in rng.choice([*fit, f"custom:{file}"], 2, replace=False)]
+    if f"custom:{file}" in chosen:
+        np.save(file, _moment(rng, model.input_dim))
+    return ["id", *chosen]
+
+
+def _moment(rng: np.random.Generator, d: int) -> NDArray[np.float64]:
+    """A second moment of random rank, in no relation to brain or task."""
+    rows = rng.standard_normal((int(rng.integers(1, 2 * d + 1)), d))
+    return np.asarray(rows.T @ rows / len(rows))
 
 
 def _log_uniform(rng: np.random.Generator, low: float, high: float) -> float:
