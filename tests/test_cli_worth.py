@@ -7,6 +7,10 @@ import pytest
 
 import mcbrain as mb
 from mcbrain.cli import main
+from mcbrain.reading import study_from_table
+from mcbrain.runner import run
+from mcbrain.worth.purchases import purchase_in_results
+from mcbrain.worth.results_view import Results
 
 SMALL = ["--input-dim", "20", "--latent-dim", "2", "--n-channels", "10", "--misalignment", "0.1"]
 MODEL = {"input_dim": 20, "latent_dim": 2, "n_channels": 10, "misalignment": 0.1}
@@ -48,6 +52,29 @@ def test_budget_prints_what_the_function_returns(mcbrain):
     assert ("not worth" not in out) == found.worth_collecting
     assert number(out, "brain samples") == found.n_brain
     assert number(out, "excess risk") == pytest.approx(found.risk, rel=1e-3)
+
+
+def test_budget_of_a_results_folder_names_the_best_cell_and_the_verdict(mcbrain, tmp_path):
+    study = study_from_table(
+        {
+            "name": "bought",
+            "seed": 3,
+            "model": MODEL,
+            "design": {"n_task": [25, 100], "n_brain": [10, 200]},
+            "estimators": {"ridge": "optimal", "befs": "optimal"},
+            "precision": {"relative": 0.05, "max_replicates": 5000},
+        }
+    )
+    run(study, tmp_path, threads=1)
+    status, out, _ = mcbrain("budget", tmp_path, "--budget", 50, "--cost-brain", 0.1)
+    found = purchase_in_results(Results(tmp_path), 0, 50, 1.0, 0.1)
+    assert status == 0
+    assert out.splitlines()[-1].split()[:3] == ["0.1", "25", "200"]
+    assert (found.n_task, found.n_brain) == (25, 200)
+    assert found.verdict in out.splitlines()[-1]
+    status, out, err = mcbrain("budget", tmp_path, "--budget", 5, "--cost-brain", 0.1)
+    assert (status, out) == (2, "")
+    assert "the cheapest of which costs 26" in err
 
 
 def test_gains_and_loadings_are_read_as_a_number_or_one_per_latent(mcbrain):

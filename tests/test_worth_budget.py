@@ -94,6 +94,10 @@ def test_the_map_agrees_with_single_splits(axis: str) -> None:
             # Whole numbers against real ones: within a task sample of each other.
             gain = best.risk_without / best.risk
             assert found.gain[i, j] == pytest.approx(gain, rel=5e-3)
+            low, high = best.break_even_range
+            assert low <= best.break_even_price <= high
+            assert found.surely[i, j] == (low > c)
+            assert found.possibly[i, j] == (high > c)
 
 
 @pytest.mark.parametrize(

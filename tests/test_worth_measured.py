@@ -12,6 +12,7 @@ from mcbrain.reading import study_from_table
 from mcbrain.runner import run
 from mcbrain.worth.abstraction import departures, gaussian_twin
 from mcbrain.worth.measured import value_in_results
+from mcbrain.worth.purchases import purchase_in_results
 from mcbrain.worth.results_view import Results
 from mcbrain.worth.value import value
 
@@ -110,6 +111,36 @@ def test_a_risk_beyond_the_grid_is_said_in_words(results: Results) -> None:
     found, note = value_in_results(results, 0, 3, 1, "ridge")
     assert np.isnan(found.value)
     assert "extend [design] n_task" in note
+
+
+def test_the_best_purchase_is_the_best_cell_that_the_budget_buys(results: Results) -> None:
+    found = purchase_in_results(results, 0, 60.0, 1.0, 0.1)
+    law, risk = value(results.study.models[0], 40, 100), results.mean[0, 1, 1, 2, 0]
+    assert (found.n_task, found.n_brain, found.cost, found.risk) == (40, 100, 50.0, risk)
+    assert found.break_even_price == pytest.approx((found.task_samples - 40) / 100)
+    assert found.interval[0] < found.task_samples < found.interval[1]
+    assert found.task_samples == pytest.approx(40 + law.task_samples, rel=0.1)
+    assert (found.verdict, found.note) == ("not worth", "")  # ridge has 60 samples for it
+    cheap = purchase_in_results(results, 0, 42.0, 1.0, 0.02)
+    assert (cheap.n_task, cheap.n_brain, cheap.verdict) == (40, 100, "worth")
+
+
+def test_a_purchase_beyond_the_baselines_curve_is_worth_what_the_curve_shows(
+    results: Results,
+) -> None:
+    found = purchase_in_results(results, 0, 200 + 12, 1.0, 0.01)
+    assert (found.n_task, found.n_brain) == (200, 100)
+    assert np.isnan(found.task_samples)
+    assert found.interval == (200.0, np.inf)
+    assert found.verdict == "cannot tell"
+    assert "extend [design] n_task" in found.note
+
+
+def test_a_budget_that_buys_no_simulated_cell_is_refused(results: Results) -> None:
+    with pytest.raises(mb.InputError, match=r"the cheapest of which costs 18.12"):
+        purchase_in_results(results, 0, 18.0, 1.0, 0.01)
+    with pytest.raises(mb.InputError, match="cost_brain = 0"):
+        purchase_in_results(results, 0, 18.0, 1.0, 0.0)
 
 
 def test_results_without_a_baseline_say_how_to_get_it(tmp_path: Path) -> None:

@@ -54,7 +54,7 @@ def value(
     print(f"  {'':24s}{head:>22s}" if not simulate else f"  {'':24s}{head}")
     rows: tuple[tuple[str, Callable[[Any], str]], ...] = (
         ("value (task samples)", lambda v: _number(v.task_samples)),
-        ("  range / 95 % interval", lambda v: " to ".join(map(_number, v.interval))),
+        ("  range / 95 % interval", lambda v: _range(v.interval)),
         ("saved fraction", lambda v: _number(v.saved_fraction)),
         ("exchange rate", lambda v: _number(v.exchange_rate)),
         ("marginal rate, by law", lambda v: _number(v.marginal_rate)),
@@ -85,7 +85,7 @@ def _values_of(folder: Path, baseline: str) -> None:
                 if n_brain < study.rank(model):
                     continue
                 found, note = value_in_results(view, i, t, b, baseline)
-                interval = f"{_number(float(found.low))} to {_number(float(found.high))}"
+                interval = _range((float(found.low), float(found.high)))
                 row = f"{model.misalignment:8g}{n_task:10,}{n_brain:10,}"
                 print(f"{row}{_number(float(found.value)):>12s}  {interval:24s}{note}".rstrip())
 
@@ -93,6 +93,10 @@ def _values_of(folder: Path, baseline: str) -> None:
 @with_model
 def budget(
     model: Model,
+    results: Annotated[
+        Path | None, typer.Argument(help="Results folder: the best of its simulated cells.")
+    ] = None,
+    *,
     budget: Annotated[float, typer.Option(help="What may be spent.")],
     cost_task: Annotated[float, typer.Option(help="Price of a task sample.")] = 1.0,
     cost_brain: Annotated[float, typer.Option(help="Price of a brain sample.")] = 5.0,
@@ -102,6 +106,9 @@ def budget(
     max_repeats: Annotated[int, typer.Option(help="Recordings of a stimulus at most.")] = 1,
 ) -> None:
     """The best split of a budget, and whether brain data is worth collecting."""
+    if results is not None:
+        _purchases_of(results, budget, cost_task, cost_brain)
+        return
     from mcbrain.worth.budget import allocate
 
     best = allocate(
@@ -117,9 +124,28 @@ def budget(
         ("excess risk", _number(best.risk)),
         ("  with tuned ridge only", _number(best.risk_without)),
         ("break-even price", _number(best.break_even_price)),
+        ("  range by law 5b", _range(best.break_even_range)),
         ("marginal rate", _number(best.marginal_rate)),
     ):
-        print(f"  {text:24s}{number:>14s}")
+        print(f"  {text:24s}{number:>18s}")
+
+
+def _purchases_of(folder: Path, budget: float, cost_task: float, cost_brain: float) -> None:
+    """The best purchase of a results folder for each of its models, a line each."""
+    from mcbrain.worth.purchases import purchase_in_results
+    from mcbrain.worth.results_view import Results
+
+    view = Results(folder)
+    models = view.study.models
+    best = [purchase_in_results(view, i, budget, cost_task, cost_brain) for i in range(len(models))]
+    samples = budget / cost_task
+    print(f"The budget buys {samples:,.0f} task samples for ridge, or this simulated cell:\n")
+    head = f"{'m':>8s}{'n_task':>10s}{'n_brain':>10s}{'as ridge of':>13s}"
+    print(f"{head}  {'95 % interval':24s}brain data is")
+    for model, found in zip(models, best, strict=True):
+        row = f"{model.misalignment:8g}{found.n_task:10,}{found.n_brain:10,}"
+        words = f"{found.verdict}: {found.note}" if found.note else found.verdict
+        print(f"{row}{_number(found.task_samples):>13s}  {_range(found.interval):24s}{words}")
 
 
 def report(
@@ -129,6 +155,12 @@ def report(
     from mcbrain.report.page import report as write
 
     print(f"report: {write(folder)}")
+
+
+def _range(ends: tuple[float, float]) -> str:
+    if math.isnan(ends[0]):
+        return "-"
+    return f"above {_number(ends[0])}" if math.isinf(ends[1]) else " to ".join(map(_number, ends))
 
 
 def _number(value: float) -> str:

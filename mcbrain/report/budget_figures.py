@@ -128,9 +128,21 @@ def _map(made: Any, ax: Any, found: RegimeMap, label: str) -> None:
         shading="nearest",
         rasterized=True,
     )
-    worth = (found.n_brain > 0).astype(float)
-    if 0 < worth.mean() < 1:
-        ax.contour(found.price, found.y, worth, [0.5], colors=COLOURS[1], linewidths=1.6)
+    for worth, width, dashes in (
+        (found.n_brain > 0, 1.6, "solid"),
+        (found.surely, 0.8, "dashed"),
+        (found.possibly, 0.8, "dashed"),
+    ):
+        if 0 < worth.mean() < 1:
+            ax.contour(
+                found.price,
+                found.y,
+                worth.astype(float),
+                [0.5],
+                colors=COLOURS[1],
+                linewidths=width,
+                linestyles=dashes,
+            )
     levels = [g for g in (1.1, 1.5, 2, 3, 5, 10) if g < found.gain.max()]
     if levels:
         drawn = ax.contour(found.price, found.y, found.gain, levels, colors="white", linewidths=0.8)

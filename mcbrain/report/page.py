@@ -98,8 +98,8 @@ def _figures() -> list[tuple[str, Callable[[Results], Any], str, str]]:
             budget_figure,
             "Where brain data is worth collecting",
             "Risk along one budget, and the best share of a budget for brain data by the laws; "
-            "orange: break-even; white: how many times lower the risk is than that of tuned ridge "
-            f"on the whole budget. {key}",
+            "orange: break-even, dashed where the brain law may be off by; white: how many times "
+            f"lower the risk is than that of tuned ridge on the whole budget. {key}",
         ),
         (
             "residuals",

@@ -8,14 +8,14 @@ point, and every search here scans the whole range instead of walking downhill.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mcbrain.errors import InputError
 from mcbrain.model import Model
-from mcbrain.worth.surface import Surface
+from mcbrain.worth.surface import Surface, law_accuracy
 from mcbrain.worth.value import value
 
 __all__ = ["Allocation", "Schedule", "allocate", "exposed_latents"]
@@ -42,6 +42,8 @@ class Allocation:
     break_even_price : float
         Price of a brain sample at which the best split with brain data is as good as none; 0 where
         brain data is worth nothing at any price.
+    break_even_range : tuple of float
+        Its range when m_bar is off by twice the root-mean-square error of law 5b.
     risk, risk_without : float
         Excess risk over |beta|^2 of the best split, and of tuned ridge on the whole budget.
     marginal_rate : float
@@ -58,6 +60,7 @@ class Allocation:
     repeats: int
     worth_collecting: bool
     break_even_price: float
+    break_even_range: tuple[float, float]
     risk: float
     risk_without: float
     marginal_rate: float
@@ -102,18 +105,27 @@ def allocate(
         A budget or cost that is not positive, or a budget below the cost of one task sample.
     """
     repeat = cost_brain if cost_repeat is None else cost_repeat
-    prices = {"budget": budget, "cost_task": cost_task, "cost_brain": cost_brain}
-    for name, price in (prices | {"cost_repeat": repeat}).items():
+    check_prices(budget, cost_task=cost_task, cost_brain=cost_brain, cost_repeat=repeat)
+    if isinstance(max_repeats, bool) or not 1 <= max_repeats <= 1000 or max_repeats % 1:
+        raise InputError(f"max_repeats = {max_repeats}: a whole number from 1 to 1000 is allowed")
+    market = _Market(Surface(model), budget, cost_task, repeat, int(max_repeats), schedule)
+    return market.best(cost_brain)
+
+
+def check_prices(budget: float, cost_task: float, **others: float) -> None:
+    """Refuse a budget or prices that are not positive, and a budget without a task sample.
+
+    Raises
+    ------
+    InputError
+    """
+    for name, price in ({"budget": budget, "cost_task": cost_task} | others).items():
         if isinstance(price, bool) or not np.isfinite(price) or price <= 0:
             raise InputError(f"{name} = {price}: a finite number > 0 is allowed")
     if budget < cost_task:
         raise InputError(
             f"budget = {budget}: less than cost_task = {cost_task}, the price of one task sample"
         )
-    if isinstance(max_repeats, bool) or not 1 <= max_repeats <= 1000 or max_repeats % 1:
-        raise InputError(f"max_repeats = {max_repeats}: a whole number from 1 to 1000 is allowed")
-    market = _Market(Surface(model), budget, cost_task, repeat, int(max_repeats), schedule)
-    return market.best(cost_brain)
 
 
 @dataclass(frozen=True)
@@ -126,10 +138,13 @@ class _Market:
     cost_repeat: float
     max_repeats: int
     schedule: Schedule | None
+    factor: float = 1.0
+    """What the law's m_bar is multiplied by."""
 
     def best(self, cost_brain: float) -> Allocation:
         """The best split in whole numbers."""
         r, corner_task = self.surface.r, int(self.budget // self.cost_task)
+        off = law_accuracy(self.surface.d)
         corner = float(self.surface.ridge(corner_task))
         risk, n_brain, repeats = self._interior(cost_brain)
         fee = cost_brain + (repeats - 1) * self.cost_repeat
@@ -142,6 +157,10 @@ class _Market:
             repeats=repeats,
             worth_collecting=n_brain > 0,
             break_even_price=self._break_even(corner),
+            break_even_range=(
+                replace(self, factor=1.0 + off)._break_even(corner),
+                replace(self, factor=1.0 - off)._break_even(corner),
+            ),
             risk=risk,
             risk_without=corner,
             marginal_rate=self._rate(n_task, n_brain, repeats) if n_brain >= r else float("nan"),
@@ -156,7 +175,7 @@ class _Market:
         noise = self.surface.model.measured.neural_noise / np.sqrt(repeats)
         m = None if self.schedule is None else np.clip(self.schedule(n_brain), 0.0, 1.0)
         m_bar = self.surface.m_bar(n_brain, neural_noise=noise, misalignment=m)
-        return self.surface.befs(n_task, m_bar)
+        return self.surface.befs(n_task, np.minimum(m_bar * self.factor, 1.0))
 
     def _interior(self, cost_brain: float, refine: bool = True) -> tuple[float, int, int]:
         """Best risk with brain data, its n_brain and its repeats; inf where none is affordable.

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from mcbrain.errors import InputError
 from mcbrain.model import Model
-from mcbrain.worth.surface import Surface
+from mcbrain.worth.surface import Surface, law_accuracy
 
 __all__ = ["RegimeMap", "regime_map"]
 
@@ -38,6 +38,9 @@ class RegimeMap:
         Share of the budget that goes to brain data.
     gain : ndarray
         Risk of tuned ridge on the whole budget over the risk of the best split, >= 1.
+    surely, possibly : ndarray of bool
+        Whether any split with brain data wins where m_bar is larger, or smaller, than law 5b has it
+        by twice that law's root-mean-square error: the break-even line lies between the two.
     """
 
     price: Array
@@ -47,6 +50,8 @@ class RegimeMap:
     n_task: Array
     share: Array
     gain: Array
+    surely: NDArray[np.bool_]
+    possibly: NDArray[np.bool_]
 
 
 def regime_map(
@@ -90,18 +95,12 @@ def regime_map(
     money = rows if axis == "budget" else np.full(rows.shape, float(budget))
     noise = rows if axis == "task_noise" else np.full(rows.shape, surface.sigma)
     corner = surface.ridge(money, noise)[:, None]
-    missed = _missed_by_count(surface, axis, rows, money.max() / c.min())
-    cells: list[tuple[Array, Array]] = []
-    for i in range(rows.size):  # a row at a time, so that memory stays small
-        table = missed[0], missed[1][min(i, len(missed[1]) - 1)]
-
-        def risk_of(n_brain: Array, i: int = i, table: tuple[Array, Array] = table) -> Array:
-            m_bar = np.interp(np.log(n_brain), *table)
-            return surface.befs(money[i] - c * n_brain, m_bar, noise[i])
-
-        most = np.maximum((money[i] - surface.r - 2.0) / c, surface.r * (1 + 1e-9))
-        cells.append(_best(risk_of, _grid(np.full(c.shape, surface.r, float), most, splits)))
-    risk, n_brain = np.array([x for x, _ in cells]), np.array([n for _, n in cells])
+    counts, missed = _missed_by_count(surface, axis, rows, money.max() / c.min())
+    off = law_accuracy(surface.d)
+    (risk, n_brain), (worst, _), (kindest, _) = (
+        _solve(surface, money, noise, c, counts, np.minimum(missed * factor, 1.0), splits)
+        for factor in (1.0, 1.0 + off, 1.0 - off)
+    )
     worth = risk < corner
     n_brain = np.where(worth, n_brain, 0.0)
     spent = n_brain * c
@@ -113,7 +112,31 @@ def regime_map(
         n_task=money[:, None] - spent,
         share=spent / money[:, None],
         gain=np.where(worth, corner / np.where(worth, risk, 1.0), 1.0),
+        surely=worst < corner,
+        possibly=kindest < corner,
     )
+
+
+def _solve(
+    surface: Surface,
+    money: Array,
+    noise: Array,
+    price: Array,
+    counts: Array,
+    missed: Array,
+    splits: int,
+) -> tuple[Array, Array]:
+    """Least risk and its n_brain, (y, x) each, from m_bar at counts, (rows or 1, points)."""
+    cells: list[tuple[Array, Array]] = []
+    for i in range(money.size):  # a row at a time, so that memory stays small
+
+        def risk_of(n_brain: Array, i: int = i) -> Array:
+            m_bar = np.interp(np.log(n_brain), counts, missed[min(i, len(missed) - 1)])
+            return surface.befs(money[i] - price * n_brain, m_bar, noise[i])
+
+        most = np.maximum((money[i] - surface.r - 2.0) / price, surface.r * (1 + 1e-9))
+        cells.append(_best(risk_of, _grid(np.full(price.shape, surface.r, float), most, splits)))
+    return np.array([risk for risk, _ in cells]), np.array([n for _, n in cells])
 
 
 def _missed_by_count(

@@ -1,0 +1,115 @@
+"""The best purchase among the cells of a results folder: a budget split by measured risks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mcbrain.errors import InputError
+from mcbrain.worth.budget import check_prices
+from mcbrain.worth.measured import value_in_results
+from mcbrain.worth.results_view import Results
+
+__all__ = ["Purchase", "purchase_in_results"]
+
+
+@dataclass(frozen=True)
+class Purchase:
+    """The simulated cell with the least risk that a budget buys, and what it is worth.
+
+    Attributes
+    ----------
+    n_task, n_brain : int
+    cost : float
+    risk : float
+        Mean excess risk of BEFS there.
+    task_samples : float
+        Task samples with which tuned ridge has that risk, n_task + v_T; NaN where it never has it.
+    interval : tuple of float
+        95 %, by jackknife over blocks; without an end where ridge reaches the risk beyond all
+        simulated numbers of task samples.
+    affordable : float
+        Task samples that the whole budget buys.
+    break_even_price : float
+        Price of a brain sample at which this cell costs as much as ridge of the same risk.
+    verdict : str
+        "worth", "not worth" or "cannot tell": where the interval lies about `affordable`.
+    note : str
+        Why these results cannot tell; empty if they can.
+    """
+
+    n_task: int
+    n_brain: int
+    cost: float
+    risk: float
+    task_samples: float
+    interval: tuple[float, float]
+    affordable: float
+    break_even_price: float
+    verdict: str
+    note: str
+
+
+def purchase_in_results(
+    results: Results, model: int, budget: float, cost_task: float = 1.0, cost_brain: float = 5.0
+) -> Purchase:
+    """The best affordable cell with brain data, against tuned ridge on the whole budget.
+
+    Parameters
+    ----------
+    results : Results
+        With tuned BEFS and ridge, and at least two numbers of task samples.
+    model : int
+        Place among the study's models.
+    budget, cost_task, cost_brain : float
+        In one currency.
+
+    Raises
+    ------
+    InputError
+        Prices that are not positive, results without BEFS or ridge, or a budget that buys no
+        simulated cell.
+    """
+    check_prices(budget, cost_task=cost_task, cost_brain=cost_brain)
+    study, folder = results.study, results.folder.path
+    befs = results.need("befs", "a budget")
+    ridge = results.need("ridge", "a budget")
+    cost = np.add.outer(
+        cost_task * np.array(study.n_task, float), cost_brain * np.array(study.n_brain, float)
+    )
+    risk = results.mean[model, :, :, befs, results.shift()]
+    with_brain = np.array(study.n_brain) >= max(study.rank(study.models[model]), 1)
+    open_to = (cost <= budget) & with_brain[None, :] & np.isfinite(risk)
+    if not open_to.any():
+        cheapest = np.where(with_brain[None, :] & np.isfinite(risk), cost, np.inf).min()
+        raise InputError(
+            f"{folder}: a budget of {budget:g} buys none of the simulated cells with brain data, "
+            f"the cheapest of which costs {cheapest:g}; raise it or add smaller n_task and n_brain"
+        )
+    t, b = np.unravel_index(np.argmin(np.where(open_to, risk, np.inf)), risk.shape)
+    found, note = value_in_results(results, model, int(t), int(b))
+    n_task, n_brain, affordable = study.n_task[t], study.n_brain[b], budget / cost_task
+    low, high = n_task + float(found.low), n_task + float(found.high)
+    last = int(np.argmax(study.n_task))
+    cells = model, np.array([last, t]), b, np.array([ridge, befs]), results.shift()
+    if not np.isfinite(low) and float(results.measure(_first_less_second, cells).low[0]) > 0:
+        low, high = float(study.n_task[last]), np.inf
+    verdict = "worth" if low >= affordable else "not worth" if high < affordable else "cannot tell"
+    return Purchase(
+        n_task=n_task,
+        n_brain=n_brain,
+        cost=float(cost[t, b]),
+        risk=float(risk[t, b]),
+        task_samples=n_task + float(found.value),
+        interval=(low, high),
+        affordable=affordable,
+        break_even_price=float(found.value) * cost_task / n_brain,
+        verdict=verdict,
+        note=note if verdict == "cannot tell" else "",
+    )
+
+
+def _first_less_second(risks: NDArray[np.float64]) -> NDArray[np.float64]:
+    return risks[..., :1] - risks[..., 1:]
