@@ -5,6 +5,7 @@ with n' = n - r samples remains, and its risk needs nothing of the data but the 
 an n' x q Gaussian matrix times its transpose. With z = n lambda: f_i = z/(t_i + z).
 """
 
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -160,12 +161,17 @@ def task_block(
         (n_replicates, 2): sum t and sum t^2, less their known means n'q and n'q(n'+q+1), over
         those means: control variates.
     """
+    m, width = min(n_prime, q), padded(ridges.size)
+    repeated = ridges[np.minimum(np.arange(width), ridges.size - 1)]
+    chain = Chain(*_degrees(n_prime, q), np.zeros(2 * m), repeated, np.empty((8, width)))
+    _task_replicates(stream, n_prime, q, chain, out, controls)
+
+
+@lru_cache(maxsize=64)
+def _degrees(n_prime: int, q: int) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Return what `Chain` says of the chi-squares, the same for every block of a problem."""
     m, large = min(n_prime, q), max(n_prime, q)
     steps = np.arange(m)
     dof = np.concatenate([large - steps, m - 1 - steps[: max(m - 1, 0)]]).astype(np.float64)
     shape = dof / 2.0 - 1.0 / 3.0
-    scale = 1.0 / np.sqrt(9.0 * np.maximum(shape, 1.0))
-    width = padded(ridges.size)
-    repeated = ridges[np.minimum(np.arange(width), ridges.size - 1)]
-    chain = Chain(dof, shape, scale, np.zeros(2 * m), repeated, np.empty((8, width)))
-    _task_replicates(stream, n_prime, q, chain, out, controls)
+    return dof, shape, 1.0 / np.sqrt(9.0 * np.maximum(shape, 1.0))
