@@ -12,9 +12,20 @@ from mcbrain.model import Model
 from mcbrain.reading import study_from_table
 from mcbrain.study import Study
 
-__all__ = ["adhoc_study"]
+__all__ = ["adhoc_study", "check_model"]
 
 _TUNED = {"ols": 0.0, "ridge": "optimal", "befs": "optimal", "befs-oracle": "optimal"}
+
+
+def check_model(model: Any) -> None:
+    """Refuse what is not a model.
+
+    Raises
+    ------
+    InputError
+    """
+    if not isinstance(model, Model):
+        raise InputError(f"model = {model!r}: an mcbrain.Model is allowed")
 
 
 def adhoc_study(
@@ -40,8 +51,12 @@ def adhoc_study(
     InputError
         As for a study file.
     """
-    if not isinstance(model, Model):
-        raise InputError(f"model = {model!r}: an mcbrain.Model is allowed")
+    check_model(model)
+    if not isinstance(estimators, (Mapping, type(None))):
+        raise InputError(
+            f"estimators = {estimators!r}: a mapping of names to penalty rules is allowed, such as "
+            '{"ridge": "optimal", "befs": 0.1}'
+        )
     settings = {key: value for key, value in model.given().items() if value is not None}
     return study_from_table(
         {
@@ -50,8 +65,11 @@ def adhoc_study(
             "model": {k: [list(v)] if isinstance(v, tuple) else v for k, v in settings.items()},
             "design": {"n_task": _whole_numbers(n_task), "n_brain": _whole_numbers(n_brain)},
             "encoding": {"penalty": encoding_penalty} | ({} if rank is None else {"rank": rank}),
-            "estimators": {**(estimators or _TUNED), "penalty_scale": penalty_scale},
-            "shifts": [shifts] if isinstance(shifts, str) else list(shifts),
+            "estimators": {
+                **(_TUNED if estimators is None else estimators),
+                "penalty_scale": penalty_scale,
+            },
+            "shifts": _shifts(shifts),
             "precision": dict(precision or {}),
             "engine": {"kind": engine, "law": law},
         }
@@ -65,3 +83,15 @@ def _whole_numbers(value: int | Iterable[int]) -> Any:
     if isinstance(value, Iterable) and not isinstance(value, (str, bytes, Mapping)):
         return [v.item() if isinstance(v, np.generic) else v for v in value]
     return value
+
+
+def _shifts(value: str | Iterable[str] | Mapping[str, Any]) -> Any:
+    """Shifts as a study holds them: a list of texts, or the table [shifts]."""
+    if isinstance(value, (str, Mapping)):
+        return [value] if isinstance(value, str) else value
+    if isinstance(value, Iterable):
+        return list(value)
+    raise InputError(
+        f"shifts = {value!r}: a list of shifts in text is allowed, such as "
+        '["id", "brain-insensitive:4"]'
+    )

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import MISSING, fields
+from functools import wraps
+from typing import Any, TypeVar
 
 import numpy as np
 
 from mcbrain.errors import InputError, did_you_mean
 
-__all__ = ["LARGE", "choice", "integer", "number", "parameter", "vector"]
+__all__ = ["LARGE", "by_name", "choice", "integer", "number", "parameter", "positive", "vector"]
 
 # Norms, gains and noises at most: the square of a risk under the largest shift is still a number.
 LARGE = 1e50
+
+T = TypeVar("T")
 
 
 def integer(name: str, value: Any, low: int, high: int) -> int:
@@ -23,14 +27,24 @@ def integer(name: str, value: Any, low: int, high: int) -> int:
     return int(value)
 
 
+def _real(value: Any) -> bool:
+    numbers = (int, float, np.integer, np.floating)
+    return isinstance(value, numbers) and not isinstance(value, (bool, np.bool_))
+
+
 def number(name: str, value: Any, low: float, high: float) -> float:
     """A number from `low` to `high`, and never NaN."""
-    if isinstance(value, (bool, np.bool_)) or not isinstance(
-        value, (int, float, np.integer, np.floating)
-    ):
+    if not _real(value):
         raise InputError(f"{name} = {value!r}: a number from {low:g} to {high:g} is allowed")
     if not low <= value <= high:  # also refuses NaN
         raise InputError(f"{name} = {value}: allowed is {low:g} to {high:g}")
+    return float(value)
+
+
+def positive(name: str, value: Any) -> float:
+    """A finite number above 0."""
+    if not _real(value) or not 0 < value < np.inf:
+        raise InputError(f"{name} = {value!r}: a finite number > 0 is allowed")
     return float(value)
 
 
@@ -60,3 +74,39 @@ def parameter(name: str, value: str, text: str, form: str) -> float:
         return float(text)
     except ValueError:
         raise InputError(f"{name} = {value!r}: allowed is {form}") from None
+
+
+def by_name(kind: type[T]) -> type[T]:
+    """A keyword-only dataclass that names a missing or an unknown key in a sentence.
+
+    Parameters
+    ----------
+    kind : type
+        A dataclass; its `__init__` is replaced.
+
+    Raises
+    ------
+    InputError
+        When one is made: values without their names, a key that is no field, a field without a
+        value.
+    """
+    make = kind.__init__
+    listed = fields(kind)  # type: ignore[arg-type]
+    names = [f.name for f in listed]
+    required = [f.name for f in listed if f.default is MISSING and f.default_factory is MISSING]
+
+    @wraps(make)
+    def checked(self: T, *values: Any, **settings: Any) -> None:
+        if values:
+            example = f"{kind.__name__}({names[0]}={values[0]!r}, ...)"
+            raise InputError(f"{kind.__name__}{values!r}: values are given by name: {example}")
+        for key in settings:
+            if key not in names:
+                raise InputError(f"{key}: unknown key; {did_you_mean(key, names)}")
+        for key in required:
+            if key not in settings:
+                raise InputError(f"{key} is missing")
+        make(self, **settings)
+
+    kind.__init__ = checked  # type: ignore[method-assign, assignment]
+    return kind

@@ -103,9 +103,9 @@ def parse_estimator(name: str) -> Estimator:
     """
     if name in ESTIMATORS:
         return ESTIMATORS[name]
-    kind, _, text = name.partition(":")
+    kind, _, text = str(name).partition(":")
     if kind != "two-penalty":
-        hint = did_you_mean(name, [*ESTIMATORS, "two-penalty:ETA"])
+        hint = did_you_mean(str(name), [*ESTIMATORS, "two-penalty:ETA"])
         raise InputError(f"estimator '{name}' does not exist; {hint}")
     try:
         eta = float(text)

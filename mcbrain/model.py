@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mcbrain.checks import LARGE, choice, integer, number, parameter, vector
+from mcbrain.checks import LARGE, by_name, choice, integer, number, parameter, vector
 from mcbrain.errors import InputError, did_you_mean
 
 __all__ = ["MODEL_FIELDS", "InputLaw", "MeasuredBlock", "Model", "toml_value"]
@@ -19,6 +19,10 @@ __all__ = ["MODEL_FIELDS", "InputLaw", "MeasuredBlock", "Model", "toml_value"]
 Floats = NDArray[np.float64]
 
 _LAWS = ("gaussian", "student", "rademacher", "uniform", "laplace", "sparse")
+_PARAMETERS = {  # range of the number behind a law's name, and what is said of it
+    "student": (4.0, 1e6, "student:NU with a number NU > 4"),
+    "sparse": (0.0, 1.0, "sparse:F with a number 0 < F <= 1"),
+}
 _MAX_DIM = 20_000
 
 
@@ -55,6 +59,7 @@ class MeasuredBlock:
     neural_noise: float
 
 
+@by_name
 @dataclass(frozen=True, kw_only=True)
 class Model:
     """The linear Gaussian model of a task and of recordings, and its departures.
@@ -87,7 +92,8 @@ class Model:
     Raises
     ------
     InputError
-        A value that is out of range, of the wrong type, or that contradicts another.
+        A key that is missing or unknown, or a value that is out of range, of the wrong type, or
+        that contradicts another.
     """
 
     input_dim: int
@@ -119,8 +125,11 @@ class Model:
         measured = k if self.measured_latents is None else self.measured_latents
         set_(self, "measured_latents", integer("measured_latents", measured, 1, k))
         if p < self.k_m:
+            key = "latent_dim" if self.k_m == k else "measured_latents"
             raise InputError(
-                f"n_channels = {p}: at least measured_latents = {self.k_m} channels are needed"
+                f"{key} = {self.k_m} with n_channels = {p}: recordings need a channel for each "
+                f"measured latent, so at least {self.k_m} channels or at most {p} measured latents "
+                "are allowed"
             )
         set_(self, "misalignment", number("misalignment", self.misalignment, 0.0, 1.0))
         if d == k and self.misalignment > 0:
@@ -258,14 +267,14 @@ class Model:
         name, _, text = str(self.inputs).partition(":")
         if name not in _LAWS:
             raise InputError(f"inputs = {self.inputs!r}: {did_you_mean(name, _LAWS)}")
-        if name not in ("student", "sparse"):
+        if name not in _PARAMETERS:
             if text:
                 raise InputError(f"inputs = {self.inputs!r}: '{name}' takes no parameter")
             return InputLaw(name)
-        low, high, words = (4.0, 1e6, "nu > 4") if name == "student" else (0.0, 1.0, "0 < f <= 1")
-        value = parameter("inputs", self.inputs, text, f"{name}:NUMBER with {words}")
+        low, high, form = _PARAMETERS[name]
+        value = parameter("inputs", self.inputs, text, form)
         if not low < value <= high:
-            raise InputError(f"inputs = {self.inputs!r}: allowed is {name}:NUMBER with {words}")
+            raise InputError(f"inputs = {self.inputs!r}: allowed is {form}")
         return InputLaw(name, value)
 
     @cached_property

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from mcbrain.checks import LARGE, number
 from mcbrain.conduct import Conductor, Tally
 from mcbrain.engines import choose
 from mcbrain.engines import simulate as simulate_job
@@ -122,11 +123,13 @@ def run(
     """
     if not isinstance(study, Study):
         study = load_study(study)
-    part = parse_shard(shard) if isinstance(shard, str) else shard
+    part = shard if isinstance(shard, (Shard, type(None))) else parse_shard(str(shard))
     part = None if part is None or part.count == 1 else part
     reporter = reporter or Reporter()
     started = time.time()
-    deadline = None if max_time is None else time.monotonic() + max_time
+    deadline = (
+        None if max_time is None else time.monotonic() + number("max_time", max_time, 0.0, LARGE)
+    )
     folder = ResultsFolder(out if out is not None else Path("results") / _slug(study.name, part))
     folder.check(study)
     engine, why = choose(study)

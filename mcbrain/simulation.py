@@ -10,6 +10,7 @@ from typing import Any
 import pyarrow as pa
 
 from mcbrain.ask import adhoc_study
+from mcbrain.checks import number
 from mcbrain.model import Model
 from mcbrain.runner import run
 
@@ -66,8 +67,11 @@ def simulate(
     Raises
     ------
     InputError
-        What was asked has no meaning for the model.
+        What was asked has no meaning for the model, or is of the wrong type.
     """
+    targets = {"relative": number("precision", precision, 0.0, 1e150)}
+    if absolute is not None:
+        targets["absolute"] = number("absolute", absolute, 0.0, 1e150)
     study = adhoc_study(
         model,
         n_task,
@@ -80,8 +84,7 @@ def simulate(
         penalty_scale=penalty_scale,
         engine=engine,
         law=law,
-        precision={"relative": float(precision), "max_replicates": max_replicates}
-        | ({} if absolute is None else {"absolute": float(absolute)}),
+        precision={**targets, "max_replicates": max_replicates},
     )
     with TemporaryDirectory(prefix="mcbrain-") as folder:
         run(study, folder, threads=threads)

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from mcbrain.blas import one_blas_thread
-from mcbrain.errors import InputError
+from mcbrain.checks import integer
 
 __all__ = ["available_cores", "open_workers"]
 
@@ -42,8 +42,8 @@ def open_workers(
     InputError
         Threads out of range; see `open_cluster` for clusters.
     """
-    if threads is not None and not 1 <= threads <= 4096:
-        raise InputError(f"threads = {threads}: allowed is 1 to 4096")
+    if threads is not None:
+        integer("threads", threads, 1, 4096)
     # Here too when blocks run elsewhere: penalties and rows must have the same bits.
     with one_blas_thread():
         if cluster is not None:

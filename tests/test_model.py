@@ -1,6 +1,8 @@
 """Model: what it accepts, what it refuses, and what follows from it by algebra."""
 
+import dataclasses
 import math
+import pickle
 
 import numpy as np
 import pytest
@@ -46,7 +48,8 @@ def test_signal_to_noise_ratios_stand_for_noises():
         ({"misalignment": math.nan}, "misalignment = nan: allowed is 0 to 1"),
         ({"latent_dim": 11}, "latent_dim = 11: allowed is 1 to input_dim = 10"),
         ({"latent_dim": 10, "misalignment": 0.1, "n_channels": 12}, "only 0 is allowed"),
-        ({"n_channels": 2}, "at least measured_latents = 3"),
+        ({"n_channels": 2}, "latent_dim = 3 with n_channels = 2: recordings need a channel"),
+        ({"n_channels": 1, "measured_latents": 2}, "measured_latents = 2 with n_channels = 1"),
         ({"input_dim": 10.0}, "input_dim = 10.0: a whole number"),
         ({"input_dim": True}, "input_dim = True: a whole number"),
         ({"latent_gains": [1.0]}, "1 numbers for latent_dim = 3"),
@@ -55,10 +58,11 @@ def test_signal_to_noise_ratios_stand_for_noises():
         ({"task_noise": 1.0, "snr_task": 1.0}, "both given"),
         ({"neural_noise": 1.0, "neural_law": "poisson"}, "no recording noise of its own"),
         ({"baseline_rate": 1.0}, "only neural_law = 'poisson'"),
-        ({"inputs": "student:3"}, "nu > 4"),
+        ({"inputs": "student:3"}, "allowed is student:NU with a number NU > 4"),
+        ({"inputs": "student"}, "allowed is student:NU with a number NU > 4"),
         ({"inputs": "gausian"}, "did you mean 'gaussian'"),
         ({"inputs": "laplace:2"}, "takes no parameter"),
-        ({"inputs": "sparse:0"}, "0 < f <= 1"),
+        ({"inputs": "sparse:0"}, "allowed is sparse:F with a number 0 < F <= 1"),
         ({"covariance": "powerlaw"}, "powerlaw:ALPHA"),
         ({"snr_brain": 1.0, "latent_gains": [1.0, 1.0, 0.0]}, "give neural_noise instead"),
     ],
@@ -67,6 +71,28 @@ def test_bad_values_are_refused_in_a_sentence(changes, words):
     with pytest.raises(InputError) as error:
         model(**changes)
     assert words in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("values", "settings", "words"),
+    [
+        ((), {"latent_dims": 5}, "latent_dims: unknown key; did you mean 'latent_dim'"),
+        ((), {"input_dim": 10, "latent_dim": 3}, "n_channels is missing"),
+        ((10, 3), {}, "Model(10, 3): values are given by name: Model(input_dim=10, ...)"),
+    ],
+)
+def test_a_key_that_is_missing_or_unknown_is_named(values, settings, words):
+    with pytest.raises(InputError) as error:
+        Model(*values, **settings)
+    assert words in str(error.value)
+
+
+def test_a_model_goes_through_a_pickle_and_stays_as_it_was_made():
+    m = model(misalignment=0.2)
+    assert pickle.loads(pickle.dumps(m)) == m
+    assert dataclasses.replace(m, misalignment=0.0) == model()
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        m.misalignment = 0.1
 
 
 @given(exponent=st.floats(0, 10), dim=st.integers(1, 300))

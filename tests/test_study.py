@@ -97,7 +97,7 @@ def test_the_resolved_study_gives_the_same_study_again():
         ("design.n_task", {"geometric": [1, 5]}, "three numbers"),
         ("design.n_brain", [-1], "whole number from 0"),
         ("encoding.rank", 9, "[encoding] rank = 9: allowed is 1 to min(input_dim, n_channels) = 8"),
-        ("encoding.rank", "two", "Expected"),
+        ("encoding.rank", "two", "[encoding] rank = 'two': Expected int | none, got str"),
         ("encoding.ranks", 2, "unknown key; did you mean 'rank'"),
         ("encoding.penalty", -1.0, "a number >= 0"),
         ("estimators", {}, "[estimators] is empty"),
@@ -113,7 +113,7 @@ def test_the_resolved_study_gives_the_same_study_again():
         ("shifts.scale", {"factor": 2.0, "size": 1}, "[shifts] scale.size: unknown key"),
         ("shifts.id", {"factor": 2.0}, "it takes no settings"),
         ("precision.relative", -0.1, "[precision] relative = -0.1"),
-        ("precision.relative", "high", "Expected"),
+        ("precision.relative", "high", "[precision] relative = 'high': Expected float | none"),
         ("precision.max_replicates", 0, "max_replicates = 0"),
         ("engine.kind", "rwa", "[engine] kind = 'rwa': did you mean 'raw'"),
         ("engine.threads", 2, "[engine] threads: unknown key"),
@@ -141,8 +141,16 @@ def test_a_file_that_is_missing_or_broken_is_named(tmp_path):
     with pytest.raises(InputError, match=r"bad\.toml: not valid TOML"):
         load_study(bad)
     bad.write_bytes(b"\xff\xfe")
-    with pytest.raises(InputError, match="cannot be read as text"):
+    with pytest.raises(InputError, match=r"bad\.toml: not a text file"):
         load_study(bad)
+    results = bad.rename(tmp_path / "results.arrow")
+    with pytest.raises(InputError, match=r"arrow: a table of results, where the TOML file"):
+        load_study(results)
+    (tmp_path / "study.toml").touch()
+    with pytest.raises(InputError, match=r"a folder, .*; its study is study\.toml in it"):
+        load_study(tmp_path)
+    with pytest.raises(InputError, match="study = 5: the path of a TOML file or the name"):
+        load_study(5)
 
 
 @pytest.mark.parametrize("name", sorted(shipped_studies()))

@@ -110,7 +110,8 @@ def test_the_jackknife_is_that_of_the_rows(results: Results) -> None:
 def test_a_risk_beyond_the_grid_is_said_in_words(results: Results) -> None:
     found, note = value_in_results(results, 0, 3, 1, "ridge")
     assert np.isnan(found.value)
-    assert "extend [design] n_task" in note
+    assert "tuned ridge still has more with n_task = 200, the most that was simulated" in note
+    assert "the value is above 0 task samples; to measure it, run a study with larger" in note
 
 
 def test_the_best_purchase_is_the_best_cell_that_the_budget_buys(results: Results) -> None:
@@ -133,7 +134,7 @@ def test_a_purchase_beyond_the_baselines_curve_is_worth_what_the_curve_shows(
     assert np.isnan(found.task_samples)
     assert found.interval == (200.0, np.inf)
     assert found.verdict == "cannot tell"
-    assert "extend [design] n_task" in found.note
+    assert "larger numbers in [design] n_task" in found.note
 
 
 def test_a_budget_that_buys_no_simulated_cell_is_refused(results: Results) -> None:

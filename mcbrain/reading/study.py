@@ -63,6 +63,10 @@ def load_study(source: str | Path) -> Study:
     InputError
         One sentence that names the file, the key, the value and what is allowed.
     """
+    if not isinstance(source, (str, Path)):
+        raise InputError(
+            f"study = {source!r}: the path of a TOML file or the name of a shipped study is allowed"
+        )
     path = Path(source)
     shipped = shipped_studies()
     if not path.exists() and str(source) in shipped:
@@ -75,7 +79,7 @@ def load_study(source: str | Path) -> Study:
             f"{source}: no such file and no shipped study of that name; {hint}"
         ) from None
     except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{source}: cannot be read as text ({error})") from None
+        raise InputError(f"{source}: {_not_text(path, error)}") from None
     try:
         table = tomllib.loads(text)
     except (tomllib.TOMLDecodeError, RecursionError, ValueError) as error:
@@ -103,6 +107,19 @@ def _text(path: Path) -> str:
         if line.count(".") > _MAX_DOTS and len(_KEY_DOTS.findall(line)) > _MAX_DOTS:
             raise InputError(f"{path}: line {number}: a key has at most {_MAX_DOTS} dots")
     return text
+
+
+def _not_text(path: Path, error: Exception) -> str:
+    """What stands where a study was expected, and what to do with it."""
+    if path.is_dir():
+        kept = "; its study is study.toml in it" if (path / "study.toml").exists() else ""
+        return f"a folder, where the TOML file of a study is expected{kept}"
+    if path.suffix in (".arrow", ".parquet", ".csv"):
+        return (
+            "a table of results, where the TOML file of a study is expected; "
+            "'mcbrain show' prints results"
+        )
+    return f"not a text file, where the TOML file of a study is expected ({error})"
 
 
 def study_from_table(table: Mapping[str, Any], folder: Path | None = None, text: str = "") -> Study:
@@ -200,9 +217,6 @@ def _check(study: Study) -> None:
 def _models(table: Mapping[str, Any]) -> list[Model]:
     """The product of every list in [model], in the order of the fields."""
     _known(table, MODEL_FIELDS, "[model] ")
-    for key in ("input_dim", "latent_dim", "n_channels"):
-        if key not in table:
-            raise InputError(f"[model] {key} is missing")
     axes = []
     for key in MODEL_FIELDS:
         if key in table:
@@ -288,5 +302,6 @@ def _convert(table: Mapping[str, Any], kind: Any, name: str) -> Any:
     try:
         return msgspec.convert(dict(table), kind)
     except msgspec.ValidationError as error:
-        sentence = str(error).replace(" - at `$.", f" in [{name}] `").replace("`", "'")
-        raise InputError(f"[{name}] {dict(table)!r}: {sentence}") from None
+        what, _, key = str(error).rstrip("`").partition(" - at `$.")
+        what = what.replace("`", "").replace("null", "none")
+        raise InputError(f"[{name}] {key} = {table.get(key)!r}: {what}") from None

@@ -13,6 +13,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from mcbrain.ask import check_model
+from mcbrain.checks import integer, positive
 from mcbrain.errors import InputError
 from mcbrain.model import Model
 from mcbrain.worth.surface import Surface, law_accuracy
@@ -104,11 +106,11 @@ def allocate(
     InputError
         A budget or cost that is not positive, or a budget below the cost of one task sample.
     """
+    check_model(model)
     repeat = cost_brain if cost_repeat is None else cost_repeat
     check_prices(budget, cost_task=cost_task, cost_brain=cost_brain, cost_repeat=repeat)
-    if isinstance(max_repeats, bool) or not 1 <= max_repeats <= 1000 or max_repeats % 1:
-        raise InputError(f"max_repeats = {max_repeats}: a whole number from 1 to 1000 is allowed")
-    market = _Market(Surface(model), budget, cost_task, repeat, int(max_repeats), schedule)
+    most = integer("max_repeats", max_repeats, 1, 1000)
+    market = _Market(Surface(model), budget, cost_task, repeat, most, schedule)
     return market.best(cost_brain)
 
 
@@ -120,8 +122,7 @@ def check_prices(budget: float, cost_task: float, **others: float) -> None:
     InputError
     """
     for name, price in ({"budget": budget, "cost_task": cost_task} | others).items():
-        if isinstance(price, bool) or not np.isfinite(price) or price <= 0:
-            raise InputError(f"{name} = {price}: a finite number > 0 is allowed")
+        positive(name, price)
     if budget < cost_task:
         raise InputError(
             f"budget = {budget}: less than cost_task = {cost_task}, the price of one task sample"

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mcbrain.checks import number
 from mcbrain.errors import InputError
 from mcbrain.model import Model
 from mcbrain.worth.answer import Value
@@ -70,7 +71,8 @@ def value_in_results(
     single = Measured(
         *(np.asarray(x)[..., 0] for x in (found.value, found.error, found.low, found.high))
     )
-    return single, scale.note(single, results.mean[model, n_task, n_brain, befs, s])
+    risk = results.mean[model, n_task, n_brain, befs, s]
+    return single, scale.note(single, risk, curve[places[-1]])
 
 
 class _Scale:
@@ -99,17 +101,34 @@ class _Scale:
             return float("nan")
         return float(np.interp(target, scale, n))
 
-    def note(self, found: Measured, risk: float) -> str:
-        """Why there is no value, in words; empty where there is one."""
+    def note(self, found: Measured, risk: float, lowest: float) -> str:
+        """Why there is no value, in words; empty where there is one.
+
+        Parameters
+        ----------
+        found : Measured
+        risk, lowest : float
+            Of BEFS, and of the baseline at the largest number of task samples that has one.
+        """
         if np.isfinite(found.value):
             return "" if found.value >= 0 else "brain data hurts here"
         if not np.isfinite(risk):
             return "the mean risk of BEFS is infinite at this number of task samples"
         if self.baseline == "ridge" and risk >= self.unit:
             return "BEFS is worse here than predicting zero, a risk that ridge never has"
+        name = "tuned ridge" if self.baseline == "ridge" else "OLS"
+        first, last = self.samples[[0, -1]]
+        if risk < lowest:
+            bound = f"still has more with n_task = {last:,.0f}, the most that was simulated"
+            end, side = f"above {last - self.n_task:,.0f}", "larger"
+        else:
+            bound = (
+                f"has less even with n_task = {first:,.0f}, the fewest of the study that it can use"
+            )
+            end, side = f"below {first - self.n_task:,.0f}", "smaller"
         return (
-            f"{self.baseline} does not reach a risk of {risk:.4g} between n_task = "
-            f"{self.samples[0]:.0f} and {self.samples[-1]:.0f}; extend [design] n_task"
+            f"BEFS has a risk of {risk:.4g} here and {name} {bound}, so the value is {end} task "
+            f"samples; to measure it, run a study with {side} numbers in [design] n_task"
         )
 
 
@@ -137,7 +156,7 @@ def measured_value(
         seed=options["seed"],
         engine=options["engine"],
         precision={
-            "relative": float(options["precision"]),
+            "relative": number("precision", options["precision"], 0.0, 1e150),
             "max_replicates": options["max_replicates"],
         },
         name="value",

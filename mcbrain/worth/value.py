@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from mcbrain.ask import check_model
 from mcbrain.errors import InputError, did_you_mean
 from mcbrain.model import Model
 from mcbrain.worth.answer import Value
@@ -51,6 +52,7 @@ def value(
     InputError
         A baseline, a number of samples or a model for which there is no value.
     """
+    check_model(model)
     if baseline not in BASELINES:
         raise InputError(f"baseline = {baseline!r}: {did_you_mean(str(baseline), BASELINES)}")
     for name, number, low in (("n_task", n_task, 1), ("n_brain", n_brain, 0)):

@@ -1,0 +1,88 @@
+"""Values of the wrong type from Python: one sentence that names the key, never a bare TypeError."""
+
+import pytest
+
+import mcbrain as mb
+
+MODEL = mb.Model(input_dim=12, latent_dim=3, n_channels=6)
+ASKED = {"n_task": 30, "n_brain": 20, "estimators": {"ridge": 0.1}}
+
+
+@pytest.mark.parametrize("ask", [mb.predict, mb.simulate])
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ({"model": 5}, "model = 5: an mcbrain.Model is allowed"),
+        ({"n_task": "many"}, "n_task = 'many': a whole number from 1"),
+        ({"n_brain": [3.5]}, "n_brain = 3.5: a whole number from 0"),
+        ({"n_task": None}, "n_task is missing"),
+        ({"estimators": ["ridge"]}, "estimators = ['ridge']: a mapping of names"),
+        ({"estimators": {}}, "[estimators] is empty"),
+        ({"estimators": {5: 0.1}}, "estimator '5' does not exist; allowed: befs"),
+        ({"shifts": 5}, "shifts = 5: a list of shifts in text"),
+        ({"shifts": None}, "shifts = None: a list of shifts in text"),
+        ({"shifts": [5]}, "shift '5' does not exist; allowed: adversarial"),
+        ({"shifts": {"scale": 2.0}}, "[shifts] scale = 2.0: a table is allowed"),
+        ({"rank": "two"}, "[encoding] rank = 'two': Expected int"),
+        ({"seed": 1.5}, "seed = 1.5: a whole number from 0"),
+    ],
+)
+def test_what_is_asked_is_checked_by_name(ask, wrong, words):
+    _refused(lambda: ask(**{"model": MODEL, **ASKED, **wrong}), words)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ({"precision": "high"}, "precision = 'high': a number from 0"),
+        ({"precision": None}, "precision = None: a number from 0"),
+        ({"absolute": "low"}, "absolute = 'low': a number from 0"),
+        ({"max_replicates": 1e4}, "[precision] max_replicates = 10000.0: Expected int"),
+        ({"engine": 5}, "[engine] kind = 5: Expected str"),
+        ({"threads": "two"}, "threads = 'two': a whole number from 1"),
+    ],
+)
+def test_how_it_is_simulated_is_checked_by_name(wrong, words):
+    _refused(lambda: mb.simulate(MODEL, **{**ASKED, "max_replicates": 100, **wrong}), words)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ({"max_time": "2h"}, "max_time = '2h': a number from 0"),
+        ({"threads": 0.5}, "threads = 0.5: a whole number from 1"),
+        ({"shard": 3}, "shard 3: the form is I/N"),
+        ({"study": None}, "study = None: the path of a TOML file"),
+    ],
+)
+def test_a_run_is_checked_by_name_and_leaves_nothing_behind(tmp_path, wrong, words):
+    out = tmp_path / "run"
+    _refused(lambda: mb.run(**{"study": "first-look", "out": out, **wrong}), words)
+    assert not out.exists()
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ({"model": 5}, "model = 5: an mcbrain.Model"),
+        ({"budget": None}, "budget = None: a finite number > 0"),
+        ({"cost_brain": "dear"}, "cost_brain = 'dear': a finite number > 0"),
+        ({"cost_repeat": "cheap"}, "cost_repeat = 'cheap': a finite number > 0"),
+        ({"max_repeats": "few"}, "max_repeats = 'few': a whole number from 1"),
+    ],
+)
+def test_a_budget_is_checked_by_name(wrong, words):
+    _refused(lambda: mb.allocate(**{"model": MODEL, "budget": 1000, **wrong}), words)
+
+
+def test_a_value_is_checked_by_name():
+    _refused(lambda: mb.value(5, 30, 20), "model = 5: an mcbrain.Model")
+    asked = {"simulate": True, "precision": "high"}
+    _refused(lambda: mb.value(MODEL, 30, 20, **asked), "precision = 'high': a number from 0")
+
+
+def _refused(call, words):
+    with pytest.raises(mb.InputError) as error:
+        call()
+    assert words in str(error.value)
+    assert "\n" not in str(error.value)
