@@ -141,7 +141,7 @@ def test_a_file_that_is_missing_or_broken_is_named(tmp_path):
     with pytest.raises(InputError, match=r"bad\.toml: not valid TOML"):
         load_study(bad)
     bad.write_bytes(b"\xff\xfe")
-    with pytest.raises(InputError, match=r"bad\.toml: not a text file"):
+    with pytest.raises(InputError, match=r"bad\.toml: cannot be read as text"):
         load_study(bad)
     results = bad.rename(tmp_path / "results.arrow")
     with pytest.raises(InputError, match=r"arrow: a table of results, where the TOML file"):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import math
-import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import replace
@@ -17,6 +16,7 @@ from mcbrain.checks import choice, integer
 from mcbrain.errors import InputError, did_you_mean
 from mcbrain.estimators import choices_from_table, grid
 from mcbrain.model import MODEL_FIELDS, Model
+from mcbrain.reading.files import read_text
 from mcbrain.reading.shifts import parse_shift, shifts_from_table
 from mcbrain.study import (
     ENGINES,
@@ -32,9 +32,6 @@ __all__ = ["load_study", "shipped_studies", "study_from_table"]
 
 _MAX_ROWS = 50_000_000
 _MAX_MODELS = 250_000  # 0.1 ms and 0.6 kB each, before anything is simulated
-_MAX_BYTES = 10_000_000
-_MAX_DOTS = 200
-_KEY_DOTS = re.compile(r"(?<!\d)\.|\.(?!\d)|\.[\w+-]+(?=\.)")
 _MAX_SAMPLES = 1_000_000_000
 _LISTS = ("latent_gains", "task_loadings")  # one setting of these is itself a list
 
@@ -72,14 +69,14 @@ def load_study(source: str | Path) -> Study:
     if not path.exists() and str(source) in shipped:
         path = shipped[str(source)]
     try:
-        text = _text(path)
+        text = read_text(path)
     except FileNotFoundError:
         hint = did_you_mean(str(source), shipped) if shipped else ""
         raise InputError(
             f"{source}: no such file and no shipped study of that name; {hint}"
         ) from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{source}: {_not_text(path, error)}") from None
+    except OSError as error:
+        raise InputError(f"{source}: cannot be read ({error})") from None
     try:
         table = tomllib.loads(text)
     except (tomllib.TOMLDecodeError, RecursionError, ValueError) as error:
@@ -90,36 +87,6 @@ def load_study(source: str | Path) -> Study:
         raise InputError(f"{source}: {error}") from None
     except (ValueError, RecursionError) as error:  # such as a number that Python will not print
         raise InputError(f"{source}: a value is too large or too deep ({error})") from None
-
-
-def _text(path: Path) -> str:
-    """A file's text, if it has no more of it than a study may hold.
-
-    A key of n dotted parts costs the TOML parser n^2 memory. Each of its dots but one is beside
-    something other than a digit, or has a bare word between itself and the next: floats have none.
-    """
-    with path.open("rb") as source:
-        content = source.read(_MAX_BYTES + 1)
-    if len(content) > _MAX_BYTES:
-        raise InputError(f"{path}: a study file has at most {_MAX_BYTES:,} bytes")
-    text = content.decode("utf-8")
-    for number, line in enumerate(text.split("\n"), start=1):
-        if line.count(".") > _MAX_DOTS and len(_KEY_DOTS.findall(line)) > _MAX_DOTS:
-            raise InputError(f"{path}: line {number}: a key has at most {_MAX_DOTS} dots")
-    return text
-
-
-def _not_text(path: Path, error: Exception) -> str:
-    """What stands where a study was expected, and what to do with it."""
-    if path.is_dir():
-        kept = "; its study is study.toml in it" if (path / "study.toml").exists() else ""
-        return f"a folder, where the TOML file of a study is expected{kept}"
-    if path.suffix in (".arrow", ".parquet", ".csv"):
-        return (
-            "a table of results, where the TOML file of a study is expected; "
-            "'mcbrain show' prints results"
-        )
-    return f"not a text file, where the TOML file of a study is expected ({error})"
 
 
 def study_from_table(table: Mapping[str, Any], folder: Path | None = None, text: str = "") -> Study:

@@ -17,7 +17,6 @@ from mcbrain.errors import InputError
 from mcbrain.plan.penalties import Penalties
 from mcbrain.plan.sampled import SampledPlan
 from mcbrain.plan.subspaces import PilotSubspaces
-from mcbrain.reading import load_study
 from mcbrain.rows.tables import open_results
 from mcbrain.store.blockstore import BlockStore
 from mcbrain.store.folder import ResultsFolder
@@ -60,7 +59,7 @@ class Results:
     def __init__(self, path: str | Path) -> None:
         self.folder = ResultsFolder(path)
         self.table: pa.Table = open_results(self.folder.path)
-        self.study: Study = load_study(self.folder.study_file)
+        self.study: Study = self.folder.study()
         if self.table.num_rows != self.study.n_rows:
             raise InputError(
                 f"{self.folder.path}: results.arrow has {self.table.num_rows} rows and its study "
