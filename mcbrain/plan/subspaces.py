@@ -64,6 +64,7 @@ class PilotSubspaces(Subspaces):
     def __init__(self, study: Study, store: BlockStore) -> None:
         super().__init__(study)
         self.store = store
+        self._left_out: dict[bytes, SubspaceMoments] = {}
 
     def series(self, problem: Problem) -> Series:
         """The pilot's blocks.
@@ -87,7 +88,10 @@ class PilotSubspaces(Subspaces):
     def leave_one_out(self, point: Point) -> SubspaceMoments:
         """The moments with each block of the pilot left out in turn, along the first axis."""
         problem = self.problem(point)
-        return subspace_moments(problem, self.series(problem).without_each_block())
+        if problem.key not in self._left_out:
+            left = self.series(problem).without_each_block()
+            self._left_out[problem.key] = subspace_moments(problem, left)
+        return self._left_out[problem.key]
 
 
 class LawSubspaces(Subspaces):

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
 from mcbrain.blocks import Row, jackknife
-from mcbrain.estimators import ESTIMATORS, Choice
+from mcbrain.estimators import ESTIMATORS, Choice, Estimator
 from mcbrain.model import Model
 from mcbrain.plan.moments import shift_coefficients, shift_drift, signal
 from mcbrain.plan.penalties import task_noise
@@ -18,7 +19,7 @@ from mcbrain.shifts import Shift
 from mcbrain.study import Point, Study
 from mcbrain.theory import exact
 from mcbrain.theory.banded import two_penalty_excess
-from mcbrain.theory.brain import SubspaceMoments
+from mcbrain.theory.exact import BrainMoments
 from mcbrain.theory.wishart import task_moments
 
 __all__ = ["Prediction", "Predictor"]
@@ -46,6 +47,10 @@ class Predictor:
     def __init__(self, study: Study, subspaces: Subspaces) -> None:
         self.study = study
         self.subspaces = subspaces
+        # Rows of a grid ask for the same few again and again: shifts share a task stage, and task
+        # samples a brain stage.
+        self._task_moments = lru_cache(1024)(task_moments)
+        self._brain_moments = lru_cache(1024)(self._brain)
 
     def predict(self, point: Point, choice: Choice, shift: Shift, row: Row) -> Prediction:
         """The law's value for one row; kind `none` where no law holds.
@@ -63,7 +68,7 @@ class Predictor:
         # A penalty that is the same in both bands is ridge, whatever the subspace.
         spared = ESTIMATORS["ridge"] if row.eta == 1.0 else choice.estimator
         estimated = self.subspaces.simulated(spared, point)
-        value = self._risk(self.subspaces.moments(spared, point), point, shift, row)
+        value = self._risk(spared, point, shift, row)
         if not np.isfinite(value):
             return Prediction()
         exact_stage = not _banded(row)
@@ -71,27 +76,41 @@ class Predictor:
             return Prediction(float(value), None, "exact")
         if not isinstance(self.subspaces, PilotSubspaces) or not exact_stage:
             return Prediction(float(value), None, "asymptotic")
-        leave = self._risk(self.subspaces.leave_one_out(point), point, shift, row)
+        leave = self._risk(spared, point, shift, row, left_out=True)
         return Prediction(float(value), jackknife(leave), "semi-exact")
 
+    def _brain(
+        self, spared: Estimator, point: Point, shift: Shift, left_out: bool
+    ) -> tuple[BrainMoments, int]:
+        """Moments of a brain stage under a shift, and its rank; the task stage plays no part."""
+        subspaces, model = self.subspaces, point.model
+        if left_out:
+            assert isinstance(subspaces, PilotSubspaces)
+            subspace = subspaces.leave_one_out(point)
+        else:
+            subspace = subspaces.moments(spared, point)
+        coefficients = shift_coefficients(shift, model, self.study.seed)
+        drift = shift_drift(shift, model, self.study.seed)
+        moments = exact.brain_moments(subspace, signal(model), coefficients, model.input_dim, drift)
+        return moments, subspace.rank
+
     def _risk(
-        self, subspace: SubspaceMoments, point: Point, shift: Shift, row: Row
+        self, spared: Estimator, point: Point, shift: Shift, row: Row, left_out: bool = False
     ) -> np.ndarray[Any, np.dtype[np.float64]]:
-        model, d, seed = point.model, point.model.input_dim, self.study.seed
-        coefficients = shift_coefficients(shift, model, seed)
-        drift = shift_drift(shift, model, seed)
-        brain = exact.brain_moments(subspace, signal(model), coefficients, d, drift)
+        model, d = point.model, point.model.input_dim
+        anywhere = replace(point, index=0, n_task=0)
+        brain, rank = self._brain_moments(spared, anywhere, shift, left_out)
         penalty = math.inf if row.estimator.name == "projection" else row.penalty
         setting: dict[str, Any] = {
             "n_task": point.n_task,
-            "rank": subspace.rank,
+            "rank": rank,
             "input_dim": d,
             "task_noise": task_noise(model),
         }
-        if _banded(row) and subspace.rank > 0:
+        if _banded(row) and rank > 0:
             risk = two_penalty_excess(brain, **setting, penalty=penalty, eta=row.eta)
         else:
-            task = task_moments(point.n_task, subspace.rank, d, penalty)
+            task = self._task_moments(point.n_task, rank, d, penalty)
             risk = exact.excess_risk(task, brain, **setting)
         return np.asarray(risk * model.signal_norm**2)
 
