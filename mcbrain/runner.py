@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Executor
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from mcbrain.blocks import Problem
 from mcbrain.checks import LARGE, number
 from mcbrain.conduct import Conductor, Tally
 from mcbrain.engines import choose
@@ -83,6 +86,13 @@ class Outcome:
         """Outputs whose standard error is above its target."""
         return self.results.unmet
 
+    def add(self, tally: Tally) -> None:
+        """Count what a stage has done."""
+        self.reused += tally.reused
+        self.computed += tally.blocks
+        self.replicates += tally.replicates
+        self.stopped |= tally.stopped
+
 
 def run(
     study: Study | str | Path,
@@ -123,60 +133,68 @@ def run(
     """
     if not isinstance(study, Study):
         study = load_study(study)
+    reporter = reporter or Reporter()
+    setup = _set_up(study, out, threads, max_time, shard, fresh)
+    with open_workers(threads, cluster, reporter.note) as pool:
+        if fresh and (aside := setup.folder.set_aside()):
+            reporter.note(f"what was in {setup.folder.path} is now in {aside}")
+        with setup.folder.writing():
+            store = _prepare_folder(setup, reporter)
+            outcome = Outcome(setup.folder.path, shard=setup.part)
+            plan = None if setup.engine == "law" else open_plan(study, setup.engine, store)
+            if plan is not None:
+                warm(setup.engine, reporter, study.selects)
+                _simulate(plan, store, outcome, reporter, pool, setup.deadline)
+            record = setup.record(complete=not outcome.stopped)
+            if setup.part is not None:
+                setup.folder.keep_record(record)
+            else:
+                outcome.results = write_results(setup.folder, study, plan, store, record)
+    outcome.seconds = time.time() - setup.started
+    return outcome
+
+
+@dataclass(frozen=True)
+class _Setup:
+    """What a run needs to know, settled before anything is written."""
+
+    study: Study
+    folder: ResultsFolder
+    engine: str
+    why: str
+    part: Shard | None
+    threads: int | None
+    started: float
+    deadline: float | None
+
+    def record(self, complete: bool) -> dict[str, Any]:
+        """Provenance; of a shard, which one, and whether all of it is there."""
+        record = provenance(self.study, self.engine, self.threads or 0, self.started)
+        if self.part is None:
+            return record
+        return record | {"shard": str(self.part), "complete": complete}
+
+
+def _set_up(
+    study: Study,
+    out: str | Path | None,
+    threads: int | None,
+    max_time: float | None,
+    shard: Shard | str | None,
+    fresh: bool,
+) -> _Setup:
+    """Where, by which engine, which part and until when; or a refusal."""
     part = shard if isinstance(shard, (Shard, type(None))) else parse_shard(str(shard))
     part = None if part is None or part.count == 1 else part
-    reporter = reporter or Reporter()
-    started = time.time()
-    deadline = (
-        None if max_time is None else time.monotonic() + number("max_time", max_time, 0.0, LARGE)
-    )
+    started, deadline = time.time(), None
+    if max_time is not None:
+        deadline = time.monotonic() + number("max_time", max_time, 0.0, LARGE)
     folder = ResultsFolder(out if out is not None else Path("results") / _slug(study.name, part))
     folder.check(study)
     engine, why = choose(study)
     if part is not None:
         _check_shard(part, folder, engine, fresh)
-    with open_workers(threads, cluster, reporter.note) as pool:
-        if fresh and (aside := folder.set_aside()):
-            reporter.note(f"what was in {folder.path} is now in {aside}")
-        with folder.writing():
-            reporter.note(f"engine {engine}: {why}")
-            outcome = Outcome(folder.path, shard=part)
-            store = BlockStore(folder.blocks)
-            for sentence in store.notes:
-                reporter.note(sentence)
-            if kept := folder.replaced_study(study):
-                reporter.note(
-                    f"the study has changed: results.arrow will hold it as it is now; {kept} "
-                    "keeps the former text"
-                )
-            if not folder.results.exists():  # whose blocks these are, should the run be cut short
-                folder.keep_study(study)
-            if part is not None:
-                folder.keep_record(_record(study, engine, threads, started, part, False))
-            plan = None if engine == "law" else open_plan(study, engine, store)
-            if plan is not None:
-                warm(engine, reporter, study.selects)
-                _simulate(plan, store, outcome, reporter, pool, deadline)
-            record = _record(study, engine, threads, started, part, not outcome.stopped)
-            if part is not None:
-                folder.keep_record(record)
-            else:
-                outcome.results = write_results(folder, study, plan, store, record)
-    outcome.seconds = time.time() - started
-    return outcome
-
-
-def _record(
-    study: Study,
-    engine: str,
-    threads: int | None,
-    started: float,
-    part: Shard | None,
-    complete: bool,
-) -> dict[str, Any]:
-    """Provenance; of a shard, which one, and whether all of it is there."""
-    record = provenance(study, engine, threads or 0, started)
-    return record if part is None else record | {"shard": str(part), "complete": complete}
+    return _Setup(study, folder, engine, why, part, threads, started, deadline)
 
 
 def _check_shard(part: Shard, folder: ResultsFolder, engine: str, fresh: bool) -> None:
@@ -190,6 +208,25 @@ def _check_shard(part: Shard, folder: ResultsFolder, engine: str, fresh: bool) -
         )
 
 
+def _prepare_folder(setup: _Setup, reporter: Reporter) -> BlockStore:
+    """Open the blocks, and write down whose they are, should the run be cut short."""
+    folder = setup.folder
+    reporter.note(f"engine {setup.engine}: {setup.why}")
+    store = BlockStore(folder.blocks)
+    for sentence in store.notes:
+        reporter.note(sentence)
+    if kept := folder.replaced_study(setup.study):
+        reporter.note(
+            f"the study has changed: results.arrow will hold it as it is now; {kept} "
+            "keeps the former text"
+        )
+    if not folder.results.exists():
+        folder.keep_study(setup.study)
+    if setup.part is not None:
+        folder.keep_record(setup.record(complete=False))
+    return store
+
+
 def _simulate(
     plan: Plan,
     store: BlockStore,
@@ -199,20 +236,14 @@ def _simulate(
     deadline: float | None,
 ) -> None:
     """Compute every block that the problems of the run still need."""
-    problems = plan.problems()
-    outcome.problems = len(problems)
-    if outcome.shard is not None:
-        mine = owned(problems, outcome.shard)
-        problems = {problem: users for problem, users in problems.items() if problem in mine}
-    outcome.owned = len(problems)
+    every = plan.problems()
+    problems = _part_of(every, outcome.shard)
+    outcome.problems, outcome.owned = len(every), len(problems)
 
     def stage(name: str, works: Iterable[Work], number: int, until: float | None = None) -> None:
         with reporter.stage(name, number) as show:
             tally = Conductor(store, *pool, simulate_job, show, until).run(iter(works))
-        outcome.reused += tally.reused
-        outcome.computed += tally.blocks
-        outcome.replicates += tally.replicates
-        outcome.stopped |= tally.stopped
+        outcome.add(tally)
 
     first = [_pilot_work(p, s) for p, s in pilots_of(plan, problems)]
     if first:
@@ -222,10 +253,16 @@ def _simulate(
     store.compact()
 
 
-def _pilot_work(problem: Any, statistics: tuple[Any, ...]) -> Work:
-    """A pilot has a fixed size: it is done when its blocks are there."""
-    import numpy as np
+def _part_of(problems: Mapping[Problem, Any], shard: Shard | None) -> Mapping[Problem, Any]:
+    """The problems of a shard; all of them without one."""
+    if shard is None:
+        return problems
+    mine = owned(problems, shard)
+    return {problem: users for problem, users in problems.items() if problem in mine}
 
+
+def _pilot_work(problem: Problem, statistics: tuple[Any, ...]) -> Work:
+    """A pilot has a fixed size: it is done when its blocks are there."""
     return Work(problem, statistics, PILOT_BLOCKS, lambda series, asked: np.ones(len(asked), bool))
 
 
