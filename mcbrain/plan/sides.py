@@ -8,11 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from mcbrain.blocks import Problem
 from mcbrain.estimators import Choice, Subspace
 from mcbrain.model import MODEL_FIELDS, Model
-from mcbrain.study import Study
+from mcbrain.plan.moments import brain_parameters
+from mcbrain.study import Point, Study
 
-__all__ = ["Family", "Side", "families", "sides"]
+__all__ = ["Family", "Side", "brain_problem", "families", "point_of", "sides"]
 
 Floats = NDArray[np.float64]
 
@@ -50,6 +52,11 @@ class Side:
     def simulated(self) -> bool:
         """Whether the subspace depends on brain data."""
         return self.rank > 0 and self.subspace == "estimated"
+
+    @property
+    def by_shift(self) -> bool:
+        """Whether some penalty differs from shift to shift."""
+        return any(c.rule.kind == "optimal-shift" for c in self.choices)
 
     @property
     def undefined(self) -> bool:
@@ -95,3 +102,18 @@ def sides(study: Study, family: Family) -> Iterator[Side]:
         for n_brain in study.n_brain if estimated else study.n_brain[:1]:
             rank = 0 if estimated and n_brain == 0 else ranks[subspace]
             yield Side(family, subspace, n_brain, rank, choices)
+
+
+def brain_problem(study: Study, side: Side) -> Problem:
+    """The brain problem behind a side."""
+    encoding = study.encoding.penalty
+    parameters = brain_parameters(side.family.model, side.n_brain, side.rank, encoding)
+    return Problem("brain", parameters, study.seed)
+
+
+def point_of(study: Study, side: Side, task: int = 0, noise: int = 0) -> Point:
+    """A point that a side serves, by its places on the axes n_task and task_noise."""
+    model = int(side.family.indices[noise])
+    brain = study.n_brain.index(side.n_brain)
+    index = (model * len(study.n_task) + task) * len(study.n_brain) + brain
+    return Point(index, study.models[model], study.n_task[task], side.n_brain)

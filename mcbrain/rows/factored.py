@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 from mcbrain.blocks import Series, looks
 from mcbrain.errors import MissingPilotError
 from mcbrain.plan.cells import Cell
-from mcbrain.plan.factored import FactoredPlan, TaskBlocks
+from mcbrain.plan.factored import FactoredPlan
+from mcbrain.plan.risks import TaskBlocks
 from mcbrain.plan.sampled import Work, precise_enough
-from mcbrain.plan.sides import Family, Side
+from mcbrain.plan.sides import Family, Side, brain_problem
 from mcbrain.rows.columns import PREDICTIONS, RESULT_SCHEMA, STATUSES, ColumnWriter, result_words
 from mcbrain.shifts import Shift
 from mcbrain.store.blockstore import BlockStore
@@ -129,15 +130,15 @@ class _Blocks:
 
 
 def _blocks(plan: FactoredPlan, side: Side, prefixes: Prefixes) -> _Blocks:
-    brain, lacking = None, np.zeros(plan.n_task.size, bool)
+    brain, lacking = None, np.zeros(len(plan.study.n_task), bool)
     if side.simulated:
-        brain = prefixes[plan.brain_problem(side).key][1]
+        brain = prefixes[brain_problem(plan.study, side).key][1]
         if brain.n_blocks < 2:
             brain, lacking = None, ~lacking
     if plan.study.law:
         return _Blocks(brain, None, lacking)
     task: dict[int, Any] = {}
-    for place in range(plan.n_task.size):
+    for place in range(len(plan.study.n_task)):
         problem = plan.task_problem(side, place)
         if problem is not None and problem.key in prefixes:
             found = prefixes[problem.key]
@@ -173,7 +174,7 @@ def _family_columns(plan: FactoredPlan, family: Family, prefixes: Prefixes) -> C
         blocks = _blocks(plan, side, prefixes)
         try:
             for s, shift in enumerate(study.shifts):
-                cell = plan.cell(side, shift, blocks.brain, blocks.task)
+                cell = plan.risks.cell(side, shift, blocks.brain, blocks.task)
                 if bases[s] is None and baseline in side.choices:
                     bases[s] = _Base(cell, side.choices.index(baseline))
                 _fill(plan, side, shift, blocks, cell, bases[s], out)
@@ -217,8 +218,8 @@ def _fill(
 def _columns(plan: FactoredPlan, side: Side, shift: Shift, blocks: _Blocks, cell: Cell) -> Columns:
     """Columns of a side under a shift, shape (choices, n_task, noises) each."""
     precision = plan.study.precision
-    words, error = plan.status(side, shift), cell.error
-    law = plan.predicted(side, shift)
+    words, error = plan.risks.status(side, shift), cell.error
+    law = plan.risks.predicted(side, shift)
     exact_count = 0 in (precision.relative, precision.absolute)
     if not exact_count:
         imprecise = ~precise_enough(precision, cell.mean, error)
@@ -232,7 +233,7 @@ def _columns(plan: FactoredPlan, side: Side, shift: Shift, blocks: _Blocks, cell
     counts = (np.broadcast_to(x[:, None], words.shape) for x in blocks.counts())
     columns: Columns = dict(zip(("replicates", "failed", "seconds"), counts, strict=True))
     return columns | {
-        "penalty": plan.grid(side, shift).penalty,
+        "penalty": plan.risks.grid(side, shift).penalty,
         "mean": np.where(no_mean, math.nan, cell.mean),
         "mcse": np.where(no_mean | (words == "infinite_variance"), math.nan, error),
         "predicted": predicted,

@@ -14,7 +14,7 @@ from mcbrain.errors import InputError
 from mcbrain.plan.factored import FactoredPlan
 from mcbrain.plan.plans import open_plan
 from mcbrain.plan.sampled import SampledPlan, block_size
-from mcbrain.plan.sides import Side
+from mcbrain.plan.sides import Side, point_of
 from mcbrain.rows.sampled import shown_penalty, stops
 from mcbrain.store.blockstore import BlockStore
 from mcbrain.store.folder import ResultsFolder
@@ -132,7 +132,7 @@ def _of_brain(
     found: dict[tuple[int, int, int], int],
 ) -> Iterator[dict[str, Any]]:
     """Failures of a brain problem, once each: they hurt every output that uses it."""
-    point, size = plan.point(side), block_size(problem)
+    point, size = point_of(plan.study, side), block_size(problem)
     once = {(block, replicate): code for (block, replicate, _), code in found.items()}
     for (block, replicate), code in once.items():
         yield {

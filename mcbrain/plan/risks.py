@@ -1,0 +1,203 @@
+"""The risk on every side of a grid: its penalties, the law at them, and the two stages' moments.
+
+Moments of either stage come from blocks or from a law; the risk is the same formula of both
+(theory/README.md 4b).
+"""
+
+from __future__ import annotations
+
+import math
+import operator
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mcbrain.blocks import Series
+from mcbrain.estimators import Choice
+from mcbrain.model import Model
+from mcbrain.plan.cells import BRAIN_FIELDS, BrainEstimate, Cell, combine
+from mcbrain.plan.moments import shift_coefficients, shift_drift, signal, subspace_moments
+from mcbrain.plan.penalties import Penalties
+from mcbrain.plan.sides import Side, brain_problem, point_of
+from mcbrain.plan.subspaces import PilotSubspaces
+from mcbrain.plan.task_stage import TaskEstimate, TaskStatistic, estimate_task
+from mcbrain.shifts import Shift
+from mcbrain.study import Study
+from mcbrain.theory import exact
+from mcbrain.theory.frame import ShiftCoefficients
+from mcbrain.theory.wishart import task_moments
+
+__all__ = ["Grid", "SideRisks", "TaskBlocks"]
+
+Floats = NDArray[np.float64]
+# For each place on the n_task axis that has a task problem: its statistics and their blocks.
+TaskBlocks = Mapping[int, tuple[tuple[TaskStatistic, ...], Series]]
+
+_CACHE_VALUES = 20_000_000
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Penalties of a side, shape (choices, n_task, noises), and the task stage's law at them."""
+
+    penalty: Floats
+    law: exact.TaskMoments
+
+
+class SideRisks:
+    """The risk of the choices of a side, under each shift.
+
+    Parameters
+    ----------
+    study : Study
+    penalties : Penalties
+        The frozen penalties.
+    pilots : PilotSubspaces
+        Moments that are independent of the run's own, for `predicted` and for stopping.
+
+    Attributes
+    ----------
+    n_task : ndarray, shape (n_task,)
+    """
+
+    def __init__(self, study: Study, penalties: Penalties, pilots: PilotSubspaces) -> None:
+        self.study = study
+        self.penalties = penalties
+        self.pilots = pilots
+        self.n_task = np.array(study.n_task, float)
+        self._shifts: dict[tuple[Model, Shift], tuple[ShiftCoefficients, Floats | None]] = {}
+        self._grids: dict[tuple[Side, Shift | None], Grid] = {}
+        self._latest: tuple[tuple[Any, ...], list[Series], TaskEstimate] | None = None
+
+    def grid(self, side: Side, shift: Shift) -> Grid:
+        """Penalties of a side and the law at them, kept for the next look."""
+        name = (side, shift if side.by_shift else None)
+        if name not in self._grids:
+            penalty = np.stack([self._penalties(side, c, shift) for c in side.choices])
+            d = side.family.model.input_dim
+            law = task_moments(self.n_task[:, None], side.rank, d, penalty)
+            if len(self._grids) * penalty.size > _CACHE_VALUES:
+                self._grids.clear()
+            self._grids[name] = Grid(penalty, law)
+        return self._grids[name]
+
+    def _penalties(self, side: Side, choice: Choice, shift: Shift) -> Floats:
+        """Per-sample penalties of a choice, shape (n_task, noises)."""
+        rule, noise = choice.rule, side.family.task_noise
+        shape = (self.n_task.size, noise.size)
+        if choice.estimator.name == "projection":
+            return np.full(shape, math.inf)
+        if rule.kind == "fixed":
+            scale = self.n_task[:, None] if self.study.penalty_scale == "sum" else 1.0
+            return np.broadcast_to(rule.value / scale, shape).astype(float)
+        if rule.kind == "optimal":
+            m_bar, rank = self.penalties.missed(choice, point_of(self.study, side))
+            d = side.family.model.input_dim
+            return exact.optimal_penalty(noise, self.n_task[:, None], rank, d, m_bar)
+        return np.array(
+            [
+                [
+                    self.penalties.resolve(choice, point_of(self.study, side, t, s), shift)[0]
+                    for s in range(shape[1])
+                ]
+                for t in range(shape[0])
+            ]
+        )
+
+    def status(self, side: Side, shift: Shift) -> NDArray[np.str_]:
+        """Which moments of an estimate exist (theory/README.md 4a), (choices, n_task, noises).
+
+        The part inside the spared subspace is integrated out: only its mean can be infinite. With
+        the law on, so is the rest.
+        """
+        grid = self.grid(side, shift)
+        n, d = self.n_task[:, None], side.family.model.input_dim
+        words = np.full(grid.penalty.shape, "ok", dtype="<U17")
+        if not self.study.law:
+            words = np.where(n > side.rank, exact.status(n, 0, d, grid.penalty), words)
+        inside = (np.abs(n - side.rank) <= 1) & (side.rank > 0)
+        outside = np.isinf(grid.law.noise) & (side.family.task_noise > 0)
+        return np.where(inside | outside, "infinite_mean", words)
+
+    def cell(
+        self,
+        side: Side,
+        shift: Shift,
+        brain: Series | None = None,
+        task: TaskBlocks | None = None,
+        at: slice = slice(None),
+    ) -> Cell:
+        """Risk of a side under a shift (theory/README.md 4b, 4d).
+
+        Parameters
+        ----------
+        side : Side
+        shift : Shift
+        brain : Series, optional
+            Blocks of the brain problem, in the order of `brain_statistics`; without them the
+            moments that the pilot has frozen.
+        task : TaskBlocks, optional
+            Blocks of the task problems; without them the exact law.
+        at : slice
+            The part of the n_task axis that is wanted; places in `task` count within it.
+        """
+        model, grid, n_task = side.family.model, self.grid(side, shift), self.n_task[at]
+        if task is None:
+            law = {f: getattr(grid.law, f)[:, at] for f in grid.law.__dataclass_fields__}
+            moments = TaskEstimate(exact.TaskMoments(**law))
+        else:
+            moments = self._task(side, n_task, grid.penalty[:, at], task)
+        setting: dict[str, Any] = {
+            "n_task": n_task[:, None],
+            "rank": side.rank,
+            "input_dim": model.input_dim,
+            "task_noise": side.family.task_noise,
+        }
+        return combine(moments, self._brain(side, shift, brain), setting, model.signal_norm**2)
+
+    def _task(self, side: Side, n_task: Floats, penalty: Floats, task: TaskBlocks) -> TaskEstimate:
+        """Moments from blocks; the latest are kept, for shifts and sides with equal penalties."""
+        d = side.family.model.input_dim
+        name = (side.rank, d, n_task.tobytes(), penalty.shape, penalty.tobytes())
+        series = [blocks for _, blocks in task.values()]
+        if self._latest is not None and self._latest[0] == name:
+            kept = self._latest[1]
+            if len(kept) == len(series) and all(map(operator.is_, kept, series)):
+                return self._latest[2]
+        estimate = estimate_task(n_task, side.rank, d, penalty, task)
+        self._latest = (name, series, estimate)
+        return estimate
+
+    def predicted(self, side: Side, shift: Shift) -> Cell:
+        """The exact law of the task stage with the pilot's moments, and the pilot's error."""
+        pilot = None
+        if side.simulated and not self.study.law:
+            pilot = self.pilots.series(self.pilots.problem(point_of(self.study, side)))
+        return self.cell(side, shift, pilot)
+
+    def _brain(self, side: Side, shift: Shift, series: Series | None) -> BrainEstimate:
+        """BrainMoments under a shift, known or from blocks with their covariance."""
+        model, seed = side.family.model, self.study.seed
+        name = (model, shift)
+        if name not in self._shifts:
+            self._shifts[name] = (
+                shift_coefficients(shift, model, seed),
+                shift_drift(shift, model, seed),
+            )
+        coefficients, drift = self._shifts[name]
+        d, beta = model.input_dim, signal(model)
+        if series is None:
+            known = self.pilots.moments(side.choices[0].estimator, point_of(self.study, side))
+            return BrainEstimate(exact.brain_moments(known, beta, coefficients, d, drift))
+        problem = brain_problem(self.study, side)
+        _, mean, _ = series.totals()
+        whole = exact.brain_moments(subspace_moments(problem, mean), beta, coefficients, d, drift)
+        parts = subspace_moments(problem, series.without_each_block())
+        leave = exact.brain_moments(parts, beta, coefficients, d, drift)
+        n = series.n_blocks
+        values = np.array([np.broadcast_to(getattr(leave, f), n) for f in BRAIN_FIELDS])
+        centred = values - values.mean(axis=1, keepdims=True)
+        return BrainEstimate(whole, (n - 1) / n * np.einsum("ib,jb->ij", centred, centred))
