@@ -11,27 +11,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mcbrain.checks import LARGE, by_name, choice, integer, number, parameter, vector
-from mcbrain.errors import InputError, did_you_mean
+from mcbrain.checks import LARGE, by_name, choice, integer, number, vector
+from mcbrain.errors import InputError
+from mcbrain.inputs import InputLaw, parse_covariance, parse_inputs, power_spectrum
 
-__all__ = ["MODEL_FIELDS", "InputLaw", "MeasuredBlock", "Model", "toml_value"]
+__all__ = ["MODEL_FIELDS", "MeasuredBlock", "Model", "toml_value"]
 
 Floats = NDArray[np.float64]
 
-_LAWS = ("gaussian", "student", "rademacher", "uniform", "laplace", "sparse")
-_PARAMETERS = {  # range of the number behind a law's name, and what is said of it
-    "student": (4.0, 1e6, "student:NU with a number NU > 4"),
-    "sparse": (0.0, 1.0, "sparse:F with a number 0 < F <= 1"),
-}
 _MAX_DIM = 20_000
-
-
-@dataclass(frozen=True)
-class InputLaw:
-    """Law of the independent input components: its name and its parameter, if it has one."""
-
-    name: str
-    parameter: float = math.nan
 
 
 @dataclass(frozen=True)
@@ -264,31 +252,12 @@ class Model:
     @cached_property
     def input_law(self) -> InputLaw:
         """Law of the inputs, parsed from `inputs`."""
-        name, _, text = str(self.inputs).partition(":")
-        if name not in _LAWS:
-            raise InputError(f"inputs = {self.inputs!r}: {did_you_mean(name, _LAWS)}")
-        if name not in _PARAMETERS:
-            if text:
-                raise InputError(f"inputs = {self.inputs!r}: '{name}' takes no parameter")
-            return InputLaw(name)
-        low, high, form = _PARAMETERS[name]
-        value = parameter("inputs", self.inputs, text, form)
-        if not low < value <= high:
-            raise InputError(f"inputs = {self.inputs!r}: allowed is {form}")
-        return InputLaw(name, value)
+        return parse_inputs(self.inputs)
 
     @cached_property
     def spectrum_exponent(self) -> float:
         """alpha of covariance = 'powerlaw:alpha'; 0 for the identity."""
-        if self.covariance == "identity":
-            return 0.0
-        name, _, text = str(self.covariance).partition(":")
-        if name != "powerlaw":
-            raise InputError(f"covariance = {self.covariance!r}: allowed: identity, powerlaw:ALPHA")
-        value = parameter("covariance", self.covariance, text, "powerlaw:ALPHA")
-        if not 0 <= value <= 10:
-            raise InputError(f"covariance = {self.covariance!r}: allowed is an ALPHA of 0 to 10")
-        return value
+        return parse_covariance(self.covariance)
 
     @cached_property
     def input_variances(self) -> Floats:
@@ -329,12 +298,6 @@ class Model:
 
 
 MODEL_FIELDS: tuple[str, ...] = tuple(f.name for f in fields(Model))
-
-
-def power_spectrum(dim: int, exponent: float) -> Floats:
-    """Eigenvalues proportional to j^-exponent with trace `dim`, shape (dim,)."""
-    values = np.arange(1, dim + 1, dtype=float) ** -exponent
-    return np.asarray(values * (dim / values.sum()))
 
 
 def toml_value(value: Any) -> str:

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from mcbrain.errors import InputError
 from mcbrain.geometry import Geometry
-from mcbrain.model import Model, power_spectrum
+from mcbrain.inputs import power_spectrum
+from mcbrain.model import Model
 
 __all__ = ["ALIGNED_MOMENTS", "SHIFTS", "Shift", "ShiftKind", "ShiftLaw", "law", "load_moment"]
 

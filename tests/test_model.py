@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mcbrain.errors import InputError
-from mcbrain.model import Model, power_spectrum
+from mcbrain.inputs import power_spectrum
+from mcbrain.model import Model
 
 
 def model(**changes):
