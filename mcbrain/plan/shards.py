@@ -62,7 +62,7 @@ def parse_shard(text: str) -> Shard:
 
 
 def slurm_shard(environment: Mapping[str, str]) -> Shard | None:
-    """The shard that a SLURM job array stands for; None outside an array, or in one of one task.
+    """The shard that a SLURM job array stands for; None outside an array, or in one of task 1 alone.
 
     Parameters
     ----------
@@ -72,7 +72,8 @@ def slurm_shard(environment: Mapping[str, str]) -> Shard | None:
     Raises
     ------
     InputError
-        The variables contradict each other, as in an array over a list of numbers.
+        The variables contradict each other, as in an array over a list of numbers, or one task
+        was submitted alone, which does not know of how many it is a part.
     """
     names = [f"SLURM_ARRAY_TASK_{n}" for n in ("ID", "COUNT", "MIN", "STEP")]
     if any(name not in environment for name in names[:2]):
@@ -82,6 +83,8 @@ def slurm_shard(environment: Mapping[str, str]) -> Shard | None:
     if not all(text.isdecimal() for text in texts):
         raise InputError(f"{said}: whole numbers are allowed; say --shard I/N")
     task, count, lowest, step = map(int, texts)
+    if count <= 1 and task > 1:
+        raise InputError(f"{said}: one task alone; say --shard {task}/N, N shards in all")
     if count <= 1:
         return None
     number, rest = divmod(task - lowest, max(step, 1))
