@@ -7,7 +7,8 @@ import pytest
 from mcbrain.blocks import BlockSums, Problem, looks, statistic_id
 from mcbrain.errors import StoreError
 from mcbrain.store.blockstore import BlockStore
-from mcbrain.store.segments import SCHEMA, to_table, write_segment
+from mcbrain.store.columns import SCHEMA
+from mcbrain.store.segments import to_table, write_segment
 
 PROBLEM = Problem("raw", (("input_dim", 3), ("n_task", 5)), seed=1)
 OTHER = Problem("raw", (("input_dim", 3), ("n_task", 6)), seed=1)

@@ -17,8 +17,8 @@ from mcbrain.plan.sampled import SampledPlan, block_size
 from mcbrain.plan.sides import Side, point_of
 from mcbrain.rows.sampled import shown_penalty, stops
 from mcbrain.store.blockstore import BlockStore
+from mcbrain.store.columns import flat, numbers
 from mcbrain.store.folder import ResultsFolder
-from mcbrain.store.segments import flat, numbers
 from mcbrain.study import Point
 
 __all__ = ["FAILURE_SCHEMA", "failures"]

@@ -11,17 +11,9 @@ from typing import TypeAlias
 import pyarrow as pa
 
 from mcbrain.blocks import BlockSums, Problem, Series
-from mcbrain.store.segments import (
-    BATCH_ROWS,
-    SCHEMA,
-    by_statistics,
-    read_segment,
-    runs,
-    sync_folder,
-    to_table,
-    write_segment,
-)
-from mcbrain.store.stored import Group, StoredBlocks
+from mcbrain.store.columns import SCHEMA, runs
+from mcbrain.store.segments import BATCH_ROWS, read_segment, sync_folder, to_table, write_segment
+from mcbrain.store.stored import Group, StoredBlocks, by_statistics
 
 __all__ = ["BlockStore", "Name", "joined"]
 

@@ -8,11 +8,13 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 
 from mcbrain.blocks import Series
-from mcbrain.store.segments import flat, numbers
+from mcbrain.store.checksums import statistics_names
+from mcbrain.store.columns import flat, numbers
 
-__all__ = ["Group", "StoredBlocks"]
+__all__ = ["Group", "StoredBlocks", "by_statistics"]
 
 _PIECE = 1_000_000  # bins counted at a time
 
@@ -155,3 +157,16 @@ def _count_bins(
             histogram = found[place[group.statistics[key // 65536]]]
             at = key % 65536 - 32768
             histogram[at] = histogram.get(at, 0) + int(value)
+
+
+def by_statistics(table: pa.Table) -> list[tuple[tuple[int, ...], pa.Table]]:
+    """Split the rows of one problem by the list of their statistics."""
+    values, offsets = flat(table, "statistics")
+    name = statistics_names(table)
+    groups = []
+    for label in np.unique(name):
+        rows = np.flatnonzero(name == label)
+        first = rows[0]
+        statistics = tuple(int(s) for s in values[offsets[first] : offsets[first + 1]])
+        groups.append((statistics, table.take(pa.array(rows)) if rows.size < len(name) else table))
+    return groups

@@ -9,7 +9,8 @@ import pyarrow as pa
 
 from mcbrain.errors import StoreError
 from mcbrain.store.blockstore import BlockStore, Name, joined
-from mcbrain.store.segments import flat, numbers, statistics_names, sums_by_cell
+from mcbrain.store.checksums import statistics_names, sums_by_cell
+from mcbrain.store.columns import flat, numbers
 
 __all__ = ["check_agreement", "new_rows"]
 

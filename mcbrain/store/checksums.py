@@ -1,0 +1,76 @@
+"""Many stored values in one 64-bit word, by sums of scrambled words, for all rows at once."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from mcbrain.store.columns import LISTS, flat, key_words, numbers
+
+__all__ = ["checksums", "statistics_names", "sums_by_cell"]
+
+UInts = NDArray[np.uint64]
+
+
+def checksums(table: pa.Table) -> UInts:
+    """One checksum a row over every stored value, by sums of scrambled words."""
+    n = table.num_rows
+    total = np.zeros(n, np.uint64)
+    keys = key_words(table)
+    scalars = [keys[:, 0], keys[:, 1]]
+    scalars += [_as_words(numbers(table, c)) for c in ("seed", "index", "replicates", "seconds")]
+    with np.errstate(over="ignore"):
+        for place, words in enumerate(scalars):
+            total += _mix(words + np.uint64(0x632BE59BD9B4E019 * (place + 1) % 2**64))
+        for place, name in enumerate(LISTS):
+            values, offsets = flat(table, name)
+            sizes = np.diff(offsets)
+            within = np.arange(values.size) - np.repeat(offsets[:-1], sizes)
+            salt = (within + 1).astype(np.uint64) * np.uint64(0xD1342543DE82EF95)
+            mixed = _mix(_as_words(values) + salt + np.uint64(place + 101))
+            running = np.concatenate([np.zeros(1, np.uint64), np.cumsum(mixed, dtype=np.uint64)])
+            total += _mix(running[offsets[1:]] - running[offsets[:-1]] + sizes.astype(np.uint64))
+    return total
+
+
+def sums_by_cell(table: pa.Table) -> UInts:
+    """One word for all sums of a block at a statistic; equal sums have equal words."""
+    columns = [flat(table, name)[0] for name in ("count", "mean", "m2", "better")]
+    sizes, _ = flat(table, "bin_sizes")
+    replicates = np.repeat(numbers(table, "replicates"), np.diff(flat(table, "statistics")[1]))
+    total = _mix(_as_words(replicates))
+    with np.errstate(over="ignore"):
+        for place, values in enumerate(columns):
+            total += _mix(_as_words(values) + np.uint64(place + 1))
+        if sizes.size:  # engines that integrate the quantiles out keep no histogram
+            bins = _mix(_as_words(flat(table, "bins")[0]))
+            counts = _as_words(flat(table, "bin_counts")[0])
+            running = np.cumsum(_mix(bins + counts), dtype=np.uint64)
+            running = np.concatenate([np.zeros(1, np.uint64), running])
+            ends = np.cumsum(sizes)
+            total += _mix(running[ends] - running[ends - sizes])
+    return total
+
+
+def statistics_names(table: pa.Table) -> UInts:
+    """A word for the list of statistics of each row."""
+    values, offsets = flat(table, "statistics")
+    with np.errstate(over="ignore"):
+        running = np.concatenate([np.zeros(1, np.uint64), np.cumsum(_mix(values), dtype=np.uint64)])
+        inside = running[offsets[1:]] - running[offsets[:-1]]
+        return np.asarray(_mix(inside) + np.diff(offsets).astype(np.uint64))
+
+
+def _mix(words: UInts) -> UInts:
+    """Scramble 64-bit words so that every bit of a word reaches every bit of its image."""
+    with np.errstate(over="ignore"):
+        words = (words ^ (words >> np.uint64(31))) * np.uint64(0x9E3779B97F4A7C15)
+        words = (words ^ (words >> np.uint64(29))) * np.uint64(0xBF58476D1CE4E5B9)
+        return words ^ (words >> np.uint64(32))
+
+
+def _as_words(values: np.ndarray) -> UInts:
+    if values.dtype == np.float64:
+        return np.ascontiguousarray(values).view(np.uint64)
+    return values.astype(np.int64 if values.dtype != np.uint64 else np.uint64).view(np.uint64)
