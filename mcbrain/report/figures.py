@@ -1,0 +1,113 @@
+"""The figures of a report in their order: what draws each, and its words."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from mcbrain.report.budget_figures import budget_figure
+from mcbrain.report.curves import risk_figure
+from mcbrain.report.departures import departure_figure
+from mcbrain.report.rules import rules_figure
+from mcbrain.report.shift_figures import residual_figure, shift_figure
+from mcbrain.report.shift_list import shift_list_figure
+from mcbrain.report.worth_figures import alignment_figure, value_figure
+from mcbrain.worth.results_view import Results
+
+__all__ = ["FIGURES", "Figure"]
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A figure that a report may hold.
+
+    Attributes
+    ----------
+    stem : str
+        Of its files.
+    draw : callable
+        Results -> matplotlib.figure.Figure; an InputError says what the results lack for it.
+    alt, caption : str
+        What it shows, for those who do not see it, and what is written below it.
+    """
+
+    stem: str
+    draw: Callable[[Results], Any]
+    alt: str
+    caption: str
+
+
+_KEY = (
+    "Points: simulated, bars of two standard errors. Solid: exact laws. Dashed: asymptotic "
+    "laws (brain stage)."
+)
+
+FIGURES: tuple[Figure, ...] = (
+    Figure(
+        "scaling",
+        risk_figure,
+        "Excess risk against task and brain samples",
+        f"Excess risk of each estimator at its penalty. {_KEY} The grey line marks n = d.",
+    ),
+    Figure(
+        "value",
+        value_figure,
+        "Value and exchange rate of brain data against brain samples",
+        "Task samples that the brain data replaces (top) and per brain sample (below); bars "
+        "are 95 % intervals by jackknife over blocks. Negative values: brain data hurts. " + _KEY,
+    ),
+    Figure(
+        "alignment",
+        alignment_figure,
+        "Value of brain data against misalignment and noise",
+        "Task samples that a fixed amount of brain data replaces, as alignment and noise vary; "
+        f"bars are 95 % intervals. {_KEY}",
+    ),
+    Figure(
+        "robustness",
+        shift_figure,
+        "Gain of BEFS under distribution shift",
+        "Risk of the baseline over that of BEFS as the shift grows, penalties as tuned without "
+        f"shift; above 1 BEFS wins. {_KEY}",
+    ),
+    Figure(
+        "shifts",
+        shift_list_figure,
+        "Gain of BEFS under every shift of the study",
+        "Risk of the baseline over that of BEFS, penalties as tuned without shift, with the "
+        "most brain samples of the study; right of 1 BEFS wins. Points: simulated, bars of two "
+        "standard errors. Ticks: laws.",
+    ),
+    Figure(
+        "departures",
+        departure_figure,
+        "Gain of BEFS for every law of inputs, latents and recordings",
+        "Risk of the baseline over that of BEFS with the most brain samples of the study. "
+        "Points: simulated, bars of two standard errors. The grey line is the linear Gaussian "
+        "model.",
+    ),
+    Figure(
+        "rules",
+        rules_figure,
+        "Risk at penalties chosen from the data over risk at the optimal penalty",
+        "What not knowing the truth costs: risk at the penalty that leave-one-out or GCV "
+        "chooses over risk at the optimal one. Points: simulated, bars of two standard "
+        "errors. The grey line marks n = d.",
+    ),
+    Figure(
+        "budget",
+        budget_figure,
+        "Where brain data is worth collecting",
+        "Risk along one budget, and the best share of a budget for brain data by the laws; "
+        "orange: break-even, dashed where the brain law may be off by; white: how many times "
+        f"lower the risk is than that of tuned ridge on the whole budget. {_KEY}",
+    ),
+    Figure(
+        "residuals",
+        residual_figure,
+        "Simulation minus law in standard errors",
+        "Each row that is evidence for its law: simulated minus predicted, over the standard "
+        "error of the difference.",
+    ),
+)
