@@ -12,7 +12,8 @@ from twins import solve as twin_solve
 from twins import streams as twin_streams
 
 from mcbrain.kernels import raw
-from mcbrain.kernels.raw_select import make_choice, raw_select_block
+from mcbrain.kernels.choose import make_choice
+from mcbrain.kernels.raw_select import raw_select_block
 from mcbrain.kernels.select import Rules
 from mcbrain.kernels.types import Sizes, make_queries, open_streams
 from mcbrain.kernels.workspace import make_outcome, make_workspace

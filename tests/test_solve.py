@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from mcbrain.kernels import solve
+from mcbrain.kernels import solve, solve_dual
 from mcbrain.kernels.jit import kernel
 from mcbrain.kernels.solve_work import lane_parameters, make_solve_work
 from mcbrain.kernels.types import make_queries
@@ -19,8 +19,8 @@ def primal(estimated, measured, frame, queries, work, coefs, failures):
 
 @kernel
 def dual(X, y, estimated, measured, queries, work, coefs, failures):
-    solve.reduce_dual(X, work)
-    solve.solve_dual(X, y, estimated, measured, queries, work, coefs, failures)
+    solve_dual.reduce_dual(X, work)
+    solve_dual.solve_dual(X, y, estimated, measured, queries, work, coefs, failures)
 
 
 def fit(X, y, basis, rows):

@@ -9,8 +9,9 @@ import numpy as np
 from mcbrain.blocks import BlockSums, Problem, Query
 from mcbrain.engines.sampled import Bench, asked, compute, population, sizes, try_every_path
 from mcbrain.estimators import SELECTION_GRID
+from mcbrain.kernels.choose import make_choice
 from mcbrain.kernels.raw import raw_block
-from mcbrain.kernels.raw_select import make_choice, raw_select_block
+from mcbrain.kernels.raw_select import raw_select_block
 from mcbrain.kernels.select import Rules
 from mcbrain.kernels.types import open_streams
 from mcbrain.kernels.workspace import make_outcome, make_workspace

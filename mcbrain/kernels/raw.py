@@ -21,7 +21,8 @@ from mcbrain.kernels.jit import helper, kernel, part
 from mcbrain.kernels.lapack import dgemm, dgemv
 from mcbrain.kernels.products import copy, gram
 from mcbrain.kernels.risk import excess_risk
-from mcbrain.kernels.solve import reduce_dual, reduce_primal, solve_dual, solve_primal
+from mcbrain.kernels.solve import reduce_primal, solve_primal
+from mcbrain.kernels.solve_dual import reduce_dual, solve_dual
 from mcbrain.kernels.solve_work import SolveWork
 from mcbrain.kernels.streams import FloatArray
 from mcbrain.kernels.types import CodeArray, Population, Queries, Shifts, Sizes, Streams

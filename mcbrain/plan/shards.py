@@ -62,7 +62,7 @@ def parse_shard(text: str) -> Shard:
 
 
 def slurm_shard(environment: Mapping[str, str]) -> Shard | None:
-    """The shard that a SLURM job array stands for; None outside an array, or in one of task 1 alone.
+    """The shard that a SLURM job array stands for; None outside one, and for task 1 alone.
 
     Parameters
     ----------

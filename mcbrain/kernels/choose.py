@@ -1,0 +1,213 @@
+"""The penalty of a row from the data of a replicate, by leave-one-out or GCV (`select`).
+
+Leave-one-out needs the task rows a second time. They are kept where they fit in 16 megabytes, and
+else drawn again from the saved state of their streams, so that memory does not depend on n_task.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mcbrain.kernels.jit import kernel, part
+from mcbrain.kernels.lapack import dgemm
+from mcbrain.kernels.partial import (
+    Free,
+    SelectWork,
+    make_select_work,
+    partial_out_dual,
+    partial_out_primal,
+    product,
+    product_right,
+    reduce_block,
+)
+from mcbrain.kernels.raw import draw_task
+from mcbrain.kernels.select import (
+    Rules,
+    best_candidate,
+    factorise_candidates,
+    score_generalised,
+    score_rows,
+)
+from mcbrain.kernels.streams import FloatArray
+from mcbrain.kernels.types import Population, Queries, Sizes, Streams
+from mcbrain.kernels.workspace import DataWork, Workspace, chunk_rows, make_data
+
+_KEPT = 2**21  # entries of the task inputs
+
+
+class Choice(NamedTuple):
+    """Which rows choose, and room for it."""
+
+    rules: Rules
+    work: SelectWork
+    plain: SelectWork
+    """The same buffers with the tridiagonal form of the task stage, for rows of no subspace."""
+    none: Free
+    estimated: Free
+    measured: Free
+    data: DataWork
+    """Room for all task rows, or for a chunk of them."""
+    states: NDArray[np.uint64]
+    """(3, 4) where a replicate's task streams began."""
+
+
+def make_choice(
+    population: Population,
+    sizes: Sizes,
+    queries: Queries,
+    rules: Rules,
+    task: Workspace,
+    chunk: int = 0,
+) -> Choice:
+    """Return the buffers of `raw_select_block`, beside `task`; one for each thread."""
+    d, n = population.scale.size, sizes.n_task
+    codes = set(queries.subspace[rules.row].tolist())
+    rows, grid = n if n < d else min(n, chunk or chunk_rows(d)), rules.multiples.size
+    kept = n if n >= d and n * d <= _KEPT and chunk == 0 else rows
+    ranks = [0, sizes.rank if 1 in codes else 0, sizes.measured if 2 in codes else 0]
+    work, none = make_select_work(d, n, 0, rows, grid)
+    free = [make_select_work(d, n, rank, rows, grid)[1] for rank in ranks[1:]]
+    plain = work._replace(reduction=task.solve.reduction)
+    data, states = make_data(kept, d, 0, 0), np.zeros((3, 4), dtype=np.uint64)
+    return Choice(rules, work, plain, none, free[0], free[1], data, states)
+
+
+@part
+def save(streams: Streams, states: NDArray[np.uint64]) -> None:
+    """Note where the task streams stand."""
+    for j in range(4):
+        states[0, j] = streams.task_inputs.state[j]
+        states[1, j] = streams.label_noise.state[j]
+        states[2, j] = streams.task_auxiliary.state[j]
+
+
+@part
+def _restore(streams: Streams, states: NDArray[np.uint64]) -> None:
+    """Take the task streams back to where they stood."""
+    for j in range(4):
+        streams.task_inputs.state[j] = states[0, j]
+        streams.label_noise.state[j] = states[1, j]
+        streams.task_auxiliary.state[j] = states[2, j]
+
+
+@kernel
+def set_rows(rows: int, y: FloatArray, eta: float, free: Free, work: SelectWork) -> None:
+    """Write residuals and 1 - leverages of least squares along `free.rows`, and their score."""
+    for i in range(rows):
+        residual, left = y[i], 1.0
+        if eta == 0.0:
+            for a in range(free.rows.shape[1]):
+                residual -= free.rows[i, a] * free.along[a]
+                left -= free.rows[i, a] ** 2
+        work.residual[i], work.left[i] = residual, left
+        work.numbers[3] += (residual / left) ** 2
+
+
+@kernel
+def score_task_rows(
+    population: Population, streams: Streams, n: int, eta: float, free: Free, work: SelectWork,
+    choice: Choice,
+) -> None:  # fmt: skip
+    """Score every candidate by the leave-one-out errors of the task rows, kept or drawn again."""
+    data, kept, done = choice.data, choice.data.inputs.shape[0], 0
+    if kept < n:
+        _restore(streams, choice.states)
+    while done < n:
+        rows, start = min(kept, work.table.shape[0], n - done), done % kept
+        X, y = data.inputs[start : start + rows], data.labels[start : start + rows]
+        if kept < n:
+            draw_task(population, streams, X, y)
+        product(X, work.axes, 1.0, 0.0, work.table[:rows])
+        if free.basis.shape[0] > 0:
+            product_right(X, free.basis, 1.0, 0.0, free.rows[:rows])
+        set_rows(rows, y, eta, free, work)
+        score_rows(rows, 0, work)
+        done += rows
+
+
+@part
+def _start(matrix: FloatArray, work: SelectWork) -> None:
+    """Copy an upper triangle to both of `work.matrix`, and clear what is summed."""
+    for i in range(matrix.shape[0]):
+        for j in range(i, matrix.shape[0]):
+            work.matrix[i, j] = matrix[i, j]
+            work.matrix[j, i] = matrix[i, j]
+        for j in range(8):
+            work.moment[i, j] = 0.0
+    for j in range(4):
+        work.numbers[j] = 0.0
+
+
+@part
+def _mean_of_trace(work: SelectWork) -> float:
+    """Return the mean eigenvalue of the whole matrix, 1 if it is 0."""
+    trace, m = 0.0, work.matrix.shape[0]
+    for i in range(m):
+        trace += work.matrix[i, i]
+    return trace / m if trace > 0.0 else 1.0
+
+
+@kernel
+def choose_primal(
+    eta: float, generalised: int, squares: float, basis: FloatArray, free: Free,
+    work: SelectWork, task: Workspace, choice: Choice, population: Population, streams: Streams,
+    n: int,
+) -> float:  # fmt: skip
+    """Return the penalty (summed over rows) that a rule chooses, n >= d."""
+    r, d = basis.shape[0], population.scale.size
+    _start(task.solve.matrix, work)
+    for i in range(d):
+        work.moment[i, 0] = task.solve.moment[i]
+    work.numbers[1] = _mean_of_trace(work)
+    if r > 0 and partial_out_primal(basis, eta, free, work) != 0:
+        return np.nan
+    reduce_block(eta, 0, free, work)
+    factorise_candidates(choice.rules.multiples, work)
+    if generalised == 0:
+        score_task_rows(population, streams, n, eta, free, work, choice)
+        return best_candidate(work)
+    lost = r if eta == 0.0 else 0
+    for a in range(lost):
+        squares -= free.along[a] ** 2
+    work.numbers[2], work.numbers[3] = squares, n * squares / (n - lost) ** 2
+    score_generalised(n, lost, 0, work)
+    return best_candidate(work)
+
+
+@kernel
+def choose_dual(
+    eta: float, generalised: int, basis: FloatArray, free: Free, work: SelectWork,
+    task: Workspace, choice: Choice,
+) -> float:  # fmt: skip
+    """As `choose_primal` for n < d; infinite where every penalty gives the same (n <= r)."""
+    X, y = task.task.inputs, task.task.labels
+    (n, d), r = X.shape, basis.shape[0]
+    if r >= n and eta == 0.0:
+        return np.inf
+    _start(task.solve.matrix, work)
+    for i in range(n):
+        work.moment[i, 0] = y[i]
+    work.numbers[1] = n * _mean_of_trace(work) / d
+    if r > 0:
+        dgemm("T", "N", n, r, d, 1.0, X, d, basis, d, 0.0, free.basis, n)
+        if partial_out_dual(eta, free, d, work) != 0:
+            return np.nan
+    lost = r if eta == 0.0 else 0
+    squares = 0.0
+    for i in range(n):
+        for a in range(r):
+            free.rows[i, a] = free.basis[a, i]
+        squares += work.moment[i, 0] ** 2
+    set_rows(n, y, eta, free, work)
+    reduce_block(eta, 1, free, work)
+    factorise_candidates(choice.rules.multiples, work)
+    if generalised == 0:
+        for i in range(n):
+            for j in range(work.axes.shape[1]):
+                work.table[i, j] = work.axes[i, j]
+        score_rows(n, 1, work)
+        return best_candidate(work)
+    work.numbers[3] = n * squares / (n - lost) ** 2
+    score_generalised(n, lost, 1, work)
+    return best_candidate(work)
