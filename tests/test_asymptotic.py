@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from mcbrain.theory.asymptotic import subspace_law, visibility_threshold
-from mcbrain.theory.brain import SubspaceMoments, brain_moments
+from mcbrain.theory.brain import brain_moments
 from mcbrain.theory.frame import ShiftCoefficients, signal_coordinates
+from mcbrain.theory.subspace import SubspaceMoments
 
 
 @dataclass(frozen=True)

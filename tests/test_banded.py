@@ -7,8 +7,9 @@ import pytest
 
 from mcbrain.theory import exact
 from mcbrain.theory.banded import two_penalty_excess
-from mcbrain.theory.brain import SubspaceMoments, brain_moments
+from mcbrain.theory.brain import brain_moments
 from mcbrain.theory.frame import ShiftCoefficients, concept_drift, signal_coordinates
+from mcbrain.theory.subspace import SubspaceMoments
 from mcbrain.theory.wishart import task_moments
 
 K, M, SIGMA = 6, 0.25, 0.7

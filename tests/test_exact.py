@@ -13,8 +13,8 @@ import pytest
 
 from mcbrain.theory import exact
 from mcbrain.theory.asymptotic import subspace_law
-from mcbrain.theory.brain import SubspaceMoments
 from mcbrain.theory.frame import ShiftCoefficients
+from mcbrain.theory.subspace import SubspaceMoments
 from mcbrain.theory.wishart import task_moments
 
 STRUCTURED = ShiftCoefficients.structured

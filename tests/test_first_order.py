@@ -8,8 +8,9 @@ from scipy.optimize import brentq
 
 from mcbrain.theory import exact, first_order
 from mcbrain.theory.asymptotic import subspace_law
-from mcbrain.theory.brain import SubspaceMoments, brain_moments
+from mcbrain.theory.brain import brain_moments
 from mcbrain.theory.frame import ShiftCoefficients, signal_coordinates
+from mcbrain.theory.subspace import SubspaceMoments
 from mcbrain.theory.wishart import task_moments
 
 D, K, SIGMA = 40, 4, 0.7

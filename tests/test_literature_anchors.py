@@ -8,8 +8,9 @@ from scipy import stats
 
 from mcbrain.theory import exact
 from mcbrain.theory.asymptotic import subspace_law
-from mcbrain.theory.brain import BrainMoments, SubspaceMoments, brain_moments
+from mcbrain.theory.brain import BrainMoments, brain_moments
 from mcbrain.theory.frame import ShiftCoefficients, signal_coordinates
+from mcbrain.theory.subspace import SubspaceMoments
 from mcbrain.theory.wishart import resolvent, task_moments
 
 

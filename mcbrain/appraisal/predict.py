@@ -105,20 +105,8 @@ def risk(
     if penalty is None:
         penalty = best_penalty(parameters, n_task, rank, missed, d)
     rows = np.floor(n_task) - 1
-    m, noise = np.asarray(missed, dtype=float), parameters.task_noise / np.sqrt(parameters.signal)
-    zero = np.zeros(())
-    brain = BrainMoments(
-        m_hat=m,
-        trace=np.asarray(float(rank)),
-        m_hat_trace=rank * m,
-        residual=m,
-        missed_signal=m,
-        signal=np.ones(()),
-        trace_m=np.asarray(float(d)),
-        missed_drift=zero,
-        signal_drift=zero,
-        drift=zero,
-    )
+    noise = parameters.task_noise / np.sqrt(parameters.signal)
+    brain = BrainMoments.under_id(missed, rank, d)
     task = task_moments(rows, rank, d, np.asarray(penalty) * n_task / rows)
     excess = excess_risk(task, brain, n_task=rows, rank=rank, input_dim=d, task_noise=noise)
     excess = excess * parameters.signal

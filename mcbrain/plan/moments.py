@@ -16,8 +16,8 @@ from mcbrain.model import Model
 from mcbrain.shifts import Shift, law
 
 if TYPE_CHECKING:
-    from mcbrain.theory.brain import SubspaceMoments
     from mcbrain.theory.frame import ShiftCoefficients
+    from mcbrain.theory.subspace import SubspaceMoments
 
 __all__ = [
     "BrainStatistic",
@@ -90,7 +90,7 @@ def subspace_moments(problem: Problem, means: Floats) -> SubspaceMoments:
     means : ndarray, shape (statistics, ...)
         Axes after the first lead in the moments' arrays.
     """
-    from mcbrain.theory.brain import SubspaceMoments
+    from mcbrain.theory.subspace import SubspaceMoments
 
     k = len(problem["latent_gains"])
     rest = means.shape[1:]

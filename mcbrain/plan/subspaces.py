@@ -8,7 +8,7 @@ from mcbrain.estimators import Estimator
 from mcbrain.plan.moments import brain_parameters, brain_statistics, subspace_moments
 from mcbrain.store.blockstore import BlockStore
 from mcbrain.study import Point, Study
-from mcbrain.theory.brain import SubspaceMoments
+from mcbrain.theory.subspace import SubspaceMoments
 
 __all__ = ["PILOT_BLOCKS", "LawSubspaces", "PilotSubspaces", "Subspaces"]
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from mcbrain.theory.brain import SubspaceMoments
+from mcbrain.theory.subspace import SubspaceMoments
 
 __all__ = ["subspace_law", "visibility_threshold"]
 

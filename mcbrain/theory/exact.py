@@ -12,13 +12,9 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from mcbrain.theory.brain import (
-    BrainMoments,
-    SubspaceMoments,
-    brain_moments,
-    known_subspace_moments,
-)
+from mcbrain.theory.brain import BrainMoments, brain_moments, known_subspace_moments
 from mcbrain.theory.frame import ShiftCoefficients, concept_drift, signal_coordinates
+from mcbrain.theory.subspace import SubspaceMoments
 from mcbrain.theory.wishart import TaskMoments
 
 __all__ = [

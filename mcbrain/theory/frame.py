@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["ShiftCoefficients", "concept_drift", "pad", "signal_coordinates"]
+__all__ = ["ShiftCoefficients", "apply", "concept_drift", "dot", "pad", "signal_coordinates"]
 
 Array = NDArray[np.float64]
 
@@ -115,3 +115,13 @@ def pad(x: Array, size: int) -> Array:
     """x with zeros appended along its last axis."""
     widths: Any = [(0, 0)] * (x.ndim - 1) + [(0, size - x.shape[-1])]
     return np.pad(x, widths)
+
+
+def dot(x: Array, y: Array) -> Array:
+    """Inner product along the last axis."""
+    return np.asarray(np.einsum("...i,...i->...", x, y))
+
+
+def apply(matrix: Array, x: Array) -> Array:
+    """A matrix on a vector, over leading axes."""
+    return np.asarray(np.einsum("...ij,...j->...i", matrix, x))

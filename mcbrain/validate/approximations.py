@@ -13,10 +13,11 @@ from mcbrain.ask import adhoc_study
 from mcbrain.model import Model
 from mcbrain.theory import exact
 from mcbrain.theory.asymptotic import subspace_law
-from mcbrain.theory.brain import BrainMoments, SubspaceMoments, brain_moments
+from mcbrain.theory.brain import BrainMoments, brain_moments
 from mcbrain.theory.first_order import brain_error, excess_at_optimum, missed_fraction
 from mcbrain.theory.frame import ShiftCoefficients, signal_coordinates
 from mcbrain.theory.marchenko_pastur import asymptotic_task_moments
+from mcbrain.theory.subspace import SubspaceMoments
 from mcbrain.theory.wishart import TaskMoments, task_moments
 from mcbrain.validate.design import Extent
 from mcbrain.validate.replicates import draws

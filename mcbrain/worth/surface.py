@@ -168,22 +168,9 @@ class Surface:
         return np.asarray(np.where(n == 0, 1.0, shrinkage))
 
     def _exact(self, n_task: int, rank: int, m_bar: float) -> float:
-        d, trace = self.d, float(rank)
+        d = self.d
         penalty = exact.optimal_penalty(self.sigma, n_task, rank, d, m_bar)
-        one = np.asarray(m_bar, dtype=float)
-        zero = np.zeros(())
-        brain = exact.BrainMoments(
-            m_hat=one,
-            trace=np.asarray(trace),
-            m_hat_trace=one * trace,
-            residual=one,
-            missed_signal=one,
-            signal=np.ones(()),
-            trace_m=np.asarray(float(d)),
-            missed_drift=zero,
-            signal_drift=zero,
-            drift=zero,
-        )
+        brain = exact.BrainMoments.under_id(m_bar, rank, d)
         task = task_moments(n_task, rank, d, penalty)
         return float(
             exact.excess_risk(
