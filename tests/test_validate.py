@@ -151,10 +151,15 @@ def test_an_engine_that_is_biased_or_too_wide_fails(monkeypatch):
 def test_a_brain_sampler_that_shrinks_overlaps_fails(monkeypatch):
     from mcbrain.validate import engine_checks
 
-    true, name = engine_checks._reduced, "reduced brain stage against whole"
+    true, name = engine_checks.reduced_stage, "reduced brain stage against whole"
+
+    def shrunk(problem, index, count):
+        overlaps, converged = true(problem, index, count)
+        return 0.96 * overlaps, converged
+
     extent = replace(TINY, blocks=24, pairs=2)
     assert not _failed(brain_stage_scores(extent, 3), name)
-    monkeypatch.setattr(engine_checks, "_reduced", lambda p, n: 0.96 * true(p, n))
+    monkeypatch.setattr(engine_checks, "reduced_stage", shrunk)
     assert _failed(brain_stage_scores(extent, 3), name)
 
 

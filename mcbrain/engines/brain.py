@@ -19,7 +19,7 @@ from mcbrain.model import Model
 from mcbrain.plan.moments import BrainStatistic, brain_parameters
 from mcbrain.plan.sampled import block_size
 
-__all__ = ["simulate", "warm_up"]
+__all__ = ["reduced_stage", "simulate", "warm_up"]
 
 Floats = NDArray[np.float64]
 
@@ -37,21 +37,34 @@ def simulate(
     indices : sequence of int
         Block numbers.
     """
-    draw = _whole_stage if problem["encoding_penalty"] > 0 else _reduced_stage
+    draw = _whole_stage if problem["encoding_penalty"] > 0 else reduced_stage
+    count = block_size(problem)
     blocks = []
     for index in indices:
         begun = time.thread_time()
-        overlaps, good = draw(problem, index)
+        overlaps, good = draw(problem, index, count)
         values = _moments(overlaps, problem, statistics)
         blocks.append(_sums(index, values, good, time.thread_time() - begun))
     return blocks
 
 
-def _reduced_stage(problem: Problem, index: int) -> tuple[Floats, NDArray[np.bool_]]:
-    """C^ of each replicate, and whether its subspace converged, from the reduced sampler."""
+def reduced_stage(problem: Problem, index: int, count: int) -> tuple[Floats, NDArray[np.bool_]]:
+    """C^ of replicates, and whether the subspace of each converged, from the reduced sampler.
+
+    Parameters
+    ----------
+    problem : Problem
+    index : int
+        Block number: which stream the replicates are drawn from.
+    count : int
+
+    Returns
+    -------
+    overlaps : ndarray, shape (count, k, k)
+    converged : ndarray, shape (count,)
+    """
     gains = np.array(problem["latent_gains"])
-    n, k = block_size(problem), gains.size
-    overlaps, drawn = np.empty((n, k, k)), np.empty(n, np.int64)
+    overlaps, drawn = np.empty((count, gains.size, gains.size)), np.empty(count, np.int64)
     stream = open_stream(problem.seed, problem.words, index, 0)
     brain_block(
         stream,
@@ -68,7 +81,7 @@ def _reduced_stage(problem: Problem, index: int) -> tuple[Floats, NDArray[np.boo
     return overlaps, drawn > 0
 
 
-def _whole_stage(problem: Problem, index: int) -> tuple[Floats, NDArray[np.bool_]]:
+def _whole_stage(problem: Problem, index: int, count: int) -> tuple[Floats, NDArray[np.bool_]]:
     """The same from whole recordings: a ridge penalty in stage 1 has no reduced form."""
     gains = problem["latent_gains"]
     model = Model(
@@ -93,7 +106,7 @@ def _whole_stage(problem: Problem, index: int) -> tuple[Floats, NDArray[np.bool_
     penalty = problem["n_brain"] * problem["encoding_penalty"]
     size = Sizes(1, problem["n_brain"], problem["rank"], model.k_m, penalty)
     work = make_workspace(people, size, rows, shifts)
-    outcome = make_outcome(people, rows, shifts, block_size(problem))
+    outcome = make_outcome(people, rows, shifts, count)
     raw_block(
         people, open_streams(problem.seed, problem.words, index), size, rows, shifts, work, outcome
     )

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from mcbrain.errors import InputError
 from mcbrain.report import content
-from mcbrain.store.folder import write_text
+from mcbrain.store.atomic import write_text
 from mcbrain.worth.results_view import Results
 
 __all__ = ["Drawn", "draw", "report"]

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 __all__ = [
     "COLOURS",
     "MARKERS",
+    "barred_points",
     "errorbars",
     "figure",
     "label_panels",
@@ -82,10 +83,16 @@ def errorbars(
 ) -> None:
     """Simulated points with bars of two standard errors."""
     good = np.isfinite(y)
-    bars = 2.0 * np.nan_to_num(error[good])
+    barred_points(ax, x[good], y[good], 2.0 * np.nan_to_num(error[good]), colour, marker)
+
+
+def barred_points(
+    ax: Axes, x: NDArray[Any], y: NDArray[Any], bars: NDArray[Any], colour: Any, marker: str = "o"
+) -> None:
+    """Points with bars of given lengths: one for both ends, (n,), or one for each, (2, n)."""
     ax.errorbar(
-        x[good],
-        y[good],
+        x,
+        y,
         yerr=bars,
         fmt=marker,
         color=colour,

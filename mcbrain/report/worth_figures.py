@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from mcbrain.errors import InputError
 from mcbrain.model import Model
 from mcbrain.report.curves import law_of, line_key, pick
-from mcbrain.report.style import figure, label_panels, ramp
+from mcbrain.report.style import barred_points, figure, label_panels, ramp
 from mcbrain.worth.measured import value_in_results
 from mcbrain.worth.results_view import Results
 from mcbrain.worth.surface import Surface
@@ -40,20 +40,10 @@ def _baseline(results: Results) -> str:
 
 
 def _points(ax: Any, x: Array, found: Array, colour: Any) -> None:
+    """Values with their intervals: columns of `found` are value, low and high."""
     good = np.isfinite(found[:, 0])
     bars = np.abs(found[good, 1:] - found[good, :1]).T
-    ax.errorbar(
-        x[good],
-        found[good, 0],
-        yerr=bars,
-        fmt="o",
-        color=colour,
-        mfc="white",
-        mew=1.0,
-        elinewidth=1.0,
-        capsize=1.8,
-        zorder=3,
-    )
+    barred_points(ax, x[good], found[good, 0], bars, colour)
 
 
 def _require(results: Results) -> tuple[str, list[int]]:

@@ -11,8 +11,9 @@ from typing import TypeAlias
 import pyarrow as pa
 
 from mcbrain.blocks import BlockSums, Problem, Series
+from mcbrain.store.atomic import sync_folder
 from mcbrain.store.columns import SCHEMA, runs
-from mcbrain.store.segments import BATCH_ROWS, read_segment, sync_folder, to_table, write_segment
+from mcbrain.store.segments import BATCH_ROWS, read_segment, to_table, write_segment
 from mcbrain.store.stored import Group, StoredBlocks, by_statistics
 
 __all__ = ["BlockStore", "Name", "joined"]

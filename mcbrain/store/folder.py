@@ -17,8 +17,9 @@ from typing import Any
 import tomli_w
 from filelock import FileLock, Timeout
 
-from mcbrain.errors import StoreError, unwritable
+from mcbrain.errors import StoreError
 from mcbrain.reading import load_study
+from mcbrain.store.atomic import write_text
 from mcbrain.study import Study
 
 __all__ = ["ResultsFolder", "content_hash", "provenance"]
@@ -172,23 +173,6 @@ class ResultsFolder:
         if former == tomli_w.dumps(study.table):
             return ""
         return f"study-{content_hash(former)[:8]}.toml"
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a text file so that it is either whole or untouched."""
-    aside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with aside.open("w", encoding="utf-8") as sink:
-            sink.write(text)
-            sink.flush()
-            os.fsync(sink.fileno())
-        aside.replace(path)
-    except OSError as error:
-        aside.unlink(missing_ok=True)
-        raise unwritable(path, error) from None
-    except BaseException:
-        aside.unlink(missing_ok=True)
-        raise
 
 
 def content_hash(text: str) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import zlib
 from collections.abc import Iterable
 from pathlib import Path
@@ -12,11 +11,12 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from mcbrain.blocks import BlockSums, Problem
-from mcbrain.errors import StoreError, unwritable
+from mcbrain.errors import StoreError
+from mcbrain.store.atomic import replacing, sync_folder
 from mcbrain.store.checksums import checksums
 from mcbrain.store.columns import FORMAT, LISTS, SCHEMA, dtype_of, numbers
 
-__all__ = ["BATCH_ROWS", "read_segment", "sync_folder", "to_table", "write_segment", "write_table"]
+__all__ = ["BATCH_ROWS", "read_segment", "to_table", "write_segment", "write_table"]
 
 BATCH_ROWS = 65_536
 
@@ -29,34 +29,12 @@ def write_table(path: Path, batches: Iterable[pa.RecordBatch], schema: pa.Schema
     StoreError
         Disk full, folder not writable: the file at `path`, if any, is then untouched.
     """
-    aside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     rows = 0
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with aside.open("wb") as sink:
-            with pa.ipc.new_file(sink, schema) as writer:
-                for batch in batches:
-                    writer.write_batch(batch)
-                    rows += batch.num_rows
-            sink.flush()
-            os.fsync(sink.fileno())
-        aside.replace(path)
-    except OSError as error:
-        aside.unlink(missing_ok=True)
-        raise unwritable(path, error) from None
-    except BaseException:
-        aside.unlink(missing_ok=True)
-        raise
-    sync_folder(path.parent)
+    with replacing(path) as sink, pa.ipc.new_file(sink, schema) as writer:
+        for batch in batches:
+            writer.write_batch(batch)
+            rows += batch.num_rows
     return rows
-
-
-def sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def write_segment(folder: Path, batches: Iterable[pa.RecordBatch]) -> Path:

@@ -14,8 +14,7 @@ from numpy.typing import NDArray
 
 from mcbrain.ask import adhoc_study
 from mcbrain.blocks import Problem
-from mcbrain.kernels.brain import brain_block
-from mcbrain.kernels.seeds import open_stream
+from mcbrain.engines.brain import reduced_stage
 from mcbrain.plan.moments import brain_parameters
 from mcbrain.plan.sampled import row_status
 from mcbrain.runner import run
@@ -78,7 +77,7 @@ def brain_stage_scores(extent: Extent, seed: int) -> Iterator[Score]:
             brain_parameters(point.model, point.n_brain, study.rank(point.model), 0.0),
             seed,
         )
-        reduced = _reduced(problem, count)
+        reduced, _ = reduced_stage(problem, 0, count)
         # The raw engine reports all latents; the reduced sampler knows the measured ones.
         k = reduced.shape[1]
         whole = whole[:, :k, :k]
@@ -139,25 +138,6 @@ def _pair(
         shifts.remove("adversarial:0.5")
     n_brain = max(n_brain, model.k_m)
     return adhoc_study(model, n_task, n_brain, choices, shifts, seed=seed, name=f"engines-{cell}")
-
-
-def _reduced(problem: Problem, count: int) -> Floats:
-    """C^ of replicates of the reduced brain stage, (count, k, k)."""
-    gains = np.array(problem["latent_gains"])
-    overlaps = np.empty((count, gains.size, gains.size))
-    brain_block(
-        open_stream(problem.seed, problem.words, 0, 0),
-        problem["n_brain"],
-        problem["input_dim"],
-        problem["n_channels"],
-        problem["rank"],
-        problem["neural_noise"],
-        gains,
-        0,
-        overlaps,
-        np.empty(count, np.int64),
-    )
-    return overlaps
 
 
 def _overlap_statistics(k: int) -> dict[str, Any]:
