@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from dataclasses import dataclass, field
 
-from mcbrain.blocks import BlockSums, Job, looks
+from mcbrain.blocks import BlockSums, Job, Problem, looks
+from mcbrain.plan.forecast import Forecast
 from mcbrain.plan.sampled import Statistic, Work
 from mcbrain.store.blockstore import BlockStore
 from mcbrain.store.stored import StoredBlocks
@@ -23,7 +24,8 @@ _MAX_JOB_BLOCKS = 256
 class Tally:
     """What has been done so far, for progress and for the closing line.
 
-    `reused` counts the blocks that were needed and there before, `blocks` those computed.
+    `reused` counts the blocks that were needed and there before, `blocks` those computed; `left` is
+    the work that is left as a multiple of the work done, None before anything can be said.
     """
 
     problems: int = 0
@@ -31,6 +33,12 @@ class Tally:
     blocks: int = 0
     replicates: int = 0
     stopped: bool = False
+    forecast: Forecast = field(default_factory=Forecast)
+
+    @property
+    def left(self) -> float | None:
+        """See `Forecast.left`."""
+        return self.forecast.left()
 
 
 @dataclass
@@ -41,6 +49,7 @@ class _Active:
     looks: list[int]
     queries: tuple[Statistic, ...]
     look: int = 0
+    need: int | None = None
     seen: int = 0
     reused: int = 0
     out: int = 0
@@ -65,7 +74,15 @@ class _Active:
             good = self.work.done(series, self.queries)
             self.queries = tuple(q for q, fine in zip(self.queries, good, strict=True) if not fine)
             self.look += 1
+            self.need = self._expected(size * self.work.factor(series, ~good))
         return {}
+
+    def _expected(self, blocks: float) -> int:
+        """The look at which a problem stops if it needs so many blocks."""
+        if not self.queries or self.look == len(self.looks):
+            return self.looks[self.look - 1]
+        later = self.looks[self.look :]
+        return next((look for look in later if look >= blocks), later[-1])
 
 
 def complete(work: Work, store: BlockStore) -> bool:
@@ -88,6 +105,8 @@ class Conductor:
         Called with the Tally after each finished job.
     deadline : float, optional
         `time.monotonic()` after which no new block is started.
+    problems : collection of Problem
+        Every problem of the works to come, so that the tally can say how much is left.
     """
 
     def __init__(
@@ -98,10 +117,11 @@ class Conductor:
         simulate: Callable[[Job], list[BlockSums]],
         report: Callable[[Tally], None] = lambda tally: None,
         deadline: float | None = None,
+        problems: Collection[Problem] = (),
     ) -> None:
         self.store, self.executor, self.slots = store, executor, slots
         self.simulate, self.report, self.deadline = simulate, report, deadline
-        self.tally = Tally()
+        self.tally = Tally(forecast=Forecast(problems))
         self._pace: dict[str, float] = {}
 
     def run(self, works: Iterator[Work]) -> Tally:
@@ -160,6 +180,7 @@ class Conductor:
         missing = active.lacking(self.store.of(work.problem))
         self.tally.reused += active.reused
         active.reused = 0
+        self.tally.forecast.judged(work.problem, active.seen - len(missing), active.need)
         if missing:
             active.waiting = self._jobs(work, missing)
             return True
@@ -191,6 +212,7 @@ class Conductor:
             self.tally.blocks += 1
             self.tally.replicates += sums.replicates
         if blocks:
-            latest = sum(s.seconds for s in blocks) / len(blocks)
-            kind = job.problem.kind
+            seconds = sum(s.seconds for s in blocks)
+            self.tally.forecast.computed(job.problem, len(blocks), seconds)
+            latest, kind = seconds / len(blocks), job.problem.kind
             self._pace[kind] = 0.5 * self._pace.get(kind, latest) + 0.5 * latest

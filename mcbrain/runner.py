@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from concurrent.futures import Executor
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
@@ -240,16 +240,20 @@ def _simulate(
     problems = _part_of(every, outcome.shard)
     outcome.problems, outcome.owned = len(every), len(problems)
 
-    def stage(name: str, works: Iterable[Work], number: int, until: float | None = None) -> None:
-        with reporter.stage(name, number) as show:
-            tally = Conductor(store, *pool, simulate_job, show, until).run(iter(works))
+    def stage(
+        name: str, works: Iterable[Work], problems: Collection[Problem], until: float | None = None
+    ) -> None:
+        with reporter.stage(name, len(problems)) as show:
+            conductor = Conductor(store, *pool, simulate_job, show, until, problems)
+            tally = conductor.run(iter(works))
         outcome.add(tally)
 
     first = [_pilot_work(p, s) for p, s in pilots_of(plan, problems)]
     if first:
-        stage("pilots", first, len(first))  # short, and no penalty is known before their end
+        # Short, and no penalty is known before their end: they have no time limit.
+        stage("pilots", first, [work.problem for work in first])
         store.reload()
-    stage(plan.stage, all_works(plan, problems), len(problems), deadline)
+    stage(plan.stage, all_works(plan, problems), problems, deadline)
     store.compact()
 
 

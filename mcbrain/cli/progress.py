@@ -83,7 +83,7 @@ class TerminalReporter(Reporter):
                 f"{outcome.folder}; put the shards together with mcbrain merge DIR... --out DIR"
             )
             return
-        _close(outcome.results, outcome.folder)
+        _close(outcome.results, outcome.folder, outcome.stopped)
 
 
 def close_merge(merged: Merged) -> None:
@@ -105,12 +105,17 @@ def close_merge(merged: Merged) -> None:
     _close(replace(merged.results, unmet=0) if merged.missing else merged.results, merged.folder)
 
 
-def _close(results: Written, folder: Path) -> None:
+def _close(results: Written, folder: Path, stopped: bool = False) -> None:
     """What must be known of the results, and where they are."""
     if results.unmet:
+        advice = (
+            "the time limit came first, run again to go on"
+            if stopped
+            else "raise max_replicates or ask for less precision"
+        )
         _say(
             f"{results.unmet:,} of {results.rows:,} outputs are above their target standard error "
-            "(status mcse_not_met); raise max_replicates or lower the precision"
+            f"(status mcse_not_met): {advice}"
         )
     if results.failed:
         _say(
@@ -136,19 +141,16 @@ def _bar() -> Progress:
 
 def _advance(progress: Progress, task: TaskID, tally: Tally, problems: int) -> None:
     elapsed = progress.tasks[task].elapsed or 0.0
-    progress.update(task, completed=tally.problems, rate=_rate(tally, problems, elapsed))
+    progress.update(task, completed=tally.problems, rate=_rate(tally, elapsed))
 
 
 def _summary(tally: Tally, problems: int, elapsed: float) -> str:
-    return f"{tally.problems:,}/{problems:,} done, {_rate(tally, problems, elapsed)}"
+    return f"{tally.problems:,}/{problems:,} done, {_rate(tally, elapsed)}"
 
 
-def _rate(tally: Tally, problems: int, elapsed: float) -> str:
+def _rate(tally: Tally, elapsed: float) -> str:
     per_second = tally.replicates / elapsed if elapsed > 0 else 0.0
-    left = ""
-    if tally.problems:
-        seconds = elapsed / tally.problems * (problems - tally.problems)
-        left = f", about {_duration(seconds)} left"
+    left = "" if tally.left is None else f", about {_duration(elapsed * tally.left)} left"
     return f"{per_second:,.0f} replicates/s{left}"
 
 

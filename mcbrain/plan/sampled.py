@@ -17,7 +17,15 @@ from mcbrain.shifts import Shift
 from mcbrain.study import Point, Precision, Study
 from mcbrain.theory.exact import status
 
-__all__ = ["SampledPlan", "Work", "block_size", "precise_enough", "replicate_seconds", "row_status"]
+__all__ = [
+    "SampledPlan",
+    "Work",
+    "block_size",
+    "precise_enough",
+    "replicate_seconds",
+    "row_status",
+    "times_more",
+]
 
 _BLOCK_SECONDS = 0.01
 _MAX_BLOCK = 512
@@ -46,12 +54,16 @@ class Work:
     max_blocks : int
     done : callable
         Series of some of the queries, and those queries -> bool for each.
+    factor : callable
+        Series of some of the queries, and which of them go on -> how many times as many replicates
+        they need; what is shown of the time left is all that depends on it.
     """
 
     problem: Problem
     queries: tuple[Statistic, ...]
     max_blocks: int
     done: Callable[[Series, tuple[Any, ...]], NDArray[np.bool_]]
+    factor: Callable[[Series, NDArray[np.bool_]], float] = lambda series, short: 1.0
 
     def with_baselines(self, queries: tuple[Statistic, ...]) -> tuple[Statistic, ...]:
         """The queries and the baselines they are compared with, in the order of the work."""
@@ -134,6 +146,19 @@ def precise_enough(
     return good
 
 
+def times_more(precision: Precision, series: Series, short: NDArray[np.bool_]) -> float:
+    """How many times as many replicates the outputs that fall short need for every target."""
+    mean, mcse = series.totals()[1][short], series.mcse()[short]
+    relative, absolute = precision.relative, precision.absolute
+    if relative is None and absolute is None:
+        relative = 0.01
+    target = np.full(mean.shape, np.inf if absolute is None else absolute)
+    if relative is not None:
+        target = np.minimum(target, relative * np.abs(mean))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return float(np.fmax.reduce((mcse / target) ** 2, initial=1.0))
+
+
 class SampledPlan:
     """The plan of an engine that draws whole replicates: one problem for each point.
 
@@ -206,7 +231,13 @@ class SampledPlan:
         baselines = [Query(q.baseline, q.shift, q.baseline) for q in asked if q.baseline]
         queries = tuple(dict.fromkeys(asked + baselines))
         blocks = -(-self.study.precision.max_replicates // block_size(problem))
-        return Work(problem, queries, blocks, lambda series, asked: self.done(point, series, asked))
+        return Work(
+            problem,
+            queries,
+            blocks,
+            lambda series, asked: self.done(point, series, asked),
+            lambda series, short: times_more(self.study.precision, series, short),
+        )
 
     def done(self, point: Point, series: Series, queries: tuple[Query, ...]) -> NDArray[np.bool_]:
         """Which queries may stop: precise enough, or without a finite variance."""
