@@ -24,3 +24,15 @@ def _in_an_empty_folder(tmp_path_factory, monkeypatch, request):
 def repository():
     """Root of the checkout, for tests that read the project's own files."""
     return Path(__file__).parent.parent
+
+
+@pytest.fixture(scope="session")
+def small_results(tmp_path_factory):
+    """Results of the whole small study, run on one thread; to read, not to spoil."""
+    from small_study import study
+
+    from mcbrain.runner import run
+
+    folder = tmp_path_factory.mktemp("small") / "results"
+    run(study(), folder, threads=1)
+    return folder

@@ -8,7 +8,7 @@ import time
 
 import pytest
 from clusters import cluster
-from test_run import rows, small, study
+from small_study import rows, small, study
 
 from mcbrain.errors import InputError
 from mcbrain.runner import Reporter, run

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import tomli_w
 from fuzzing import suites
-from test_run import TABLE, rows, small
+from small_study import TABLE, rows, small
 
 from mcbrain.errors import StoreError
 from mcbrain.runner import run, warm

@@ -6,7 +6,7 @@ import pytest
 from fuzzing import one_sentence_at_most, seeded, suites
 from hypothesis import given
 from hypothesis import strategies as st
-from test_run import small
+from small_study import small
 
 from mcbrain.cli import _status
 from mcbrain.runner import run

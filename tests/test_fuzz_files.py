@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 from fuzzing import damaged, damages, one_sentence_at_most, seeded, suites
 from hypothesis import given
-from test_run import rows, small
+from small_study import rows, small
 from test_store import IDS, PROBLEM, filled
 
 from mcbrain.appraisal import load

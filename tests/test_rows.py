@@ -1,0 +1,116 @@
+"""What rows say: risks that agree with the laws, words where a number must not be trusted."""
+
+import numpy as np
+import pytest
+from small_study import TABLE, rows, small, study
+
+from mcbrain.blocks import Problem, data_parameters
+from mcbrain.engines.raw import bench
+from mcbrain.plan.penalties import Penalties
+from mcbrain.plan.sampled import SampledPlan, block_size
+from mcbrain.plan.subspaces import LawSubspaces
+from mcbrain.runner import run
+
+
+def test_cells_without_enough_brain_samples_are_undefined_rows(small_results):
+    table = rows(small_results).to_pylist()
+    undefined = [r for r in table if r["status"] == "undefined"]
+    assert {(r["n_brain"], r["estimator"]) for r in undefined} == {(1, "befs"), (1, "projection")}
+    assert all(r["mean"] is None and r["replicates"] == 0 for r in undefined)
+
+
+def test_befs_without_brain_data_is_ridge_and_projection_predicts_nothing(small_results):
+    table = [r for r in rows(small_results).to_pylist() if r["n_brain"] == 0]
+    risk = {(r["point"], r["estimator"], r["penalty"], r["shift"]): r["mean"] for r in table}
+    for (point, estimator, penalty, shift), mean in risk.items():
+        if estimator == "befs":
+            assert mean == risk[point, "ridge", penalty, shift]
+        if estimator == "projection" and shift == "id":
+            assert mean == pytest.approx(1.0, rel=1e-12)
+
+
+def test_simulation_agrees_with_the_exact_laws(small_results):
+    """Every exact and semi-exact row within 4.5 standard errors; 7e-6 each, below 0.002 in all."""
+    scores = []
+    for row in rows(small_results).to_pylist():
+        if row["prediction"] in ("exact", "semi-exact") and row["mcse"]:
+            spread = np.hypot(row["mcse"], row["prediction_se"] or 0.0)
+            rounding = (
+                row["mcse"] < 1e-12 * row["mean"]
+            )  # projection without brain data: a constant
+            if row["status"] == "ok" and not rounding:
+                scores.append((row["mean"] - row["predicted"]) / spread)
+    assert len(scores) > 200
+    assert np.max(np.abs(scores)) < 4.5
+
+
+def test_a_rotation_of_the_inputs_changes_no_law(tmp_path):
+    """Haar against axes, other seeds: 15 scores below 4.5, false-alarm rate below 2e-4."""
+    found = []
+    for name, seed in (("haar", 7), ("axes", 8)):
+        model = {**TABLE["model"], "misalignment": 0.2, "basis": name}
+        table = study(model=model, seed=seed, design={"n_task": [6, 40], "n_brain": 60})
+        run(table, tmp_path / name)
+        found.append(rows(tmp_path / name).to_pylist())
+    scores = [
+        (a["mean"] - b["mean"]) / np.hypot(a["mcse"], b["mcse"])
+        for a, b in zip(*found, strict=True)
+        if a["penalty_rule"] == "fixed" and a["status"] == b["status"] == "ok"
+    ]
+    assert len(scores) == 15
+    assert np.max(np.abs(scores)) < 4.5
+
+
+def test_infinite_moments_are_marked_and_carry_no_error_bar(tmp_path):
+    run(study(design={"n_task": [12, 13, 15, 18], "n_brain": 0}, estimators={"ols": 0.0}), tmp_path)
+    seen = {r["n_task"]: r for r in rows(tmp_path).to_pylist()}
+    assert [seen[n]["status"] for n in (12, 13, 15, 18)] == [
+        "infinite_mean",
+        "infinite_mean",
+        "infinite_variance",
+        "heavy_tail",
+    ]
+    assert seen[12]["mean"] is None and seen[12]["mcse"] is None and seen[12]["median"] > 0
+    assert seen[15]["mean"] > 0 and seen[15]["mcse"] is None
+    assert seen[18]["mcse"] > 0
+
+
+def test_precision_zero_runs_exactly_the_replicates_asked_for(tmp_path):
+    table = small(precision={"relative": 0.0, "max_replicates": 1000}, design__n_task=[40])
+    run(table, tmp_path)
+    for point in table.points():
+        data = data_parameters(point.model, point.n_task, point.n_brain)
+        size = block_size(Problem("raw", data, 7))
+        found = [r for r in rows(tmp_path).to_pylist() if r["point"] == point.index]
+        assert {r["replicates"] for r in found} == {-(-1000 // size) * size}
+        assert {r["status"] for r in found} == {"ok"}
+
+
+def test_outputs_above_their_target_say_so(tmp_path):
+    outcome = run(small(precision={"relative": 1e-4, "max_replicates": 100}), tmp_path)
+    status = set(rows(tmp_path)["status"].to_pylist())
+    assert "mcse_not_met" in status and outcome.unmet > 0
+
+
+def test_quantiles_are_those_of_the_replicates(tmp_path):
+    """Against the replicates themselves, redrawn; the histogram is good to one per cent."""
+    table = small(
+        precision={"relative": 0.0, "max_replicates": 4000},
+        design={"n_task": [40], "n_brain": [60]},
+        estimators={"befs": 0.3},
+        shifts={"id": {}},
+    )
+    run(table, tmp_path)
+    row = rows(tmp_path).to_pylist()[0]
+    point = next(table.points())
+
+    plan = SampledPlan(table, "raw", Penalties(table, LawSubspaces(table)))
+    problem, queries = plan.problem(point), tuple(plan.queries(point))
+    place = bench(problem, queries, block_size(problem))
+    blocks = row["replicates"] // block_size(problem)
+    values = [place.replicates(index)[0][:, 0].copy() for index in range(blocks)]
+    excess = np.concatenate(values)
+    assert row["mean"] == pytest.approx(excess.mean(), rel=1e-12)
+    assert row["sd"] == pytest.approx(excess.std(ddof=1), rel=1e-12)
+    for name, q in (("q05", 0.05), ("median", 0.5), ("q95", 0.95)):
+        assert row[name] == pytest.approx(np.quantile(excess, q), rel=0.01)
