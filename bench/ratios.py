@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import importlib
 import statistics
+import sys
 import time
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -80,6 +82,8 @@ class ReplicateRate:
         load_peer(peer)
         from joblib import Parallel, delayed
 
+        # Processes inherit the path, on which airspeed velocity does not put the suites.
+        sys.path.append(str(Path(__file__).parents[1]))
         self.cores = available_cores()
         self.job = sampled_job("raw", ENGINE_CELLS[cell])
         self.parallel = Parallel(n_jobs=self.cores, backend="loky")

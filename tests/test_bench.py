@@ -17,6 +17,16 @@ from bench.sizes import PEER_CELLS
 print(row(ReplicateRate(), "numpy_eigh", PEER_CELLS[0]))
 """
 
+AS_IN_ASV = """
+import sys
+from bench.ratios import ReplicateRate
+from bench.sizes import PEER_CELLS
+sys.path[:] = [folder for folder in sys.path if folder not in ("", sys.argv[1])]
+suite = ReplicateRate()
+suite.setup("numpy_eigh", PEER_CELLS[0])
+suite.teardown("numpy_eigh", PEER_CELLS[0])
+"""
+
 
 @pytest.fixture
 def bench(repository, monkeypatch):
@@ -52,6 +62,12 @@ def test_every_benchmark_runs_once_at_a_tiny_size(found):
     values = [json.loads(line[-1].replace("'", '"'))["samples"] for line in tracked]
     assert len(tracked) > 40
     assert all(np.isfinite(value).all() and min(value) > 0 for value in values)
+
+
+def test_the_peers_processes_find_suites_that_are_on_no_path(repository):
+    """Airspeed velocity imports them by an importer of its own."""
+    done = python(repository, "-c", AS_IN_ASV, str(repository))
+    assert done.returncode == 0, done.stderr
 
 
 def test_only_what_cannot_run_here_is_skipped(found):
