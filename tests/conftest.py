@@ -1,6 +1,7 @@
 """One cache folder of compiled code for all test processes, and one BLAS thread."""
 
 import os
+import shutil
 import sys
 from pathlib import Path
 
@@ -36,3 +37,25 @@ def small_results(tmp_path_factory):
     folder = tmp_path_factory.mktemp("small") / "results"
     run(study(), folder, threads=1)
     return folder
+
+
+@pytest.fixture(scope="session")
+def cut(tmp_path_factory):
+    """A study on engine raw, whole and in three shards; to read, not to spoil."""
+    from cut_study import study
+
+    from mcbrain.runner import run
+
+    home = tmp_path_factory.mktemp("cut")
+    run(study(), home / "whole")
+    for number in (1, 2, 3):
+        run(study(), home / f"s{number}", shard=f"{number}/3")
+    return home
+
+
+@pytest.fixture
+def shards(cut, tmp_path):
+    """A copy of the shards, to spoil."""
+    for number in (1, 2, 3):
+        shutil.copytree(cut / f"s{number}", tmp_path / f"s{number}")
+    return [tmp_path / f"s{number}" for number in (1, 2, 3)]

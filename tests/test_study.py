@@ -3,6 +3,7 @@
 import copy
 import tomllib
 
+import numpy as np
 import pytest
 import tomli_w
 
@@ -158,3 +159,10 @@ def test_shipped_studies_are_valid_and_bear_their_name(name):
     study = load_study(name)
     assert study.name == name
     assert shipped_studies()[name].read_text().startswith("# ")
+
+
+def test_a_custom_matrix_of_the_wrong_size_is_refused_before_anything_is_written(tmp_path):
+    np.save(tmp_path / "moment.npy", np.eye(3))
+    table = {**BASE, "shifts": {"custom": {"file": "moment.npy"}}}
+    with pytest.raises(InputError, match="the matrix is 3 x 3; input_dim = 10 is needed"):
+        study_from_table(table, tmp_path)
