@@ -1,0 +1,106 @@
+"""Arrays that cannot be appraised are refused in a sentence; the others are prepared."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+from recordings import SMALL, arrays_of
+from scipy import linalg
+
+from mcbrain.appraisal import appraise
+from mcbrain.appraisal.arrays import check, prepare
+from mcbrain.appraisal.coverage import Scenario
+from mcbrain.errors import InputError
+
+
+def spoil(index, change):
+    arrays = [np.array(a) for a in arrays_of()[:4]]
+    arrays[index] = change(arrays[index])
+    return arrays
+
+
+def with_value(value, place):
+    def change(array):
+        array[place] = value
+        return array
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("arrays", "words"),
+    [
+        (spoil(0, lambda a: a[:, 0]), "X has shape"),
+        (spoil(1, lambda a: a[:-1]), "one row for each sample"),
+        (spoil(1, lambda a: np.stack([a, a], axis=1)), "y has shape"),
+        (spoil(2, lambda a: a[:, 1:]), "share their inputs"),
+        (spoil(0, with_value(np.nan, (3, 5))), r"nan at \[3, 5\] \(and 0 more\)"),
+        (spoil(3, with_value(np.inf, (0, 0))), r"R holds inf"),
+        (spoil(0, with_value(2.0, (slice(None), 4))), "does not vary in column 4"),
+        (spoil(1, with_value(1.0, slice(None))), "y does not vary"),
+        (spoil(3, with_value(0.0, (slice(None), [1, 2]))), "column 1, 2"),
+        (spoil(1, lambda a: a.astype(object)), "holds object"),
+        (spoil(1, lambda a: a.astype(str)), "real numbers"),
+        (spoil(1, lambda a: a + 1j), "holds complex128"),
+    ],
+)
+def test_a_fault_of_the_arrays_is_a_sentence_that_says_where(arrays, words):
+    with pytest.raises(InputError, match=words):
+        appraise(*arrays)
+
+
+def test_too_few_rows_is_a_sentence_that_says_how_many_are_needed():
+    X, y, X_brain, R, _ = arrays_of()
+    with pytest.raises(InputError, match="29 rows: at least 30"):
+        appraise(X[:29], y[:29], X_brain, R)
+    with pytest.raises(InputError, match="21 rows: at least 22"):
+        appraise(X, y, X_brain[:21], R[:21])
+    with pytest.raises(InputError, match="at least 3 inputs"):
+        appraise(X[:, :2], y, X_brain[:, :2], R)
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"n_latents": 9}, "from 1 to 8|at most 8"),
+        ({"cost_brain": 0.0}, "cost_brain"),
+        ({"budget": -1.0}, "budget"),
+        ({"block_length": 21}, "from 1 to 20"),
+        ({"draws": 10}, "at least 100"),
+    ],
+)
+def test_a_setting_that_cannot_be_used_is_a_sentence(settings, words):
+    with pytest.raises(InputError, match=words):
+        appraise(*arrays_of()[:4], **settings)
+
+
+def test_prepared_inputs_are_white_and_channels_equally_noisy():
+    """Whitening error of 2,000 rows is about 0.05; the tolerance is twice that."""
+    scenario = Scenario(d=10, p=6, n_task=1000, n_brain=1000, decay=1.5)
+    X, y, X_brain, R, _ = arrays_of(scenario)
+    scale = np.array([1.0, 10.0, 0.1, 1.0, 5.0, 1.0])
+    prepared = prepare(check(X * 7 + 3, y + 5, X_brain * 7 + 3, R * scale))
+    for rows in (prepared.arrays.X, prepared.arrays.X_brain):
+        assert_allclose(rows.T @ rows / 1000, np.eye(10), atol=0.2)
+    fit = linalg.lstsq(prepared.arrays.X_brain, prepared.arrays.R)[0]
+    noise = np.std(prepared.arrays.R - prepared.arrays.X_brain @ fit, axis=0)
+    assert_allclose(noise, noise.mean(), rtol=1e-6)
+    assert prepared.cautions == ()
+
+
+def test_labels_or_channels_without_noise_are_refused_in_a_sentence():
+    X, y, X_brain, R, _ = arrays_of()
+    with pytest.raises(InputError, match="y is an exact linear function"):
+        appraise(X, X[:, 0] - X[:, 1], X_brain, R)
+    R = np.column_stack([R, X_brain[:, 2]])
+    with pytest.raises(InputError, match="R is an exact linear function of the inputs in column 8"):
+        appraise(X, y, X_brain, R)
+
+
+def test_inputs_that_differ_between_the_sets_or_repeat_give_a_caution():
+    X, y, X_brain, R, _ = arrays_of()
+    X_brain = X_brain * np.r_[5.0, np.ones(11)]
+    assert "differ in covariance" in prepare(check(X, y, X_brain, R)).cautions[0]
+    X, y, X_brain, R, _ = arrays_of(replace(SMALL, copies=2))
+    assert "100 of 200 task inputs repeat" in prepare(check(X, y, X_brain, R)).cautions[-1]

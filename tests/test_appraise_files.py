@@ -1,0 +1,107 @@
+"""Arrays are read from every format, and nothing in a file is ever executed."""
+
+import pickle
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from numpy.testing import assert_allclose
+from recordings import arrays_of
+
+from mcbrain.appraisal import load
+from mcbrain.errors import InputError
+
+
+@pytest.fixture
+def saved(tmp_path):
+    X, y, X_brain, R, _ = arrays_of()
+    return tmp_path, X, y, X_brain, R
+
+
+def lists(array):
+    return pa.FixedSizeListArray.from_arrays(pa.array(array.ravel()), array.shape[1])
+
+
+def save(folder, kind, X, second, name):
+    stem = f"{'task' if name == 'y' else 'brain'}"
+    path = folder / f"{stem}.{kind.split('-')[0]}"
+    if kind == "npz":
+        np.savez(path, **{"X": X, name: second})
+    elif kind == "npy":
+        np.save(folder / f"{stem}_X.npy", X)
+        np.save(folder / f"{stem}_{name}.npy", second)
+        return f"{folder / stem}_X.npy,{folder / stem}_{name}.npy"
+    elif kind.endswith("flat"):
+        columns = {f"x{j}": X[:, j] for j in range(X.shape[1])}
+        columns |= (
+            {"y": second}
+            if name == "y"
+            else {f"r{j}": second[:, j] for j in range(second.shape[1])}
+        )
+        pq.write_table(pa.table(columns), path)
+    else:
+        table = pa.table({"X": lists(X), name: second if name == "y" else lists(second)})
+        if kind == "parquet":
+            pq.write_table(table, path)
+        else:
+            make = pa.ipc.new_stream if kind == "arrow-stream" else pa.ipc.new_file
+            with make(str(path), table.schema) as writer:
+                writer.write_table(table)
+    return path
+
+
+@pytest.mark.parametrize("kind", ["npz", "npy", "arrow", "arrow-stream", "parquet", "parquet-flat"])
+def test_every_file_format_gives_the_arrays_back(saved, kind):
+    folder, X, y, X_brain, R = saved
+    loaded = load(save(folder, kind, X, y, "y"), save(folder, kind, X_brain, R, "R"))
+    for got, expected in zip(loaded, (X, y, X_brain, R), strict=True):
+        assert_allclose(got, expected, rtol=0, atol=0)
+
+
+class Exploding:
+    def __reduce__(self):
+        return (pytest.fail, ("a pickle was loaded",))
+
+
+def test_pickles_are_never_loaded(saved):
+    folder, X, y, X_brain, R = saved
+    good = save(folder, "npz", X_brain, R, "R")
+    bad = folder / "objects.npz"
+    np.savez(bad, X=X, y=np.array([Exploding()] * y.size, dtype=object))
+    with pytest.raises(InputError, match="never loaded"):
+        load(bad, good)
+    np.save(folder / "objects.npy", np.array([Exploding()], dtype=object))
+    np.save(folder / "X.npy", X)
+    with pytest.raises(InputError, match="never loaded"):
+        load(f"{folder / 'X.npy'},{folder / 'objects.npy'}", good)
+    bare = folder / "bare.npz"
+    bare.write_bytes(pickle.dumps(Exploding()))
+    with pytest.raises(InputError, match=r"bare\.npz"):
+        load(bare, good)
+
+
+def test_files_that_cannot_be_used_are_named_in_a_sentence(saved):
+    folder, X, y, X_brain, R = saved
+    good = save(folder, "npz", X_brain, R, "R")
+    with pytest.raises(InputError, match="no such file"):
+        load(folder / "absent.npz", good)
+    np.savez(folder / "lacking.npz", X=X, labels=y)
+    with pytest.raises(InputError, match=r"holds X, labels and lacks y"):
+        load(folder / "lacking.npz", good)
+    (folder / "text.csv").write_text("1,2")
+    with pytest.raises(InputError, match=r"\.npz, \.arrow or \.parquet"):
+        load(folder / "text.csv", good)
+    for name in ("broken.arrow", "broken.parquet", "broken.npz"):
+        (folder / name).write_bytes(b"not a table at all, whatever its name says")
+        with pytest.raises(InputError, match=name):
+            load(folder / name, good)
+    pq.write_table(pa.table({"a": [1.0], "b": [2.0]}), folder / "names.parquet")
+    with pytest.raises(InputError, match="it has a, b"):
+        load(folder / "names.parquet", good)
+    pq.write_table(pa.table({"X": [[1.0, 2.0], [3.0]], "y": [1.0, 2.0]}), folder / "ragged.parquet")
+    with pytest.raises(InputError, match="differ in length"):
+        load(folder / "ragged.parquet", good)
+    pq.write_table(pa.table({"x1": ["a"], "y": [1.0]}), folder / "words.parquet")
+    with pytest.raises(InputError, match="x1 holds string"):
+        load(folder / "words.parquet", good)
