@@ -18,12 +18,12 @@ from numpy.typing import NDArray
 from mcbrain.errors import InputError
 from mcbrain.model import Model
 
-__all__ = ["Geometry"]
+__all__ = ["BASIS", "CHANNELS", "Geometry"]
 
 Floats = NDArray[np.float64]
 
 # The studies' own streams: block streams end in (index, role), these in a word no role reaches.
-_BASIS, _CHANNELS, _SPECTRUM, _TURN = 0xB0000001, 0xB0000002, 0xB0000003, 0xB0000004
+BASIS, CHANNELS, _SPECTRUM, _TURN = 0xB0000001, 0xB0000002, 0xB0000003, 0xB0000004
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class Geometry:
         d, rows = self.model.input_dim, min(self.model.latent_dim + 2, self.model.input_dim)
         if self.model.basis == "axes":
             return np.eye(rows, d)
-        return _orthonormal_rows(self._rng(_BASIS).standard_normal((rows, d)))
+        return _orthonormal_rows(self._rng(BASIS).standard_normal((rows, d)))
 
     @cached_property
     def rotation(self) -> Floats:
@@ -65,7 +65,7 @@ class Geometry:
         d = self.model.input_dim
         if self.model.basis == "axes":
             return np.eye(d)
-        axes = np.ascontiguousarray(self._rng(_BASIS).standard_normal((d, d)))
+        axes = np.ascontiguousarray(self._rng(BASIS).standard_normal((d, d)))
         return np.ascontiguousarray(_orthonormal_rows(axes).T)
 
     @cached_property
@@ -127,9 +127,7 @@ class Geometry:
         """H = O diag(D), shape (p, k); columns of unmeasured latents are 0."""
         model = self.model
         channels = np.zeros((model.n_channels, model.latent_dim))
-        rows = _orthonormal_rows(
-            self._rng(_CHANNELS).standard_normal((model.k_m, model.n_channels))
-        )
+        rows = _orthonormal_rows(self._rng(CHANNELS).standard_normal((model.k_m, model.n_channels)))
         channels[:, : model.k_m] = rows.T * model.gains[: model.k_m]
         return channels
 

@@ -16,6 +16,7 @@ from mcbrain.geometry import Geometry
 from mcbrain.plan.penalties import Penalties
 from mcbrain.plan.sampled import SampledPlan, block_size
 from mcbrain.plan.subspaces import PilotSubspaces
+from mcbrain.recipe import recipe
 from mcbrain.store.blockstore import BlockStore
 from mcbrain.store.folder import ResultsFolder
 from mcbrain.study import Point, Study
@@ -23,16 +24,6 @@ from mcbrain.study import Point, Study
 __all__ = ["Replay", "rebuild", "replay"]
 
 Floats = NDArray[np.float64]
-
-# Draws of standardised inputs by law, as they would be typed; `aux` is the auxiliary stream.
-_DRAWS = {
-    "gaussian": "rng.standard_normal((n, d))",
-    "student": "np.sqrt((nu - 2) / aux.chisquare(nu, n))[:, None] * rng.standard_normal((n, d))",
-    "rademacher": "np.where(rng.random((n, d)) < 0.5, 1.0, -1.0)",
-    "uniform": "np.sqrt(3) * (2 * rng.random((n, d)) - 1)",
-    "laplace": "rng.laplace(0.0, np.sqrt(0.5), (n, d))",
-    "sparse": "(aux.random((n, d)) < f) * rng.standard_normal((n, d)) / np.sqrt(f)",
-}
 
 
 @dataclass(frozen=True)
@@ -45,11 +36,12 @@ class Replay:
         X (n_task, d), y (n_task,), X_brain (n_brain, d), R (n_brain, p), in native coordinates, and
         the population's brain_map (k, d), beta (d,) and channels (p, k).
     rows : list of dict
-        Estimator, penalty, shift, excess and failure of each output.
+        Estimator, rule, penalty, shift, excess and failure of each output. The penalty is per
+        sample; where the rule is "loo" or "gcv", the one that it chose on this replicate.
     block, place : int
         The block that holds the replicate, and its place there.
     recipe : str
-        Lines of NumPy that rebuild X without mcbrain.
+        Lines of NumPy that rebuild the data without mcbrain.
     """
 
     data: dict[str, Floats]
@@ -106,7 +98,7 @@ def replay(folder: str | Path, point: int, replicate: int) -> Replay:
         rows=_solve(problem, queries, block, place),
         block=block,
         place=place,
-        recipe=_recipe(problem, block, place),
+        recipe=recipe(problem, block, place),
     )
 
 
@@ -170,31 +162,18 @@ def _solve(
     from mcbrain.blocks import REASONS
     from mcbrain.engines.raw import bench
 
-    excess, failures = bench(problem, queries, place + 1).replicates(block)
+    place_of_work = bench(problem, queries, place + 1)
+    excess, failures = place_of_work.replicates(block)
+    excess, failures = excess[place], failures[place]
+    chosen = place_of_work.chosen(block)[place] / problem["n_task"]
     return [
         {
             "estimator": q.row.estimator.name,
-            "penalty": q.row.penalty,
+            "rule": q.row.rule,
+            "penalty": float(chosen[i]) if q.row.rule != "fixed" else q.row.penalty,
             "shift": q.shift.label,
-            "excess": float(excess[place, i]),
-            "failure": REASONS.get(int(failures[place, i]), ""),
+            "excess": float(excess[i]),
+            "failure": REASONS.get(int(failures[i]), ""),
         }
         for i, q in enumerate(queries)
     ]
-
-
-def _recipe(problem: Problem, block: int, place: int) -> str:
-    law = problem.model.input_law
-    draw = _DRAWS[law.name]
-    extra = {"student": f"nu = {law.parameter!r}; ", "sparse": f"f = {law.parameter!r}; "}
-    role = "aux = stream(4); " if "aux" in draw else ""
-    scale = "" if problem.model.spectrum_exponent == 0 else "  # times scale, by column"
-    return "\n".join(
-        [
-            f"import numpy as np; n, d = {problem['n_task']}, {problem['input_dim']}",
-            "stream = lambda role: np.random.Generator(np.random.SFC64(np.random.SeedSequence("
-            f"{problem.seed}, spawn_key=({', '.join(map(str, problem.words))}, {block}, role))))",
-            f"{extra.get(law.name, '')}rng = stream(0); {role}".rstrip("; "),
-            f"for _ in range({place + 1}): X = {draw}{scale}",
-        ]
-    )

@@ -183,10 +183,13 @@ def replay(
 
     again = replay_one(folder, point, replicate)
     print(f"block {again.block}, replicate {again.place} of it")
+    print(f"{'estimator':14s} {'penalty':20s} {'shift':24s} excess risk")
     for row in again.rows:
-        name = f"{row['estimator']:14s} {row['penalty']:<12.6g} {row['shift']:24s}"
+        rule = "" if row["rule"] == "fixed" else f" ({row['rule']})"
+        penalty = f"{row['penalty']:.6g}{rule}"
+        name = f"{row['estimator']:14s} {penalty:20s} {row['shift']:24s}"
         print(f"{name} {row['excess']:.17g} {row['failure']}".rstrip())
-    print("the same inputs without mcbrain:\n" + again.recipe)
+    print(f"# X, y, X_brain and R of this replicate without mcbrain:\n{again.recipe}")
     if save is not None:
         again.save(save)
         print(f"data and excess risks: {save}")

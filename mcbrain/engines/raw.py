@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mcbrain.blocks import BlockSums, Problem, Query
 from mcbrain.engines.sampled import Bench, asked, compute, population, sizes, try_every_path
@@ -39,9 +40,9 @@ def bench(problem: Problem, queries: tuple[Query, ...], count: int) -> Bench:
     rules = Rules(wanted.choosing, wanted.generalised, np.array(SELECTION_GRID))
     choice = make_choice(people, size, own, rules, work)
 
-    def draw_and_choose(index: int) -> None:
+    def draw_and_choose(index: int) -> NDArray[np.float64]:
         streams = open_streams(problem.seed, problem.words, index)
-        raw_select_block(people, streams, size, own, shifts, work, choice, outcome)
+        return raw_select_block(people, streams, size, own, shifts, work, choice, outcome)
 
     return Bench(draw_and_choose, outcome, wanted)
 

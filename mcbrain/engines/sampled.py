@@ -80,13 +80,14 @@ class Bench:
     Attributes
     ----------
     draw : callable
-        Block number -> None; fills `outcome`.
+        Block number -> the summed penalties that rows with a rule chose, (replicates, rules), or
+        None without such rows; fills `outcome`.
     outcome : Outcome
         Excess risk and failures of each replicate.
     wanted : Asked
     """
 
-    draw: Callable[[int], None]
+    draw: Callable[[int], NDArray[np.float64] | None]
     outcome: Outcome
     wanted: Asked
 
@@ -97,6 +98,14 @@ class Bench:
         place = self.wanted.place
         columns = failures[:, place // excess.shape[2]]
         return excess.reshape(len(excess), -1)[:, place], columns
+
+    def chosen(self, index: int) -> NDArray[np.float64]:
+        """Summed penalty that each query's row chose on each replicate; NaN where it is fixed."""
+        picked, (replicates, rows, n_shifts) = self.draw(index), self.outcome.excess.shape
+        penalty = np.full((replicates, rows), np.nan)
+        if picked is not None:
+            penalty[:, self.wanted.choosing] = picked
+        return penalty[:, self.wanted.place // n_shifts]
 
 
 def compute(bench: Bench, indices: Sequence[int]) -> list[BlockSums]:
