@@ -3,7 +3,7 @@
 import numba
 import numpy as np
 import pytest
-from test_raw_kernel import KEY, make_population
+from kernel_inputs import KEY, make_population
 from twins import draw as twin
 from twins import streams as twin_streams
 

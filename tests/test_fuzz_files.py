@@ -10,7 +10,7 @@ import pytest
 from fuzzing import damaged, damages, one_sentence_at_most, seeded, suites
 from hypothesis import given
 from small_study import rows, small
-from test_store import IDS, PROBLEM, filled
+from stored_blocks import IDS, PROBLEM, filled
 
 from mcbrain.appraisal import load
 from mcbrain.errors import InputError

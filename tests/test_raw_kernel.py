@@ -3,71 +3,17 @@
 import numba
 import numpy as np
 import pytest
+from kernel_inputs import KEY, make_population, make_shifts
 from twins import raw as twin
 from twins import streams as twin_streams
 
 from mcbrain.kernels import raw
-from mcbrain.kernels.types import (
-    Population,
-    Shifts,
-    Sizes,
-    make_queries,
-    open_streams,
-)
+from mcbrain.kernels.types import Sizes, make_queries, open_streams
 from mcbrain.kernels.workspace import make_outcome, make_workspace
 
 pytestmark = pytest.mark.kernels
 
-KEY = (11, 22, 33, 44)
 TINY = bool(numba.config.DISABLE_JIT)
-
-
-def orthonormal_rows(rng, rows, d):
-    return np.ascontiguousarray(np.linalg.qr(rng.standard_normal((d, rows)))[0].T)
-
-
-def make_population(rng, d, k, p, **changes):
-    frame = orthonormal_rows(rng, min(d, k + 1), d)
-    loadings = rng.standard_normal(k)
-    beta = 0.9 * loadings / np.linalg.norm(loadings) @ frame[:k]
-    if d > k:
-        beta = beta + 0.4 * frame[k]
-    gains = rng.uniform(0.5, 2.0, k)
-    gains[changes.pop("measured", k) :] = 0.0
-    population = Population(
-        scale=np.ones(d),
-        brain_map=np.ascontiguousarray(frame[:k]),
-        beta=beta,
-        channels=np.ascontiguousarray(orthonormal_rows(rng, min(k, p), p).T * gains[: min(k, p)]),
-        law=0,
-        law_parameter=0.0,
-        latents=0,
-        neural_law=0,
-        log_baseline=0.0,
-        task_noise=0.7,
-        neural_noise=0.8,
-    )
-    return population._replace(**changes)
-
-
-def make_shifts(rng, population):
-    """Identity, a weighted subspace, one direction, a custom matrix, a concept, an adversary."""
-    d, k = population.scale.size, len(population.brain_map)
-    direction = orthonormal_rows(rng, 1, d)
-    custom = rng.standard_normal((d, d)) / np.sqrt(d)
-    probes = np.vstack([population.brain_map, direction, custom])
-    weights = np.zeros((6, len(probes)))
-    weights[1, :k] = 3.0
-    weights[2, k] = 8.0
-    weights[3, k + 1 :] = 1.0
-    return Shifts(
-        scale=np.array([1.0, 1.0, 1.0, 0.0, 1.0, 1.0]),
-        weights=weights,
-        probes=probes,
-        targets=np.stack([population.beta, population.beta + 0.3 * direction[0]]),
-        target=np.array([0, 0, 0, 0, 1, 0]),
-        adversary=np.array([0.0, 0.0, 0.0, 0.0, 0.0, 0.5]),
-    )
 
 
 def make_rows(n_task, codes, penalties):

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from test_raw_kernel import make_population, make_shifts
+from kernel_inputs import make_population, make_shifts
 from twins import risk as twin
 
 from mcbrain.kernels import encode, risk

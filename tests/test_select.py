@@ -3,7 +3,7 @@
 import numba
 import numpy as np
 import pytest
-from test_raw_kernel import KEY, make_population, make_shifts
+from kernel_inputs import KEY, make_population, make_shifts
 from twins import draw as twin_draw
 from twins import encode as twin_encode
 from twins import risk as twin_risk
