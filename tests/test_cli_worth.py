@@ -54,7 +54,7 @@ def test_budget_prints_what_the_function_returns(mcbrain):
     assert number(out, "excess risk") == pytest.approx(found.risk, rel=1e-3)
 
 
-def test_budget_of_a_results_folder_names_the_best_cell_and_the_verdict(mcbrain, tmp_path):
+def test_value_and_budget_of_a_results_folder_are_those_of_its_cells(mcbrain, tmp_path):
     study = study_from_table(
         {
             "name": "bought",
@@ -72,6 +72,14 @@ def test_budget_of_a_results_folder_names_the_best_cell_and_the_verdict(mcbrain,
     assert out.splitlines()[-1].split()[:3] == ["0.1", "25", "200"]
     assert (found.n_task, found.n_brain) == (25, 200)
     assert found.verdict in out.splitlines()[-1]
+    status, out, _ = mcbrain("value", tmp_path, "--n-task", 25, "--n-brain", 200)
+    assert [line.split()[:3] for line in out.splitlines()[1:]] == [["0.1", "25", "200"]]
+    status, out, err = mcbrain("value", tmp_path, "--n-task", 26)
+    assert (status, out) == (2, "")
+    assert "hold 25, 100" in err
+    status, out, err = mcbrain("value", tmp_path, "--input-dim", 30)
+    assert (status, out) == (2, "")
+    assert err.startswith("mcbrain: --input-dim: the model is that of the results")
     status, out, err = mcbrain("budget", tmp_path, "--budget", 5, "--cost-brain", 0.1)
     assert (status, out) == (2, "")
     assert "the cheapest of which costs 26" in err

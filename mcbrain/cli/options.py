@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable
 from functools import wraps
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
@@ -58,6 +59,8 @@ def with_model(command: Callable[..., None]) -> Callable[..., None]:
     @wraps(command)
     def wrapper(**options: Any) -> None:
         settings = {name: options.pop(name) for name in _FIELDS}
+        if options.get("results") is not None:
+            _refuse_model(settings, options["results"])
         for name in ("latent_gains", "task_loadings"):
             if settings[name] is not None:
                 settings[name] = _numbers(name, settings[name])
@@ -68,6 +71,16 @@ def with_model(command: Callable[..., None]) -> Callable[..., None]:
     wrapper.__annotations__ = {p.name: p.annotation for p in parameters}
     del wrapper.__wrapped__
     return wrapper
+
+
+def _refuse_model(settings: dict[str, Any], results: Path) -> None:
+    """Refuse options of a model beside results, which have one of their own."""
+    for name, (_, default, _) in _FIELDS.items():
+        if settings[name] != default:
+            option = f"--{name.replace('_', '-')}"
+            raise InputError(
+                f"{option}: the model is that of the results in {results}; leave it out"
+            )
 
 
 def estimator_settings(options: list[str]) -> dict[str, Any] | None:

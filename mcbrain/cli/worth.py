@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from itertools import product
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from mcbrain.cli.options import with_model
+from mcbrain.errors import InputError
 from mcbrain.model import Model
 
 __all__ = ["register"]
@@ -28,8 +30,10 @@ def value(
     results: Annotated[
         Path | None, typer.Argument(help="Results folder: measured values of every cell.")
     ] = None,
-    n_task: Annotated[int, typer.Option(help="Task samples.")] = 500,
-    n_brain: Annotated[int, typer.Option(help="Brain samples.")] = 1000,
+    n_task: Annotated[int | None, typer.Option(help="Task samples [500; of results, all].")] = None,
+    n_brain: Annotated[
+        int | None, typer.Option(help="Brain samples [1000; of results, all].")
+    ] = None,
     baseline: Annotated[str, typer.Option(help="ridge (tuned) or ols.")] = "ridge",
     simulate: Annotated[
         bool, typer.Option("--simulate", help="Measure it, with a 95 % interval.")
@@ -40,8 +44,9 @@ def value(
 ) -> None:
     """Task samples that brain data replaces: from the laws, simulated, or from a results folder."""
     if results is not None:
-        _values_of(results, baseline)
+        _values_of(results, baseline, n_task, n_brain)
         return
+    n_task, n_brain = 500 if n_task is None else n_task, 1000 if n_brain is None else n_brain
     from mcbrain.worth.value import value as worth
 
     laws = [worth(model, n_task, n_brain, baseline)]
@@ -71,22 +76,29 @@ def value(
             print(f"\n{found.source}: {found.note}")
 
 
-def _values_of(folder: Path, baseline: str) -> None:
-    """Every measured value of a results folder, a line each."""
+def _values_of(folder: Path, baseline: str, n_task: int | None, n_brain: int | None) -> None:
+    """The measured values of a results folder, a line each; all of them or those asked for."""
     from mcbrain.worth.measured import value_in_results
     from mcbrain.worth.results_view import Results
 
     view = Results(folder)
     study = view.study
+    for name, wanted, held in (
+        ("--n-task", n_task, study.n_task),
+        ("--n-brain", n_brain, study.n_brain),
+    ):
+        if wanted is not None and wanted not in held:
+            raise InputError(
+                f"{name} {wanted}: the results in {folder} hold {', '.join(map(str, held))}"
+            )
     print(f"{'m':>8s}{'n_task':>10s}{'n_brain':>10s}{'value':>12s}  {'95 % interval':24s}note")
     for i, model in enumerate(study.models):
-        for t, n_task in enumerate(study.n_task):
-            for b, n_brain in enumerate(study.n_brain):
-                if n_brain < study.rank(model):
-                    continue
+        for (t, task), (b, brain) in product(enumerate(study.n_task), enumerate(study.n_brain)):
+            asked = n_task in (None, task) and n_brain in (None, brain)
+            if asked and brain >= study.rank(model):
                 found, note = value_in_results(view, i, t, b, baseline)
                 interval = _range((float(found.low), float(found.high)))
-                row = f"{model.misalignment:8g}{n_task:10,}{n_brain:10,}"
+                row = f"{model.misalignment:8g}{task:10,}{brain:10,}"
                 print(f"{row}{_number(float(found.value)):>12s}  {interval:24s}{note}".rstrip())
 
 
