@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from recordings import SMALL, arrays_of
 
@@ -29,6 +30,7 @@ def test_an_appraisal_repeats_exactly_and_reports_everything():
     assert table.num_rows == len(first.comparisons)
     assert {"gain", "gain_se", "gain_predicted", "z"} <= set(table.column_names)
     assert "misalignment m" in first.summary()
+    assert "± half\nof its 95 % interval" in first.summary()  # what stands behind a ± is said once
     figure = first.figure()
     assert len(figure.axes) == 3
     assert figure.axes[0].get_xlabel() == "task rows in training"
@@ -42,6 +44,17 @@ def test_dearer_task_rows_make_brain_rows_the_better_purchase():
     assert cheap.risk_then < cheap.risk_task_only < cheap.risk_now
     assert (dear.n_task, dear.n_brain) == (2000, 0)
     assert cheap.confidence > dear.confidence
+
+
+def test_a_value_beyond_the_measured_curve_is_said_with_the_end_of_the_curve():
+    few = replace(SMALL, d=24, n_task=120, misalignment=0.0)
+    result = appraise(*arrays_of(few)[:4])
+    found = result.measured
+    assert np.isinf(found.high)
+    most, words = found.longest - found.n_task, result.verdict.paragraph
+    assert f"to more than {most}] further task rows (ridge was measured with up to" in words
+    assert "with more task rows the number can be told" in words
+    assert "inf" not in words
 
 
 @pytest.mark.parametrize(

@@ -14,10 +14,19 @@ from mcbrain.appraisal.parameters import Array, Estimates, Parameters, Shape, mi
 from mcbrain.theory.exact import BrainMoments, excess_risk, optimal_penalty
 from mcbrain.theory.wishart import task_moments
 
-__all__ = ["Purchase", "Worth", "best_penalty", "missed_at", "risk", "task_samples", "worth_of"]
+__all__ = [
+    "FARTHEST",
+    "Purchase",
+    "Worth",
+    "best_penalty",
+    "missed_at",
+    "risk",
+    "task_samples",
+    "worth_of",
+]
 
 _GRID = 49
-_FARTHEST = 64.0
+FARTHEST = 64.0  # times n_task: how far a curve of ridge is searched for the risk of BEFS
 _SHARES = 11
 
 
@@ -166,7 +175,7 @@ def task_samples(parameters: Parameters, s: Shape, n_task: int) -> Array:
 
     Infinite beyond 64 n_task.
     """
-    sizes = np.unique(np.geomspace(max(3, n_task / 16), n_task * _FARTHEST, _GRID).astype(int))
+    sizes = np.unique(np.geomspace(max(3, n_task / 16), n_task * FARTHEST, _GRID).astype(int))
     ridge = np.stack([risk(parameters, n, 0, 1.0, s.d) for n in sizes], axis=-1)
     befs = risk(parameters, n_task, s.r, parameters.missed, s.d)
     flat = ridge.reshape(-1, sizes.size)

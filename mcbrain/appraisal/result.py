@@ -38,8 +38,13 @@ _LABELS = {
     "neural_noise": "neural noise sigma_r",
 }
 _COLUMNS = (
-    *("n_task", "n_brain", "ridge", "BEFS", "gain", "+-"),
+    *("n_task", "n_brain", "ridge", "BEFS", "gain", "± 95 %"),
     *("predicted", "from", "to", "z", "z ridge"),
+)
+_LEGEND = (
+    "ridge, BEFS: mean squared errors of rows held out; gain: the first less the second, ± half",
+    "of its 95 % interval; predicted, from, to: the gain by the law and its 95 % interval; z:",
+    "measured less predicted in standard errors, of the gain and of ridge.",
 )
 
 
@@ -84,7 +89,7 @@ class Appraisal:
             lines.append(
                 f"{c.cell.n_task:>10}{c.cell.n_brain:>10}{columns}{c.z:>10.1f}{c.z_ridge:>10.1f}"
             )
-        return "\n".join([*lines, "", self.verdict.paragraph])
+        return "\n".join([*lines, *_LEGEND, "", self.verdict.paragraph])
 
     def estimate_rows(self) -> list[tuple[str, float, float, float]]:
         """(label, value, low, high) of every estimate; values are bounded as the model is."""

@@ -9,7 +9,7 @@ from scipy import stats
 
 from mcbrain.appraisal.measure import Cell
 from mcbrain.appraisal.parameters import Estimates
-from mcbrain.appraisal.predict import Worth, missed_at, risk, task_samples
+from mcbrain.appraisal.predict import FARTHEST, Worth, missed_at, risk, task_samples
 
 __all__ = ["Comparison", "MeasuredWorth", "Verdict", "compare", "judge", "measured_worth"]
 
@@ -72,6 +72,9 @@ class MeasuredWorth:
     measured, low, high : float
         Infinite where the ridge curve does not reach that far.
     predicted, predicted_low, predicted_high : float
+        Infinite beyond `predict.FARTHEST` n_task.
+    longest : int
+        Rows at which the ridge curve ends.
     """
 
     n_task: int
@@ -81,6 +84,7 @@ class MeasuredWorth:
     predicted: float
     predicted_low: float
     predicted_high: float
+    longest: int
 
 
 @dataclass(frozen=True)
@@ -148,9 +152,8 @@ def measured_worth(estimates: Estimates, comparisons: list[Comparison]) -> Measu
 
     middle, half = cell.ridge - cell.gain, 1.96 * cell.gain_se
     predicted = _predicted_rows(estimates, cell)
-    return MeasuredWorth(
-        cell.n_task, rows(middle), rows(middle + half), rows(middle - half), *predicted
-    )
+    measured = rows(middle), rows(middle + half), rows(middle - half)
+    return MeasuredWorth(cell.n_task, *measured, *predicted, full[-1].cell.n_task)
 
 
 def judge(
@@ -189,7 +192,9 @@ def judge(
         f"and predicted gain is {abs(worst.z):.1f} standard errors, that of the error of ridge "
         f"itself {abs(ridge.z_ridge):.1f} (limit {limit:.1f})"
     )
-    facts = f"{_gain_sentence(estimates, comparisons)} {_worth_sentence(worth, measured)}"
+    facts = (
+        f"{_gain_sentence(estimates, comparisons)} {_worth_sentence(estimates, worth, measured)}"
+    )
     facts = " ".join([facts, *(f"Caution: {caution}." for caution in cautions)])
     if max(abs(worst.z), abs(ridge.z_ridge)) > limit:
         return Verdict(
@@ -236,14 +241,18 @@ def _gain_sentence(estimates: Estimates, comparisons: list[Comparison]) -> str:
     )
 
 
-def _worth_sentence(worth: Worth, measured: MeasuredWorth) -> str:
-    p, m = worth.purchase, measured
-    rate = worth.exchange_rate[0]
+def _worth_sentence(estimates: Estimates, worth: Worth, measured: MeasuredWorth) -> str:
+    p, m, whole = worth.purchase, measured, estimates.shape.n_task + 1
+    reach = m.longest - m.n_task
+    replaced = _rows((m.measured, m.low, m.high), reach)
+    predicted = _rows((m.predicted, m.predicted_low, m.predicted_high), (FARTHEST - 1) * m.n_task)
+    over = "" if np.isfinite(m.high) else _LONGER.format(longest=m.longest)
+    value, rate = worth.task_samples, worth.exchange_rate[0]
+    each = f", {rate:.2g} for each brain row" if np.isfinite(rate) else ""
     return (
-        f"At {m.n_task} task rows the brain data replaced "
-        f"{_rows(m.measured, m.low, m.high)} further task rows, predicted "
-        f"{_rows(m.predicted, m.predicted_low, m.predicted_high)}; on top of all task rows it is "
-        f"predicted to be worth {_rows(*worth.task_samples)}, {rate:.2g} for each brain row. For a "
+        f"At {m.n_task} task rows the brain data replaced {replaced} further task rows{over}; "
+        f"predicted {predicted}. On top of all task rows it is predicted to be worth "
+        f"{_rows(value, (FARTHEST - 1) * whole)}{each}. For a "
         f"budget of {p.budget:.4g} at {p.cost_task:g} a task row and {p.cost_brain:g} a brain row "
         f"the best purchase is {p.n_task} task rows and {p.n_brain} brain rows; in "
         f"{100 * p.confidence:.0f} % of the bootstrap draws buying some brain rows is better than "
@@ -251,7 +260,10 @@ def _worth_sentence(worth: Worth, measured: MeasuredWorth) -> str:
     )
 
 
-def _rows(value: float, low: float, high: float) -> str:
-    """A number of rows with its interval; infinity is beyond the range searched."""
-    at, a, b = (f"{x:.0f}" if np.isfinite(x) else "beyond range" for x in (value, low, high))
-    return f"{at} [{a} to {b}]"
+_LONGER = " (ridge was measured with up to {longest}: with more task rows the number can be told)"
+
+
+def _rows(interval: tuple[float, float, float], reach: float) -> str:
+    """A number of rows with its 95 % interval; infinity is beyond the reach of the search."""
+    at, low, high = (f"{x:.0f}" if np.isfinite(x) else f"more than {reach:.0f}" for x in interval)
+    return f"{at} [{low} to {high}]"
