@@ -15,7 +15,8 @@ from stored_blocks import IDS, PROBLEM, filled
 from mcbrain.appraisal import load
 from mcbrain.errors import InputError
 from mcbrain.replay import replay
-from mcbrain.rows.tables import export_results, open_results, print_results
+from mcbrain.rows.printing import print_results
+from mcbrain.rows.tables import export_results, open_results
 from mcbrain.runner import run
 from mcbrain.shifts import load_moment
 from mcbrain.store.blockstore import BlockStore

@@ -4,7 +4,8 @@ import pyarrow as pa
 import pytest
 
 from mcbrain.errors import InputError
-from mcbrain.rows.tables import print_results, select
+from mcbrain.rows.printing import print_results
+from mcbrain.rows.tables import select
 
 TABLE = pa.table(
     {

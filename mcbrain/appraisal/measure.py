@@ -112,22 +112,7 @@ def measure(
         tally.add(squares / _SUBSETS, stretches[held])
         if progress is not None:
             progress((f + 1) / len(folds))
-    mean, gain, error, ridge_error = tally.results()
-    return [
-        Cell(
-            n_task=size,
-            n_brain=level,
-            ridge_penalty=float(penalties[i, 0]),
-            befs_penalty=float(penalties[i, 1 + k]),
-            ridge=float(mean[i, 0]),
-            befs=float(mean[i, 1 + k]),
-            gain=float(gain[i, k]),
-            gain_se=float(error[i, k]),
-            ridge_se=float(ridge_error[i]),
-        )
-        for i, size in enumerate(sizes)
-        for k, level in enumerate(levels)
-    ]
+    return _cells(sizes, levels, penalties, tally)
 
 
 class _Tally:
@@ -161,6 +146,26 @@ class _Tally:
         widening = np.sqrt(np.maximum(spread[..., 0] / simulated, 1.0))
         error = np.std(gains[..., 1:], axis=-1, ddof=1) * widening
         return mean[..., 0], gains[..., 0], error, np.std(mean[:, 0, 1:], axis=-1, ddof=1)
+
+
+def _cells(sizes: list[int], levels: list[int], penalties: Array, tally: _Tally) -> list[Cell]:
+    """Every size with every level of brain data, as measured."""
+    mean, gain, error, ridge_error = tally.results()
+    return [
+        Cell(
+            n_task=size,
+            n_brain=level,
+            ridge_penalty=float(penalties[i, 0]),
+            befs_penalty=float(penalties[i, 1 + k]),
+            ridge=float(mean[i, 0]),
+            befs=float(mean[i, 1 + k]),
+            gain=float(gain[i, k]),
+            gain_se=float(error[i, k]),
+            ridge_se=float(ridge_error[i]),
+        )
+        for i, size in enumerate(sizes)
+        for k, level in enumerate(levels)
+    ]
 
 
 def _simulated_labels(X: Array, estimates: Estimates, rng: np.random.Generator) -> Array:

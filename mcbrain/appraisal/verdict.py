@@ -170,19 +170,8 @@ def judge(
     95 % half-width is below half of the predicted gain, or below a tenth of the error of ridge that
     is not noise.
     """
-    if not estimates.visible:
-        return Verdict(
-            "cannot tell",
-            "The recordings show no response to these inputs: what the inputs explain of them is "
-            "no more than noise would give. Nothing can be said about their worth for the task.",
-        )
-    low_signal = float(estimates.interval("signal")[0])
-    if low_signal <= 2e-3 * float(estimates.value.task_noise) ** 2:
-        return Verdict(
-            "cannot tell",
-            "The labels show no clear dependence on these inputs, so there is nothing that brain "
-            "data could help to learn: the interval of the explained variance reaches zero.",
-        )
+    if silent := _nothing_to_compare(estimates):
+        return silent
     full = [c for c in comparisons if c.cell.n_brain == estimates.shape.n_brain + 1]
     limit = float(stats.norm.isf(_ERROR_RATE / 2 / (len(comparisons) + len(full))))
     worst = max(comparisons, key=lambda c: abs(c.z))
@@ -213,6 +202,24 @@ def judge(
             "recommended from these data.",
         )
     return Verdict("agree", f"Prediction and measurement agree: {spread}. {facts}")
+
+
+def _nothing_to_compare(estimates: Estimates) -> Verdict | None:
+    """The verdict where recordings or labels do not respond to the inputs."""
+    if not estimates.visible:
+        return Verdict(
+            "cannot tell",
+            "The recordings show no response to these inputs: what the inputs explain of them is "
+            "no more than noise would give. Nothing can be said about their worth for the task.",
+        )
+    low_signal = float(estimates.interval("signal")[0])
+    if low_signal <= 2e-3 * float(estimates.value.task_noise) ** 2:
+        return Verdict(
+            "cannot tell",
+            "The labels show no clear dependence on these inputs, so there is nothing that brain "
+            "data could help to learn: the interval of the explained variance reaches zero.",
+        )
+    return None
 
 
 def _resolved(c: Comparison) -> bool:

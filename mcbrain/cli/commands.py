@@ -76,7 +76,7 @@ def run(
     from mcbrain.cli.progress import TerminalReporter
     from mcbrain.plan.shards import parse_shard, slurm_shard
     from mcbrain.reading import load_study
-    from mcbrain.rows.tables import print_results
+    from mcbrain.rows.printing import print_results
     from mcbrain.runner import run as run_study
 
     part = slurm_shard(os.environ) if shard is None else parse_shard(shard)
@@ -124,7 +124,7 @@ def show(
     limit: Annotated[int, typer.Option(min=1, help="Rows to print at most.")] = 100,
 ) -> None:
     """Print results as a table; `--where failed` lists the replicates that failed, and why."""
-    from mcbrain.rows.tables import print_results
+    from mcbrain.rows.printing import print_results
 
     print_results(path, columns=columns, where=where or [], limit=limit)
 
@@ -163,7 +163,7 @@ def predict(
 ) -> None:
     """Predict the risk of each estimator from the laws alone."""
     from mcbrain.rows.law import predict as predict_table
-    from mcbrain.rows.tables import print_table
+    from mcbrain.rows.printing import print_table
 
     table = predict_table(
         model, n_task, n_brain, estimator_settings(estimator or []), shift or ["id"], rank=rank

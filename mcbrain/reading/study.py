@@ -18,6 +18,7 @@ from mcbrain.estimators import choices_from_table, grid
 from mcbrain.model import MODEL_FIELDS, Model
 from mcbrain.reading.files import read_text
 from mcbrain.reading.shifts import parse_shift, shifts_from_table
+from mcbrain.shifts import Shift
 from mcbrain.study import (
     ENGINES,
     Encoding,
@@ -34,6 +35,17 @@ _MAX_ROWS = 50_000_000
 _MAX_MODELS = 250_000  # 0.1 ms and 0.6 kB each, before anything is simulated
 _MAX_SAMPLES = 1_000_000_000
 _LISTS = ("latent_gains", "task_loadings")  # one setting of these is itself a list
+_SECTIONS = (
+    "name",
+    "seed",
+    "model",
+    "design",
+    "encoding",
+    "estimators",
+    "shifts",
+    "precision",
+    "engine",
+)
 
 
 class _Engine(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -106,25 +118,10 @@ def study_from_table(table: Mapping[str, Any], folder: Path | None = None, text:
     InputError
         One sentence that names the key, the value and what is allowed.
     """
-    sections = (
-        "name",
-        "seed",
-        "model",
-        "design",
-        "encoding",
-        "estimators",
-        "shifts",
-        "precision",
-        "engine",
-    )
-    _known(table, sections, "")
-    name = table.get("name")
-    if not isinstance(name, str) or not 0 < len(name) <= 200 or not name.isprintable():
-        raise InputError(
-            f"name = {name!r}: every study needs a name of 1 to 200 printable characters"
-        )
+    _known(table, _SECTIONS, "")
+    name = _name(table.get("name"))
     seed = integer("seed", table.get("seed", 0), 0, 2**63 - 1)
-    models = _models(_section(table, "model"))
+    models = tuple(_models(_section(table, "model")))
     design = _section(table, "design")
     _known(design, ("n_task", "n_brain"), "[design] ")
     n_task = _samples("n_task", design.get("n_task"), 1)
@@ -132,23 +129,18 @@ def study_from_table(table: Mapping[str, Any], folder: Path | None = None, text:
     settings = dict(_section(table, "estimators"))
     penalty_scale = settings.pop("penalty_scale", "per-sample")
     choice("[estimators] penalty_scale", penalty_scale, ("per-sample", "sum"))
-    asked = table.get("shifts", {"id": {}})
-    shifts = (
-        [parse_shift(str(s)) for s in asked]
-        if isinstance(asked, (list, tuple))
-        else shifts_from_table(_section({"shifts": asked}, "shifts"), folder)
-    )
+    shifts = _shifts(table.get("shifts", {"id": {}}), folder)
     engine = _convert(_section(table, "engine", {}), _Engine, "engine")
     choice("[engine] kind", engine.kind, ENGINES)
     check_law(engine.kind, engine.law)
     study = Study(
         name=name,
         seed=seed,
-        models=tuple(models),
+        models=models,
         n_task=n_task,
         n_brain=n_brain,
         choices=tuple(choices_from_table(settings)),
-        shifts=tuple(shifts) or (parse_shift("id"),),
+        shifts=shifts,
         encoding=_convert(_section(table, "encoding", {}), Encoding, "encoding"),
         precision=_convert(_section(table, "precision", {}), Precision, "precision"),
         engine=engine.kind,
@@ -158,6 +150,23 @@ def study_from_table(table: Mapping[str, Any], folder: Path | None = None, text:
     )
     _check(study)
     return replace(study, table=_resolved(study, table))
+
+
+def _name(value: Any) -> str:
+    if not isinstance(value, str) or not 0 < len(value) <= 200 or not value.isprintable():
+        raise InputError(
+            f"name = {value!r}: every study needs a name of 1 to 200 printable characters"
+        )
+    return value
+
+
+def _shifts(asked: Any, folder: Path | None) -> tuple[Shift, ...]:
+    """The shifts that are asked for, as a list of texts or as tables; `id` where there is none."""
+    if isinstance(asked, (list, tuple)):
+        found = [parse_shift(str(text)) for text in asked]
+    else:
+        found = shifts_from_table(_section({"shifts": asked}, "shifts"), folder)
+    return tuple(found) or (parse_shift("id"),)
 
 
 def _check(study: Study) -> None:

@@ -114,13 +114,18 @@ def _gain_curves(
     if oracle is not None:
         row = (model, t, 0, oracle, places)
         errorbars(ax, x, gains[row], errors[row], COLOURS[1])
-        predicted = np.asarray(results.column("predicted"), float)
-        own = results.choice("ridge")
-        if own is not None:
-            law = predicted[model, t, 0, own, places] / predicted[row]
-            ax.plot(x, law, color=COLOURS[1])
+        _oracle_law(ax, results, x, row)
         handles.append(Line2D([], [], color=COLOURS[1], label="BEFS, unlimited brain data"))
     return handles
+
+
+def _oracle_law(ax: Any, results: Results, x: Array, row: tuple[Any, ...]) -> None:
+    """The exact gain of BEFS with unlimited brain data over ridge, as the rows predict it."""
+    ridge = results.choice("ridge")
+    if ridge is not None:
+        model, t, b, _, places = row
+        predicted = np.asarray(results.column("predicted"), float)
+        ax.plot(x, predicted[model, t, b, ridge, places] / predicted[row], color=COLOURS[1])
 
 
 def residuals(results: Results) -> tuple[Array, NDArray[np.int64], int]:

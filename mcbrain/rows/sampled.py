@@ -16,7 +16,7 @@ from mcbrain.rows.columns import RESULT_SCHEMA, RowWriter, result_words
 from mcbrain.rows.predictor import Prediction, Predictor
 from mcbrain.store.blockstore import BlockStore
 from mcbrain.store.stored import StoredBlocks
-from mcbrain.study import Point
+from mcbrain.study import Point, Precision
 
 __all__ = ["quantile", "sampled_rows", "shown_penalty", "stops"]
 
@@ -144,22 +144,12 @@ def _columns(
     replicates = int(series.replicates.sum())
     failed = replicates - int(count)
     status = row_status(query.row, point)
-    precision = plan.study.precision
     if status == "ok" and failed:
         status = "failed_replicates"
-    exact = precision.relative == 0 or precision.absolute == 0
-    if (
-        status == "ok"
-        and not exact
-        and not precise_enough(precision, np.array([mean]), np.array([mcse]))[0]
-    ):
+    elif count == 0 or (status == "ok" and not _enough(plan.study.precision, mean, mcse)):
         status = "mcse_not_met"
-    if count == 0 and status != "failed_replicates":
-        status = "mcse_not_met"
-    finite_mean, finite_variance = (
-        status != "infinite_mean",
-        status not in ("infinite_mean", "infinite_variance"),
-    )
+    finite_mean = status != "infinite_mean"
+    finite_variance = status not in ("infinite_mean", "infinite_variance")
     gain, gain_mcse = _gain(query, series) if finite_mean else (None, None)
     better = None
     if query.baseline is not None and query.baseline != query.row and count:
@@ -180,6 +170,12 @@ def _columns(
         "p_better": better,
         "seconds": float(series.seconds.sum()),
     }
+
+
+def _enough(precision: Precision, mean: float, mcse: float) -> bool:
+    """Whether a mean meets its targets; where a number of replicates was asked for, it does."""
+    exact_count = 0 in (precision.relative, precision.absolute)
+    return exact_count or bool(precise_enough(precision, np.array([mean]), np.array([mcse]))[0])
 
 
 def _gain(query: Query, series: Series) -> tuple[float | None, float | None]:

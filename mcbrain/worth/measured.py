@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from mcbrain.checks import number
 from mcbrain.errors import InputError
 from mcbrain.model import Model
+from mcbrain.study import Study
 from mcbrain.worth.answer import Value
 from mcbrain.worth.results_view import Measured, Results
 from mcbrain.worth.surface import Surface
@@ -141,26 +142,11 @@ def measured_value(
     options: dict[str, Any],
 ) -> Value:
     """Simulate BEFS, and the baseline about the law's answer, and invert; see `value.value`."""
-    from mcbrain.ask import adhoc_study
     from mcbrain.runner import run
 
     if n_brain == 0:
         raise InputError("n_brain = 0: brain data that was not collected has no value to measure")
-    grid = _grid(model, n_task, law, baseline)
-    study = adhoc_study(
-        model,
-        grid,
-        n_brain,
-        {baseline: "optimal" if baseline == "ridge" else 0.0, "befs": "optimal"},
-        ("id",),
-        seed=options["seed"],
-        engine=options["engine"],
-        precision={
-            "relative": number("precision", options["precision"], 0.0, 1e150),
-            "max_replicates": options["max_replicates"],
-        },
-        name="value",
-    )
+    study = _study(model, _grid(model, n_task, law, baseline), n_brain, baseline, options)
     with TemporaryDirectory(prefix="mcbrain-") as folder:
         run(study, Path(folder), threads=options["threads"])
         results = Results(folder)
@@ -184,6 +170,28 @@ def measured_value(
         baseline_risk=float(risks[base]),
         source="measured",
         note=note,
+    )
+
+
+def _study(
+    model: Model, n_task: list[int], n_brain: int, baseline: str, options: dict[str, Any]
+) -> Study:
+    """The study that measures a value: BEFS and the baseline at their best, without shift."""
+    from mcbrain.ask import adhoc_study
+
+    return adhoc_study(
+        model,
+        n_task,
+        n_brain,
+        {baseline: "optimal" if baseline == "ridge" else 0.0, "befs": "optimal"},
+        ("id",),
+        seed=options["seed"],
+        engine=options["engine"],
+        precision={
+            "relative": number("precision", options["precision"], 0.0, 1e150),
+            "max_replicates": options["max_replicates"],
+        },
+        name="value",
     )
 
 

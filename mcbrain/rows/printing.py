@@ -1,0 +1,144 @@
+"""Results in a terminal: choose columns and rows, print numbers."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from mcbrain.rows.tables import check_column, open_results, select
+
+__all__ = ["print_results", "print_table"]
+
+_DEFAULT = (
+    "n_task",
+    "n_brain",
+    "estimator",
+    "penalty_rule",
+    "penalty",
+    "shift",
+    "mean",
+    "mcse",
+    "predicted",
+    "prediction",
+    "gain",
+    "status",
+)
+
+
+def print_results(
+    path: str | Path,
+    *,
+    columns: str | None = None,
+    where: list[str] | None = None,
+    limit: int = 100,
+    spread: bool = False,
+) -> None:
+    """Print a results file.
+
+    Parameters
+    ----------
+    path : str or Path
+    columns : str, optional
+        Names separated by commas, or "all"; default the most telling ones, and every model field
+        that varies.
+    where : list of str, optional
+        Conditions, see `select`; of a folder, `failed` lists its failed replicates instead.
+    limit : int
+        Rows at most.
+    spread : bool
+        Show rows from all over the table, not its first ones.
+    """
+    conditions = list(where or [])
+    listing = "failed" in conditions and Path(path).is_dir()
+    if listing:
+        from mcbrain.rows.failures import failures
+
+        conditions = [condition for condition in conditions if condition != "failed"]
+        table = failures(path)
+    else:
+        table = open_results(path)
+    names = _columns(table, columns)
+    table = select(table, conditions, known_words=not listing)
+    if listing and not table.num_rows:
+        print("no replicate failed")
+        return
+    if not table.num_rows:
+        print("no row meets " + ", ".join(conditions) if conditions else "no rows")
+        return
+    if spread and table.num_rows > limit:
+        shown = _spread(table, limit)
+        print_table(shown, names, limit)
+        left = table.num_rows - shown.num_rows
+        print(f"... {left:,} more rows, of other points and shifts (mcbrain show, mcbrain report)")
+        return
+    print_table(table, names, limit)
+
+
+def _spread(table: pa.Table, limit: int) -> pa.Table:
+    """Rows under the first shift at points from the first to the last, about `limit` of them."""
+    point, shift = table["point"].to_numpy(), table["shift"][0].as_py()
+
+    def rows(points: NDArray[np.int64]) -> pa.Table:
+        few = table.filter(pa.array(np.isin(point, points)))
+        return few.filter(pc.equal(few["shift"].cast(pa.string()), shift))
+
+    each = max(1, rows(point[:1]).num_rows)
+    low, high, count = int(point.min()), int(point.max()), max(1, limit // each)
+    return rows(np.linspace(low, high, count).round().astype(int)).slice(0, limit)
+
+
+def print_table(table: pa.Table, names: list[str], limit: int = 100) -> None:
+    """Print some columns of a table, numbers to five digits, null as a dash.
+
+    Parameters
+    ----------
+    table : pyarrow.Table
+    names : list of str
+    limit : int
+        Rows at most; how many are left out is said.
+    """
+    from rich.console import Console
+    from rich.table import Table
+
+    shown = table.slice(0, limit).select(names).to_pydict()
+    view = Table(box=None, pad_edge=False, header_style="bold")
+    for name in names:
+        numeric = not pa.types.is_dictionary(table.schema.field(name).type)
+        view.add_column(name, justify="right" if numeric else "left", no_wrap=True)
+    for row in zip(*shown.values(), strict=True):
+        view.add_row(*(_text(v) for v in row))
+    console = Console(highlight=False, markup=False)
+    if not console.is_terminal:
+        console = Console(width=400, highlight=False, markup=False)
+    console.print(view)
+    if table.num_rows > limit:
+        print(f"... {table.num_rows - limit:,} more rows (--limit, --where)")
+
+
+def _columns(table: pa.Table, columns: str | None) -> list[str]:
+    if columns == "all":
+        return list(table.schema.names)
+    if columns:
+        names = [name.strip() for name in columns.split(",") if name.strip()]
+        for name in names:
+            check_column(name, table)
+        return names
+    if "mean" not in table.schema.names or "estimator" not in table.schema.names:
+        return list(table.schema.names)
+    end = table.schema.names.index("n_task")
+    fields = [n for n in table.schema.names[1:end] if len(pc.unique(table[n])) > 1]
+    return fields + [n for n in _DEFAULT if n in table.schema.names]
+
+
+def _text(value: Any) -> str:
+    if value is None:
+        return "-"
+    if isinstance(value, float):
+        return f"{value:.5g}" if math.isfinite(value) else str(value)
+    return str(value)
