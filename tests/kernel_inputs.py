@@ -5,6 +5,13 @@ import numpy as np
 from mcbrain.kernels.types import Population, Shifts
 
 KEY = (11, 22, 33, 44)
+LINEAR_GAUSSIAN = {
+    "law": 0,
+    "law_parameter": 0.0,
+    "latents": 0,
+    "neural_law": 0,
+    "log_baseline": 0.0,
+}
 
 
 def orthonormal_rows(rng, rows, d):
@@ -25,11 +32,7 @@ def make_population(rng, d, k, p, **changes):
         brain_map=np.ascontiguousarray(frame[:k]),
         beta=beta,
         channels=np.ascontiguousarray(orthonormal_rows(rng, min(k, p), p).T * gains[: min(k, p)]),
-        law=0,
-        law_parameter=0.0,
-        latents=0,
-        neural_law=0,
-        log_baseline=0.0,
+        **LINEAR_GAUSSIAN,
         task_noise=0.7,
         neural_noise=0.8,
     )

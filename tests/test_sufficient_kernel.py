@@ -3,6 +3,7 @@
 import numba
 import numpy as np
 import pytest
+from kernel_inputs import LINEAR_GAUSSIAN
 from twins import streams as twin_streams
 from twins import sufficient as twin
 
@@ -47,11 +48,7 @@ def make_population(d, p, k, neural_noise=0.8, exponent=0.0):
         brain_map=np.ascontiguousarray(np.linalg.qr(rng.standard_normal((d, k)))[0].T),
         beta=beta / np.linalg.norm(beta),
         channels=rng.standard_normal((p, k)) * np.linspace(1.0, 0.5, k) / np.sqrt(p),
-        law=0,
-        law_parameter=0.0,
-        latents=0,
-        neural_law=0,
-        log_baseline=0.0,
+        **LINEAR_GAUSSIAN,
         task_noise=0.7,
         neural_noise=neural_noise,
     )

@@ -19,14 +19,12 @@ from numpy.typing import NDArray
 from mcbrain.blocks import Problem, Series
 from mcbrain.plan.cells import Cell
 from mcbrain.plan.moments import brain_statistics
-from mcbrain.plan.penalties import Penalties
 from mcbrain.plan.risks import SideRisks
 from mcbrain.plan.sampled import Work, block_size, precise_enough
 from mcbrain.plan.sides import Family, Side, brain_problem, families, point_of, sides
-from mcbrain.plan.subspaces import PilotSubspaces
 from mcbrain.plan.task_stage import TaskStatistic, task_problem, task_statistics
 from mcbrain.shifts import Shift
-from mcbrain.study import Point, Study
+from mcbrain.study import Point
 
 __all__ = ["FactoredPlan"]
 
@@ -40,25 +38,17 @@ class FactoredPlan:
 
     Parameters
     ----------
-    study : Study
-    penalties : Penalties
-        The frozen penalties.
-    pilots : PilotSubspaces
-        Moments that are independent of the run's own, for `predicted` and for stopping.
-
-    Attributes
-    ----------
     risks : SideRisks
-        The risk on every side, from blocks or from the laws.
+        The risk on every side of the study, from blocks or from the laws.
     """
 
     kind = "spectral"
 
-    def __init__(self, study: Study, penalties: Penalties, pilots: PilotSubspaces) -> None:
-        self.study = study
-        self.stage = "brain problems" if study.law else "brain and task problems"
-        self.penalties = penalties
-        self.risks = SideRisks(study, penalties, pilots)
+    def __init__(self, risks: SideRisks) -> None:
+        self.risks = risks
+        self.study = risks.study
+        self.penalties = risks.penalties
+        self.stage = "brain problems" if self.study.law else "brain and task problems"
 
     @cached_property
     def families(self) -> list[Family]:

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 from mcbrain.blocks import Problem
 from mcbrain.plan.factored import FactoredPlan
 from mcbrain.plan.penalties import Penalties, pilots
+from mcbrain.plan.risks import SideRisks
 from mcbrain.plan.sampled import SampledPlan, Work
 from mcbrain.plan.subspaces import PilotSubspaces
 from mcbrain.store.blockstore import BlockStore
@@ -54,7 +55,7 @@ def open_plan(study: Study, engine: str, store: BlockStore) -> FactoredPlan | Sa
     subspaces = PilotSubspaces(study, store)
     penalties = Penalties(study, subspaces, store)
     if engine == "spectral":
-        return FactoredPlan(study, penalties, subspaces)
+        return FactoredPlan(SideRisks(study, penalties, subspaces))
     return SampledPlan(study, engine, penalties)
 
 
