@@ -28,6 +28,7 @@ _PLACES = {
     "brain_statistics": ("plan.moments", "moments"),
     "task_problem": ("plan.task_stage", "task_stage"),
     "task_statistics": ("plan.task_stage", "task_stage"),
+    "parse_shift": ("reading", "shifts"),
     "BlockStore": ("store.blockstore", "store"),
     "write_table": ("store.segments", "segments"),
 }

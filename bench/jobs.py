@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from bench.compat import brain_parameters, brain_statistics, task_problem, task_statistics
+from bench.compat import (
+    brain_parameters,
+    brain_statistics,
+    parse_shift,
+    task_problem,
+    task_statistics,
+)
 from bench.measure import Work
 from bench.peers.problem import Design, Population
 from bench.sizes import BLOCKS, Cell
@@ -13,7 +19,6 @@ from mcbrain.engines import simulate
 from mcbrain.estimators import parse_estimator
 from mcbrain.geometry import Geometry
 from mcbrain.model import Model
-from mcbrain.reading import parse_shift
 
 __all__ = [
     "brain_job",
