@@ -10,8 +10,12 @@ import pytest
 
 import mcbrain as mb
 from mcbrain.reading import study_from_table
+from mcbrain.report.curves import risk_figure
+from mcbrain.report.figures import FIGURES
 from mcbrain.report.page import report
 from mcbrain.report.shift_figures import residuals
+from mcbrain.report.style import figure, plain_ticks, signed_log, styled
+from mcbrain.report.worth_figures import value_figure
 from mcbrain.runner import run
 from mcbrain.worth.results_view import Results
 
@@ -132,3 +136,70 @@ def test_what_a_rule_costs_is_drawn_where_a_study_has_rules(tmp_path: Path) -> N
     run(study_from_table(_table(estimators=rules, precision=precision)), tmp_path / "r", threads=1)
     page = report(tmp_path / "r").read_text(encoding="utf-8")
     assert "<code>rules.svg</code>" in page
+
+
+def _drawn(draw, results: Results):
+    """A figure as it is laid out on the page."""
+    with styled():
+        made = draw(results)
+        made.draw_without_rendering()
+    return made
+
+
+@pytest.mark.parametrize("one", FIGURES, ids=lambda one: one.stem)
+def test_no_legend_hides_anything_or_leaves_the_page(folder: Path, one) -> None:
+    try:
+        made = _drawn(one.draw, Results(folder))
+    except mb.InputError:
+        assert one.stem in ("departures", "rules")  # this study has neither
+        return
+    legends = [ax.get_legend() for ax in made.axes if ax.get_legend()] + made.legends
+    assert legends or one.stem == "budget"  # maps alone: no line of equal budget
+    for legend in legends:
+        box = legend.get_window_extent()
+        assert not any(box.overlaps(ax.get_window_extent()) for ax in made.axes)
+        assert made.bbox.x0 <= box.x0 and box.x1 <= made.bbox.x1
+        assert made.bbox.y0 <= box.y0 and box.y1 <= made.bbox.y1
+
+
+def test_panels_name_the_model_and_the_shift_that_they_show(folder: Path) -> None:
+    titles = [ax.get_title("right") for ax in _drawn(value_figure, Results(folder)).axes]
+    assert titles[:3] == [f"$m$ = {m}, shift id, vs tuned ridge" for m in (0, 0.1, 0.3)]
+    titles = {ax.get_title("right") for ax in _drawn(risk_figure, Results(folder)).axes}
+    assert titles == {"$m$ = 0, shift id"}
+
+
+def test_a_curve_that_falls_by_decades_is_drawn_whole(tmp_path: Path) -> None:
+    table = _table(name="steep", engine={"kind": "law"})
+    table["model"] |= {"misalignment": 0.0, "task_noise": 0.01}
+    table["design"]["n_task"] = [4, 8, 40, 100, 200]
+    run(study_from_table(table), tmp_path, threads=1)
+    results = Results(tmp_path)
+    ridge = results.mean[0, :, 0, results.choice("ridge"), 0]
+    assert ridge.max() > 1e3 * ridge.min()
+    low, high = _drawn(risk_figure, results).axes[0].get_ylim()
+    assert low < ridge.min() and ridge.max() < high
+
+
+def test_the_axis_of_values_has_no_kink() -> None:
+    made, axes = figure(1)
+    axes[0, 0].plot([1, 2], [-20, 1600])
+    signed_log(axes[0, 0])
+    y = np.linspace(-50, 50, 2001)
+    slope = np.diff(axes[0, 0].yaxis.get_transform().transform(y))
+    assert np.all(slope > 0)
+    assert np.abs(np.diff(np.log(slope))).max() < 0.02
+    made.draw_without_rendering()
+    texts = [t.get_text() for t in axes[0, 0].get_yticklabels()]
+    assert {"−10", "0", "10", "100", "1,000"} <= set(texts)
+
+
+@pytest.mark.parametrize("limits", [(0.98, 1.06), (0.95, 1.4), (0.9, 2.6), (0.9, 5.7), (0.5, 20)])
+def test_a_short_log_axis_has_numbers_to_read_it_by(limits: tuple[float, float]) -> None:
+    made, axes = figure(1)
+    axes[0, 0].set(yscale="log", ylim=limits)
+    plain_ticks(axes[0, 0])
+    made.draw_without_rendering()
+    low, high = limits
+    ticks = axes[0, 0].yaxis.get_majorticklocs()
+    assert 4 <= sum(low <= t <= high for t in ticks) <= 10

@@ -9,8 +9,9 @@ from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
 from mcbrain.errors import InputError
-from mcbrain.report.curves import law_of, line_key
-from mcbrain.report.style import COLOURS, errorbars, figure, label_panels
+from mcbrain.report.curves import law_of, line_handles
+from mcbrain.report.style import COLOURS, errorbars, figure, label_panels, legend_under
+from mcbrain.report.words import model_words
 from mcbrain.worth.regimes import RegimeMap, regime_map
 from mcbrain.worth.results_view import Results
 from mcbrain.worth.surface import Surface
@@ -61,7 +62,7 @@ def budget_figure(results: Results) -> Any:
     if len(results.study.n_task) < 3 or len(results.study.n_brain) < 3:
         raise InputError("regimes of a budget need at least three n_task and three n_brain")
     line = budget_line(results)
-    made, axes = figure(2 + (line is not None), height=3.6, wide=3.9)
+    made, axes = figure(2 + (line is not None), height=3.9, wide=3.9)
     panels = list(axes[0])
     if line is not None:
         _along(panels.pop(0), results, surface, line)
@@ -70,10 +71,12 @@ def budget_figure(results: Results) -> Any:
     price = np.geomspace(0.01, 10.0, 200)
     money = np.geomspace(2.0 * model.input_dim, 1e3 * model.input_dim, 200)
     _map(made, panels[0], regime_map(model, price, "budget", money), "budget (task samples)")
-    panels[0].set_title(f"misalignment of {model.misalignment:g}", loc="right")
+    panels[0].set_title(model_words(results, 0), loc="right")
     misaligned = regime_map(model, price, "misalignment", np.linspace(0, 0.6, 200), budget=budget)
     _map(made, panels[1], misaligned, "misalignment m")
-    panels[1].set_title(f"budget of {budget:,.0f} task samples", loc="right")
+    others = model_words(results, 0, known=("misalignment",))
+    title = f"budget of {budget:,.0f} task samples" + (f", {others}" if others else "")
+    panels[1].set_title(title, loc="right")
     label_panels(axes)
     return made
 
@@ -96,19 +99,12 @@ def _along(ax: Any, results: Results, surface: Surface, line: Line) -> None:
     ax.axhline(corner, color=COLOURS[1])
     ax.set(xlabel="share of the budget spent on brain data", ylabel="excess risk")
     ax.set_title(f"{budget:,.0f} task samples; one of brain costs {price:.3g}", loc="right")
-    low, high = 0.95 * np.nanmin(y), min(1.05 * np.nanmax(y), 2.0 * corner)
-    ax.set_ylim(low, high + 0.45 * (high - low))  # room for the legends
-    ax.add_artist(
-        ax.legend(
-            handles=[
-                Line2D([], [], color=COLOURS[0], label="BEFS"),
-                Line2D([], [], color=COLOURS[1], label="tuned ridge only"),
-            ],
-            loc="upper left",
-            borderaxespad=0.2,
-        )
-    )
-    line_key(ax, loc="upper right")
+    ax.set_ylim(0.95 * np.nanmin(y), min(1.05 * np.nanmax(y), 2.0 * corner))
+    handles = [
+        Line2D([], [], color=COLOURS[0], label=f"BEFS, {model_words(results, 0)}"),
+        Line2D([], [], color=COLOURS[1], label="tuned ridge only"),
+    ]
+    legend_under(ax, handles + line_handles())
 
 
 def _map(made: Any, ax: Any, found: RegimeMap, label: str) -> None:

@@ -184,9 +184,7 @@ def _run(results: Results) -> list[tuple[str, str]]:
 
 def _shown(results: Results) -> list[list[tuple[str, str]]]:
     table = results.table
-    fields = [n for n in MODEL_FIELDS if n in table.schema.names]
-    varied = [n for n in fields if len({getattr(m, n) for m in results.study.models}) > 1]
-    names = [n for n in varied if n not in ("snr_task", "snr_brain")]
+    names = [*results.varied]
     names += ["n_task", "n_brain", "estimator", "penalty", "shift", "mean", "mcse", "predicted"]
     names += ["prediction", "gain", "replicates", "status"]
     size = table.num_rows

@@ -9,11 +9,12 @@ from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
 from mcbrain.errors import InputError
-from mcbrain.report.style import COLOURS, errorbars, figure, label_panels, ramp
+from mcbrain.report.style import COLOURS, errorbars, figure, label_panels, legend_under, ramp
+from mcbrain.report.words import setting_words
 from mcbrain.worth.results_view import Results
 from mcbrain.worth.surface import Surface
 
-__all__ = ["law_of", "line_key", "pick", "risk_figure"]
+__all__ = ["law_of", "line_handles", "pick", "risk_figure"]
 
 Array = NDArray[np.float64]
 
@@ -36,8 +37,8 @@ def law_of(results: Results, model: int) -> Surface | None:
     return Surface(m) if m.isotropic and m.sigma_y > 0 and plain else None
 
 
-def line_key(ax: Any, exact: bool = True, asymptotic: bool = True, loc: str = "best") -> None:
-    """Which lines are exact, which asymptotic, and that points are simulated."""
+def line_handles(exact: bool = True, asymptotic: bool = True) -> list[Line2D]:
+    """Entries of a legend: points are simulated, which lines are exact, which asymptotic."""
     grey = "#555555"
     handles = [
         Line2D([], [], color=grey, marker="o", mfc="white", ls="", label="simulated, ±2 s.e."),
@@ -46,7 +47,7 @@ def line_key(ax: Any, exact: bool = True, asymptotic: bool = True, loc: str = "b
         handles.append(Line2D([], [], color=grey, ls="-", label="exact law"))
     if asymptotic:
         handles.append(Line2D([], [], color=grey, ls="--", label="asymptotic law"))
-    ax.add_artist(ax.legend(handles=handles, loc=loc))
+    return handles
 
 
 def risk_figure(results: Results) -> Any:
@@ -63,11 +64,13 @@ def risk_figure(results: Results) -> Any:
     if not over_task and not over_brain:
         raise InputError("a curve of the risk needs at least three n_task or three n_brain")
     shift = 0
-    made, axes = figure(over_task + over_brain, height=3.6, wide=4.3)
+    made, axes = figure(over_task + over_brain, height=4.3, wide=4.3)
     if over_task:
         _over_task(axes[0, 0], results, model, brains, shift)
     if over_brain:
         _over_brain(axes[0, -1], results, model, brains, shift)
+    for ax in axes[0]:
+        ax.set_title(setting_words(results, model, shift), loc="right")
     label_panels(axes)
     return made
 
@@ -108,9 +111,9 @@ def _over_task(ax: Any, results: Results, model: int, brains: list[int], s: int)
     if n.min() <= d <= n.max():
         ax.axvline(d, color="#bbbbbb", lw=0.8, zorder=0)
     ax.set(xscale="log", yscale="log", xlabel="task samples $n_T$", ylabel="excess risk")
-    _limit(ax, results.mean[model, :, :, :, s])
-    ax.add_artist(ax.legend(handles=handles, loc="lower left"))
-    line_key(ax, exact=lawful, asymptotic=lawful and befs is not None, loc="upper right")
+    _limit(ax, results, model, s)
+    handles += line_handles(exact=lawful, asymptotic=lawful and befs is not None)
+    legend_under(ax, handles)
 
 
 def _over_brain(ax: Any, results: Results, model: int, brains: list[int], s: int) -> None:
@@ -141,9 +144,8 @@ def _over_brain(ax: Any, results: Results, model: int, brains: list[int], s: int
     ax.set(xscale="log", yscale="log", xlabel="brain samples $n_B$", ylabel="excess risk of BEFS")
     if lawful:
         handles.append(Line2D([], [], color="#555555", lw=0.8, label="tuned ridge, no brain data"))
-    low, high = ax.get_ylim()
-    ax.set_ylim(low * (low / high) ** 0.3, high)  # room for the legend
-    ax.legend(handles=handles, loc="lower left", ncols=2)
+    handles += line_handles(exact=False, asymptotic=lawful)
+    legend_under(ax, handles)
 
 
 def _tuned(results: Results, choice: int) -> bool:
@@ -169,8 +171,13 @@ def _finite(values: Array) -> Array:
     return np.where(np.isfinite(values), values, np.nan)
 
 
-def _limit(ax: Any, values: Array) -> None:
-    """Let no divergence squeeze the rest of the panel."""
+def _limit(ax: Any, results: Results, model: int, s: int) -> None:
+    """Let no divergence squeeze the rest of the panel: up to ten times the worst of tuned ridge."""
+    values, ridge = results.mean[model, :, :, :, s], results.choice("ridge")
     good = values[np.isfinite(values) & (values > 0)]
-    if good.size:
-        ax.set_ylim(good.min() / 1.6, min(good.max() * 2.0, 40.0 * float(np.median(good))))
+    if not good.size:
+        return
+    top = 2.0 * good.max()
+    if ridge is not None and np.isfinite(values[..., ridge]).any():
+        top = min(top, 10.0 * np.nanmax(values[..., ridge]))
+    ax.set_ylim(good.min() / 1.6, top)

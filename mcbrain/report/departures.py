@@ -47,14 +47,15 @@ def departure_figure(results: Results) -> Any:
     )
     tasks, lines = pick(list(study.n_task), 3), np.arange(len(models))
     usual = [i for i, m in enumerate(models) if m.isotropic]
+    shift = f" under {study.shifts[0].label}" if len(study.shifts) > 1 else ""
     made, axes = figure(len(tasks), height=0.8 + 0.17 * len(lines), wide=3.2)
     for ax, t in zip(axes[0], tasks, strict=True):
         for i in usual:
             ax.axvline(gain[i, t], color="#999999", lw=0.9, zorder=0)
         bars = 2.0 * np.nan_to_num(error[:, t])
         ax.errorbar(gain[:, t], lines, xerr=bars, fmt="o", color=COLOURS[0], mfc="white")
-        ax.set(xlabel="gain", ylim=(len(lines) - 0.5, -0.5))
-        ax.set_title(f"$n_T$ = {study.n_task[t]:,}", loc="right")
+        ax.set(xlabel=f"gain{shift}", ylim=(len(lines) - 0.5, -0.5))
+        ax.set_title(f"$n_T$ = {study.n_task[t]:,}, $n_B$ = {study.n_brain[-1]:,}", loc="right")
         ax.set_yticks(lines, [_words(m) for m in models] if ax is axes[0, 0] else [])
     label_panels(axes)
     return made

@@ -8,7 +8,8 @@ import numpy as np
 from matplotlib.lines import Line2D
 
 from mcbrain.errors import InputError
-from mcbrain.report.style import COLOURS, errorbars, figure, label_panels
+from mcbrain.report.style import COLOURS, errorbars, figure, label_panels, legend_below
+from mcbrain.report.words import setting_words
 from mcbrain.worth.results_view import Results
 
 __all__ = ["rules_figure"]
@@ -39,7 +40,7 @@ def rules_figure(results: Results) -> Any:
     names = list(dict.fromkeys(name for name, *_ in pairs))
     colours = dict(zip(names, COLOURS, strict=False))
     brains = sorted({0, len(study.n_brain) - 1})
-    made, axes = figure(len(brains), wide=3.6)
+    made, axes = figure(len(brains), height=3.6, wide=3.6)
     x = np.array(study.n_task, float)
     for ax, b in zip(axes[0], brains, strict=True):
         for name, rule, chosen, best in pairs:
@@ -58,7 +59,7 @@ def rules_figure(results: Results) -> Any:
         ax.set_ylim(min(lo for lo, _ in limits), max(hi for _, hi in limits))
     label_panels(axes)
     key = [_handle(name, rule, colours[name]) for name, rule, _, _ in pairs]
-    axes[0, -1].legend(handles=key, loc="best")
+    legend_below(made, key, title=setting_words(results, 0, 0))
     return made
 
 

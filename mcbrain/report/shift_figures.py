@@ -9,8 +9,17 @@ from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
 from mcbrain.errors import InputError
-from mcbrain.report.curves import law_of, line_key, pick
-from mcbrain.report.style import COLOURS, errorbars, figure, label_panels, ramp
+from mcbrain.report.curves import law_of, line_handles, pick
+from mcbrain.report.style import (
+    COLOURS,
+    errorbars,
+    figure,
+    label_panels,
+    legend_below,
+    legend_under,
+    ramp,
+)
+from mcbrain.report.words import model_words
 from mcbrain.worth.results_view import Results
 from mcbrain.worth.robustness import gain
 
@@ -50,7 +59,7 @@ def shift_figure(results: Results) -> Any:
     if base is None or results.choice("befs") is None:
         raise InputError("a gain needs BEFS, and tuned ridge or ols")
     chosen = list(kinds)[:4]
-    made, axes = figure(len(chosen), height=3.6, wide=3.5)
+    made, axes = figure(len(chosen), height=4.0, wide=3.5)
     gains, errors = (np.asarray(results.column(c), float) for c in ("gain", "gain_mcse"))
     labels = [s.label for s in study.shifts]
     for ax, kind in zip(axes[0], chosen, strict=True):
@@ -63,17 +72,19 @@ def shift_figure(results: Results) -> Any:
         positive = bool(np.all(x > 0))
         ax.set(xscale="log" if positive else "linear", yscale="log", xlabel="strength of the shift")
         ax.set_title(_WORDS[kind[0]] + (f", {kind[1]}" if kind[1] else ""), loc="right")
-        if ax is axes[0, 0]:
-            name = "tuned ridge" if base.tuned else "OLS"
-            ax.set_ylabel(f"gain (risk of {name} / risk)")
-            ax.legend(handles=handles, loc="best")
-        elif ax is axes[0, -1]:
-            line_key(ax)
+    axes[0, 0].set_ylabel(f"gain (risk of {'tuned ridge' if base.tuned else 'OLS'} / risk)")
+    where = f"$n_T$ = {study.n_task[_task(results)]:,}, {model_words(results, 0)}"
+    legend_below(made, handles + line_handles(), title=where)
     limits = [ax.get_ylim() for ax in axes[0]]
     for ax in axes[0]:
         ax.set_ylim(min(lo for lo, _ in limits), max(hi for _, hi in limits))
     label_panels(axes)
     return made
+
+
+def _task(results: Results) -> int:
+    """The place of the number of task samples that gains are shown at: a third up the axis."""
+    return len(results.study.n_task) // 3
 
 
 def _gain_curves(
@@ -85,7 +96,7 @@ def _gain_curves(
     errors: Array,
 ) -> list[Any]:
     study, (places, x) = results.study, over
-    model, t = 0, min(range(len(study.n_task)), key=lambda i: abs(i - len(study.n_task) // 3))
+    model, t = 0, _task(results)
     brains = [b for b, n in enumerate(study.n_brain) if n >= study.rank(study.models[model])]
     shown = [brains[i] for i in pick(brains, 3)]
     befs = results.need("befs", "a gain")
@@ -162,7 +173,7 @@ def residual_figure(results: Results) -> Any:
     if z.size < 10:
         why = f"; {same} rows were computed through the law itself" if same else ""
         raise InputError(f"residuals need at least ten rows with an independent law{why}")
-    made, axes = figure(2, height=2.9, wide=4.2)
+    made, axes = figure(2, height=3.2, wide=4.2)
     left, right = axes[0]
     predicted = results.column("predicted").ravel()[rows].astype(float)
     names = results.column("estimator").ravel()[rows]
@@ -173,7 +184,7 @@ def residual_figure(results: Results) -> Any:
         left.axhline(level, color="#999999", lw=0.8, ls=":")
     left.axhline(0, color="#999999", lw=0.8)
     left.set(xscale="log", xlabel="excess risk by the law", ylabel="(simulated − law) / s.e.")
-    left.legend(loc="best", ncols=2)
+    legend_under(left, left.get_legend_handles_labels()[0], columns=4)
     top = max(4.0, float(np.abs(z).max()) + 0.3)
     left.set_ylim(-top, top)
     bins = np.linspace(-4.5, 4.5, 28)
@@ -183,6 +194,6 @@ def residual_figure(results: Results) -> Any:
         x, np.exp(-(x**2) / 2) / np.sqrt(2 * np.pi), color=COLOURS[6], label="standard normal"
     )
     right.set(xlabel="(simulated − law) / s.e.", ylabel="density")
-    right.legend(loc="upper right")
+    legend_under(right, right.get_legend_handles_labels()[0])
     label_panels(axes)
     return made

@@ -9,7 +9,8 @@ from matplotlib.lines import Line2D
 
 from mcbrain.errors import InputError
 from mcbrain.report.curves import pick
-from mcbrain.report.style import figure, label_panels, ramp
+from mcbrain.report.style import figure, label_panels, legend_below, ramp
+from mcbrain.report.words import model_words
 from mcbrain.worth.results_view import Results
 
 __all__ = ["shift_list_figure"]
@@ -39,30 +40,25 @@ def shift_list_figure(results: Results) -> Any:
     law = law[:, :, :, study.choices.index(base), :] / law[:, :, :, befs, :]
     tasks, models = pick(list(study.n_task), 3), pick(list(study.models), 4)
     colours, lines = ramp(len(models)), np.arange(len(study.shifts))
-    made, axes = figure(len(tasks), height=0.8 + 0.24 * len(lines), wide=3.4)
+    made, axes = figure(len(tasks), height=1.1 + 0.24 * len(lines), wide=3.4)
     for ax, t in zip(axes[0], tasks, strict=True):
         for place, (i, colour) in enumerate(zip(models, colours, strict=True)):
             y = lines + 0.22 * (place - (len(models) - 1) / 2)
-            ax.vlines(law[i, t, -1], y - 0.13, y + 0.13, colour, lw=1.4)
+            ax.vlines(law[i, t, -1], y - 0.16, y + 0.16, colour, lw=1.4, zorder=4)  # over points
             bars = 2.0 * np.nan_to_num(error[i, t, -1, befs])
             ax.errorbar(gain[i, t, -1, befs], y, xerr=bars, fmt="o", color=colour, mfc="white")
         ax.axvline(1.0, color="#999999", lw=0.9, zorder=0)
         ax.set(xscale="log", xlabel="gain", ylim=(len(lines) - 0.5, -0.5))
-        ax.set_title(f"$n_T$ = {study.n_task[t]:,}", loc="right")
+        ax.set_title(f"$n_T$ = {study.n_task[t]:,}, $n_B$ = {study.n_brain[-1]:,}", loc="right")
         ax.set_yticks(lines, [s.label for s in study.shifts] if ax is axes[0, 0] else [])
     limits = [ax.get_xlim() for ax in axes[0]]
     for ax in axes[0]:
         ax.set_xlim(min(lo for lo, _ in limits), max(hi for _, hi in limits))
     label_panels(axes)
     key = [
-        Line2D([], [], color=c, marker="o", mfc="white", ls="", label=_words(study.models[i]))
+        Line2D([], [], color=c, marker="o", mfc="white", ls="", label=model_words(results, i))
         for i, c in zip(models, colours, strict=True)
     ]
     key.append(Line2D([], [], color="#555555", marker="|", ms=9, ls="", label="law"))
-    axes[0, -1].legend(handles=key, loc="best")
+    legend_below(made, key)
     return made
-
-
-def _words(model: Any) -> str:
-    """What tells the models of a study of shifts apart."""
-    return f"m = {model.misalignment:g}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,7 +12,16 @@ import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+from matplotlib.textpath import TextPath
+from matplotlib.ticker import (
+    FuncFormatter,
+    LogLocator,
+    MaxNLocator,
+    NullFormatter,
+    NullLocator,
+    SymmetricalLogLocator,
+)
+from matplotlib.transforms import ScaledTranslation
 from numpy.typing import NDArray
 
 __all__ = [
@@ -21,14 +31,18 @@ __all__ = [
     "errorbars",
     "figure",
     "label_panels",
+    "legend_below",
+    "legend_under",
     "plain_ticks",
     "ramp",
     "save",
+    "signed_log",
     "styled",
 ]
 
 # Okabe & Ito (2008), without the yellow that print loses.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
+_ENTRY_POINTS = 38.0  # that an entry of a legend is wider than its words
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 
 _SETTINGS: dict[str, Any] = {
@@ -105,15 +119,64 @@ def barred_points(
 
 
 def plain_ticks(ax: Axes, which: str = "both") -> None:
-    """1, 2, 5 in plain numbers on log axes of fewer than two decades, where powers of 10 fail."""
+    """Plain numbers on log axes of fewer than two decades, where powers of 10 are too few."""
     for name, axis in (("x", ax.xaxis), ("y", ax.yaxis)):
         low, high = axis.get_view_interval()
         if which not in (name, "both") or axis.get_scale() != "log" or high > 100 * low:
             continue
-        narrow = high < 12 * low
-        axis.set_major_locator(LogLocator(10, subs=(1, 2, 3, 5) if narrow else (1, 2, 5)))
+        if high < 3 * low:
+            axis.set_major_locator(MaxNLocator(6, steps=[1, 2, 2.5, 5, 10]))
+            axis.set_minor_locator(NullLocator())
+        else:
+            subs = (1, 1.5, 2, 3, 4, 5, 7) if high < 12 * low else (1, 2, 5)
+            axis.set_major_locator(LogLocator(10, subs=subs))
         axis.set_major_formatter(FuncFormatter(lambda v, _: f"{v:g}"))
         axis.set_minor_formatter(NullFormatter())
+
+
+def signed_log(ax: Axes) -> None:
+    """A y axis that is linear about 0 and logarithmic far from it, without a kink between."""
+    if np.abs(ax.get_ylim()).max() < 30:
+        return
+    ax.set_yscale("asinh", linear_width=3.0)
+    ax.autoscale_view(scalex=False)  # margins of the new scale
+    ax.yaxis.set_major_locator(SymmetricalLogLocator(base=10, linthresh=10))
+    ax.yaxis.set_minor_locator(SymmetricalLogLocator(base=10, linthresh=10, subs=range(2, 10)))
+    ax.yaxis.set_major_formatter(FuncFormatter(lambda v, _: f"{v:,.0f}".replace("-", "−")))
+    ax.yaxis.set_minor_formatter(NullFormatter())
+
+
+def legend_below(made: Figure, handles: list[Any], title: str = "") -> None:
+    """One legend for all panels, below them, where it hides nothing."""
+    words = max(_points_wide(handle.get_label()) for handle in handles)
+    columns = max(1, int(72 * made.get_size_inches()[0] / (words + _ENTRY_POINTS)))
+    rows = math.ceil(len(handles) / columns)
+    made.legend(
+        handles=handles,
+        loc="outside lower center",
+        ncols=math.ceil(len(handles) / rows),
+        title=title or None,
+        title_fontsize=_SETTINGS["legend.fontsize"],
+    )
+
+
+def _points_wide(words: str) -> float:
+    """Width of words in a legend, formulas typeset."""
+    drawn = TextPath((0, 0), words, size=_SETTINGS["legend.fontsize"])
+    return float(drawn.get_extents().width)
+
+
+def legend_under(ax: Axes, handles: list[Any], columns: int = 2) -> None:
+    """The legend of one panel, under its x label, where it hides nothing."""
+    down = ScaledTranslation(0, -36 / 72, ax.figure.dpi_scale_trans)
+    ax.legend(
+        handles=handles,
+        loc="upper center",
+        bbox_to_anchor=(0.5, 0.0),
+        bbox_transform=ax.transAxes + down,
+        borderaxespad=0.0,
+        ncols=columns,
+    )
 
 
 def label_panels(axes: NDArray[Any]) -> None:

@@ -10,8 +10,17 @@ from numpy.typing import NDArray
 
 from mcbrain.errors import InputError
 from mcbrain.model import Model
-from mcbrain.report.curves import law_of, line_key, pick
-from mcbrain.report.style import barred_points, figure, label_panels, ramp
+from mcbrain.report.curves import law_of, line_handles, pick
+from mcbrain.report.style import (
+    barred_points,
+    figure,
+    label_panels,
+    legend_below,
+    ramp,
+    signed_log,
+)
+from mcbrain.report.words import setting_words
+from mcbrain.study import Study
 from mcbrain.worth.measured import value_in_results
 from mcbrain.worth.results_view import Results
 from mcbrain.worth.surface import Surface
@@ -73,54 +82,62 @@ def value_figure(results: Results) -> Any:
         raise InputError("a curve of the value needs at least two n_brain above the rank")
     models = pick(list(study.models), 3)
     stacked = len(models) > 1
-    made, axes = figure(*((len(models), 2) if stacked else (2, 1)), height=3.1, wide=4.1)
-    n = np.array([study.n_brain[b] for b in brains], float)
-    fits = [
-        t for t, v in enumerate(study.n_task) if v > max(study.rank(m) for m in study.models) + 7
-    ]
+    made, axes = figure(*((len(models), 2) if stacked else (2, 1)), height=3.3, wide=4.1)
+    ranks = max(study.rank(m) for m in study.models)
+    fits = [t for t, v in enumerate(study.n_task) if v > ranks + 7]
     tasks = [fits[i] for i in pick(fits[: max(1, len(fits) - 2)], 3)]
+    colours = ramp(len(tasks))
     for column, model in enumerate(models):
-        top, low = axes[:, column] if stacked else axes[0]
-        surface = law_of(results, model)
-        fine = np.geomspace(n.min(), n.max() * 4, 300)
-        handles = []
-        for t, colour in zip(tasks, ramp(len(tasks)), strict=True):
-            n_task = study.n_task[t]
-            found = measured_curve(results, [(model, t, b) for b in brains], base)
-            _points(top, n, found, colour)
-            _points(low, n, found / n[:, None], colour)
-            if surface is not None:
-                law = surface.samples_for(surface.risk(n_task, fine), base) - n_task
-                top.plot(fine, law, color=colour, ls="--")
-                low.plot(fine, law / fine, color=colour, ls="--")
-                if study.models[model].measured.misalignment > 0:
-                    full = surface.risk(n_task, np.inf)
-                    top.axhline(
-                        float(surface.samples_for(full, base)) - n_task, color=colour, lw=0.8
-                    )
-            handles.append(Line2D([], [], color=colour, label=f"$n_T$ = {n_task:,}"))
-        _decorate(top, low, study.models[model], base, handles, surface is not None)
+        panels = axes[:, column] if stacked else axes[0]
+        for t, colour in zip(tasks, colours, strict=True):
+            _value_curve(panels, results, (model, t), brains, base, colour)
+        words = setting_words(results, model, results.shift())
+        name = "tuned ridge" if base == "ridge" else "OLS"
+        panels[0].set_title(f"{words}, vs {name}", loc="right")
+        _decorate(panels[0], panels[1], study.models[model])
+    lawful = [study.models[m] for m in models if law_of(results, m) is not None]
+    handles = [
+        Line2D([], [], color=colour, label=f"$n_T$ = {study.n_task[t]:,}")
+        for t, colour in zip(tasks, colours, strict=True)
+    ]
+    handles += line_handles(exact=False, asymptotic=bool(lawful))
+    if any(m.measured.misalignment > 0 for m in lawful):
+        handles.append(Line2D([], [], color="#555555", lw=0.8, label="saturation (exact law)"))
+    legend_below(made, handles)
     label_panels(axes)
     return made
 
 
-def _decorate(
-    top: Any, low: Any, model: Model, base: str, handles: list[Any], lawful: bool
+def _value_curve(
+    panels: Any, results: Results, at: tuple[int, int], brains: list[int], base: str, colour: Any
 ) -> None:
-    name = "tuned ridge" if base == "ridge" else "OLS"
-    top.set_title(f"misalignment m = {model.misalignment:g}, vs {name}", loc="right")
+    """Value and exchange rate over n_brain at one (model, n_task): points, law and saturation."""
+    (top, low), (model, t), study = panels, at, results.study
+    n, n_task = np.array([study.n_brain[b] for b in brains], float), study.n_task[t]
+    found = measured_curve(results, [(model, t, b) for b in brains], base)
+    _points(top, n, found, colour)
+    _points(low, n, found / n[:, None], colour)
+    surface = law_of(results, model)
+    if surface is None:
+        return
+    fine = np.geomspace(n.min(), n.max() * 4, 300)
+    law = surface.samples_for(surface.risk(n_task, fine), base) - n_task
+    top.plot(fine, law, color=colour, ls="--")
+    low.plot(fine, law / fine, color=colour, ls="--")
+    if study.models[model].measured.misalignment > 0:
+        full = surface.samples_for(surface.risk(n_task, np.inf), base)
+        top.axhline(float(full) - n_task, color=colour, lw=0.8)
+
+
+def _decorate(top: Any, low: Any, model: Model) -> None:
     top.set(xscale="log", xlabel="brain samples $n_B$", ylabel="value $v_T$ (task samples)")
-    top.set_yscale("symlog", linthresh=10.0)
+    signed_log(top)
     low.set(xscale="log", xlabel="brain samples $n_B$", ylabel="exchange rate $v_T/n_B$")
     for ax in (top, low):
         ax.axhline(0.0, color="#bbbbbb", lw=0.8, zorder=0)
         low_n, high_n = ax.get_xlim()
         if low_n <= model.input_dim <= high_n:
             ax.axvline(model.input_dim, color="#bbbbbb", lw=0.8, zorder=0)
-    if lawful and model.measured.misalignment > 0:
-        handles = [*handles, Line2D([], [], color="#555", lw=0.8, label="saturation (exact law)")]
-    top.legend(handles=handles, loc="lower right")
-    line_key(low, exact=False, asymptotic=lawful, loc="lower right")
 
 
 _FIELDS = {
@@ -141,42 +158,62 @@ def alignment_figure(results: Results) -> Any:
     """
     study = results.study
     base, brains = _require(results)
-    found_in = {f: {getattr(m, f) for m in study.models} for f in _FIELDS}
-    # Poisson recordings have no noise of their own, so a study with both laws has no such axis.
-    varied = {f: sorted(values) for f, values in found_in.items() if None not in values}
-    order = [f for f, v in varied.items() if len(v) >= 2]
-    if not order or len(varied[order[0]]) < 3:
-        raise InputError("what alignment and noise do needs at least three misalignments or noises")
-    x, curve, panel = (*order, None, None)[:3]
+    varied = _varied(study)
+    x, curve, panel = (*varied, None, None)[:3]
     panels = [varied[panel][i] for i in pick(varied[panel], 3)] if panel else [None]
     curves = [varied[curve][i] for i in pick(varied[curve], 5)] if curve else [None]
     ranks = max(study.rank(m) for m in study.models)
     fits = [t for t, v in enumerate(study.n_task) if v > ranks + 7]
     task, brain = fits[len(fits) // 3], brains[-1]
-    made, axes = figure(len(panels), height=3.5, wide=4.2)
+    rest = {f: getattr(study.models[0], f) for f in results.varied if f not in (x, curve, panel)}
+    made, axes = figure(len(panels), height=4.0, wide=4.4)
+    colours = ramp(len(curves))
     for ax, p in zip(axes[0], panels, strict=True):
-        handles = []
-        for c, colour in zip(curves, ramp(len(curves)), strict=True):
-            want = {f: v for f, v in ((curve, c), (panel, p)) if f is not None}
-            places = [
-                i
-                for i, m in enumerate(study.models)
-                if all(getattr(m, f) == v for f, v in want.items())
-            ]
-            chosen = {getattr(study.models[i], str(x)): i for i in places}
-            found = measured_curve(results, [(i, task, brain) for i in chosen.values()], base)
-            _points(ax, np.array(list(chosen), float), found, colour)
-            _law_over(ax, results, places[0], str(x), (task, brain), base, colour)
-            label = f"{_FIELDS[curve]} = {c:g}" if curve else "BEFS"
-            handles.append(Line2D([], [], color=colour, label=label))
+        for c, colour in zip(curves, colours, strict=True):
+            want = rest | {f: v for f, v in ((curve, c), (panel, p)) if f is not None}
+            _alignment_curve(ax, results, want, str(x), (task, brain), base, colour)
+    where = f"$n_T$ = {study.n_task[task]:,}, $n_B$ = {study.n_brain[brain]:,}"
+    others = setting_words(results, 0, results.shift(), known=(x, curve, panel))
+    words = f"{where}, {others}" if others else where
+    for ax, p in zip(axes[0], panels, strict=True):
         ax.axhline(0.0, color="#bbbbbb", lw=0.8, zorder=0)
-        where = f"$n_T$ = {study.n_task[task]:,}, $n_B$ = {study.n_brain[brain]:,}"
-        ax.set_title(where + (f", {_FIELDS[panel]} = {p:g}" if panel else ""), loc="right")
+        ax.set_title(f"{_FIELDS[panel]} = {p:g}" if panel else words, loc="right")
         ax.set(xlabel=_FIELDS[str(x)], ylabel=f"value $v_T$ vs {base} (task samples)")
-        ax.add_artist(ax.legend(handles=handles, loc="upper right"))
-        line_key(ax, exact=False, loc="center right")
+    labels = [f"{_FIELDS[curve]} = {c:g}" if curve else "BEFS" for c in curves]
+    handles = [Line2D([], [], color=c, label=w) for c, w in zip(colours, labels, strict=True)]
+    lawful = law_of(results, 0) is not None and x != "latent_dim"
+    handles += line_handles(exact=False, asymptotic=lawful)
+    legend_below(made, handles, title=words if panel else "")
     label_panels(axes)
     return made
+
+
+def _varied(study: Study) -> dict[str, list[Any]]:
+    """Fields that vary and their values, the first with three at least."""
+    found_in = {f: {getattr(m, f) for m in study.models} for f in _FIELDS}
+    # Poisson recordings have no noise of their own, so a study with both laws has no such axis.
+    usable = {f: sorted(values) for f, values in found_in.items() if None not in values}
+    varied = {f: values for f, values in usable.items() if len(values) >= 2}
+    if len(next(iter(varied.values()), [])) < 3:
+        raise InputError("what alignment and noise do needs at least three misalignments or noises")
+    return varied
+
+
+def _alignment_curve(
+    ax: Any,
+    results: Results,
+    want: dict[str, Any],
+    x: str,
+    cell: tuple[int, int],
+    base: str,
+    colour: Any,
+) -> None:
+    """v_T over a field among the models whose other fields are as wanted, and its law."""
+    models = results.study.models
+    places = [i for i, m in enumerate(models) if all(getattr(m, f) == v for f, v in want.items())]
+    found = measured_curve(results, [(i, *cell) for i in places], base)
+    _points(ax, np.array([getattr(models[i], x) for i in places], float), found, colour)
+    _law_over(ax, results, places[0], x, cell, base, colour)
 
 
 def _law_over(

@@ -14,6 +14,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from mcbrain.errors import InputError
+from mcbrain.model import MODEL_FIELDS
 from mcbrain.plan.penalties import Penalties
 from mcbrain.plan.sampled import SampledPlan
 from mcbrain.plan.subspaces import PilotSubspaces
@@ -83,6 +84,12 @@ class Results:
                 f"{self.folder.results}: its provenance is damaged ({error}); run the study again"
             ) from None
         return record
+
+    @cached_property
+    def varied(self) -> tuple[str, ...]:
+        """Model fields in which the study's models differ; a noise stands for its ratio."""
+        fields = (f for f in MODEL_FIELDS if f not in ("snr_task", "snr_brain"))
+        return tuple(f for f in fields if len({getattr(m, f) for m in self.study.models}) > 1)
 
     @cached_property
     def engine(self) -> str:

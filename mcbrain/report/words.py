@@ -1,0 +1,58 @@
+"""What a panel shows, in a few symbols: its model and its shift among those of the study."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mcbrain.model import toml_value
+from mcbrain.worth.results_view import Results
+
+__all__ = ["model_words", "setting_words"]
+
+_SYMBOLS = {
+    "input_dim": "$d$",
+    "latent_dim": "$k$",
+    "n_channels": "$p$",
+    "misalignment": "$m$",
+    "task_noise": r"$\sigma_y$",
+    "neural_noise": r"$\sigma_r$",
+    "latent_gains": "$D$",
+    "measured_latents": "$k_m$",
+    "task_loadings": "$a$",
+    "signal_norm": r"$|\beta|$",
+    "baseline_rate": "baseline rate",
+}
+
+
+def model_words(results: Results, model: int, known: tuple[str | None, ...] = ()) -> str:
+    """The misalignment of a model and all that tells it from the study's other models.
+
+    Parameters
+    ----------
+    results : Results
+    model : int
+        Place among the study's models.
+    known : tuple of str
+        Model fields that the panel names in another way.
+    """
+    one = results.study.models[model]
+    shown = [f for f in dict.fromkeys(("misalignment", *results.varied)) if f not in known]
+    values = [(f, getattr(one, f)) for f in shown]
+    return ", ".join(_spelled(f, v) for f, v in values if v is not None)
+
+
+def setting_words(
+    results: Results, model: int, shift: int, known: tuple[str | None, ...] = ()
+) -> str:
+    """`model_words`, and the shift where the study has several."""
+    words = [model_words(results, model, known)]
+    if len(results.study.shifts) > 1:
+        words.append(f"shift {results.study.shifts[shift].label}")
+    return ", ".join(w for w in words if w)
+
+
+def _spelled(field: str, value: Any) -> str:
+    if isinstance(value, str):
+        return value
+    number = f"{value:g}" if isinstance(value, (int, float)) else toml_value(value)
+    return f"{_SYMBOLS.get(field, field)} = {number}"
