@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 from matplotlib.figure import Figure
 
+from mcbrain.appraisal.parameters import Estimates
 from mcbrain.appraisal.predict import missed_at, risk
+from mcbrain.appraisal.verdict import Comparison, Verdict
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-
-    from mcbrain.appraisal.result import Appraisal
 
 __all__ = ["draw"]
 
 _RIDGE, _LEVELS = "#555555", ("#0072b2", "#e69f00", "#009e73")
 
 
-def draw(appraisal: Appraisal) -> Figure:
+def draw(estimates: Estimates, comparisons: Sequence[Comparison], verdict: Verdict) -> Figure:
     """Errors and gains against task rows, and measured against predicted gains.
 
     Lines and bands are exact laws at the estimated parameters with 95 % bootstrap bands; points are
@@ -27,15 +28,15 @@ def draw(appraisal: Appraisal) -> Figure:
     """
     figure = Figure(figsize=(12.5, 4.4), layout="constrained")
     errors, gains, against = figure.subplots(1, 3)
-    _errors(errors, appraisal)
-    _gains(gains, appraisal)
-    _against(against, appraisal)
-    s = appraisal.estimates.shape
+    _errors(errors, estimates, comparisons)
+    _gains(gains, estimates, comparisons)
+    _against(against, comparisons)
+    s = estimates.shape
     answer = {
         "agree": "prediction and measurement agree",
         "disagree": "prediction and measurement disagree",
         "cannot tell": "these data cannot tell",
-    }[appraisal.verdict.answer]
+    }[verdict.answer]
     figure.suptitle(
         f"{s.n_task + 1} task rows, {s.n_brain + 1} brain rows, {s.d} inputs, {s.p} channels, "
         f"{s.r} latent{'s' if s.r > 1 else ''}: {answer}",
@@ -44,12 +45,12 @@ def draw(appraisal: Appraisal) -> Figure:
     return figure
 
 
-def _levels(appraisal: Appraisal) -> list[int]:
-    return sorted({c.cell.n_brain for c in appraisal.comparisons}, reverse=True)
+def _levels(comparisons: Sequence[Comparison]) -> list[int]:
+    return sorted({c.cell.n_brain for c in comparisons}, reverse=True)
 
 
-def _sizes(appraisal: Appraisal) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
-    sizes = [c.cell.n_task for c in appraisal.comparisons]
+def _sizes(comparisons: Sequence[Comparison]) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+    sizes = [c.cell.n_task for c in comparisons]
     return np.unique(np.geomspace(min(sizes), max(sizes), 40).astype(np.int64))
 
 
@@ -60,12 +61,11 @@ def _task_axis(axes: Axes, sizes: list[int]) -> None:
     axes.set_xticks([], minor=True)
 
 
-def _errors(axes: Axes, appraisal: Appraisal) -> None:
-    e = appraisal.estimates
-    s, value, grid = e.shape, e.value.bounded(), _sizes(appraisal)
+def _errors(axes: Axes, e: Estimates, comparisons: Sequence[Comparison]) -> None:
+    s, value, grid = e.shape, e.value.bounded(), _sizes(comparisons)
     noise = float(value.task_noise) ** 2
-    full = _levels(appraisal)[0]
-    cells = [c for c in appraisal.comparisons if c.cell.n_brain == full]
+    full = _levels(comparisons)[0]
+    cells = [c for c in comparisons if c.cell.n_brain == full]
     sizes = [c.cell.n_task for c in cells]
     for rank, missed, color, name in (
         (0, 1.0, _RIDGE, "ridge"),
@@ -81,10 +81,9 @@ def _errors(axes: Axes, appraisal: Appraisal) -> None:
     axes.legend(fontsize=7, frameon=False)
 
 
-def _gains(axes: Axes, appraisal: Appraisal) -> None:
-    e, grid = appraisal.estimates, _sizes(appraisal)
-    s, value = e.shape, e.value.bounded()
-    for index, level in enumerate(_levels(appraisal)):
+def _gains(axes: Axes, e: Estimates, comparisons: Sequence[Comparison]) -> None:
+    s, value, grid = e.shape, e.value.bounded(), _sizes(comparisons)
+    for index, level in enumerate(_levels(comparisons)):
         color = _LEVELS[index]
         curve, low, high = [], [], []
         missed = [missed_at(x, e, level) for x in (value, e.draws)]
@@ -98,7 +97,7 @@ def _gains(axes: Axes, appraisal: Appraisal) -> None:
             high.append(np.quantile(drawn, 0.975))
         axes.plot(grid, curve, color=color, label=f"{level} brain rows")
         axes.fill_between(grid, low, high, color=color, alpha=0.15, linewidth=0)
-        cells = [c.cell for c in appraisal.comparisons if c.cell.n_brain == level]
+        cells = [c.cell for c in comparisons if c.cell.n_brain == level]
         axes.errorbar(
             [c.n_task * 1.03 ** (index - 1) for c in cells],
             [c.gain for c in cells],
@@ -111,13 +110,13 @@ def _gains(axes: Axes, appraisal: Appraisal) -> None:
         )
     axes.axhline(0.0, color="black", linewidth=0.8)
     axes.set(ylabel="gain: ridge error - BEFS error")
-    _task_axis(axes, [c.cell.n_task for c in appraisal.comparisons])
+    _task_axis(axes, [c.cell.n_task for c in comparisons])
     axes.legend(fontsize=7, frameon=False, title="lines: laws; points: measured", title_fontsize=7)
 
 
-def _against(axes: Axes, appraisal: Appraisal) -> None:
-    for index, level in enumerate(_levels(appraisal)):
-        chosen = [c for c in appraisal.comparisons if c.cell.n_brain == level]
+def _against(axes: Axes, comparisons: Sequence[Comparison]) -> None:
+    for index, level in enumerate(_levels(comparisons)):
+        chosen = [c for c in comparisons if c.cell.n_brain == level]
         axes.errorbar(
             [c.gain for c in chosen],
             [c.cell.gain for c in chosen],
@@ -130,7 +129,7 @@ def _against(axes: Axes, appraisal: Appraisal) -> None:
             markersize=4,
             linewidth=1,
         )
-    ends = [f(f(c.gain, c.cell.gain) for c in appraisal.comparisons) for f in (min, max)]
+    ends = [f(f(c.gain, c.cell.gain) for c in comparisons) for f in (min, max)]
     axes.plot(ends, ends, color="black", linewidth=0.8)
     axes.set(xlabel="predicted gain", ylabel="measured gain", title="line: equality")
     axes.title.set_fontsize(8)

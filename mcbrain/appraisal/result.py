@@ -134,7 +134,7 @@ class Appraisal:
         """Learning curves and gains, measured against predicted."""
         from mcbrain.appraisal.figure import draw
 
-        return draw(self)
+        return draw(self.estimates, self.comparisons, self.verdict)
 
 
 def appraise(
