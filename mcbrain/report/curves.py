@@ -173,8 +173,10 @@ def _finite(values: Array) -> Array:
 
 def _limit(ax: Any, results: Results, model: int, s: int) -> None:
     """Let no divergence squeeze the rest of the panel: up to ten times the worst of tuned ridge."""
-    values, ridge = results.mean[model, :, :, :, s], results.choice("ridge")
-    good = values[np.isfinite(values) & (values > 0)]
+    shown, ridge = [results.choice(name) for name in (*_COLOUR, "befs")], results.choice("ridge")
+    values = results.mean[model, :, :, :, s]
+    drawn = values[..., [c for c in shown if c is not None]]
+    good = drawn[np.isfinite(drawn) & (drawn > 0)]
     if not good.size:
         return
     top = 2.0 * good.max()

@@ -7,19 +7,13 @@ from typing import Any
 import numpy as np
 
 from mcbrain.errors import InputError
-from mcbrain.model import Model
 from mcbrain.report.curves import pick
 from mcbrain.report.style import COLOURS, figure, label_panels
+from mcbrain.report.words import law_words
 from mcbrain.worth.results_view import Results
 
 __all__ = ["departure_figure"]
 
-_USUAL = {
-    "inputs": "gaussian",
-    "covariance": "identity",
-    "latents": "linear",
-    "neural_law": "gaussian",
-}
 _MOST = 40
 
 
@@ -36,7 +30,7 @@ def departure_figure(results: Results) -> Any:
     """
     study = results.study
     befs, models = results.choice("befs"), study.models
-    if len({_words(m) for m in models}) < len(models) or not 1 < len(models) <= _MOST:
+    if len({law_words(m) for m in models}) < len(models) or not 1 < len(models) <= _MOST:
         raise InputError(
             f"gains law by law need 2 to {_MOST} models that differ in their laws alone"
         )
@@ -56,14 +50,6 @@ def departure_figure(results: Results) -> Any:
         ax.errorbar(gain[:, t], lines, xerr=bars, fmt="o", color=COLOURS[0], mfc="white")
         ax.set(xlabel=f"gain{shift}", ylim=(len(lines) - 0.5, -0.5))
         ax.set_title(f"$n_T$ = {study.n_task[t]:,}, $n_B$ = {study.n_brain[-1]:,}", loc="right")
-        ax.set_yticks(lines, [_words(m) for m in models] if ax is axes[0, 0] else [])
+        ax.set_yticks(lines, [law_words(m) for m in models] if ax is axes[0, 0] else [])
     label_panels(axes)
     return made
-
-
-def _words(model: Model) -> str:
-    """What of a model is not linear, Gaussian and isotropic."""
-    other = [
-        str(getattr(model, name)) for name, usual in _USUAL.items() if getattr(model, name) != usual
-    ]
-    return ", ".join(other) or "linear Gaussian"

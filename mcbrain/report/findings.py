@@ -8,6 +8,7 @@ import numpy as np
 
 from mcbrain.errors import InputError
 from mcbrain.report.curves import law_of, pick
+from mcbrain.report.words import USUAL
 from mcbrain.worth.measured import value_in_results
 from mcbrain.worth.results_view import Results
 
@@ -171,12 +172,8 @@ def abstraction(results: Results) -> list[list[str]]:
 
 def departures(results: Results) -> str:
     """How the study departs from the linear Gaussian model, in its own keys."""
-    model = results.study.models[0]
-    usual = {"inputs": "gaussian", "covariance": "identity", "latents": "linear"}
-    usual["neural_law"] = "gaussian"
-    found = [
+    return "; ".join(
         f"{name} = {', '.join(dict.fromkeys(str(getattr(m, name)) for m in results.study.models))}"
-        for name, value in usual.items()
+        for name, value in USUAL.items()
         if any(getattr(m, name) != value for m in results.study.models)
-    ]
-    return "; ".join(found) if model else ""
+    )

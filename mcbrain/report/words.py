@@ -4,11 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
-from mcbrain.model import toml_value
+from mcbrain.model import Model, toml_value
 from mcbrain.worth.results_view import Results
 
-__all__ = ["model_words", "setting_words"]
+__all__ = ["USUAL", "law_words", "model_words", "setting_words"]
 
+# What the laws of inputs, latents and recordings are in the linear Gaussian model.
+USUAL = {
+    "inputs": "gaussian",
+    "covariance": "identity",
+    "latents": "linear",
+    "neural_law": "gaussian",
+}
 _SYMBOLS = {
     "input_dim": "$d$",
     "latent_dim": "$k$",
@@ -37,8 +44,15 @@ def model_words(results: Results, model: int, known: tuple[str | None, ...] = ()
     """
     one = results.study.models[model]
     shown = [f for f in dict.fromkeys(("misalignment", *results.varied)) if f not in known]
-    values = [(f, getattr(one, f)) for f in shown]
-    return ", ".join(_spelled(f, v) for f, v in values if v is not None)
+    values = [(f, getattr(one, f)) for f in shown if f not in USUAL]
+    words = [_spelled(f, v) for f, v in values if v is not None]
+    return ", ".join([*words, *([law_words(one)] if USUAL.keys() & set(shown) else [])])
+
+
+def law_words(model: Model) -> str:
+    """What of a model is not linear, Gaussian and isotropic."""
+    laws = {name: getattr(model, name) for name in USUAL}
+    return ", ".join(v for f, v in laws.items() if v != USUAL[f]) or "linear Gaussian"
 
 
 def setting_words(
@@ -53,6 +67,6 @@ def setting_words(
 
 def _spelled(field: str, value: Any) -> str:
     if isinstance(value, str):
-        return value
+        return f"{field} {value}"
     number = f"{value:g}" if isinstance(value, (int, float)) else toml_value(value)
     return f"{_SYMBOLS.get(field, field)} = {number}"
