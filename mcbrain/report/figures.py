@@ -55,7 +55,8 @@ FIGURES: tuple[Figure, ...] = (
         value_figure,
         "Value and exchange rate of brain data against brain samples",
         "Task samples that the brain data replaces (top) and per brain sample (below); bars "
-        "are 95 % intervals by jackknife over blocks. Negative values: brain data hurts. " + _KEY,
+        "are 95 % intervals by jackknife over blocks. Negative values: brain data hurts. The axis "
+        "of values is linear about 0 and logarithmic far from it. " + _KEY,
     ),
     Figure(
         "alignment",
