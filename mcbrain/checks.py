@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import MISSING, fields
 from functools import wraps
+from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
 
 from mcbrain.errors import InputError, did_you_mean
 
-__all__ = ["LARGE", "by_name", "choice", "integer", "number", "parameter", "positive", "vector"]
+__all__ = [
+    "LARGE",
+    "by_name",
+    "choice",
+    "integer",
+    "number",
+    "parameter",
+    "positive",
+    "results_path",
+    "vector",
+]
 
 # Norms, gains and noises at most: the square of a risk under the largest shift is still a number.
 LARGE = 1e50
@@ -66,6 +78,13 @@ def choice(name: str, value: Any, allowed: tuple[str, ...]) -> None:
     """Refuse a word that is not allowed."""
     if value not in allowed:
         raise InputError(f"{name} = {value!r}: {did_you_mean(str(value), allowed)}")
+
+
+def results_path(path: Any) -> Path:
+    """The path of a folder or file of results."""
+    if not isinstance(path, (str, os.PathLike)):
+        raise InputError(f"results in {path!r}: the path of a folder is allowed")
+    return Path(path)
 
 
 def parameter(name: str, value: str, text: str, form: str) -> float:

@@ -71,6 +71,8 @@ def merge(folders: Iterable[str | Path], out: str | Path) -> Merged:
     """
     started = time.time()
     target, merged = ResultsFolder(out), Merged(Path(out))
+    if isinstance(folders, (str, Path)) or not isinstance(folders, Iterable):
+        raise InputError(f"folders = {folders!r}: a list of results folders is allowed")
     sources = _distinct([ResultsFolder(folder) for folder in folders], target, merged)
     study = _common_study(sources, merged)
     target.check(study)

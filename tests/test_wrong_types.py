@@ -3,6 +3,7 @@
 import pytest
 
 import mcbrain as mb
+from mcbrain.rows.tables import open_results
 
 MODEL = mb.Model(input_dim=12, latent_dim=3, n_channels=6)
 ASKED = {"n_task": 30, "n_brain": 20, "estimators": {"ridge": 0.1}}
@@ -53,6 +54,7 @@ def test_how_it_is_simulated_is_checked_by_name(wrong, words):
         ({"threads": 0.5}, "threads = 0.5: a whole number from 1"),
         ({"shard": 3}, "shard 3: the form is I/N"),
         ({"study": None}, "study = None: the path of a TOML file"),
+        ({"out": 3}, "results in 3: the path of a folder"),
     ],
 )
 def test_a_run_is_checked_by_name_and_leaves_nothing_behind(tmp_path, wrong, words):
@@ -79,6 +81,13 @@ def test_a_value_is_checked_by_name():
     _refused(lambda: mb.value(5, 30, 20), "model = 5: an mcbrain.Model")
     asked = {"simulate": True, "precision": "high"}
     _refused(lambda: mb.value(MODEL, 30, 20, **asked), "precision = 'high': a number from 0")
+
+
+def test_folders_are_checked_by_name(tmp_path):
+    _refused(lambda: mb.merge(5, tmp_path / "out"), "folders = 5: a list of results folders")
+    _refused(lambda: mb.merge(str(tmp_path), tmp_path / "out"), "a list of results folders")
+    _refused(lambda: mb.merge([5], tmp_path / "out"), "results in 5: the path of a folder")
+    _refused(lambda: open_results(5), "results in 5: the path of a folder")
 
 
 def _refused(call, words):

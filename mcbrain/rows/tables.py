@@ -8,6 +8,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from mcbrain.checks import results_path
 from mcbrain.errors import InputError, did_you_mean
 from mcbrain.store.folder import ResultsFolder
 
@@ -36,7 +37,7 @@ def open_results(path: str | Path) -> pa.Table:
     InputError
         No such file, or not an Arrow file.
     """
-    path = Path(path)
+    path = results_path(path)
     file = path / "results.arrow" if path.is_dir() else path
     if path.is_dir() and not file.exists() and (part := ResultsFolder(path).record().get("shard")):
         raise InputError(

@@ -17,6 +17,7 @@ from typing import Any
 import tomli_w
 from filelock import FileLock, Timeout
 
+from mcbrain.checks import results_path
 from mcbrain.errors import StoreError
 from mcbrain.reading import load_study
 from mcbrain.store.atomic import write_text
@@ -34,13 +35,18 @@ class ResultsFolder:
     ----------
     path : str or Path
 
+    Raises
+    ------
+    InputError
+        Something that is no path.
+
     Attributes
     ----------
     results, brain, blocks, study_file, provenance_file : Path
     """
 
     def __init__(self, path: str | Path) -> None:
-        self.path = Path(path)
+        self.path = results_path(path)
         self.results = self.path / "results.arrow"
         self.brain = self.path / "brain.arrow"
         self.blocks = self.path / "blocks"
