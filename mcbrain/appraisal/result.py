@@ -21,6 +21,7 @@ from mcbrain.appraisal.verdict import (
     judge,
     measured_worth,
 )
+from mcbrain.blas import one_blas_thread
 from mcbrain.errors import InputError
 
 if TYPE_CHECKING:
@@ -183,22 +184,24 @@ def appraise(
     arrays = check(X, y, X_brain, R)
     _check_settings(arrays.y.size, cost_task, cost_brain, budget, block_length, draws)
     report = progress or (lambda step, share: None)
-    report("estimate", 0.0)
-    prepared = prepare(arrays)
-    estimates = estimate(prepared, n_latents=n_latents, draws=draws, seed=seed)
-    report("predict", 0.0)
-    worth = worth_of(estimates, cost_task=cost_task, cost_brain=cost_brain, budget=budget)
-    cells = measure(
-        prepared.arrays,
-        estimates,
-        block_length=block_length,
-        seed=seed,
-        progress=lambda share: report("measure", share),
-    )
-    comparisons = compare(estimates, cells)
-    measured = measured_worth(estimates, comparisons)
-    verdict = judge(estimates, comparisons, worth, measured, prepared.cautions)
-    return Appraisal(estimates, comparisons, worth, measured, verdict, prepared.whitener)
+    # Hundreds of small matrices, for which more threads wait for each other on a busy machine.
+    with one_blas_thread():
+        report("estimate", 0.0)
+        prepared = prepare(arrays)
+        estimates = estimate(prepared, n_latents=n_latents, draws=draws, seed=seed)
+        report("predict", 0.0)
+        worth = worth_of(estimates, cost_task=cost_task, cost_brain=cost_brain, budget=budget)
+        cells = measure(
+            prepared.arrays,
+            estimates,
+            block_length=block_length,
+            seed=seed,
+            progress=lambda share: report("measure", share),
+        )
+        comparisons = compare(estimates, cells)
+        measured = measured_worth(estimates, comparisons)
+        verdict = judge(estimates, comparisons, worth, measured, prepared.cautions)
+        return Appraisal(estimates, comparisons, worth, measured, verdict, prepared.whitener)
 
 
 def _check_settings(

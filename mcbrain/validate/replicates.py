@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from mcbrain.blas import one_blas_thread
 from mcbrain.engines import raw, sufficient
 from mcbrain.plan.penalties import Penalties
 from mcbrain.plan.sampled import SampledPlan, block_size
@@ -51,8 +52,9 @@ def draws(study: Study, kind: str, count: int) -> Draws:
     length = block_size(problem)
     bench = _BENCHES[kind](problem, queries, length)
     parts = []
-    for index in range(-(-count // length)):
-        excess, _ = bench.replicates(index)
-        outcome = bench.outcome
-        parts.append((excess.copy(), outcome.m_hat.copy(), outcome.overlap.copy()))
+    with one_blas_thread():  # as in a run, whose bits they have
+        for index in range(-(-count // length)):
+            excess, _ = bench.replicates(index)
+            outcome = bench.outcome
+            parts.append((excess.copy(), outcome.m_hat.copy(), outcome.overlap.copy()))
     return Draws(*(np.concatenate(values) for values in zip(*parts, strict=True)))
