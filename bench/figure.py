@@ -60,7 +60,14 @@ def _by_dimension(axes: Axes, rows: list[dict[str, Any]]) -> None:
     axes.set(xscale="log", yscale="log", xlabel="input dimension d")
     axes.set_ylabel("replicates/s, one core")
     axes.set_title("20 penalties, newest commit", fontsize="medium")
-    axes.legend(fontsize="small", frameon=False)
+    _legend(axes)
+
+
+def _legend(axes: Axes) -> None:
+    """Below the panel, where it hides nothing."""
+    axes.legend(
+        fontsize="small", frameon=False, ncols=2, loc="upper center", bbox_to_anchor=(0.5, -0.16)
+    )
 
 
 def _over_commits(axes: Axes, rows: list[dict[str, Any]]) -> None:
@@ -76,7 +83,7 @@ def _over_commits(axes: Axes, rows: list[dict[str, Any]]) -> None:
     axes.set_ylabel("rate over that of the first commit")
     axes.set_xticklabels([commit[:7] for commit in order], fontsize="small")
     axes.set_title("history", fontsize="medium")
-    axes.legend(fontsize="small", frameon=False)
+    _legend(axes)
 
 
 def _relative(
