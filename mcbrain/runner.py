@@ -277,17 +277,18 @@ def warm(engine: str, reporter: Reporter, rules: bool = False) -> float:
     ----------
     engine : str
     reporter : Reporter
-        Told how long compiling took when it took more than a second.
+        Told before kernels are compiled, and how long that took.
     rules : bool
         Whether some penalty is chosen on each replicate's data.
     """
-    from mcbrain.engines import warm_up
+    from mcbrain.engines import is_warm, warm_up
 
-    begun = time.perf_counter()
-    warm_up(engine, rules)
-    seconds = time.perf_counter() - begun
-    if seconds > 1.0:
-        reporter.note(f"compiled the kernels in {seconds:.1f} s (kept for the next run)")
+    known = is_warm(engine, rules)
+    if not known:
+        reporter.note("compiling the kernels, a minute or two, once")
+    seconds = warm_up(engine, rules)
+    if not known:
+        reporter.note(f"compiled in {seconds:.0f} s, kept for later runs")
     return seconds
 
 

@@ -36,6 +36,13 @@ def number(text, name):
     return float(re.search(rf"{re.escape(name)}\s+([-\d.,]+)", text)[1].replace(",", ""))
 
 
+def test_without_a_command_the_help_is_printed(mcbrain):
+    status, out, err = mcbrain()
+    assert (status, err) == (0, "")
+    assert len(out.splitlines()) > 15
+    assert "appraise" in out
+
+
 def test_value_prints_what_the_function_returns(mcbrain):
     status, out, _ = mcbrain("value", "--n-task", 60, "--n-brain", 300, *SMALL)
     found = mb.value(mb.Model(**MODEL), n_task=60, n_brain=300)

@@ -11,7 +11,7 @@ from mcbrain.model import Model
 from mcbrain.plan.forecast import Forecast
 from mcbrain.plan.sampled import block_size, replicate_seconds, times_more
 from mcbrain.reading import study_from_table
-from mcbrain.runner import Reporter, run
+from mcbrain.runner import Reporter, run, warm
 from mcbrain.study import Precision
 
 MODEL = {"input_dim": 12, "latent_dim": 3, "n_channels": 8, "misalignment": 0.2}
@@ -112,3 +112,14 @@ def test_a_run_cut_by_its_time_limit_asks_for_another_and_not_for_more_replicate
     reporter.close(run(few, tmp_path / "a", reporter=reporter))
     said = capsys.readouterr().err
     assert "mcse_not_met): raise max_replicates or ask for less precision" in said
+
+
+def test_compiling_is_announced_before_and_loading_is_not(monkeypatch, tmp_path):
+    monkeypatch.setattr("mcbrain.engines._mark", lambda engine, rules: tmp_path / "mark")
+    told = []
+    reporter = Reporter()
+    monkeypatch.setattr(reporter, "note", told.append)
+    warm("spectral", reporter)
+    assert [line.split()[0] for line in told] == ["compiling", "compiled"]
+    warm("spectral", reporter)
+    assert len(told) == 2

@@ -37,6 +37,21 @@ def test_simulate_and_run_give_the_same_numbers(tmp_path):
     assert table.drop_columns(["seconds"]).equals(rows(tmp_path))
 
 
+@pytest.mark.parametrize("name", ["results.arrow", "brain.arrow", "provenance.json", "blocks"])
+def test_a_folder_with_such_a_file_of_no_study_is_refused_and_kept(tmp_path, name):
+    (tmp_path / name).write_text("precious")
+    with pytest.raises(StoreError, match=rf"holds {name} and no study.toml"):
+        run(small(), tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+    assert (tmp_path / name).read_text() == "precious"
+
+
+def test_a_study_file_without_a_name_is_not_of_a_run(tmp_path):
+    (tmp_path / "study.toml").write_text("seed = 1\n")
+    with pytest.raises(StoreError, match="has no name"):
+        run(small(), tmp_path)
+
+
 def test_another_studys_folder_and_a_folder_in_use_are_refused(tmp_path):
     run(small(design__n_task=[6]), tmp_path / "a")
     with pytest.raises(StoreError, match="holds the study 'small', not 'other'"):

@@ -4,7 +4,7 @@ import pyarrow as pa
 import pytest
 
 from mcbrain.errors import InputError
-from mcbrain.rows.printing import print_results
+from mcbrain.rows.printing import print_results, print_table
 from mcbrain.rows.tables import select
 
 TABLE = pa.table(
@@ -67,3 +67,23 @@ def test_a_summary_shows_the_first_and_the_last_point_under_the_first_shift(tmp_
     assert [line[0] for line in printed[1:6]] == ["0", "12", "24", "37", "49"]
     assert {line[1] for line in printed[1:6]} == {"id"}
     assert printed[6][:2] == ["...", "95"]
+
+
+@pytest.mark.parametrize("width", [24, 30, 200])
+def test_a_terminal_too_narrow_loses_columns_and_never_digits(monkeypatch, capsys, width):
+    """No line is wider than the terminal unless nothing more may be left out."""
+    monkeypatch.setenv("COLUMNS", str(width))
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    table = TABLE.set_column(2, "mean", [[0.12345, 0.54321, None]])
+    print_table(table, table.column_names, spare=("failed", "estimator"))
+    out = capsys.readouterr().out
+    assert "0.12345" in out
+    assert ("failed" in out.split("left out")[0]) == (width == 200)
+    assert ("befs" in out) == (width > 24)
+    assert ("left out for width" in out) == (width < 200)
+
+
+def test_what_is_not_a_terminal_gets_every_digit_of_every_column(capsys):
+    wide = pa.table({f"column_{i}": [1.2345] for i in range(60)})
+    print_table(wide, wide.column_names)
+    assert capsys.readouterr().out.count("1.2345") == 60

@@ -37,7 +37,7 @@ def _status() -> int:
     except KeyboardInterrupt:
         return 130
     try:
-        status = app(standalone_mode=False) or 0
+        status = app(sys.argv[1:] or ["--help"], standalone_mode=False) or 0
         if status == 130:  # typer's own answer to an interruption
             raise KeyboardInterrupt
         return status

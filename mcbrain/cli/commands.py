@@ -228,7 +228,7 @@ def _seconds(text: str) -> float:
     """A duration such as 90, 90s, 10m or 2h, in seconds."""
     match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([smh]?)\s*", text)
     if not match:
-        raise InputError(f"--max-time {text}: the form is a number with s, m or h, such as 2h")
+        raise InputError(f"--max-time {text}: the form is seconds, or a number with s, m or h: 2h")
     return float(match[1]) * {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0}[match[2]]
 
 

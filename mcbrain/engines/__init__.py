@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from importlib import import_module
+from pathlib import Path
 
 from mcbrain.blocks import BlockSums, Job
 from mcbrain.engines.choice import choose
 
-__all__ = ["choose", "simulate", "warm_up"]
+__all__ = ["choose", "is_warm", "simulate", "warm_up"]
 
 
 def simulate(job: Job) -> list[BlockSums]:
@@ -40,7 +42,24 @@ def warm_up(engine: str, rules: bool = False) -> float:
         import_module(f"mcbrain.engines.{kind}").warm_up()
     if rules and engine == "raw":
         import_module("mcbrain.engines.raw").warm_up_rules()
+    if (mark := _mark(engine, rules)) is not None:
+        with suppress(OSError):
+            mark.touch()
     return time.perf_counter() - begun
+
+
+def is_warm(engine: str, rules: bool = False) -> bool:
+    """Whether the machine code that `warm_up` makes is kept from before."""
+    mark = _mark(engine, rules)
+    return engine == "law" or (mark is not None and mark.exists())
+
+
+def _mark(engine: str, rules: bool) -> Path | None:
+    """The file beside the machine code that says that it is complete; None where none is kept."""
+    folder = import_module("mcbrain.kernels.jit").CACHE_FOLDER
+    if folder is None or import_module("numba").config.DISABLE_JIT:
+        return None
+    return Path(folder) / f"warm-{engine}{'-rules' if rules and engine == 'raw' else ''}"
 
 
 _KINDS = {

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
@@ -12,6 +13,9 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from mcbrain.rows.tables import check_column, open_results, select
+
+if TYPE_CHECKING:
+    from rich.table import Table
 
 __all__ = ["print_results", "print_table"]
 
@@ -29,6 +33,9 @@ _DEFAULT = (
     "gain",
     "status",
 )
+
+# What a narrow terminal leaves out, in this order; after columns of a single value.
+_SPARE = ("penalty_rule", "prediction", "gain", "predicted", "penalty", "status")
 
 
 def print_results(
@@ -71,13 +78,20 @@ def print_results(
     if not table.num_rows:
         print("no row meets " + ", ".join(conditions) if conditions else "no rows")
         return
+    spare = () if columns else [*_constant(table, names), *_SPARE]
     if spread and table.num_rows > limit:
         shown = _spread(table, limit)
-        print_table(shown, names, limit)
+        print_table(shown, names, limit, spare)
         left = table.num_rows - shown.num_rows
         print(f"... {left:,} more rows, of other points and shifts (mcbrain show, mcbrain report)")
         return
-    print_table(table, names, limit)
+    print_table(table, names, limit, spare)
+
+
+def _constant(table: pa.Table, names: list[str]) -> list[str]:
+    """Words that are the same in every row."""
+    words = [n for n in names if pa.types.is_dictionary(table.schema.field(n).type)]
+    return [name for name in words if len(pc.unique(table[name])) == 1]
 
 
 def _spread(table: pa.Table, limit: int) -> pa.Table:
@@ -93,7 +107,9 @@ def _spread(table: pa.Table, limit: int) -> pa.Table:
     return rows(np.linspace(low, high, count).round().astype(int)).slice(0, limit)
 
 
-def print_table(table: pa.Table, names: list[str], limit: int = 100) -> None:
+def print_table(
+    table: pa.Table, names: list[str], limit: int = 100, spare: Sequence[str] = ()
+) -> None:
     """Print some columns of a table, numbers to five digits, null as a dash.
 
     Parameters
@@ -102,23 +118,51 @@ def print_table(table: pa.Table, names: list[str], limit: int = 100) -> None:
     names : list of str
     limit : int
         Rows at most; how many are left out is said.
+    spare : sequence of str
+        Columns that a terminal too narrow for all may leave out, these first; it is said which.
     """
     from rich.console import Console
+
+    shown = table.slice(0, limit)
+    console = Console(highlight=False, markup=False)
+    kept, left_out = list(names), []
+    for name in dict.fromkeys(name for name in spare if name in names):
+        if not console.is_terminal or _width(shown, kept) <= console.width:
+            break
+        kept.remove(name)
+        words = pc.unique(table[name])
+        left_out.append(f"{name} = {words[0]}" if len(words) == 1 else name)
+    # What is still too wide is wrapped by the terminal: a digit is never cut.
+    console.width = max(console.width, _width(shown, kept))
+    with console.capture() as text:
+        console.print(_view(shown, kept))
+    print(text.get(), end="")
+    if left_out:
+        print(f"left out for width: {', '.join(left_out)} (--columns)")
+    if table.num_rows > limit:
+        print(f"... {table.num_rows - limit:,} more rows (--limit, --where)")
+
+
+def _view(table: pa.Table, names: list[str]) -> Table:
+    """The table as rich draws it."""
     from rich.table import Table
 
-    shown = table.slice(0, limit).select(names).to_pydict()
     view = Table(box=None, pad_edge=False, header_style="bold")
     for name in names:
         numeric = not pa.types.is_dictionary(table.schema.field(name).type)
         view.add_column(name, justify="right" if numeric else "left", no_wrap=True)
-    for row in zip(*shown.values(), strict=True):
+    for row in zip(*table.select(names).to_pydict().values(), strict=True):
         view.add_row(*(_text(v) for v in row))
-    console = Console(highlight=False, markup=False)
-    if not console.is_terminal:
-        console = Console(width=400, highlight=False, markup=False)
-    console.print(view)
-    if table.num_rows > limit:
-        print(f"... {table.num_rows - limit:,} more rows (--limit, --where)")
+    return view
+
+
+def _width(table: pa.Table, names: list[str]) -> int:
+    """Characters that a line of the table takes."""
+    from rich.console import Console
+    from rich.measure import Measurement
+
+    console = Console(width=100_000)
+    return int(Measurement.get(console, console.options, _view(table, names)).maximum)
 
 
 def _columns(table: pa.Table, columns: str | None) -> list[str]:

@@ -54,15 +54,22 @@ class ResultsFolder:
         self.provenance_file = self.path / "provenance.json"
 
     def check(self, study: Study) -> None:
-        """Refuse a folder that belongs to a study of another name.
+        """Refuse a folder that belongs to a study of another name, or to no study.
 
         Raises
         ------
         StoreError
-            Naming both studies; nothing has been written.
+            Naming both studies, or the file that would be lost; nothing has been written.
         """
         if self.path.exists() and not self.path.is_dir():
             raise StoreError(f"{self.path}: a folder is needed, this is a file")
+        mine = (self.results, self.brain, self.blocks, self.provenance_file)
+        foreign = [path.name for path in mine if path.exists()]
+        if foreign and not self.study_file.exists():
+            raise StoreError(
+                f"{self.path}: holds {foreign[0]} and no study.toml, so it is not of a run and "
+                "would be lost; choose another folder with --out"
+            )
         name = self.study_name()
         if name is not None and name != study.name:
             raise StoreError(
@@ -78,7 +85,11 @@ class ResultsFolder:
             return None
         except (OSError, ValueError) as error:
             raise StoreError(f"{self.study_file}: cannot be read ({error})") from None
-        return str(table.get("name"))
+        if "name" not in table:
+            raise StoreError(
+                f"{self.study_file}: not a study, it has no name; choose another folder"
+            )
+        return str(table["name"])
 
     def study(self) -> Study:
         """The study whose blocks or results are here.
