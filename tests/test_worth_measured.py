@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import copy
 from pathlib import Path
 
 import numpy as np
@@ -158,6 +159,13 @@ def test_a_curve_of_one_point_cannot_be_inverted(tmp_path: Path) -> None:
     run(study_from_table(study), tmp_path, threads=1)
     with pytest.raises(mb.InputError, match="at least two numbers of task samples"):
         value_in_results(Results(tmp_path), 0, 0, 0, "ridge")
+
+
+def test_a_curve_of_an_unfinished_study_asks_for_its_end(results: Results) -> None:
+    unfinished = copy(results)
+    unfinished.__dict__["mean"] = np.full(results.shape, np.nan)
+    with pytest.raises(mb.InputError, match=r"fewer than two of its 4 .* to finish it"):
+        value_in_results(unfinished, 0, 0, 0, "ridge")
 
 
 def test_intervals_need_the_blocks(tmp_path: Path) -> None:

@@ -44,6 +44,8 @@ def value(
 ) -> None:
     """Task samples that brain data replaces: from the laws, simulated, or from a results folder."""
     if results is not None:
+        if simulate:
+            raise InputError(f"--simulate: the values of {results} are measured already")
         _values_of(results, baseline, n_task, n_brain)
         return
     n_task, n_brain = 500 if n_task is None else n_task, 1000 if n_brain is None else n_brain
@@ -91,7 +93,7 @@ def _values_of(folder: Path, baseline: str, n_task: int | None, n_brain: int | N
             raise InputError(
                 f"{name} {wanted}: the results in {folder} hold {', '.join(map(str, held))}"
             )
-    print(f"{'m':>8s}{'n_task':>10s}{'n_brain':>10s}{'value':>12s}  {'95 % interval':24s}note")
+    lines = [f"{'m':>8s}{'n_task':>10s}{'n_brain':>10s}{'value':>12s}  {'95 % interval':24s}note"]
     for i, model in enumerate(study.models):
         for (t, task), (b, brain) in product(enumerate(study.n_task), enumerate(study.n_brain)):
             asked = n_task in (None, task) and n_brain in (None, brain)
@@ -99,7 +101,10 @@ def _values_of(folder: Path, baseline: str, n_task: int | None, n_brain: int | N
                 found, note = value_in_results(view, i, t, b, baseline)
                 interval = _range((float(found.low), float(found.high)))
                 row = f"{model.misalignment:8g}{task:10,}{brain:10,}"
-                print(f"{row}{_number(float(found.value)):>12s}  {interval:24s}{note}".rstrip())
+                lines.append(
+                    f"{row}{_number(float(found.value)):>12s}  {interval:24s}{note}".rstrip()
+                )
+    print("\n".join(lines))
 
 
 @with_model

@@ -57,7 +57,14 @@ def value_in_results(
     s, d = results.shift(shift), study.models[model].input_dim
     samples = np.array(study.n_task, dtype=float)
     curve = results.mean[model, :, n_brain, base, s]
-    usable = np.isfinite(curve) & ((samples > d + 1) | (baseline == "ridge"))
+    within = (samples > d + 1) | (baseline == "ridge")
+    usable = np.isfinite(curve) & within
+    if usable.sum() < 2 <= within.sum():
+        raise InputError(
+            f"{results.folder.path}: {baseline} has a mean at fewer than two of its "
+            f"{within.sum()} numbers of task samples, so the curve cannot be inverted; "
+            "run the study again to finish it"
+        )
     if usable.sum() < 2:
         raise InputError(
             f"{results.folder.path}: inverting the curve of {baseline} needs at least two numbers "
