@@ -94,7 +94,8 @@ def test_measured_values_are_those_of_the_law(results: Results, baseline: str) -
             law = value(results.study.models[0], n_task, n_brain, baseline)
             error = 4 * float(found.error) + 0.1 * abs(law.task_samples) + 0.5
             assert abs(float(found.value) - law.task_samples) < error
-            assert ("hurts" in note) == (float(found.value) < 0)
+            assert ("hurts" in note) == (float(found.high) < 0)
+            assert ("cannot tell" in note) == (float(found.low) <= 0 <= float(found.high))
 
 
 def test_the_jackknife_is_that_of_the_rows(results: Results) -> None:

@@ -75,6 +75,9 @@ def test_brain_data_can_lose_along_what_the_brain_misses() -> None:
     assert found.on_missed < 0
     assert abs(found.adverse[MODEL.latent_dim]) > 0.5
     assert not found.wins_everywhere
+    lost = found.verdict().partition("loses")[2]
+    assert f"misses (gain {found.gains()[2]:.3g})" in lost
+    assert found.gains()[2] < 1 < found.gains()[0]
 
 
 def test_the_half_space_is_what_simulation_finds_on_both_sides_of_it() -> None:

@@ -127,3 +127,12 @@ def test_improving_alignment_is_worth_more_than_the_alignment_it_starts_with() -
 def test_what_has_no_value_is_refused_in_a_sentence(arguments: tuple, words: str) -> None:
     with pytest.raises(mb.InputError, match=words):
         value(*arguments)
+
+
+def test_a_value_whose_range_holds_0_is_not_said_to_hurt() -> None:
+    """The law's range about its crossing of 0 holds 0; well below it the note says hurts."""
+    found = [value(MODEL, 300, n) for n in range(MODEL.k_m, 200)]
+    unclear = [v for v in found if v.interval[0] < 0 <= v.interval[1]]
+    assert any(v.task_samples < 0 for v in unclear)
+    assert all("may help or hurt" in v.note for v in unclear)
+    assert all(("hurts here" in v.note) == (v.interval[1] < 0) for v in found)

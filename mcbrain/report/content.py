@@ -10,9 +10,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from mcbrain.model import MODEL_FIELDS, toml_value
-from mcbrain.report.findings import abstraction, departures, findings, signed, values
+from mcbrain.report.drawn import drawn
+from mcbrain.report.findings import abstraction, departures, findings
 from mcbrain.report.fits import fit_rows
 from mcbrain.report.shift_figures import residuals
+from mcbrain.report.value_table import value_table
+from mcbrain.report.words import signed
 from mcbrain.worth.results_view import Results
 
 __all__ = ["page"]
@@ -35,14 +38,14 @@ def page(results: Results) -> dict[str, Any]:
     study, record = results.study, results.provenance
     text = str(record.get("study_text", ""))
     aim = next((x.strip() for x in text.splitlines() if x.startswith("#")), "").lstrip("# ")
-    worth, baseline = values(results)
+    worth = value_table(results)
     shown = _shown(results)
     sections = [
         ("findings", "Findings"),
         ("figures", "Figures"),
         ("agreement", "Law and simulation"),
     ]
-    sections += [("value", "Value")] if worth else []
+    sections += [("value", "Value")] if worth.rows else []
     fits = fit_rows(results)
     sections += [("fits", "Scaling laws")] if fits else []
     sections += [("asked", "What was asked"), ("run", "What was run"), ("rows", "Results")]
@@ -50,13 +53,16 @@ def page(results: Results) -> dict[str, Any]:
     return {
         "name": study.name,
         "aim": aim
-        or "The study states no aim: a first line `# ...` in its file would be shown here.",
+        or "The study states no aim: a first line of its file that begins with # is shown here.",
         "sections": [*sections, ("again", "Make it again")],
+        "incomplete": _incomplete(results),
         "facts": _facts(results),
-        "findings": findings(results, worth),
+        "findings": findings(results, worth.rows),
         "agreement": agreement,
-        "values": worth,
-        "baseline": baseline,
+        "values": [r.cells for r in worth.rows],
+        "bounded": any(r.bounded for r in worth.rows),
+        "values_shown": worth.shown,
+        "baseline": worth.baseline,
         "fits": fits,
         "abstraction": abstraction(results),
         "departures": departures(results),
@@ -77,19 +83,39 @@ def page(results: Results) -> dict[str, Any]:
 
 def _facts(results: Results) -> list[tuple[str, str]]:
     table, record = results.table, results.provenance
-    replicates = results.column("replicates")
-    per_point = replicates.max(axis=(3, 4)).sum()
     status = pc.value_counts(table["status"].cast(pa.string()))
     met = {str(x["values"]): int(x["counts"].as_py()) for x in status}
+    drew = "brain replicates" if results.engine == "spectral" else "replicates"
     return [
         ("engine", results.engine),
         ("points", f"{results.study.n_points:,}"),
         ("rows", f"{table.num_rows:,}"),
-        ("replicates", f"{int(per_point):,}"),
+        (f"{drew} behind the rows", f"{drawn(results, 'replicates'):,.0f}"),
         ("rows with status ok", f"{met.get('ok', 0):,}"),
         ("seed", str(results.study.seed)),
-        ("finished", str(record.get("ended", "unknown"))),
+        ("stopped" if _undone(results) else "finished", str(record.get("ended", "unknown"))),
     ]
+
+
+def _undone(results: Results) -> int:
+    """Rows that a run which was stopped has left without a mean."""
+    unmet = results.column("status") == "mcse_not_met"
+    return int((unmet & ~np.isfinite(results.mean)).sum())
+
+
+def _incomplete(results: Results) -> str:
+    """How far the rows are, in a sentence; empty where every row reached its precision."""
+    status = results.column("status")
+    unmet, met = (int((status == word).sum()) for word in ("mcse_not_met", "ok"))
+    if not unmet:
+        return ""
+    words = f"Incomplete: {met:,} of {met + unmet:,} rows reached their precision"
+    if undone := _undone(results):
+        return (
+            f"{words}, and {undone:,} have no mean yet. What follows is of the rows that have one; "
+            "the same command goes on where the run was stopped."
+        )
+    return f"{words}; the others end with a larger standard error (status mcse_not_met)."
 
 
 def _agreement(results: Results) -> dict[str, Any]:
@@ -169,12 +195,10 @@ def _target(results: Results) -> str:
 
 def _run(results: Results) -> list[tuple[str, str]]:
     record = results.provenance
-    # Rows of a point share their data, so a point's seconds count once.
-    seconds = np.nan_to_num(results.column("seconds")).max(axis=(3, 4)).sum()
     versions = record.get("versions", {})
     return [
         ("engine", results.engine),
-        ("core seconds in blocks", f"{seconds:,.1f}"),
+        ("core seconds in blocks", f"{drawn(results, 'seconds'):,.1f}"),
         ("started, ended", f"{record.get('started', '?')}, {record.get('ended', '?')}"),
         ("machine", f"{record.get('processor', '?')}, {record.get('platform', '?')}"),
         ("versions", ", ".join(f"{k} {v}" for k, v in versions.items())),

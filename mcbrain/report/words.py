@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from mcbrain.model import Model, toml_value
 from mcbrain.worth.results_view import Results
 
-__all__ = ["USUAL", "law_words", "model_words", "setting_words"]
+__all__ = ["USUAL", "count", "law_words", "model_words", "plain", "setting_words", "signed"]
 
 # What the laws of inputs, latents and recordings are in the linear Gaussian model.
 USUAL = {
@@ -70,3 +72,21 @@ def _spelled(field: str, value: Any) -> str:
         return f"{field} {value}"
     number = f"{value:g}" if isinstance(value, (int, float)) else toml_value(value)
     return f"{_SYMBOLS.get(field, field)} = {number}"
+
+
+def plain(words: str) -> str:
+    """Words of a panel as running text: symbols without their typesetting."""
+    greek = {r"\sigma": "σ", r"\beta": "β"}
+    for code, letter in greek.items():
+        words = words.replace(code, letter)
+    return words.replace("$", "")
+
+
+def signed(value: float, form: str) -> str:
+    """A number with a true minus sign."""
+    return format(value, form).replace("-", "−")
+
+
+def count(value: float) -> str:
+    """A number of samples; a dash where there is none."""
+    return signed(value, ",.1f") if np.isfinite(value) else "–"

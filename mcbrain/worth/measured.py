@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -17,9 +18,16 @@ from mcbrain.worth.answer import Value
 from mcbrain.worth.results_view import Measured, Results
 from mcbrain.worth.surface import Surface
 
-__all__ = ["measured_value", "value_in_results"]
+__all__ = ["MeasuredValue", "measured_value", "value_in_results"]
 
 Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class MeasuredValue(Measured):
+    """v_T with its interval; where it is beyond the baseline's curve, its bound, like "> 120"."""
+
+    bound: str = ""
 
 
 def value_in_results(
@@ -29,7 +37,7 @@ def value_in_results(
     n_brain: int,
     baseline: str = "ridge",
     shift: str = "id",
-) -> tuple[Measured, str]:
+) -> tuple[MeasuredValue, str]:
     """v_T of one cell of a results folder, and a note where there is none (theory/README.md 6).
 
     Between neighbouring numbers of task samples the baseline's curve is interpolated in the scale
@@ -76,11 +84,15 @@ def value_in_results(
     tasks = np.append(places, n_task)
     choices = np.append(np.full(places.size, base), befs)
     found = results.measure(scale, (model, tasks, n_brain, choices, s))
-    single = Measured(
-        *(np.asarray(x)[..., 0] for x in (found.value, found.error, found.low, found.high))
+    risk, lowest = results.mean[model, n_task, n_brain, befs, s], curve[places[-1]]
+    single = MeasuredValue(
+        value=found.value[..., 0],
+        error=found.error[..., 0],
+        low=found.low[..., 0],
+        high=found.high[..., 0],
+        bound="" if np.isfinite(found.value).all() else scale.bound(risk, lowest),
     )
-    risk = results.mean[model, n_task, n_brain, befs, s]
-    return single, scale.note(single, risk, curve[places[-1]])
+    return single, scale.note(single, risk, lowest)
 
 
 class _Scale:
@@ -109,6 +121,13 @@ class _Scale:
             return float("nan")
         return float(np.interp(target, scale, n))
 
+    def bound(self, risk: float, lowest: float) -> str:
+        """Which end of the baseline's curve a risk is beyond; empty where ridge never has it."""
+        if not np.isfinite(risk) or (self.baseline == "ridge" and risk >= self.unit):
+            return ""
+        first, last = self.samples[[0, -1]] - self.n_task
+        return f"> {last:,.0f}" if risk < lowest else f"< {first:,.0f}"
+
     def note(self, found: Measured, risk: float, lowest: float) -> str:
         """Why there is no value, in words; empty where there is one.
 
@@ -119,7 +138,9 @@ class _Scale:
             Of BEFS, and of the baseline at the largest number of task samples that has one.
         """
         if np.isfinite(found.value):
-            return "" if found.value >= 0 else "brain data hurts here"
+            if found.high < 0:
+                return "brain data hurts here"
+            return "" if found.low > 0 else "cannot tell whether brain data helps here"
         if not np.isfinite(risk):
             return "the mean risk of BEFS is infinite at this number of task samples"
         if self.baseline == "ridge" and risk >= self.unit:

@@ -68,22 +68,41 @@ class HalfSpace:
         v = np.asarray(direction, dtype=float)
         return float((v @ self.baseline @ v) / (v @ self.befs @ v))
 
+    def gains(self) -> tuple[float, float, float]:
+        """The gain where all inputs vary outside the frame, over span(A), or along u alone."""
+        over, under = np.diag(self.baseline), np.diag(self.befs)
+        k = over.size - 2
+        rest, brain, missed = (slice(k + 1, None), slice(k), slice(k, k + 1))
+        first, second, third = (
+            float(over[s].sum() / under[s].sum()) for s in (rest, brain, missed)
+        )
+        return first, second, third
+
     def verdict(self) -> str:
         """Question 2 in words: is a shift confined to the brain's complement necessary?"""
-        if self.on_rest <= 0:
-            return (
-                "Shifts outside the brain's span favour the baseline here, so confining the shift "
-                "to the complement is not even sufficient."
-            )
-        missed = "also" if self.on_missed > 0 else "not"
-        brain = "so it is sufficient for a gain, and not necessary: BEFS wins on the brain's span"
-        if self.on_brain <= 0:
-            brain = "and the brain's span favours the baseline: there the confinement is needed"
-        return (
-            f"Outside span(A, u) every shift favours BEFS, {brain}; along u, the task weights that "
-            f"the brain misses, it does {missed} (per unit of trace: outside {self.on_rest:.3g}, "
-            f"brain {self.on_brain:.3g}, u {self.on_missed:.3g})."
+        rest, brain, missed = self.gains()
+        kinds = [
+            (rest, "in directions that carry neither brain signal nor task weights"),
+            (brain, "in the directions that the brain records"),
+        ]
+        if not np.isclose(self.on_missed, self.on_rest):
+            kinds.append((missed, "along the task weights that the brain misses"))
+        wins, loses = (
+            " and ".join(f"{words} (gain {g:.3g})" for g, words in kinds if (g > 1) == won)
+            for won in (True, False)
         )
+        parts = [f"{verb} {where}" for verb, where in (("wins", wins), ("loses", loses)) if where]
+        if rest <= 1:
+            answer = "keeping a shift out of the brain's directions is not even enough for a gain"
+        elif brain <= 1:
+            answer = "a shift has to keep out of the brain's directions for a gain"
+        else:
+            answer = (
+                "a shift away from the brain's directions and from what the brain misses is "
+                "sufficient for a gain, and not necessary"
+            )
+        found = ", and ".join(parts)
+        return f"if inputs vary in one kind of direction only, BEFS {found}; so {answer}."
 
 
 def half_space(

@@ -103,12 +103,18 @@ def _from_law(surface: Surface, n_task: int, n_brain: int, baseline: str) -> Val
         saturation=surface.exact_samples_for(infinite, baseline) - n_task,
         risk=risk,
         baseline_risk=own,
-        note=_note(surface, n_task, n_brain, baseline, samples, risk),
+        note=_note(surface, n_task, n_brain, baseline, samples, risk, ends),
     )
 
 
 def _note(
-    surface: Surface, n_task: int, n_brain: int, baseline: str, samples: float, risk: float
+    surface: Surface,
+    n_task: int,
+    n_brain: int,
+    baseline: str,
+    samples: float,
+    risk: float,
+    ends: list[float],
 ) -> str:
     words = []
     if not np.isfinite(risk):
@@ -119,8 +125,10 @@ def _note(
         words.append(
             f"BEFS has a risk of {risk:.3g}, worse than predicting zero; {baseline} never has it"
         )
-    elif samples < 0 and n_brain:
+    elif ends[1] < 0 and n_brain:
         words.append("brain data hurts here: the baseline does as well with fewer task samples")
+    elif ends[0] < 0 <= ends[1] and n_brain:
+        words.append("within the accuracy of the law, brain data may help or hurt here")
     if baseline == "ols" and n_task <= surface.d + 1:
         words.append(f"OLS is counted on its branch n > d + 1 = {surface.d + 1}, above this n_task")
     return "; ".join(words)
