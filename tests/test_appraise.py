@@ -7,7 +7,9 @@ import pytest
 from recordings import SMALL, arrays_of
 
 from mcbrain.appraisal import appraise
+from mcbrain.appraisal.comparison import MeasuredWorth
 from mcbrain.appraisal.coverage import SCENARIOS, study
+from mcbrain.appraisal.verdict import _replaced_sentence
 
 
 def test_the_smallest_data_sets_that_are_accepted_can_be_appraised():
@@ -55,6 +57,29 @@ def test_a_value_beyond_the_measured_curve_is_said_with_the_end_of_the_curve():
     assert f"to more than {most}] further task rows (ridge was measured with up to" in words
     assert "with more task rows the number can be told" in words
     assert "inf" not in words
+
+
+def test_the_purchase_is_said_to_come_on_top_of_the_rows_in_hand():
+    arrays = arrays_of(replace(SMALL, misalignment=0.0))[:4]
+    said = "The best next purchase, on top of the rows in hand: a budget of "
+    found = appraise(*arrays)
+    assert f"{said}35 (10 % of what those cost, the default)" in found.verdict.paragraph
+    more = f"buys {found.worth.purchase.n_task} more task rows and "
+    assert more in found.verdict.paragraph
+    found = appraise(*arrays, budget=70.0)
+    assert f"{said}70 (20 % of what those cost) at 1 a task row" in found.verdict.paragraph
+    few = appraise(*arrays, budget=0.5).verdict.paragraph
+    assert "On top of the rows in hand, a budget of 0.5" in few
+    assert "buys no row." in few
+
+
+def test_rows_replaced_are_not_told_where_ridge_was_measured_at_one_size():
+    one = MeasuredWorth(21, np.inf, 0.0, np.inf, 12.0, 3.0, 40.0, longest=21)
+    assert "more than 0" not in _replaced_sentence(one)
+    assert "at 21 task rows only" in _replaced_sentence(one)
+    assert _replaced_sentence(one).endswith("is not measured; predicted 12 [3 to 40].")
+    beyond = replace(one, low=np.inf, longest=105)
+    assert "replaced more than 84 further task rows (ridge was" in _replaced_sentence(beyond)
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from numpy.testing import assert_allclose
 from recordings import SMALL, arrays_of
@@ -67,7 +68,15 @@ def test_too_few_rows_is_a_sentence_that_says_how_many_are_needed():
         ({"cost_brain": 0.0}, "cost_brain"),
         ({"budget": -1.0}, "budget"),
         ({"block_length": 21}, "from 1 to 20"),
-        ({"draws": 10}, "at least 100"),
+        ({"draws": 10}, "from 100 to"),
+        ({"seed": "a"}, "seed = 'a': a whole number"),
+        ({"seed": -1}, "seed = -1"),
+        ({"draws": 200.5}, "draws = 200.5: a whole number"),
+        ({"block_length": None}, "block_length = None"),
+        ({"n_latents": "two"}, "n_latents = 'two'"),
+        ({"cost_task": "1"}, "cost_task = '1'"),
+        ({"budget": [1]}, r"budget = \[1\]"),
+        ({"progress": "yes"}, "progress = 'yes'"),
     ],
 )
 def test_a_setting_that_cannot_be_used_is_a_sentence(settings, words):
@@ -104,3 +113,41 @@ def test_inputs_that_differ_between_the_sets_or_repeat_give_a_caution():
     assert "differ in covariance" in prepare(check(X, y, X_brain, R)).cautions[0]
     X, y, X_brain, R, _ = arrays_of(replace(SMALL, copies=2))
     assert "100 of 200 task inputs repeat" in prepare(check(X, y, X_brain, R)).cautions[-1]
+
+
+def frames(kind, X, X_brain, labels):
+    """Two tables; the columns of the second are in reverse."""
+    if kind == "pandas":
+        pd = pytest.importorskip("pandas")
+        return pd.DataFrame(X, columns=labels), pd.DataFrame(X_brain, columns=labels).iloc[:, ::-1]
+    if kind == "polars":
+        pl = pytest.importorskip("polars")
+        return pl.DataFrame(X, schema=labels), pl.DataFrame(X_brain, schema=labels)[:, ::-1]
+    task, brain = (pa.table(dict(zip(labels, a.T, strict=True))) for a in (X, X_brain))
+    return task, brain.select(labels[::-1])
+
+
+@pytest.mark.parametrize("kind", ["pandas", "polars", "arrow"])
+def test_columns_of_frames_are_matched_by_name(kind):
+    X, y, X_brain, R, _ = arrays_of()
+    labels = [f"level {j}" for j in range(12)]
+    task, brain = frames(kind, X, X_brain, labels)
+    checked = check(task, y, brain, R)
+    assert_allclose(checked.X, X, rtol=0, atol=0)
+    assert_allclose(checked.X_brain, X_brain, rtol=0, atol=0)
+    other = frames(kind, X, X_brain, ["level", *labels[1:]])[1]
+    with pytest.raises(InputError, match=r"X lacks level; X_brain lacks level 0"):
+        check(task, y, other, R)
+
+
+def test_frames_without_names_are_matched_by_position_unless_both_have_numbers():
+    pd = pytest.importorskip("pandas")
+    X, y, X_brain, R, _ = arrays_of()
+    plain, named = pd.DataFrame(X_brain), pd.DataFrame(X, columns=list("abcdefghijkl"))
+    for task, brain in ((named, plain), (named, X_brain), (X, plain), (pd.DataFrame(X), plain)):
+        assert_allclose(check(task, y, brain, R).X_brain, X_brain, rtol=0, atol=0)
+    checked = check(pd.DataFrame(X), y, plain[plain.columns[::-1]], R)
+    assert_allclose(checked.X_brain, X_brain, rtol=0, atol=0)
+    twice = pd.DataFrame(X_brain, columns=list("aacdefghijkl"))
+    with pytest.raises(InputError, match="X_brain has more than one column called a"):
+        check(named, y, twice, R)

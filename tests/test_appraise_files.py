@@ -105,3 +105,46 @@ def test_files_that_cannot_be_used_are_named_in_a_sentence(saved):
     pq.write_table(pa.table({"x1": ["a"], "y": [1.0]}), folder / "words.parquet")
     with pytest.raises(InputError, match="x1 holds string"):
         load(folder / "words.parquet", good)
+
+
+@pytest.mark.parametrize("change", ["shuffled", "shuffled and upper case R", "reversed brain"])
+def test_columns_of_both_files_are_matched_by_name(saved, change):
+    folder, X, y, X_brain, R = saved
+    rng = np.random.default_rng(4)
+    task = {f"x{j}": X[:, j] for j in range(12)} | {"y": y, "xcoord": y, "year": y}
+    brain = {f"x{j}": X_brain[:, j] for j in range(12)}
+    brain |= {f"R_{j}" if "upper" in change else f"r{j}": R[:, j] for j in range(8)}
+    if change.startswith("shuffled"):
+        task = {name: task[name] for name in rng.permutation(list(task))}
+    else:
+        brain = dict(reversed(brain.items()))
+    for name, columns in {"task": task, "brain": brain}.items():
+        pq.write_table(pa.table(columns), folder / f"{name}.parquet")
+    loaded = load(folder / "task.parquet", folder / "brain.parquet")
+    order = [int(name[1:]) for name in task if name[1:].isdigit()]
+    for got, expected in zip(loaded[:3], (X[:, order], y, X_brain[:, order]), strict=True):
+        assert_allclose(got, expected, rtol=0, atol=0)
+    assert_allclose(np.sort(loaded.R.sum(axis=0)), np.sort(R.sum(axis=0)))
+
+
+def test_inputs_with_different_names_are_refused_with_the_first_that_are_missing(saved):
+    folder, X, y, X_brain, R = saved
+    task, brain = save(folder, "parquet-flat", X, y, "y"), folder / "brain.parquet"
+    columns = {f"x{j if j < 4 else j + 10}": X_brain[:, j] for j in range(12)} | {"r0": R[:, 0]}
+    pq.write_table(pa.table(columns), brain)
+    words = (
+        r"matched by name, and X of .*task\.parquet lacks x14, x15, x16, x17, x18 and 3 more; "
+        r"X of .*brain\.parquet lacks x4, x5, x6, x7, x8 and 3 more"
+    )
+    with pytest.raises(InputError, match=words):
+        load(task, brain)
+
+
+def test_one_archive_with_all_four_arrays_is_both_task_and_brain(saved):
+    folder, X, y, X_brain, R = saved
+    np.savez(folder / "all.npz", X=X, y=y, X_brain=X_brain, R=R)
+    loaded = load(folder / "all.npz", folder / "all.npz")
+    for got, expected in zip(loaded, (X, y, X_brain, R), strict=True):
+        assert_allclose(got, expected, rtol=0, atol=0)
+    pq.write_table(pa.table({"X_brain": lists(X_brain), "R": lists(R)}), folder / "brain.parquet")
+    assert_allclose(load(folder / "all.npz", folder / "brain.parquet").X_brain, X_brain)

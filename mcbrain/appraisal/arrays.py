@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import linalg
 
+from mcbrain.appraisal.columns import same_inputs
 from mcbrain.errors import InputError
 
 __all__ = ["Arrays", "Prepared", "check", "prepare"]
@@ -66,11 +67,15 @@ def check(
 ) -> Arrays:
     """The four arrays as float64, or a sentence about the first fault.
 
+    Where both X and X_brain are tables with names, the columns of X_brain come in the order of X.
+
     Raises
     ------
     InputError
-        For shapes that do not fit, too few rows, NaN, constant columns, object arrays.
+        For shapes that do not fit, too few rows, NaN, constant columns, object arrays, and names
+        of columns that only one of X and X_brain has.
     """
+    order = same_inputs(X, X_brain, (names[0], names[2]))
     X, y, X_brain, R = (
         _numbers(a, name) for a, name in zip((X, y, X_brain, R), names, strict=True)
     )
@@ -102,7 +107,7 @@ def check(
     )
     for array, name in zip((X, y[:, None], X_brain, R), names, strict=True):
         _no_constants(array, name)
-    return Arrays(X, y, X_brain, R)
+    return Arrays(X, y, X_brain if order is None else X_brain[:, order], R)
 
 
 def prepare(arrays: Arrays) -> Prepared:

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from matplotlib.figure import Figure
 
+from mcbrain.appraisal.comparison import Comparison
 from mcbrain.appraisal.parameters import Estimates
 from mcbrain.appraisal.predict import missed_at, risk
-from mcbrain.appraisal.verdict import Comparison, Verdict
+from mcbrain.appraisal.verdict import Verdict
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from mcbrain.appraisal.arrays import Arrays, check
+from mcbrain.appraisal.columns import RULE, once_each, series
 from mcbrain.appraisal.parameters import Array
 from mcbrain.errors import InputError
 
@@ -21,16 +22,23 @@ def load(task: str | Path, brain: str | Path) -> Arrays:
     ----------
     task : path
         Inputs X and labels y: an ``.npz`` with those names; two ``.npy`` files written as
-        ``X.npy,y.npy``; or an ``.arrow`` or ``.parquet`` table whose columns are lists ``X`` and
-        numbers ``y``, or inputs whose names begin with x and one column ``y``.
+        ``X.npy,y.npy``; or an ``.arrow`` or ``.parquet`` table with columns ``X`` (lists) and
+        ``y`` (numbers), or with a column for each input, called x0, x1, ... or x_NAME.
     brain : path
-        Inputs X and recordings R likewise (tables: lists ``X`` and ``R``, or columns whose names
-        begin with x and with r).
+        Inputs and recordings likewise: ``X_brain`` (or ``X``) and ``R``; in tables also a column
+        for each recording, called r0, r1, ... or r_NAME.
+
+    Returns
+    -------
+    Arrays
+        Where both tables have a column for each input, those of the brain in the order of the
+        task's: they are matched by name.
 
     Raises
     ------
     InputError
-        If a file is missing, of another kind, lacks an array or holds Python objects.
+        If a file is missing, of another kind, lacks an array or holds Python objects, or if the
+        names of the inputs differ.
     """
     X, y = _read(task, "y")
     X_brain, R = _read(brain, "R")
@@ -38,7 +46,7 @@ def load(task: str | Path, brain: str | Path) -> Arrays:
 
 
 def _read(path: str | Path, second: str) -> tuple[Any, Any]:
-    """Inputs and the array called `second` (y or R)."""
+    """Inputs, as an array or a table with names, and the array called `second` (y or R)."""
     files = [Path(part.strip()) for part in str(path).split(",")]
     for file in files:
         if not file.is_file():
@@ -62,15 +70,21 @@ def _open_numpy(file: Path) -> Any:
         raise InputError(_not_numpy(file, error)) from None
 
 
+def _inputs(names: list[str], second: str) -> str:
+    """What the inputs that belong to `second` are called: X, or X_brain with recordings."""
+    return "X_brain" if second == "R" and "X_brain" in names else "X"
+
+
 def _read_npz(file: Path, second: str) -> tuple[Any, Any]:
     try:
         with file.open("rb") as source, np.load(source, allow_pickle=False) as archive:
-            missing = [key for key in ("X", second) if key not in archive.files]
+            first = _inputs(archive.files, second)
+            missing = [key for key in (first, second) if key not in archive.files]
             if missing:
                 raise InputError(
                     f"{file}: it holds {', '.join(archive.files)} and lacks {', '.join(missing)}"
                 )
-            return archive["X"], archive[second]
+            return archive[first], archive[second]
     except InputError:
         raise
     except Exception as error:
@@ -101,37 +115,54 @@ def _read_table(file: Path, second: str) -> tuple[Any, Any]:
         table.validate(full=True)
     except Exception as error:
         raise InputError(f"{file}: it cannot be read as a table ({error})") from None
-    return _columns(table, "X", file), _columns(table, second, file)
+    first = _inputs(table.column_names, second)
+    return _columns(table, first, file), _columns(table, second, file)
 
 
-def _columns(table: Any, key: str, file: Path) -> Array:
-    """A column of that name, of numbers or lists of equal length; or columns that begin with it."""
+def _columns(table: Any, key: str, file: Path) -> Any:
+    """The one column of lists with that name, (n, length), or a table of the columns of numbers."""
     import pyarrow as pa
+
+    chosen = _chosen(table.column_names, key, file)
+    columns: dict[str, Array] = {}
+    for name in chosen:
+        column = table[name].combine_chunks()
+        if _is_list(column.type):
+            lists = _lists(column, name, file)
+            if len(chosen) == 1:
+                return lists
+            columns |= {f"{name}[{j}]": values for j, values in enumerate(lists.T)}
+        else:
+            columns[name] = _plain(column, name, file)
+    return pa.table(columns)
+
+
+def _chosen(names: list[str], key: str, file: Path) -> list[str]:
+    """The column of that name, or else those of its series."""
+    chosen = [name for name in names if name == key]
+    if not chosen:
+        chosen = [name for name in names if name == "Y"] if key == "y" else series(names, key)
+    if not chosen:
+        called = key if key == "y" else f"{key} or {RULE}"
+        raise InputError(f"{file}: no column is called {called}; it has {', '.join(names[:8])}")
+    once_each(chosen, str(file))
+    return chosen
+
+
+def _is_list(kind: Any) -> bool:
+    import pyarrow as pa
+
+    tests = (pa.types.is_list, pa.types.is_large_list, pa.types.is_fixed_size_list)
+    return any(test(kind) for test in tests)
+
+
+def _lists(column: Any, name: str, file: Path) -> Array:
+    """A column of lists of one length as an array (n, length)."""
     import pyarrow.compute as pc
 
-    exact = [name for name in table.column_names if name == key]
-    names = exact or [name for name in table.column_names if name.lower().startswith(key.lower())]
-    if not names:
-        raise InputError(
-            f"{file}: no column is called {key} or begins with {key.lower()}; "
-            f"it has {', '.join(table.column_names[:8])}"
-        )
-    parts = []
-    for name in names:
-        column = table[name].combine_chunks()
-        kind = column.type
-        if (
-            pa.types.is_list(kind)
-            or pa.types.is_large_list(kind)
-            or pa.types.is_fixed_size_list(kind)
-        ):
-            if len(pc.unique(pc.list_value_length(column))) != 1:
-                raise InputError(f"{file}: the lists in column {name} differ in length")
-            parts.append(_plain(column.flatten(), name, file).reshape(len(column), -1))
-        else:
-            parts.append(_plain(column, name, file)[:, None])
-    joined = np.concatenate(parts, axis=1)
-    return joined[:, 0] if key == "y" and joined.shape[1] == 1 else joined
+    if len(pc.unique(pc.list_value_length(column))) != 1:
+        raise InputError(f"{file}: the lists in column {name} differ in length")
+    return _plain(column.flatten(), name, file).reshape(len(column), -1)
 
 
 def _plain(column: Any, name: str, file: Path) -> Array:

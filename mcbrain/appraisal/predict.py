@@ -15,6 +15,7 @@ from mcbrain.theory.exact import BrainMoments, excess_risk, optimal_penalty
 from mcbrain.theory.wishart import task_moments
 
 __all__ = [
+    "BUDGET_SHARE",
     "FARTHEST",
     "Purchase",
     "Worth",
@@ -27,6 +28,7 @@ __all__ = [
 
 _GRID = 49
 FARTHEST = 64.0  # times n_task: how far a curve of ridge is searched for the risk of BEFS
+BUDGET_SHARE = 0.1  # of what the rows in hand cost: the budget where none is given
 _SHARES = 11
 
 
@@ -36,7 +38,8 @@ class Purchase:
 
     Attributes
     ----------
-    budget, cost_task, cost_brain : float
+    budget, cost_task, cost_brain, in_hand : float
+        Of the purchase, of a row of either, and of the rows in hand, in the same money.
     n_task, n_brain : int
         Rows to add.
     risk_now, risk_then, risk_task_only : float
@@ -49,6 +52,7 @@ class Purchase:
     budget: float
     cost_task: float
     cost_brain: float
+    in_hand: float
     n_task: int
     n_brain: int
     risk_now: float
@@ -154,8 +158,6 @@ def worth_of(
     value, draws = estimates.value.bounded(), estimates.draws
     worth, spread = (task_samples(x, s, n_task) for x in (value, draws))
     marginal, marginals = _marginal_rate(value, estimates), _marginal_rate(draws, estimates)
-    if budget is None:
-        budget = 0.1 * (cost_task * n_task + cost_brain * n_brain)
     return Worth(
         _with_interval(worth, spread),
         _with_interval(worth / n_brain, spread / n_brain),
@@ -199,8 +201,12 @@ def _marginal_rate(parameters: Parameters, estimates: Estimates) -> Array:
     )
 
 
-def _purchase(estimates: Estimates, budget: float, cost_task: float, cost_brain: float) -> Purchase:
+def _purchase(
+    estimates: Estimates, budget: float | None, cost_task: float, cost_brain: float
+) -> Purchase:
     s = estimates.shape
+    in_hand = cost_task * (s.n_task + 1) + cost_brain * (s.n_brain + 1)
+    budget = BUDGET_SHARE * in_hand if budget is None else budget
     value = estimates.value.bounded()
 
     def risks(parameters: Parameters) -> Array:
@@ -219,6 +225,7 @@ def _purchase(estimates: Estimates, budget: float, cost_task: float, cost_brain:
         budget=budget,
         cost_task=cost_task,
         cost_brain=cost_brain,
+        in_hand=in_hand,
         n_task=int((1.0 - share) * budget / cost_task),
         n_brain=int(share * budget / cost_brain),
         risk_now=float(risk(value, s.n_task + 1, s.r, value.missed, s.d)),

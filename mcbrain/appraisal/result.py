@@ -9,19 +9,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mcbrain.appraisal.arrays import check, prepare
+from mcbrain.appraisal.comparison import Comparison, MeasuredWorth, compare, measured_worth
 from mcbrain.appraisal.estimate import estimate
 from mcbrain.appraisal.measure import measure
 from mcbrain.appraisal.parameters import Array, Estimates
 from mcbrain.appraisal.predict import Worth, worth_of
-from mcbrain.appraisal.verdict import (
-    Comparison,
-    MeasuredWorth,
-    Verdict,
-    compare,
-    judge,
-    measured_worth,
-)
+from mcbrain.appraisal.verdict import Verdict, judge
 from mcbrain.blas import one_blas_thread
+from mcbrain.checks import integer, positive
 from mcbrain.errors import InputError
 
 if TYPE_CHECKING:
@@ -47,6 +42,8 @@ _LEGEND = (
     "of its 95 % interval; predicted, from, to: the gain by the law and its 95 % interval; z:",
     "measured less predicted in standard errors, of the gain and of ridge.",
 )
+
+_FEWEST_BLOCKS = 10  # to hold out in turn
 
 
 @dataclass(frozen=True)
@@ -77,7 +74,7 @@ class Appraisal:
         s = self.estimates.shape
         lines = [
             f"{s.n_task + 1} task rows, {s.n_brain + 1} brain rows, {s.d} inputs, {s.p} channels, "
-            f"{s.r} latents",
+            f"{s.r} latent{'s' if s.r > 1 else ''}",
             "",
             f"{'estimate':<26}{'value':>10}{'95 % interval':>24}",
         ]
@@ -160,7 +157,9 @@ def appraise(
     X, y : (n_task, d), (n_task,)
         Inputs and labels of the task.
     X_brain, R : (n_brain, d), (n_brain, p)
-        The same inputs for other samples, and their recordings.
+        The same inputs for other samples, and their recordings. If X and X_brain are both
+        DataFrames (pandas, polars) or Arrow tables, their columns are matched by name; otherwise
+        by position.
     n_latents : int, optional
         Rank of the brain stage; chosen by cross-validation by default.
     cost_task, cost_brain : float
@@ -168,9 +167,10 @@ def appraise(
     budget : float, optional
         For the next purchase; by default a tenth of what the rows in hand cost.
     block_length : int
-        Consecutive rows that belong together (time series): they are held out together.
+        Consecutive rows that belong together (time series): they are held out together. At most a
+        tenth of the task rows.
     draws : int
-        Bootstrap draws.
+        Bootstrap draws, at least 100.
     seed : int
         Of the bootstrap and of the splits.
     progress : callable, optional
@@ -179,10 +179,18 @@ def appraise(
     Raises
     ------
     InputError
-        For arrays or settings that cannot be used.
+        For arrays or settings that cannot be used, and for names of inputs that differ.
     """
     arrays = check(X, y, X_brain, R)
-    _check_settings(arrays.y.size, cost_task, cost_brain, budget, block_length, draws)
+    cost_task, cost_brain = positive("cost_task", cost_task), positive("cost_brain", cost_brain)
+    budget = None if budget is None else positive("budget", budget)
+    if n_latents is not None:
+        n_latents = integer("n_latents", n_latents, 1, arrays.X.shape[1])
+    block_length = integer("block_length", block_length, 1, arrays.y.size // _FEWEST_BLOCKS)
+    draws = integer("draws", draws, 100, 1_000_000)
+    seed = integer("seed", seed, 0, 2**63 - 1)
+    if progress is not None and not callable(progress):
+        raise InputError(f"progress = {progress!r}: a function of a step and a share is allowed")
     report = progress or (lambda step, share: None)
     # Hundreds of small matrices, for which more threads wait for each other on a busy machine.
     with one_blas_thread():
@@ -202,26 +210,3 @@ def appraise(
         measured = measured_worth(estimates, comparisons)
         verdict = judge(estimates, comparisons, worth, measured, prepared.cautions)
         return Appraisal(estimates, comparisons, worth, measured, verdict, prepared.whitener)
-
-
-def _check_settings(
-    n_task: int,
-    cost_task: float,
-    cost_brain: float,
-    budget: float | None,
-    block_length: int,
-    draws: int,
-) -> None:
-    prices = {"cost_task": cost_task, "cost_brain": cost_brain}
-    if budget is not None:
-        prices["budget"] = budget
-    for name, price in prices.items():
-        if not (np.isfinite(price) and price > 0):
-            raise InputError(f"{name} is {price}: it must be a positive number")
-    if not 1 <= block_length <= n_task // 10:
-        raise InputError(
-            f"block_length is {block_length}: for {n_task} task rows it must be from 1 to "
-            f"{n_task // 10}, so that at least ten blocks can be held out in turn"
-        )
-    if draws < 100:
-        raise InputError(f"draws is {draws}: at least 100 are needed for an interval")

@@ -7,84 +7,15 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
-from mcbrain.appraisal.measure import Cell
+from mcbrain.appraisal.comparison import Comparison, MeasuredWorth
 from mcbrain.appraisal.parameters import Estimates
-from mcbrain.appraisal.predict import FARTHEST, Worth, missed_at, risk, task_samples
+from mcbrain.appraisal.predict import BUDGET_SHARE, FARTHEST, Purchase, Worth
 
-__all__ = ["Comparison", "MeasuredWorth", "Verdict", "compare", "judge", "measured_worth"]
+__all__ = ["Verdict", "judge"]
 
 _ERROR_RATE = 0.05
 _RESOLVED_SHARE = 0.5
 _NEGLIGIBLE_SHARE = 0.1
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """One cell and what the laws say about it, in the units of y squared.
-
-    Attributes
-    ----------
-    cell : Cell
-    ridge, befs : float
-        Predicted mean squared errors on new rows, at the penalties of the cell.
-    gain, gain_low, gain_high, gain_se : float
-        Predicted gain with its bootstrap interval and standard error.
-    ridge_predicted_se : float
-    excess : float
-        Predicted ridge error above the noise.
-    """
-
-    cell: Cell
-    ridge: float
-    befs: float
-    gain: float
-    gain_low: float
-    gain_high: float
-    gain_se: float
-    ridge_predicted_se: float
-    excess: float
-
-    @property
-    def joint_se(self) -> float:
-        """Standard error of measured less predicted gain, taken as independent."""
-        return float(np.hypot(self.cell.gain_se, self.gain_se))
-
-    @property
-    def z(self) -> float:
-        """Measured less predicted gain, in joint standard errors."""
-        return (self.cell.gain - self.gain) / self.joint_se
-
-    @property
-    def z_ridge(self) -> float:
-        """Measured less predicted error of ridge, in joint standard errors."""
-        error = np.hypot(self.cell.ridge_se, self.ridge_predicted_se)
-        return float((self.cell.ridge - self.ridge) / error)
-
-
-@dataclass(frozen=True)
-class MeasuredWorth:
-    """Task rows that the brain data replaced in the measured curves, and the same predicted.
-
-    Attributes
-    ----------
-    n_task : int
-        Training rows of the BEFS fit that ridge is asked to match.
-    measured, low, high : float
-        Infinite where the ridge curve does not reach that far.
-    predicted, predicted_low, predicted_high : float
-        Infinite beyond `predict.FARTHEST` n_task.
-    longest : int
-        Rows at which the ridge curve ends.
-    """
-
-    n_task: int
-    measured: float
-    low: float
-    high: float
-    predicted: float
-    predicted_low: float
-    predicted_high: float
-    longest: int
 
 
 @dataclass(frozen=True)
@@ -93,67 +24,6 @@ class Verdict:
 
     answer: str
     paragraph: str
-
-
-def compare(estimates: Estimates, cells: list[Cell]) -> list[Comparison]:
-    """Predictions, with their uncertainty, for every measured cell."""
-    s, value, draws = estimates.shape, estimates.value.bounded(), estimates.draws
-    missed = {
-        level: [missed_at(x, estimates, level) for x in (value, draws)]
-        for level in {cell.n_brain for cell in cells}
-    }
-    out = []
-    for cell in cells:
-        (ridge, befs), (ridge_draws, befs_draws) = (
-            (
-                risk(x, cell.n_task, 0, 1.0, s.d, cell.ridge_penalty),
-                risk(x, cell.n_task, s.r, m, s.d, cell.befs_penalty),
-            )
-            for x, m in zip((value, draws), missed[cell.n_brain], strict=True)
-        )
-        low, early, late, high = np.quantile(ridge_draws - befs_draws, [0.025, 0.16, 0.84, 0.975])
-        noise = float(value.task_noise) ** 2
-        levels = np.quantile(ridge_draws + draws.task_noise**2, [0.16, 0.84])
-        out.append(
-            Comparison(
-                cell=cell,
-                ridge=noise + float(ridge),
-                befs=noise + float(befs),
-                gain=float(ridge - befs),
-                gain_low=float(low),
-                gain_high=float(high),
-                gain_se=float(late - early) / 2,
-                ridge_predicted_se=float(levels[1] - levels[0]) / 2,
-                excess=float(ridge),
-            )
-        )
-    return out
-
-
-def measured_worth(estimates: Estimates, comparisons: list[Comparison]) -> MeasuredWorth:
-    """Value of the brain data read off the measured curves, where they reach furthest.
-
-    The BEFS error at n rows is looked up on the ridge curve; its interval is that of the paired
-    gain at n. Among the sizes, the largest at which the curve of ridge reaches the upper end is
-    taken, else the smallest.
-    """
-    full = [c for c in comparisons if c.cell.n_brain == estimates.shape.n_brain + 1]
-    sizes = np.array([float(c.cell.n_task) for c in full])
-    curve = np.minimum.accumulate([c.cell.ridge for c in full])
-    best = full[0]
-    for c in full[:-1]:
-        if c.cell.ridge - c.cell.gain - 1.96 * c.cell.gain_se >= curve[-1]:
-            best = c
-    cell = best.cell
-
-    def rows(level: float) -> float:
-        at = np.interp(-level, -curve, np.log(sizes), left=np.log(sizes[0]), right=np.inf)
-        return float(np.exp(at)) - cell.n_task
-
-    middle, half = cell.ridge - cell.gain, 1.96 * cell.gain_se
-    predicted = _predicted_rows(estimates, cell)
-    measured = rows(middle), rows(middle + half), rows(middle - half)
-    return MeasuredWorth(cell.n_task, *measured, *predicted, full[-1].cell.n_task)
 
 
 def judge(
@@ -227,14 +97,6 @@ def _resolved(c: Comparison) -> bool:
     return half < _RESOLVED_SHARE * abs(c.gain) or half < _NEGLIGIBLE_SHARE * c.excess
 
 
-def _predicted_rows(estimates: Estimates, cell: Cell) -> tuple[float, float, float]:
-    s = estimates.shape
-    value = task_samples(estimates.value.bounded(), s, cell.n_task)
-    draws = task_samples(estimates.draws, s, cell.n_task)
-    low, high = np.quantile(draws, [0.025, 0.975], method="inverted_cdf")
-    return float(value), float(low), float(high)
-
-
 def _gain_sentence(estimates: Estimates, comparisons: list[Comparison]) -> str:
     c = [c for c in comparisons if c.cell.n_brain == estimates.shape.n_brain + 1][-1]
     half = 1.96 * c.cell.gain_se
@@ -249,21 +111,43 @@ def _gain_sentence(estimates: Estimates, comparisons: list[Comparison]) -> str:
 
 
 def _worth_sentence(estimates: Estimates, worth: Worth, measured: MeasuredWorth) -> str:
-    p, m, whole = worth.purchase, measured, estimates.shape.n_task + 1
-    reach = m.longest - m.n_task
-    replaced = _rows((m.measured, m.low, m.high), reach)
-    predicted = _rows((m.predicted, m.predicted_low, m.predicted_high), (FARTHEST - 1) * m.n_task)
-    over = "" if np.isfinite(m.high) else _LONGER.format(longest=m.longest)
     value, rate = worth.task_samples, worth.exchange_rate[0]
     each = f", {rate:.2g} for each brain row" if np.isfinite(rate) else ""
+    worth_of_all = _rows(value, (FARTHEST - 1) * (estimates.shape.n_task + 1))
+    return (
+        f"{_replaced_sentence(measured)} On top of all task rows it is predicted to be worth "
+        f"{worth_of_all}{each}. {_purchase_sentence(worth.purchase)}"
+    )
+
+
+def _replaced_sentence(m: MeasuredWorth) -> str:
+    predicted = _rows((m.predicted, m.predicted_low, m.predicted_high), (FARTHEST - 1) * m.n_task)
+    if m.longest == m.n_task:
+        return (
+            f"Ridge was measured at {m.n_task} task rows only, so how many further ones the brain "
+            f"data replaced there is not measured; predicted {predicted}."
+        )
+    replaced = _rows((m.measured, m.low, m.high), m.longest - m.n_task)
+    over = "" if np.isfinite(m.high) else _LONGER.format(longest=m.longest)
     return (
         f"At {m.n_task} task rows the brain data replaced {replaced} further task rows{over}; "
-        f"predicted {predicted}. On top of all task rows it is predicted to be worth "
-        f"{_rows(value, (FARTHEST - 1) * whole)}{each}. For a "
-        f"budget of {p.budget:.4g} at {p.cost_task:g} a task row and {p.cost_brain:g} a brain row "
-        f"the best purchase is {p.n_task} task rows and {p.n_brain} brain rows; in "
-        f"{100 * p.confidence:.0f} % of the bootstrap draws buying some brain rows is better than "
-        "task rows alone."
+        f"predicted {predicted}."
+    )
+
+
+def _purchase_sentence(p: Purchase) -> str:
+    share = p.budget / p.in_hand
+    default = ", the default" if np.isclose(share, BUDGET_SHARE) else ""
+    money = (
+        f"a budget of {p.budget:.4g} ({100 * share:.3g} % of what those cost{default}) at "
+        f"{p.cost_task:g} a task row and {p.cost_brain:g} a brain row"
+    )
+    if p.n_task == p.n_brain == 0:
+        return f"On top of the rows in hand, {money} buys no row."
+    return (
+        f"The best next purchase, on top of the rows in hand: {money} buys {p.n_task} more task "
+        f"rows and {p.n_brain} more brain rows; in {100 * p.confidence:.0f} % of the bootstrap "
+        "draws buying some brain rows is better than task rows alone."
     )
 
 
@@ -272,5 +156,7 @@ _LONGER = " (ridge was measured with up to {longest}: with more task rows the nu
 
 def _rows(interval: tuple[float, float, float], reach: float) -> str:
     """A number of rows with its 95 % interval; infinity is beyond the reach of the search."""
+    if not np.isfinite(interval).any():
+        return f"more than {reach:.0f}"
     at, low, high = (f"{x:.0f}" if np.isfinite(x) else f"more than {reach:.0f}" for x in interval)
     return f"{at} [{low} to {high}]"

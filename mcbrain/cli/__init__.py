@@ -12,9 +12,6 @@ __all__ = ["main", "stop_if_asked"]
 _asked: list[int] = []
 
 
-_INTERRUPTED = "interrupted; everything finished is kept, run again to resume"
-
-
 def main() -> None:
     """Entry point: one sentence and status 2 for a user's mistake, 130 when interrupted."""
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -44,7 +41,7 @@ def _status() -> int:
     except InputError as error:
         return _complain(str(error), 2)
     except (KeyboardInterrupt, typer.Abort):
-        return _complain(_INTERRUPTED, 130)
+        return _complain(_interrupted(), 130)
     except BrokenPipeError:
         sys.stdout = open(os.devnull, "w")  # noqa: SIM115, PTH123 - the reader has gone
         return 0
@@ -52,7 +49,7 @@ def _status() -> int:
         return _complain(f"{error.filename or 'file'}: {error.strerror or error}", 2)
     except Exception as error:  # click reports its own usage errors in this way
         if _asked:  # an interrupted compiler fails in ways of its own
-            return _complain(_INTERRUPTED, 130)
+            return _complain(_interrupted(), 130)
         if not hasattr(error, "format_message"):
             raise
         return _complain(error.format_message(), 2)
@@ -67,6 +64,13 @@ def stop_if_asked() -> None:
 def _interrupt(number: int, frame: Any) -> None:
     _asked.append(number)
     raise KeyboardInterrupt
+
+
+def _interrupted() -> str:
+    """What an interrupted command leaves behind: an appraisal has no blocks to resume from."""
+    if sys.argv[1:2] == ["appraise"]:
+        return "interrupted; nothing was kept"
+    return "interrupted; everything finished is kept, run again to resume"
 
 
 def _complain(sentence: str, status: int) -> int:

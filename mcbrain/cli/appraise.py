@@ -8,7 +8,11 @@ from typing import Annotated
 
 import typer
 
+from mcbrain.errors import InputError
+
 __all__ = ["register"]
+
+_FORMATS = (".png", ".svg", ".pdf", ".jpg")
 
 
 def register(app: typer.Typer) -> None:
@@ -18,37 +22,67 @@ def register(app: typer.Typer) -> None:
 
 def appraise(
     task: Annotated[
-        str, typer.Option(help="X and y: an .npz, .arrow or .parquet, or X.npy,y.npy.")
+        str, typer.Option(help="Inputs X and labels y: .npz, .arrow, .parquet, or X.npy,y.npy.")
     ],
-    brain: Annotated[str, typer.Option(help="X and R of the recordings, alike.")],
+    brain: Annotated[
+        str, typer.Option(help="Inputs X_brain (or X) and recordings R: the same kinds of file.")
+    ],
     latents: Annotated[
         int | None, typer.Option(help="Rank of the brain stage [cross-validated].")
     ] = None,
     cost_task: Annotated[float, typer.Option(help="Price of a task row.")] = 1.0,
     cost_brain: Annotated[float, typer.Option(help="Price of a brain row.")] = 1.0,
+    budget: Annotated[
+        float | None,
+        typer.Option(help="For rows to buy next [a tenth of what the rows in hand cost]."),
+    ] = None,
     block_length: Annotated[
         int, typer.Option(help="Consecutive rows that belong together (time series).")
     ] = 1,
     seed: Annotated[int, typer.Option(help="Of the bootstrap and of the splits.")] = 0,
-    figure: Annotated[Path | None, typer.Option(help="Where to draw the figure.")] = None,
+    figure: Annotated[
+        Path | None, typer.Option(help=f"Where to draw the figure: {', '.join(_FORMATS)}.")
+    ] = None,
 ) -> None:
-    """What your own recordings are worth: estimated, predicted, measured and compared."""
+    """What your own recordings are worth: estimated, predicted, measured and compared.
+
+    An .npz holds arrays X and y (task), X_brain or X and R (brain). A table (.arrow, .parquet)
+    holds columns of lists with those names, or a column for each input, called x0, x1, ... or
+    x_NAME, and y or a column for each channel, called r0, r1, ... or r_NAME; other columns are
+    left out. Inputs that have names in both files are matched by name, others by position.
+    """
     from mcbrain.appraisal import appraise as judge
     from mcbrain.appraisal import load
 
+    if figure is not None:
+        _check_figure(figure)
     found = judge(
         *load(task, brain),
         n_latents=latents,
         cost_task=cost_task,
         cost_brain=cost_brain,
+        budget=budget,
         block_length=block_length,
         seed=seed,
         progress=_progress,
     )
     print(found.summary())
     if figure is not None:
-        found.figure().savefig(figure, dpi=150)
+        from mcbrain.store.atomic import replacing
+
+        with replacing(figure) as sink:
+            found.figure().savefig(sink, dpi=150, format=figure.suffix[1:].lower())
         print(f"figure: {figure}")
+
+
+def _check_figure(path: Path) -> None:
+    """Refuse a figure that could not be written, before everything that it shows is computed."""
+    if path.suffix.lower() not in _FORMATS:
+        raise InputError(f"--figure {path}: the name must end with {' or '.join(_FORMATS)}")
+    if not path.parent.is_dir():
+        raise InputError(f"--figure {path}: there is no folder {path.parent}")
+    if path.is_dir():
+        raise InputError(f"--figure {path}: it is a folder; the name of a file is allowed")
 
 
 def _progress(step: str, share: float) -> None:

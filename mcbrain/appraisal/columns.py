@@ -1,0 +1,78 @@
+"""Names of columns: which of a table's are inputs, and the same inputs on both sides."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Hashable, Iterable, Sequence
+from typing import Any
+
+from mcbrain.errors import InputError
+
+__all__ = ["RULE", "labels_of", "once_each", "same_inputs", "series"]
+
+Labels = tuple[Hashable, ...]
+
+RULE = "like x0 or x_NAME (r0 or r_NAME for recordings)"
+
+_NAMED = 5  # columns at most that an error names
+
+
+def labels_of(table: Any) -> Labels | None:
+    """Names of the columns of a pandas or polars DataFrame or an Arrow table; None of an array."""
+    labels = getattr(table, "column_names", getattr(table, "columns", None))
+    return None if labels is None else tuple(labels)
+
+
+def series(names: Sequence[str], letter: str) -> list[str]:
+    """The names that are a letter and a number, or a letter, an underscore and anything."""
+    form = re.compile(rf"{letter}(\d+|_.*)?", re.IGNORECASE | re.DOTALL)
+    return [name for name in names if form.fullmatch(name)]
+
+
+def once_each(labels: Iterable[Hashable], name: str) -> None:
+    """Refuse a table, called `name` in the error, that has two columns of one name."""
+    for label, times in Counter(labels).most_common(1):
+        if times > 1:
+            raise InputError(f"{name} has more than one column called {label}")
+
+
+def same_inputs(task: Any, brain: Any, names: tuple[str, str]) -> list[int] | None:
+    """Which columns of `brain` are, in order, the columns of `task`; None to match by position.
+
+    Parameters
+    ----------
+    task, brain : array or table
+        Inputs. Arrays have no names of columns, and nor has a table with the numbers that pandas
+        gives by default, unless those of the other are the same numbers.
+    names : (str, str)
+        What to call the two in an error.
+
+    Raises
+    ------
+    InputError
+        If a name is there twice, or on one side only.
+    """
+    of_task, of_brain = labels_of(task), labels_of(brain)
+    if of_task is None or of_brain is None:
+        return None
+    for name, labels in zip(names, (of_task, of_brain), strict=True):
+        once_each(labels, name)
+    if set(of_task) != set(of_brain):
+        if any(labels == tuple(range(len(labels))) for labels in (of_task, of_brain)):
+            return None
+        raise InputError(_differ(of_task, of_brain, names))
+    place = {label: j for j, label in enumerate(of_brain)}
+    return [place[label] for label in of_task]
+
+
+def _differ(of_task: Labels, of_brain: Labels, names: tuple[str, str]) -> str:
+    """The sentence about names that only one side has."""
+    sides = [(names[0], of_task, of_brain), (names[1], of_brain, of_task)]
+    lacks = []
+    for name, own, others in sides:
+        missing = [str(label) for label in others if label not in set(own)]
+        if missing:
+            more = f" and {len(missing) - _NAMED} more" if len(missing) > _NAMED else ""
+            lacks.append(f"{name} lacks {', '.join(missing[:_NAMED])}{more}")
+    return f"the inputs of the two sides are matched by name, and {'; '.join(lacks)}"
