@@ -19,6 +19,7 @@ __all__ = ["simulate", "warm_up"]
 
 Floats = NDArray[np.float64]
 
+_TOGETHER = 16  # blocks whose sums are taken at once
 _BLOCKS, _PILOT = 0, 1  # roles: replicates, and the pilot that sets the control coefficients
 _PILOT_REPLICATES = 256
 
@@ -43,25 +44,28 @@ def simulate(
     columns = [len(ridges) * KINDS.index(s.kind) + ridges.index(s.z) for s in statistics]
     if statistics == task_statistics(ridges):  # the usual case, in which no search is needed
         columns = np.arange(len(statistics)).reshape(len(KINDS), -1).T.ravel().tolist()
-    coefficients = _coefficients(problem, ridges)
-    blocks = []
-    for index in indices:
-        begun = time.thread_time()
-        values, controls = _draw(problem, ridges, index, _BLOCKS, block_size(problem))
-        values = (values - coefficients[0] * controls[0] - coefficients[1] * controls[1])[columns]
-        blocks.append(_sums(index, values, begun))
+    first, second = _coefficients(problem, ridges)
+    blocks: list[BlockSums] = []
+    for start in range(0, len(indices), _TOGETHER):
+        begun, group = time.thread_time(), indices[start : start + _TOGETHER]
+        values, controls = _draw(problem, ridges, group, _BLOCKS, block_size(problem))
+        values -= first * controls[:, :1]
+        values -= second * controls[:, 1:]
+        blocks += _sums(group, values[:, columns], begun)
     return blocks
 
 
 def _draw(
-    problem: Problem, ridges: tuple[float, ...], index: int, role: int, size: int
+    problem: Problem, ridges: tuple[float, ...], indices: Sequence[int], role: int, size: int
 ) -> tuple[Floats, Floats]:
-    """Statistics (4 ridges, replicates), kind by kind, and controls (2, replicates)."""
-    out, controls = np.empty((size, len(KINDS), len(ridges))), np.empty((size, 2))
-    stream = open_stream(problem.seed, problem.words, index, role)
-    task_block(stream, problem["n_prime"], problem["q"], np.array(ridges), out, controls)
-    values = np.ascontiguousarray(out.reshape(size, -1).T)
-    return values, np.ascontiguousarray(controls.T)
+    """Statistics (blocks, 4 ridges, replicates), kind by kind, and controls (blocks, 2, .)."""
+    out = np.empty((len(indices), size, len(KINDS), len(ridges)))
+    controls, grid = np.empty((len(indices), size, 2)), np.array(ridges)
+    for place, index in enumerate(indices):
+        stream = open_stream(problem.seed, problem.words, index, role)
+        task_block(stream, problem["n_prime"], problem["q"], grid, out[place], controls[place])
+    values = out.reshape(len(indices), size, -1).transpose(0, 2, 1)
+    return np.ascontiguousarray(values), np.ascontiguousarray(controls.transpose(0, 2, 1))
 
 
 @lru_cache(maxsize=64)
@@ -70,7 +74,7 @@ def _coefficients(problem: Problem, ridges: tuple[float, ...]) -> Floats:
 
     Sums run along the contiguous axis, so that a ridge's coefficients never depend on its company.
     """
-    values, controls = _draw(problem, ridges, 0, _PILOT, _PILOT_REPLICATES)
+    (values,), (controls,) = _draw(problem, ridges, (0,), _PILOT, _PILOT_REPLICATES)
     y = values - values.mean(axis=1, keepdims=True)
     first, second = controls - controls.mean(axis=1, keepdims=True)
     # The second control counts for what the first leaves of it, so that both stand alone.
@@ -81,19 +85,26 @@ def _coefficients(problem: Problem, ridges: tuple[float, ...]) -> Floats:
     return np.stack([on_first, on_second])[:, :, None]
 
 
-def _sums(index: int, values: Floats, begun: float) -> BlockSums:
-    n, replicates = values.shape
-    mean = values.mean(axis=1)
-    return BlockSums(
-        index=index,
-        replicates=replicates,
-        count=np.full(n, replicates),
-        mean=mean,
-        m2=((values - mean[:, None]) ** 2).sum(axis=1),
-        better=np.zeros(n, np.int64),
-        bin_sizes=np.zeros(0, np.int64),
-        seconds=time.thread_time() - begun,
-    )
+def _sums(indices: Sequence[int], values: Floats, begun: float) -> list[BlockSums]:
+    """Sums over the replicates of each block; the blocks share the time."""
+    _, n, replicates = values.shape
+    mean = values.mean(axis=2)
+    values = values - mean[..., None]
+    m2 = np.square(values, out=values).sum(axis=2)
+    seconds = (time.thread_time() - begun) / len(indices)
+    return [
+        BlockSums(
+            index=index,
+            replicates=replicates,
+            count=np.full(n, replicates),
+            mean=mean[place],
+            m2=m2[place],
+            better=np.zeros(n, np.int64),
+            bin_sizes=np.zeros(0, np.int64),
+            seconds=seconds,
+        )
+        for place, index in enumerate(indices)
+    ]
 
 
 def warm_up() -> None:
