@@ -1,9 +1,12 @@
 """An appraisal as a whole: it repeats exactly, judges rightly and covers at its rate."""
 
+import re
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.testing import assert_allclose
 from recordings import SMALL, arrays_of
 
 from mcbrain.appraisal import appraise
@@ -35,7 +38,14 @@ def test_an_appraisal_repeats_exactly_and_reports_everything():
     assert "± half\nof its 95 % interval" in first.summary()  # what stands behind a ± is said once
     figure = first.figure()
     assert len(figure.axes) == 3
-    assert figure.axes[0].get_xlabel() == "task rows in training"
+    errors = figure.axes[0]
+    assert errors.get_xlabel() == "task rows in training"
+    for bars, name in zip(errors.containers, ("ridge", "befs"), strict=True):
+        (lines,) = bars.lines[2]
+        low, high = np.array(lines.get_segments())[..., 1].T
+        full = [c.cell for c in first.comparisons if c.cell.n_brain == 150]
+        assert_allclose((high + low) / 2, [getattr(c, name) for c in full])
+        assert_allclose((high - low) / 2, [1.96 * getattr(c, f"{name}_se") for c in full])
 
 
 def test_dearer_task_rows_make_brain_rows_the_better_purchase():
@@ -97,6 +107,8 @@ def test_the_verdict_is_right(scenario, answer, words):
     result = appraise(*arrays_of(SCENARIOS[scenario], seed=11)[:4])
     assert result.verdict.answer == answer
     assert words in result.verdict.paragraph
+    # What to buy follows from laws that describe the data, and from no others.
+    assert ("next purchase" in result.verdict.paragraph) == (answer == "agree")
 
 
 @pytest.mark.long
@@ -119,3 +131,8 @@ def test_the_grasshopper_recordings_are_read_from_the_installed_package():
     result = appraise_grasshopper()
     assert result.verdict.answer == "agree"
     assert "differ in covariance" in result.verdict.paragraph
+    page = (Path(__file__).parents[1] / "data/appraise/grasshopper.html").read_text()
+    words = [line for line in result.summary().splitlines() if not re.search("[0-9]", line)]
+    assert len(words) > 2
+    for line in words:  # numbers may differ in the last digit from machine to machine
+        assert line in page, "the kept page was made before the summary changed: make it again"

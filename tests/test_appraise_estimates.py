@@ -114,7 +114,7 @@ def test_rows_of_a_block_and_repeats_of_an_input_stay_together():
     assert _stretches(X[[3, 1, 3, 0, 1, 5]], 1).tolist() == [0, 1, 0, 2, 1, 3]
 
 
-def test_measured_gains_scatter_around_the_law_as_their_errors_say():
+def test_measured_gains_and_errors_scatter_around_the_law_as_their_errors_say():
     """20 data sets; mean z within four standard errors, its mean square under the 99.9 % point."""
     z = []
     for seed in range(20):
@@ -126,9 +126,14 @@ def test_measured_gains_scatter_around_the_law_as_their_errors_say():
         truth = parameters(0.8, np.sum(weights**2), missed)
         cell = measure(prepared.arrays, e, block_length=1, seed=seed)[6]
         assert cell.n_brain == 150
-        gain = risk(truth, cell.n_task, 0, 1.0, 12, cell.ridge_penalty) - risk(
-            truth, cell.n_task, 2, missed, 12, cell.befs_penalty
+        ridge = risk(truth, cell.n_task, 0, 1.0, 12, cell.ridge_penalty)
+        befs = risk(truth, cell.n_task, 2, missed, 12, cell.befs_penalty)
+        z.append(
+            [
+                (cell.gain - float(ridge - befs)) / cell.gain_se,
+                (cell.ridge - float(ridge) - 0.8**2) / cell.ridge_se,
+                (cell.befs - float(befs) - 0.8**2) / cell.befs_se,
+            ]
         )
-        z.append((cell.gain - float(gain)) / cell.gain_se)
-    assert abs(np.mean(z)) < 4 / 20**0.5
-    assert np.sum(np.square(z)) < stats.chi2.isf(0.001, 20)
+    assert np.all(np.abs(np.mean(z, axis=0)) < 4 / 20**0.5)
+    assert np.all(np.sum(np.square(z), axis=0) < stats.chi2.isf(0.001, 20))

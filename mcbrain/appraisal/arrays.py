@@ -153,9 +153,10 @@ def _cautions(X: Array, X_brain: Array) -> tuple[str, ...]:
     cautions = []
     mismatch = _mismatch(X, X_brain)
     if mismatch > _ALIKE:
+        times = f"{mismatch:.1f}" if mismatch < 10 else f"{mismatch:,.0f}"
         cautions.append(
             "the inputs of the two sets differ in covariance (along one direction the variances "
-            f"differ {mismatch:.1f} times more than chance allows), which the laws do not know of"
+            f"differ {times} times more than chance allows), which the laws do not know of"
         )
     for rows, name in ((X, "task"), (X_brain, "brain")):
         repeated = rows.shape[0] - np.unique(rows, axis=0).shape[0]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -19,15 +19,27 @@ if TYPE_CHECKING:
 __all__ = ["draw"]
 
 _RIDGE, _LEVELS = "#555555", ("#0072b2", "#e69f00", "#009e73")
+# Bars reach anywhere within the axes.
+_ABOVE: dict[str, Any] = {
+    "loc": "lower center",
+    "bbox_to_anchor": (0.5, 1.0),
+    "fontsize": 7,
+    "frameon": False,
+    "ncols": 3,
+    "columnspacing": 1.2,
+    "title": "lines: laws at the estimates; points: measured",
+    "title_fontsize": 7,
+}
+_POINTS: dict[str, Any] = {"fmt": "o", "markersize": 4, "capsize": 2, "linewidth": 1}
 
 
 def draw(estimates: Estimates, comparisons: Sequence[Comparison], verdict: Verdict) -> Figure:
     """Errors and gains against task rows, and measured against predicted gains.
 
-    Lines and bands are exact laws at the estimated parameters with 95 % bootstrap bands; points are
+    Lines are the laws at the estimated parameters, bands their 95 % bootstrap intervals; points are
     held-out measurements with 95 % intervals.
     """
-    figure = Figure(figsize=(12.5, 4.4), layout="constrained")
+    figure = Figure(figsize=(12.5, 4.8), layout="constrained")
     errors, gains, against = figure.subplots(1, 3)
     _errors(errors, estimates, comparisons)
     _gains(gains, estimates, comparisons)
@@ -66,20 +78,24 @@ def _errors(axes: Axes, e: Estimates, comparisons: Sequence[Comparison]) -> None
     s, value, grid = e.shape, e.value.bounded(), _sizes(comparisons)
     noise = float(value.task_noise) ** 2
     full = _levels(comparisons)[0]
-    cells = [c for c in comparisons if c.cell.n_brain == full]
-    sizes = [c.cell.n_task for c in cells]
+    cells = [c.cell for c in comparisons if c.cell.n_brain == full]
     for rank, missed, color, name in (
         (0, 1.0, _RIDGE, "ridge"),
         (s.r, value.missed, _LEVELS[0], f"BEFS, {full} brain rows"),
     ):
         curve = [noise + float(risk(value, int(n), rank, missed, s.d)) for n in grid]
-        axes.plot(grid, curve, color=color, label=f"{name}: exact law")
-        points = [c.cell.befs if rank else c.cell.ridge for c in cells]
-        axes.plot(sizes, points, "o", color=color, markersize=5, label=f"{name}: measured")
+        axes.plot(grid, curve, color=color, label=name)
+        axes.errorbar(
+            [c.n_task * 1.03 ** (0.5 if rank else -0.5) for c in cells],
+            [c.befs if rank else c.ridge for c in cells],
+            [1.96 * (c.befs_se if rank else c.ridge_se) for c in cells],
+            color=color,
+            **_POINTS,
+        )
     axes.axhline(noise, color="black", linewidth=0.8, linestyle=":", label="noise (estimated)")
     axes.set(ylabel="mean squared error, held out")
-    _task_axis(axes, sizes)
-    axes.legend(fontsize=7, frameon=False)
+    _task_axis(axes, [c.n_task for c in cells])
+    axes.legend(**_ABOVE)
 
 
 def _gains(axes: Axes, e: Estimates, comparisons: Sequence[Comparison]) -> None:
@@ -103,16 +119,13 @@ def _gains(axes: Axes, e: Estimates, comparisons: Sequence[Comparison]) -> None:
             [c.n_task * 1.03 ** (index - 1) for c in cells],
             [c.gain for c in cells],
             [1.96 * c.gain_se for c in cells],
-            fmt="o",
             color=color,
-            markersize=4,
-            capsize=2,
-            linewidth=1,
+            **_POINTS,
         )
     axes.axhline(0.0, color="black", linewidth=0.8)
     axes.set(ylabel="gain: ridge error - BEFS error")
     _task_axis(axes, [c.cell.n_task for c in comparisons])
-    axes.legend(fontsize=7, frameon=False, title="lines: laws; points: measured", title_fontsize=7)
+    axes.legend(**_ABOVE)
 
 
 def _against(axes: Axes, comparisons: Sequence[Comparison]) -> None:
@@ -125,10 +138,8 @@ def _against(axes: Axes, comparisons: Sequence[Comparison]) -> None:
             xerr=np.transpose([(c.gain - c.gain_low, c.gain_high - c.gain) for c in chosen]).clip(
                 0
             ),
-            fmt="o",
             color=_LEVELS[index],
-            markersize=4,
-            linewidth=1,
+            **{**_POINTS, "capsize": 0},
         )
     ends = [f(f(c.gain, c.cell.gain) for c in comparisons) for f in (min, max)]
     axes.plot(ends, ends, color="black", linewidth=0.8)

@@ -82,15 +82,18 @@ def _rows(folder: Path, recording: int, bin_width: float, parts: int) -> tuple[A
 
 _PAGE = """<!doctype html>
 <html lang="en"><meta charset="utf-8"><title>Grasshopper recordings appraised</title>
+<meta name="viewport" content="width=device-width, initial-scale=1">
 <style>body {{ font: 16px/1.5 system-ui, sans-serif; max-width: 72rem; margin: 2rem auto;
-padding: 0 1rem; color: #222 }} img {{ max-width: 100% }} pre {{ background: #f6f6f6;
-padding: 1rem; overflow-x: auto; font-size: 13px; white-space: pre-wrap }}</style>
+padding: 0 1rem; color: #222; overflow-wrap: anywhere }} h1, h2 {{ line-height: 1.25 }}
+.wide, pre {{ overflow-x: auto }} .wide img {{ width: 100%; min-width: 60rem; display: block }}
+pre {{ background: #f6f6f6; padding: 1rem; font-size: 13px; overflow-wrap: normal }}</style>
 <h1>What one neuron's recording is worth for predicting another</h1>
 <p>Two auditory receptor neurons of a grasshopper, each recorded for 10 s with a sound of randomly
 varying amplitude (recordings distributed with nitime). Inputs: the sound level during the last
 30 ms. Brain data: spikes of the first neuron, whose sound varied at up to 200 Hz. Task: spikes of
-the second neuron, whose sound varied at up to 800 Hz. Curves are exact laws at the estimated
-parameters; points were measured on held-out stretches of 50 ms.</p>
+the second neuron, whose sound varied at up to 800 Hz. Curves are the laws at the estimated
+parameters; points were measured on held-out stretches of 50 ms. Bars and bands are 95 %
+intervals.</p>
 {sections}
 <p>Made by <code>python -m mcbrain.appraisal.grasshopper</code>.</p></html>
 """
@@ -102,8 +105,9 @@ def _section(title: str, result: Appraisal) -> str:
     encoded = base64.b64encode(picture.getvalue()).decode()
     return (
         f"<h2>{title}</h2>\n<p>{html.escape(result.verdict.paragraph)}</p>\n"
-        f'<img alt="learning curves" src="data:image/png;base64,{encoded}">\n'
-        f"<pre>{html.escape(result.summary().rsplit(chr(10), 1)[0])}</pre>"
+        f'<div class="wide" tabindex="0"><img alt="learning curves" '
+        f'src="data:image/png;base64,{encoded}"></div>\n'
+        f'<pre tabindex="0">{html.escape(result.summary().rsplit(chr(10), 1)[0])}</pre>'
     )
 
 

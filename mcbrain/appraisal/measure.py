@@ -47,8 +47,8 @@ class Cell:
         Mean squared error on held-out rows.
     gain : float
         ridge - befs on the same rows and subsets.
-    gain_se, ridge_se : float
-        Standard errors of `gain` and `ridge`.
+    gain_se, ridge_se, befs_se : float
+        Standard errors of `gain`, `ridge` and `befs`.
     """
 
     n_task: int
@@ -60,6 +60,7 @@ class Cell:
     gain: float
     gain_se: float
     ridge_se: float
+    befs_se: float
 
 
 def task_sizes(n_task: int, rank: int) -> list[int]:
@@ -138,19 +139,19 @@ class _Tally:
         self.squared += np.sum(sums**2, axis=2)
 
     def results(self) -> tuple[Array, Array, Array, Array]:
-        """Mean losses (sizes, 1 + levels), gains and their errors (sizes, levels), ridge errors."""
+        """Mean losses, standard errors (sizes, 1 + levels); gains, theirs (sizes, levels)."""
         mean = self.losses / self.rows
         gains = mean[:, :1] - mean[:, 1:]
         spread = self.squared - 2.0 * gains * self.crossed + gains**2 * self.counts
         simulated = np.mean(spread[..., 1:], axis=-1)
         widening = np.sqrt(np.maximum(spread[..., 0] / simulated, 1.0))
         error = np.std(gains[..., 1:], axis=-1, ddof=1) * widening
-        return mean[..., 0], gains[..., 0], error, np.std(mean[:, 0, 1:], axis=-1, ddof=1)
+        return mean[..., 0], np.std(mean[..., 1:], axis=-1, ddof=1), gains[..., 0], error
 
 
 def _cells(sizes: list[int], levels: list[int], penalties: Array, tally: _Tally) -> list[Cell]:
     """Every size with every level of brain data, as measured."""
-    mean, gain, error, ridge_error = tally.results()
+    mean, mean_error, gain, gain_error = tally.results()
     return [
         Cell(
             n_task=size,
@@ -160,8 +161,9 @@ def _cells(sizes: list[int], levels: list[int], penalties: Array, tally: _Tally)
             ridge=float(mean[i, 0]),
             befs=float(mean[i, 1 + k]),
             gain=float(gain[i, k]),
-            gain_se=float(error[i, k]),
-            ridge_se=float(ridge_error[i]),
+            gain_se=float(gain_error[i, k]),
+            ridge_se=float(mean_error[i, 0]),
+            befs_se=float(mean_error[i, 1 + k]),
         )
         for i, size in enumerate(sizes)
         for k, level in enumerate(levels)

@@ -51,27 +51,29 @@ def judge(
         f"and predicted gain is {abs(worst.z):.1f} standard errors, that of the error of ridge "
         f"itself {abs(ridge.z_ridge):.1f} (limit {limit:.1f})"
     )
-    facts = (
-        f"{_gain_sentence(estimates, comparisons)} {_worth_sentence(estimates, worth, measured)}"
-    )
-    facts = " ".join([facts, *(f"Caution: {caution}." for caution in cautions)])
+    gain, replaced = _gain_sentence(estimates, comparisons), _replaced_sentence(measured)
+    warned = "".join(f" Caution: {caution}." for caution in cautions)
     if max(abs(worst.z), abs(ridge.z_ridge)) > limit:
         return Verdict(
             "disagree",
             f"Prediction and measurement disagree: {spread}. The gain is furthest off at "
             f"{worst.cell.n_task} task rows and {worst.cell.n_brain} brain rows (measured "
             f"{worst.cell.gain:.3g}, predicted {worst.gain:.3g}). The linear Gaussian model does "
-            f"not describe these data well enough for its exchange rate to be used. {facts}",
+            "not describe these data well enough to say what they are worth beyond what was "
+            f"measured, or what to buy next. {gain} {replaced}{warned}",
         )
     if not any(_resolved(c) for c in full):
-        gain = _gain_sentence(estimates, comparisons)
         return Verdict(
             "cannot tell",
             f"The data cannot tell: {spread}, but at no size are the intervals narrow enough to "
             f"distinguish the predicted gain from none. {gain} No value and no purchase can be "
             "recommended from these data.",
         )
-    return Verdict("agree", f"Prediction and measurement agree: {spread}. {facts}")
+    return Verdict(
+        "agree",
+        f"Prediction and measurement agree: {spread}. {gain} {replaced} "
+        f"{_worth_sentence(estimates, worth)} {_purchase_sentence(worth.purchase)}{warned}",
+    )
 
 
 def _nothing_to_compare(estimates: Estimates) -> Verdict | None:
@@ -110,14 +112,11 @@ def _gain_sentence(estimates: Estimates, comparisons: list[Comparison]) -> str:
     )
 
 
-def _worth_sentence(estimates: Estimates, worth: Worth, measured: MeasuredWorth) -> str:
+def _worth_sentence(estimates: Estimates, worth: Worth) -> str:
     value, rate = worth.task_samples, worth.exchange_rate[0]
     each = f", {rate:.2g} for each brain row" if np.isfinite(rate) else ""
-    worth_of_all = _rows(value, (FARTHEST - 1) * (estimates.shape.n_task + 1))
-    return (
-        f"{_replaced_sentence(measured)} On top of all task rows it is predicted to be worth "
-        f"{worth_of_all}{each}. {_purchase_sentence(worth.purchase)}"
-    )
+    rows = _rows(value, (FARTHEST - 1) * (estimates.shape.n_task + 1))
+    return f"On top of all task rows the brain data is predicted to be worth {rows} more{each}."
 
 
 def _replaced_sentence(m: MeasuredWorth) -> str:
