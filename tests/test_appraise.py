@@ -132,7 +132,8 @@ def test_the_grasshopper_recordings_are_read_from_the_installed_package():
     assert result.verdict.answer == "agree"
     assert "differ in covariance" in result.verdict.paragraph
     page = (Path(__file__).parents[1] / "data/appraise/grasshopper.html").read_text()
-    words = [line for line in result.summary().splitlines() if not re.search("[0-9]", line)]
-    assert len(words) > 2
+    lines = result.summary().splitlines()
+    words = [line for line in lines if not re.search("[0-9]", line.replace("95 %", ""))]
+    assert any("n_task" in line for line in words)
     for line in words:  # numbers may differ in the last digit from machine to machine
         assert line in page, "the kept page was made before the summary changed: make it again"
