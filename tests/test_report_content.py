@@ -10,7 +10,11 @@ import pyarrow as pa
 import pytest
 
 from mcbrain.reading import study_from_table
+from mcbrain.report.budget_figures import budget_figure
 from mcbrain.report.content import page
+from mcbrain.report.curves import risk_figure
+from mcbrain.report.figures import FIGURES
+from mcbrain.report.style import styled
 from mcbrain.report.value_table import value_table
 from mcbrain.runner import run
 from mcbrain.worth.results_view import Results
@@ -119,3 +123,59 @@ def test_a_run_that_was_stopped_says_how_far_it_came(tmp_path: Path) -> None:
 
 def test_a_complete_run_is_not_called_incomplete(spectral: Results) -> None:
     assert page(spectral)["incomplete"] == ""
+
+
+def test_a_form_that_the_data_reject_has_no_estimate(spectral: Results) -> None:
+    rows = page(spectral)["fits"]
+    assert any(r[4] == "< 0.0001" for r in rows)
+    for _, _, estimate, _, p, _ in rows:
+        assert (estimate == "rejected: no estimate") == (float(p.strip("< ")) <= 0.001)
+
+
+def test_ols_is_fitted_above_its_pole_in_its_own_form(tmp_path: Path) -> None:
+    """The noise of the law, sigma^2 d, lies within 6 standard errors of its estimate."""
+    design = {"n_task": [12, 20, 22, 26, 40, 60, 90, 200], "n_brain": [25]}
+    only = {"estimators": {"ols": 0.0}, "design": design, "engine": {"kind": "raw"}}
+    rows = page(_results(tmp_path, **only, shifts={"id": {}}))["fits"]
+    assert [r[0] for r in rows] == ["OLS, over n_T > d + 1"]
+    found = re.match(r"noise = (\S+) \((\S+) to (\S+)\); saved = ", rows[0][2])
+    assert found
+    value, low, high = (float(x) for x in found.groups())
+    assert abs(value - 4.0 * 10) < 3 * (high - low)
+
+
+def test_points_are_drawn_as_simulated_only_where_something_was(
+    spectral: Results, tmp_path: Path
+) -> None:
+    """Under the law nothing was simulated; with the exact task law ridge was not."""
+    law = _results(tmp_path, engine={"kind": "law"})
+    for results, words in ((spectral, {"simulated, ±2 s.e."}), (law, {"law, not simulated"})):
+        with styled():
+            made = risk_figure(results)
+        left, right = (ax.get_legend().get_texts() for ax in made.axes)
+        assert words <= {t.get_text() for t in right}
+        assert "law, not simulated" in {t.get_text() for t in left}
+        ridge = results.mean[0, :, 0, results.choice("ridge"), 0]
+        circles = [c for ax in made.axes for c in ax.containers]
+        drawn = [np.asarray(c.lines[0].get_ydata(), float) for c in circles]
+        assert not any(np.isin(ridge, y).any() for y in drawn)
+
+
+@pytest.mark.parametrize("noise", [0.02, 2.0])
+def test_the_budget_map_shows_where_the_answer_changes(tmp_path: Path, noise: float) -> None:
+    model = _table()["model"] | {"task_noise": noise}
+    results = _results(tmp_path, engine={"kind": "law"}, model=model)
+    with styled():
+        made = budget_figure(results)
+    image = next(c for c in made.axes[-4].collections if c.get_array() is not None)
+    assert 0.02 < np.ma.getmaskarray(np.ma.masked_invalid(image.get_array())).mean() < 0.98
+
+
+def test_only_a_figure_with_a_line_of_one_budget_speaks_of_it(
+    spectral: Results, tmp_path: Path
+) -> None:
+    budget = next(f for f in FIGURES if f.stem == "budget")
+    assert "Nothing in it is simulated" in budget.words(spectral)
+    design = {"n_task": [40, 30, 20, 10], "n_brain": [0, 100, 200, 300]}
+    line = _results(tmp_path, engine={"kind": "law"}, design=design)
+    assert budget.words(line).startswith("Risk along one budget (a)")

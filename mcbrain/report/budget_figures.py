@@ -9,9 +9,11 @@ from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
 from mcbrain.errors import InputError
+from mcbrain.model import Model
 from mcbrain.report.curves import law_of, line_handles
 from mcbrain.report.style import COLOURS, errorbars, figure, label_panels, legend_under
 from mcbrain.report.words import model_words
+from mcbrain.worth.budget import allocate
 from mcbrain.worth.regimes import RegimeMap, regime_map
 from mcbrain.worth.results_view import Results
 from mcbrain.worth.surface import Surface
@@ -19,6 +21,7 @@ from mcbrain.worth.surface import Surface
 __all__ = ["budget_figure", "budget_line"]
 
 Array = NDArray[np.float64]
+_EDGE, _APART = 0.06, 0.14  # of the panel's side: label to edge, label to label
 Line = tuple[float, float, list[tuple[int, int]]]
 
 
@@ -62,23 +65,35 @@ def budget_figure(results: Results) -> Any:
     if len(results.study.n_task) < 3 or len(results.study.n_brain) < 3:
         raise InputError("regimes of a budget need at least three n_task and three n_brain")
     line = budget_line(results)
+    model = results.study.models[0]
+    budget = float(max(results.study.n_task)) if line is None else line[1]
+    price = _prices(model, budget)
     made, axes = figure(2 + (line is not None), height=3.9, wide=3.9)
     panels = list(axes[0])
     if line is not None:
         _along(panels.pop(0), results, surface, line)
-    model = results.study.models[0]
-    budget = float(max(results.study.n_task)) if line is None else line[1]
-    price = np.geomspace(0.01, 10.0, 200)
     money = np.geomspace(2.0 * model.input_dim, 1e3 * model.input_dim, 200)
     _map(made, panels[0], regime_map(model, price, "budget", money), "budget (task samples)")
     panels[0].set_title(model_words(results, 0), loc="right")
     misaligned = regime_map(model, price, "misalignment", np.linspace(0, 0.6, 200), budget=budget)
     _map(made, panels[1], misaligned, "misalignment m")
     others = model_words(results, 0, known=("misalignment",))
-    title = f"budget of {budget:,.0f} task samples" + (f", {others}" if others else "")
+    title = f"budget of {budget:,.0f} task samples" + (f"\n{others}" if others else "")
     panels[1].set_title(title, loc="right")
     label_panels(axes)
     return made
+
+
+def _prices(model: Model, budget: float) -> Array:
+    """Prices of a brain sample on both sides of the one at which the answer changes."""
+    even = allocate(model, budget).break_even_price
+    if even == 0:
+        raise InputError(
+            f"by the laws brain data is worth nothing at any price with a budget of {budget:,.0f} "
+            "task samples"
+        )
+    low, high = (0.01, 10.0) if 0.03 < even < 3.0 else (even / 30.0, even * 30.0)
+    return np.asarray(np.geomspace(low, high, 200))
 
 
 def _along(ax: Any, results: Results, surface: Surface, line: Line) -> None:
@@ -90,7 +105,9 @@ def _along(ax: Any, results: Results, surface: Surface, line: Line) -> None:
     order = np.argsort(share)
     places = ([cells[i][0] for i in order], [cells[i][1] for i in order])
     y = results.mean[0, places[0], places[1], befs, s]
-    errorbars(ax, share[order], y, results.mcse[0, places[0], places[1], befs, s], COLOURS[0])
+    row = (0, *places, befs, s)
+    drawn = np.asarray(results.column("replicates")[row])
+    errorbars(ax, share[order], y, results.mcse[row], COLOURS[0], replicates=drawn)
     lowest = surface.r * price / budget
     fine = np.linspace(lowest, min(share.max() * 1.15, 0.97), 400)
     risk = surface.risk(budget * (1.0 - fine), fine * budget / price) * unit
@@ -99,12 +116,14 @@ def _along(ax: Any, results: Results, surface: Surface, line: Line) -> None:
     ax.axhline(corner, color=COLOURS[1])
     ax.set(xlabel="share of the budget spent on brain data", ylabel="excess risk")
     ax.set_title(f"{budget:,.0f} task samples; one of brain costs {price:.3g}", loc="right")
-    ax.set_ylim(0.95 * np.nanmin(y), min(1.05 * np.nanmax(y), 2.0 * corner))
+    seen = np.concatenate([y, risk, [corner]])
+    seen = seen[np.isfinite(seen)]
+    ax.set_ylim(0.95 * seen.min(), min(1.05 * seen.max(), 2.0 * corner))
     handles = [
         Line2D([], [], color=COLOURS[0], label=f"BEFS, {model_words(results, 0)}"),
         Line2D([], [], color=COLOURS[1], label="tuned ridge only"),
     ]
-    legend_under(ax, handles + line_handles())
+    legend_under(ax, handles + line_handles(results, ("befs",)))
 
 
 def _map(made: Any, ax: Any, found: RegimeMap, label: str) -> None:
@@ -139,11 +158,30 @@ def _map(made: Any, ax: Any, found: RegimeMap, label: str) -> None:
                 linewidths=width,
                 linestyles=dashes,
             )
-    levels = [g for g in (1.1, 1.5, 2, 3, 5, 10) if g < found.gain.max()]
-    if levels:
-        drawn = ax.contour(found.price, found.y, found.gain, levels, colors="white", linewidths=0.8)
-        ax.clabel(drawn, fmt=lambda v: f"×{v:g}", fontsize=7)
+    _gain_contours(ax, found)
     ax.set_facecolor("#eeeeee")
     ax.text(0.96, 0.93, "no brain data", transform=ax.transAxes, ha="right", fontsize=8)
     bar = made.colorbar(image, ax=ax, fraction=0.06, pad=0.02)
     bar.set_label("share for brain data", fontsize=8)
+
+
+def _gain_contours(ax: Any, found: RegimeMap) -> None:
+    """Lines of equal gain, those alone whose label finds a place clear of labels and edges."""
+    axes_of = ax.transData + ax.transAxes.inverted()
+    taken: list[Array] = []
+    for level in (1.1, 1.5, 2, 3, 5, 10):
+        if level >= found.gain.max():
+            break
+        line = ax.contour(found.price, found.y, found.gain, [level], colors="white", linewidths=0.8)
+        vertices = np.concatenate([p.vertices for p in line.get_paths()])
+        at = axes_of.transform(vertices)
+        room = np.minimum(at, 1.0 - at).min(axis=1) / _EDGE
+        for other in taken:
+            room = np.minimum(room, np.hypot(*(at - other).T) / _APART)
+        free = np.flatnonzero(room >= 1.0)
+        if not free.size:
+            line.remove()
+            continue
+        best = int(free[free.size // 2])
+        taken.append(at[best])
+        ax.clabel(line, fmt=f"×{level:g}", fontsize=7, manual=[tuple(vertices[best])])

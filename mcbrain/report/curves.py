@@ -9,7 +9,7 @@ from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
 from mcbrain.errors import InputError
-from mcbrain.report.style import COLOURS, errorbars, figure, label_panels, legend_under, ramp
+from mcbrain.report.style import COLOURS, DOT, errorbars, figure, label_panels, legend_under, ramp
 from mcbrain.report.words import setting_words
 from mcbrain.worth.results_view import Results
 from mcbrain.worth.surface import Surface
@@ -37,12 +37,29 @@ def law_of(results: Results, model: int) -> Surface | None:
     return Surface(m) if m.isotropic and m.sigma_y > 0 and plain else None
 
 
-def line_handles(exact: bool = True, asymptotic: bool = True) -> list[Line2D]:
-    """Entries of a legend: points are simulated, which lines are exact, which asymptotic."""
-    grey = "#555555"
-    handles = [
-        Line2D([], [], color=grey, marker="o", mfc="white", ls="", label="simulated, ±2 s.e."),
-    ]
+def line_handles(
+    results: Results, names: tuple[str, ...], exact: bool = True, asymptotic: bool = True
+) -> list[Line2D]:
+    """Entries of a legend: what is simulated, what computed, which lines are which law.
+
+    Parameters
+    ----------
+    results : Results
+    names : tuple of str
+        Estimators whose points are drawn.
+    exact, asymptotic : bool
+        Whether there are solid, and dashed, lines.
+    """
+    grey, handles = "#555555", []
+    choices = [c for c in (results.choice(name) for name in names) if c is not None]
+    known = np.isfinite(results.mean[..., choices, :])
+    simulated = results.column("replicates")[..., choices, :] > 0
+    if np.any(known & simulated):
+        label = "simulated, ±2 s.e."
+        handles.append(Line2D([], [], color=grey, marker="o", mfc="white", ls="", label=label))
+    if np.any(known & ~simulated):
+        label = "law, not simulated"
+        handles.append(Line2D([], [], color=grey, marker=".", ms=DOT, ls="", label=label))
     if exact:
         handles.append(Line2D([], [], color=grey, ls="-", label="exact law"))
     if asymptotic:
@@ -89,8 +106,7 @@ def _over_task(ax: Any, results: Results, model: int, brains: list[int], s: int)
         if name == "befs-oracle" and not _tuned(results, c):
             continue
         colour = _COLOUR[name]
-        y, e = results.mean[model, :, 0, c, s], results.mcse[model, :, 0, c, s]
-        errorbars(ax, n, y, e, colour)
+        _risks(ax, results, n, (model, slice(None), 0, c, s), colour)
         if lawful and surface is not None and (_tuned(results, c) or name == "ols"):
             law = _exact_curve(surface, name, fine)
             ax.plot(fine, _finite(law * unit), color=colour)
@@ -100,8 +116,7 @@ def _over_task(ax: Any, results: Results, model: int, brains: list[int], s: int)
     if befs is not None:
         shown = [brains[i] for i in pick(brains)]
         for b, colour in zip(shown, ramp(len(shown)), strict=True):
-            y, e = results.mean[model, :, b, befs, s], results.mcse[model, :, b, befs, s]
-            errorbars(ax, n, y, e, colour)
+            _risks(ax, results, n, (model, slice(None), b, befs, s), colour)
             if lawful and surface is not None and _tuned(results, befs):
                 law = surface.risk(fine, study.n_brain[b])
                 ax.plot(fine, _finite(law * unit), color=colour, ls="--")
@@ -112,7 +127,8 @@ def _over_task(ax: Any, results: Results, model: int, brains: list[int], s: int)
         ax.axvline(d, color="#bbbbbb", lw=0.8, zorder=0)
     ax.set(xscale="log", yscale="log", xlabel="task samples $n_T$", ylabel="excess risk")
     _limit(ax, results, model, s)
-    handles += line_handles(exact=lawful, asymptotic=lawful and befs is not None)
+    names = (*_COLOUR, "befs")
+    handles += line_handles(results, names, exact=lawful, asymptotic=lawful and befs is not None)
     legend_under(ax, handles)
 
 
@@ -130,8 +146,7 @@ def _over_brain(ax: Any, results: Results, model: int, brains: list[int], s: int
     shown = [fits[i] for i in pick(fits)]
     handles = []
     for t, colour in zip(shown, ramp(len(shown)), strict=True):
-        y = results.mean[model, t, brains, befs, s]
-        errorbars(ax, n, y, results.mcse[model, t, brains, befs, s], colour)
+        _risks(ax, results, n, (model, t, brains, befs, s), colour)
         if lawful and surface is not None:
             n_task = study.n_task[t]
             ax.plot(fine, surface.risk(n_task, fine) * unit, color=colour, ls="--")
@@ -144,8 +159,15 @@ def _over_brain(ax: Any, results: Results, model: int, brains: list[int], s: int
     ax.set(xscale="log", yscale="log", xlabel="brain samples $n_B$", ylabel="excess risk of BEFS")
     if lawful:
         handles.append(Line2D([], [], color="#555555", lw=0.8, label="tuned ridge, no brain data"))
-    handles += line_handles(exact=False, asymptotic=lawful)
+    handles += line_handles(results, ("befs",), exact=False, asymptotic=lawful)
     legend_under(ax, handles)
+
+
+def _risks(ax: Any, results: Results, x: Array, place: Any, colour: Any) -> None:
+    """The risks of some rows over x."""
+    drawn = np.asarray(results.column("replicates")[place])
+    y, error = results.mean[place], results.mcse[place]
+    errorbars(ax, x, y, error, colour, replicates=drawn)
 
 
 def _tuned(results: Results, choice: int) -> bool:
@@ -174,7 +196,10 @@ def _finite(values: Array) -> Array:
 def _limit(ax: Any, results: Results, model: int, s: int) -> None:
     """Let no divergence squeeze the rest of the panel: up to ten times the worst of tuned ridge."""
     shown, ridge = [results.choice(name) for name in (*_COLOUR, "befs")], results.choice("ridge")
-    values = results.mean[model, :, :, :, s]
+    place = (model, slice(None), slice(None), slice(None), s)
+    # Of the laws as well, whose lines are drawn whether or not a run came as far.
+    law = np.asarray(results.column("predicted"), float)[place]
+    values = np.concatenate([results.mean[place], np.where(law > 0, law, np.nan)], axis=0)
     drawn = values[..., [c for c in shown if c is not None]]
     good = drawn[np.isfinite(drawn) & (drawn > 0)]
     if not good.size:

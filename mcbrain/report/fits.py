@@ -9,16 +9,32 @@ from numpy.typing import NDArray
 
 from mcbrain.errors import InputError
 from mcbrain.report.curves import law_of, pick
+from mcbrain.report.words import signed
 from mcbrain.worth.results_view import Results
 from mcbrain.worth.scaling import Fit, fit, fit_two_resources, local_exponent
 
 __all__ = ["fit_rows"]
 
 _TIGHT = 1e-6  # a row known better than this is a law's own value: nothing to fit
+_REJECTED = 0.001  # p below which a form does not hold
+_FORMS = {
+    "power-floor": "floor + A n^−a",
+    "brain-law": "floor + slope/(n_B − d − 1)",
+    "task-law": "noise/(n_T − d − 1) − saved/n_T²",
+    "additive": "floor + A n_T^−a + B n_B^−b",
+}
+_LETTERS = {
+    "scale": "A",
+    "exponent": "a",
+    "scale_task": "A",
+    "exponent_task": "a",
+    "scale_brain": "B",
+    "exponent_brain": "b",
+}
 
 
 def fit_rows(results: Results) -> list[list[str]]:
-    """Curve, form, exponent with interval, chi-square per degree of freedom, p, local exponents.
+    """Curve, form, parameters, chi-square per degree of freedom, p, local exponents.
 
     The first model under the first shift: each estimator over n_task, BEFS over n_brain and over
     both. Curves of fewer than five trustworthy points are left out.
@@ -59,7 +75,7 @@ def _over_task(results: Results, name: str, place: int, b: int) -> list[list[str
     good = _sound(results, at) & (n > _rank(results) + 7)
     if name == "ols":
         good &= n > study.models[0].input_dim + 8
-    label = {"ols": "OLS", "ridge": "ridge"}.get(name, f"BEFS, n_B = {study.n_brain[b]:,}")
+    label = "ridge" if name == "ridge" else f"BEFS, n_B = {study.n_brain[b]:,}"
     mean, error = results.mean[at][good], results.mcse[at][good]
     if good.sum() < 5:
         return []
@@ -72,7 +88,10 @@ def _over_task(results: Results, name: str, place: int, b: int) -> list[list[str
         d = study.models[0].input_dim
         ends = n[good][[0, -1]] / (n[good][[0, -1]] - d - 1)
         local = f"{ends[0]:.2f} to {ends[1]:.2f}"
-    return [_row(f"{label}, over n_T", fit(n[good], mean, error, "power-floor"), "exponent", local)]
+    if name == "ols":  # the branch above its pole, in the form that it has there
+        found = fit(n[good], mean, error, "task-law", study.models[0].input_dim)
+        return [_row("OLS, over n_T > d + 1", found, local)]
+    return [_row(f"{label}, over n_T", fit(n[good], mean, error, "power-floor"), local)]
 
 
 def _over_brain(results: Results, place: int, t: int) -> list[list[str]]:
@@ -90,7 +109,7 @@ def _over_brain(results: Results, place: int, t: int) -> list[list[str]]:
             surface, study.n_task[t], [n[good].min(), n[good].max()], "n_brain", rest
         )
         local = f"{ends[0]:.2f} to {ends[1]:.2f}"
-    return [_row(f"BEFS, n_T = {study.n_task[t]:,}, over n_B", found, "slope", local)]
+    return [_row(f"BEFS, n_T = {study.n_task[t]:,}, over n_B", found, local)]
 
 
 def _over_both(results: Results, place: int) -> list[list[str]]:
@@ -102,18 +121,23 @@ def _over_both(results: Results, place: int) -> list[list[str]]:
         found = fit_two_resources(t[good], b[good], results.mean[at][good], results.mcse[at][good])
     except InputError:
         return []
-    return [_row("BEFS, over n_T and n_B", found, "exponent_task", "")]
+    return [_row("BEFS, over n_T and n_B", found, "")]
 
 
-def _row(label: str, found: Fit, name: str, local: str) -> list[str]:
-    i = found.names.index(name)
-    form = {
-        "power-floor": "floor + A n^−a",
-        "brain-law": "floor + slope/(n_B − d − 1)",
-        "additive": "floor + A n_T^−a + B n_B^−b",
-    }[found.form]
-    value = f"{found.values[i]:.3g} ({found.low[i]:.3g} to {found.high[i]:.3g})"
-    word = {"exponent": "a", "exponent_task": "a", "slope": "slope"}[name]
-    quality = f"{found.chi2 / found.freedom:.2f} on {found.freedom}"
+def _row(label: str, found: Fit, local: str) -> list[str]:
+    quality = f"{found.chi2 / found.freedom:,.2f} on {found.freedom}"
     p = f"{found.p_value:.2g}" if found.p_value > 1e-4 else "< 0.0001"
-    return [label, form, f"{word} = {value}".replace("-", "−"), quality, p, local or "–"]
+    return [label, _FORMS[found.form], _estimate(found), quality, p, local or "–"]
+
+
+def _estimate(found: Fit) -> str:
+    """Every parameter with its interval; none of a form that the data reject."""
+    if found.p_value < _REJECTED:
+        return "rejected: no estimate"
+    words = []
+    for name, *numbers in zip(found.names, found.values, found.low, found.high, strict=True):
+        if name.startswith("scale"):  # fitted as its logarithm
+            numbers = [float(np.exp(v)) for v in numbers]
+        value, low, high = (signed(float(v), ".3g") for v in numbers)
+        words.append(f"{_LETTERS.get(name, name)} = {value} ({low} to {high})")
+    return "; ".join(words)

@@ -48,7 +48,7 @@ def draw(results: Results, folder: Path) -> tuple[list[Drawn], list[str]]:
             continue
         data = base64.b64encode(png.read_bytes()).decode()
         width = round(100 * made.get_size_inches()[0])
-        drawn.append(Drawn(f.stem, width, f.alt, f.caption, data))
+        drawn.append(Drawn(f.stem, width, f.alt, f.words(results), data))
     return drawn, missing
 
 

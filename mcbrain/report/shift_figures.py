@@ -74,7 +74,7 @@ def shift_figure(results: Results) -> Any:
         ax.set_title(_WORDS[kind[0]] + (f", {kind[1]}" if kind[1] else ""), loc="right")
     axes[0, 0].set_ylabel(f"gain (risk of {'tuned ridge' if base.tuned else 'OLS'} / risk)")
     where = f"$n_T$ = {study.n_task[_task(results)]:,}, {model_words(results, 0)}"
-    legend_below(made, handles + line_handles(), title=where)
+    legend_below(made, handles + line_handles(results, ("befs", "befs-oracle")), title=where)
     limits = [ax.get_ylim() for ax in axes[0]]
     for ax in axes[0]:
         ax.set_ylim(min(lo for lo, _ in limits), max(hi for _, hi in limits))
@@ -108,11 +108,10 @@ def _gain_curves(
         and study.choices[befs].rule.kind == "optimal"
         and kind[0] not in ("adversarial",)
     )
-    handles = []
+    handles, drawn = [], results.column("replicates")
     for b, colour in zip(shown, ramp(len(shown)), strict=True):
-        errorbars(
-            ax, x, gains[model, t, b, befs, places], errors[model, t, b, befs, places], colour
-        )
+        row = (model, t, b, befs, places)
+        errorbars(ax, x, gains[row], errors[row], colour, replicates=drawn[row])
         if lawful:
             fine = np.geomspace(x.min(), x.max(), 25)
             ending = f":{kind[1]}" if kind[1] else ""
@@ -124,7 +123,7 @@ def _gain_curves(
     oracle = results.choice("befs-oracle")
     if oracle is not None:
         row = (model, t, 0, oracle, places)
-        errorbars(ax, x, gains[row], errors[row], COLOURS[1])
+        errorbars(ax, x, gains[row], errors[row], COLOURS[1], replicates=drawn[row])
         _oracle_law(ax, results, x, row)
         handles.append(Line2D([], [], color=COLOURS[1], label="BEFS, unlimited brain data"))
     return handles

@@ -26,8 +26,10 @@ from numpy.typing import NDArray
 
 __all__ = [
     "COLOURS",
+    "DOT",
     "MARKERS",
     "barred_points",
+    "dots",
     "errorbars",
     "figure",
     "label_panels",
@@ -43,6 +45,7 @@ __all__ = [
 # Okabe & Ito (2008), without the yellow that print loses.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
 _ENTRY_POINTS = 38.0  # that an entry of a legend is wider than its words
+DOT = 4.0  # size of a value that was not simulated
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 
 _SETTINGS: dict[str, Any] = {
@@ -93,11 +96,24 @@ def ramp(n: int) -> list[Any]:
 
 
 def errorbars(
-    ax: Axes, x: NDArray[Any], y: NDArray[Any], error: NDArray[Any], colour: Any, marker: str = "o"
+    ax: Axes,
+    x: NDArray[Any],
+    y: NDArray[Any],
+    error: NDArray[Any],
+    colour: Any,
+    marker: str = "o",
+    replicates: NDArray[Any] | None = None,
 ) -> None:
-    """Simulated points with bars of two standard errors."""
+    """Simulated points with bars of two standard errors; dots where nothing was simulated."""
     good = np.isfinite(y)
-    barred_points(ax, x[good], y[good], 2.0 * np.nan_to_num(error[good]), colour, marker)
+    drawn = good if replicates is None else good & (replicates > 0)
+    barred_points(ax, x[drawn], y[drawn], 2.0 * np.nan_to_num(error[drawn]), colour, marker)
+    dots(ax, x[good & ~drawn], y[good & ~drawn], colour)
+
+
+def dots(ax: Axes, x: NDArray[Any], y: NDArray[Any], colour: Any) -> None:
+    """Values that a law gave and nobody simulated."""
+    ax.plot(x, y, ls="", marker=".", ms=DOT, color=colour, zorder=3)
 
 
 def barred_points(

@@ -13,6 +13,7 @@ from mcbrain.model import Model
 from mcbrain.report.curves import law_of, line_handles, pick
 from mcbrain.report.style import (
     barred_points,
+    dots,
     figure,
     label_panels,
     legend_below,
@@ -48,9 +49,12 @@ def _baseline(results: Results) -> str:
     raise InputError("a value needs tuned ridge or ols among the estimators")
 
 
-def _points(ax: Any, x: Array, found: Array, colour: Any) -> None:
+def _points(ax: Any, results: Results, x: Array, found: Array, colour: Any) -> None:
     """Values with their intervals: columns of `found` are value, low and high."""
     good = np.isfinite(found[:, 0])
+    if results.engine == "law":
+        dots(ax, x[good], found[good, 0], colour)
+        return
     bars = np.abs(found[good, 1:] - found[good, :1]).T
     barred_points(ax, x[good], found[good, 0], bars, colour)
 
@@ -100,7 +104,7 @@ def value_figure(results: Results) -> Any:
         Line2D([], [], color=colour, label=f"$n_T$ = {study.n_task[t]:,}")
         for t, colour in zip(tasks, colours, strict=True)
     ]
-    handles += line_handles(exact=False, asymptotic=bool(lawful))
+    handles += line_handles(results, ("befs",), exact=False, asymptotic=bool(lawful))
     if any(m.measured.misalignment > 0 for m in lawful):
         handles.append(Line2D([], [], color="#555555", lw=0.8, label="saturation (exact law)"))
     legend_below(made, handles)
@@ -115,8 +119,8 @@ def _value_curve(
     (top, low), (model, t), study = panels, at, results.study
     n, n_task = np.array([study.n_brain[b] for b in brains], float), study.n_task[t]
     found = measured_curve(results, [(model, t, b) for b in brains], base)
-    _points(top, n, found, colour)
-    _points(low, n, found / n[:, None], colour)
+    _points(top, results, n, found, colour)
+    _points(low, results, n, found / n[:, None], colour)
     surface = law_of(results, model)
     if surface is None:
         return
@@ -182,7 +186,7 @@ def alignment_figure(results: Results) -> Any:
     labels = [f"{_FIELDS[curve]} = {c:g}" if curve else "BEFS" for c in curves]
     handles = [Line2D([], [], color=c, label=w) for c, w in zip(colours, labels, strict=True)]
     lawful = law_of(results, 0) is not None and x != "latent_dim"
-    handles += line_handles(exact=False, asymptotic=lawful)
+    handles += line_handles(results, ("befs",), exact=False, asymptotic=lawful)
     legend_below(made, handles, title=words if panel else "")
     label_panels(axes)
     return made
@@ -212,7 +216,8 @@ def _alignment_curve(
     models = results.study.models
     places = [i for i, m in enumerate(models) if all(getattr(m, f) == v for f, v in want.items())]
     found = measured_curve(results, [(i, *cell) for i in places], base)
-    _points(ax, np.array([getattr(models[i], x) for i in places], float), found, colour)
+    over = np.array([getattr(models[i], x) for i in places], float)
+    _points(ax, results, over, found, colour)
     _law_over(ax, results, places[0], x, cell, base, colour)
 
 
