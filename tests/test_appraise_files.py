@@ -148,3 +148,16 @@ def test_one_archive_with_all_four_arrays_is_both_task_and_brain(saved):
         assert_allclose(got, expected, rtol=0, atol=0)
     pq.write_table(pa.table({"X_brain": lists(X_brain), "R": lists(R)}), folder / "brain.parquet")
     assert_allclose(load(folder / "all.npz", folder / "brain.parquet").X_brain, X_brain)
+
+
+def test_numbered_columns_out_of_order_are_refused_beside_inputs_without_names(saved):
+    folder, X, y, X_brain, R = saved
+    brain = save(folder, "npz", X_brain, R, "R")
+    task = {f"x{j}": X[:, j] for j in range(12)} | {"y": y}
+    for order in (list(task), sorted(task)):  # sorted as words, x10 comes before x2
+        pq.write_table(pa.table({name: task[name] for name in order}), folder / "task.parquet")
+        if order == list(task):
+            assert_allclose(load(folder / "task.parquet", brain).X, X, rtol=0, atol=0)
+        else:
+            with pytest.raises(InputError, match="not in the order of the numbers"):
+                load(folder / "task.parquet", brain)

@@ -9,7 +9,7 @@ from typing import Any
 
 from mcbrain.errors import InputError
 
-__all__ = ["RULE", "labels_of", "once_each", "same_inputs", "series"]
+__all__ = ["RULE", "labels_of", "once_each", "out_of_order", "same_inputs", "series"]
 
 Labels = tuple[Hashable, ...]
 
@@ -64,6 +64,13 @@ def same_inputs(task: Any, brain: Any, names: tuple[str, str]) -> list[int] | No
         raise InputError(_differ(of_task, of_brain, names))
     place = {label: j for j, label in enumerate(of_brain)}
     return [place[label] for label in of_task]
+
+
+def out_of_order(table: Any) -> bool:
+    """Whether the columns are numbered (x0, x1, ...) and in another order than their numbers."""
+    numbers = [re.fullmatch(r"[^\W\d]_?(\d+)", str(label)) for label in labels_of(table) or ()]
+    found = [int(number[1]) for number in numbers if number]
+    return len(found) == len(numbers) and found != sorted(found)
 
 
 def _differ(of_task: Labels, of_brain: Labels, names: tuple[str, str]) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from mcbrain.appraisal.arrays import Arrays, check
-from mcbrain.appraisal.columns import RULE, once_each, series
+from mcbrain.appraisal.columns import RULE, labels_of, once_each, out_of_order, series
 from mcbrain.appraisal.parameters import Array
 from mcbrain.errors import InputError
 
@@ -38,10 +38,16 @@ def load(task: str | Path, brain: str | Path) -> Arrays:
     ------
     InputError
         If a file is missing, of another kind, lacks an array or holds Python objects, or if the
-        names of the inputs differ.
+        names of the inputs differ, or are out of order where the other file has none.
     """
     X, y = _read(task, "y")
     X_brain, R = _read(brain, "R")
+    for inputs, file, other in ((X, task, X_brain), (X_brain, brain, X)):
+        if labels_of(other) is None and out_of_order(inputs):
+            raise InputError(
+                f"{file}: its inputs are not in the order of the numbers in their names, and those of "
+                "the other file have no names to match; put them in order"
+            )
     return check(X, y, X_brain, R, names=(f"X of {task}", "y", f"X of {brain}", "R"))
 
 
