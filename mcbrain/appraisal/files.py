@@ -45,8 +45,8 @@ def load(task: str | Path, brain: str | Path) -> Arrays:
     for inputs, file, other in ((X, task, X_brain), (X_brain, brain, X)):
         if labels_of(other) is None and out_of_order(inputs):
             raise InputError(
-                f"{file}: its inputs are not in the order of the numbers in their names, and those of "
-                "the other file have no names to match; put them in order"
+                f"{file}: its inputs are not in the order of the numbers in their names, and those "
+                "of the other file have no names to match; put them in order"
             )
     return check(X, y, X_brain, R, names=(f"X of {task}", "y", f"X of {brain}", "R"))
 
