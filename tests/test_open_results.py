@@ -9,6 +9,7 @@ import pyarrow as pa
 import pytest
 from small_study import rows
 
+from mcbrain.errors import InputError
 from mcbrain.rows.columns import RESULT_SCHEMA
 from mcbrain.rows.tables import export_results, open_results
 
@@ -59,3 +60,13 @@ def test_exported_results_hold_the_same_rows(small_results, form):
     np.testing.assert_array_equal(frame["mean"].to_numpy(), table["mean"].to_numpy())
     assert list(frame["estimator"]) == table["estimator"].to_pylist()
     path.unlink()
+
+
+def test_a_damaged_name_of_a_column_is_said_in_a_sentence(tmp_path):
+    path = tmp_path / "results.arrow"
+    table = pa.table({"estimator_name": [1.0]})
+    with pa.ipc.new_file(path, table.schema) as sink:
+        sink.write_table(table)
+    path.write_bytes(path.read_bytes().replace(b"estimator_name", b"estimator\xb4name"))
+    with pytest.raises(InputError, match=r"not a readable Arrow file \('utf-8' codec"):
+        open_results(path)

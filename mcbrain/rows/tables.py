@@ -50,7 +50,7 @@ def open_results(path: str | Path) -> pa.Table:
         with pa.memory_map(str(file)) as source:
             table = pa.ipc.open_file(source).read_all()
         table.validate(full=True)
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         reason = str(error).splitlines()[0]
         raise InputError(f"{file}: not a readable Arrow file ({reason})") from None
     return table
