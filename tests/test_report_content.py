@@ -121,6 +121,20 @@ def test_a_run_that_was_stopped_says_how_far_it_came(tmp_path: Path) -> None:
     assert "finished" not in dict(content["facts"])
 
 
+def test_a_figure_of_a_stopped_run_holds_the_curves_of_the_laws(spectral: Results) -> None:
+    """One risk alone, as a run leaves it that was stopped after its first point."""
+    results = Results(spectral.folder.path)
+    first = np.zeros(results.shape, bool)
+    first[0, 0, 0] = True
+    results.mean = np.where(first, results.mean, np.nan)
+    with styled():
+        ax = risk_figure(results).axes[0]
+    low, high = ax.get_ylim()
+    lines = [line.get_ydata() for line in ax.lines if np.size(line.get_ydata()) > 100]
+    assert len(lines) >= 3
+    assert all(low < np.nanmin(y) and np.nanmax(y) < high for y in lines)
+
+
 def test_a_complete_run_is_not_called_incomplete(spectral: Results) -> None:
     assert page(spectral)["incomplete"] == ""
 
@@ -169,6 +183,20 @@ def test_the_budget_map_shows_where_the_answer_changes(tmp_path: Path, noise: fl
         made = budget_figure(results)
     image = next(c for c in made.axes[-4].collections if c.get_array() is not None)
     assert 0.02 < np.ma.getmaskarray(np.ma.masked_invalid(image.get_array())).mean() < 0.98
+
+
+def test_labels_of_gains_keep_clear_of_each_other_and_of_the_edges(spectral: Results) -> None:
+    with styled():
+        made = budget_figure(spectral)
+        made.draw_without_rendering()
+    maps = [ax for ax in made.axes if ax.get_xlabel().startswith("price")]
+    labels = [[t for t in ax.texts if t.get_text().startswith("×")] for ax in maps]
+    assert len(maps) == 2 and all(len(found) >= 2 for found in labels)
+    for ax, found in zip(maps, labels, strict=True):
+        boxes = [t.get_window_extent() for t in found]
+        assert all(ax.bbox.x0 < b.x0 and b.x1 < ax.bbox.x1 for b in boxes)
+        assert all(ax.bbox.y0 < b.y0 and b.y1 < ax.bbox.y1 for b in boxes)
+        assert not any(a.overlaps(b) for i, a in enumerate(boxes) for b in boxes[:i])
 
 
 def test_only_a_figure_with_a_line_of_one_budget_speaks_of_it(

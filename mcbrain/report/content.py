@@ -196,8 +196,10 @@ def _target(results: Results) -> str:
 def _run(results: Results) -> list[tuple[str, str]]:
     record = results.provenance
     versions = record.get("versions", {})
+    drew = "brain replicates" if results.engine == "spectral" else "replicates"
     return [
         ("engine", results.engine),
+        (drew, f"{drawn(results, 'replicates'):,.0f}, pilots that set penalties not counted"),
         ("core seconds in blocks", f"{drawn(results, 'seconds'):,.1f}"),
         ("started, ended", f"{record.get('started', '?')}, {record.get('ended', '?')}"),
         ("machine", f"{record.get('processor', '?')}, {record.get('platform', '?')}"),

@@ -39,6 +39,9 @@ def shift_list_figure(results: Results) -> Any:
     )
     law = law[:, :, :, study.choices.index(base), :] / law[:, :, :, befs, :]
     tasks, models = pick(list(study.n_task), 3), pick(list(study.models), 4)
+    look: dict[str, Any] = {"marker": "o", "mfc": "white"}
+    if results.engine == "law":  # nothing was simulated
+        look = {"marker": "."}
     colours, lines = ramp(len(models)), np.arange(len(study.shifts))
     made, axes = figure(len(tasks), height=1.1 + 0.24 * len(lines), wide=3.4)
     for ax, t in zip(axes[0], tasks, strict=True):
@@ -46,7 +49,7 @@ def shift_list_figure(results: Results) -> Any:
             y = lines + 0.22 * (place - (len(models) - 1) / 2)
             ax.vlines(law[i, t, -1], y - 0.16, y + 0.16, colour, lw=1.4, zorder=4)  # over points
             bars = 2.0 * np.nan_to_num(error[i, t, -1, befs])
-            ax.errorbar(gain[i, t, -1, befs], y, xerr=bars, fmt="o", color=colour, mfc="white")
+            ax.errorbar(gain[i, t, -1, befs], y, xerr=bars, ls="", color=colour, **look)
         ax.axvline(1.0, color="#999999", lw=0.9, zorder=0)
         ax.set(xscale="log", xlabel="gain", ylim=(len(lines) - 0.5, -0.5))
         ax.set_title(f"$n_T$ = {study.n_task[t]:,}, $n_B$ = {study.n_brain[-1]:,}", loc="right")
@@ -56,7 +59,7 @@ def shift_list_figure(results: Results) -> Any:
         ax.set_xlim(min(lo for lo, _ in limits), max(hi for _, hi in limits))
     label_panels(axes)
     key = [
-        Line2D([], [], color=c, marker="o", mfc="white", ls="", label=model_words(results, i))
+        Line2D([], [], color=c, ls="", label=model_words(results, i), **look)
         for i, c in zip(models, colours, strict=True)
     ]
     key.append(Line2D([], [], color="#555555", marker="|", ms=9, ls="", label="law"))
