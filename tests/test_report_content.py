@@ -17,6 +17,7 @@ from mcbrain.report.figures import FIGURES
 from mcbrain.report.style import styled
 from mcbrain.report.value_table import value_table
 from mcbrain.runner import run
+from mcbrain.worth.measured import value_in_results
 from mcbrain.worth.results_view import Results
 from mcbrain.worth.robustness import half_space
 
@@ -133,6 +134,20 @@ def test_a_figure_of_a_stopped_run_holds_the_curves_of_the_laws(spectral: Result
     lines = [line.get_ydata() for line in ax.lines if np.size(line.get_ydata()) > 100]
     assert len(lines) >= 3
     assert all(low < np.nanmin(y) and np.nanmax(y) < high for y in lines)
+
+
+def test_a_cell_that_a_stopped_run_has_not_reached_is_not_called_infinite(
+    spectral: Results,
+) -> None:
+    results = Results(spectral.folder.path)
+    at = (0, 2, 2, results.choice("befs"), 0)
+    status, results.mean = results.column("status").copy(), results.mean.copy()
+    status[at], results.mean[at] = "mcse_not_met", np.nan
+    place = results.table.column_names.index("status")
+    column = pa.array(status.ravel().tolist()).dictionary_encode()
+    results.table = results.table.set_column(place, "status", column)
+    _, note = value_in_results(results, 0, 2, 2)
+    assert "no mean yet" in note and "infinite" not in note
 
 
 def test_a_complete_run_is_not_called_incomplete(spectral: Results) -> None:

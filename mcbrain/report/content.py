@@ -40,21 +40,13 @@ def page(results: Results) -> dict[str, Any]:
     aim = next((x.strip() for x in text.splitlines() if x.startswith("#")), "").lstrip("# ")
     worth = value_table(results)
     shown = _shown(results)
-    sections = [
-        ("findings", "Findings"),
-        ("figures", "Figures"),
-        ("agreement", "Law and simulation"),
-    ]
-    sections += [("value", "Value")] if worth.rows else []
     fits = fit_rows(results)
-    sections += [("fits", "Scaling laws")] if fits else []
-    sections += [("asked", "What was asked"), ("run", "What was run"), ("rows", "Results")]
     agreement = _agreement(results)
     return {
         "name": study.name,
         "aim": aim
         or "The study states no aim: a first line of its file that begins with # is shown here.",
-        "sections": [*sections, ("again", "Make it again")],
+        "sections": _sections(bool(worth.rows), bool(fits)),
         "incomplete": _incomplete(results),
         "facts": _facts(results),
         "findings": findings(results, worth.rows),
@@ -79,6 +71,21 @@ def page(results: Results) -> dict[str, Any]:
         "study_text": text,
         "sha": record.get("study_sha256", ""),
     }
+
+
+def _sections(worth: bool, fits: bool) -> list[tuple[str, str]]:
+    """Anchors and titles of what the page holds."""
+    return [
+        ("findings", "Findings"),
+        ("figures", "Figures"),
+        ("agreement", "Law and simulation"),
+        *([("value", "Value")] if worth else []),
+        *([("fits", "Scaling laws")] if fits else []),
+        ("asked", "What was asked"),
+        ("run", "What was run"),
+        ("rows", "Results"),
+        ("again", "Make it again"),
+    ]
 
 
 def _facts(results: Results) -> list[tuple[str, str]]:

@@ -21,13 +21,15 @@ def findings(results: Results, values: list[ValueRow]) -> list[str]:
     gains = np.asarray(results.column("gain"), float)
     befs = results.choice("befs")
     if befs is not None and study.baseline() is not None:
+        stopped = (results.column("status") == "mcse_not_met") & ~np.isfinite(results.mean)
+        so_far = " so far" if stopped.any() else ""
         with_brain = np.array(study.n_brain)[:, None] > 0
         for b, s in _extremes(np.where(with_brain, gains[:, :, :, befs, :], np.nan)):
             place = (*s[:3], befs, s[3])
             row = int(np.ravel_multi_index(place, results.shape))
             error = np.asarray(results.column("gain_mcse"), float)[place]
             found.append(
-                f"The {b} gain of BEFS is {gains[place]:.3g} ± {2 * error:.2g} at n_T = "
+                f"The {b} gain of BEFS{so_far} is {gains[place]:.3g} ± {2 * error:.2g} at n_T = "
                 f"{study.n_task[s[1]]:,}, n_B = {study.n_brain[s[2]]:,}, "
                 f"{plain(model_words(results, s[0]))}, under {study.shifts[s[3]].label} "
                 f"(row {row})."

@@ -89,4 +89,4 @@ def signed(value: float, form: str) -> str:
 
 def count(value: float) -> str:
     """A number of samples; a dash where there is none."""
-    return signed(value, ",.1f") if np.isfinite(value) else "–"
+    return signed(round(value, 1) + 0.0, ",.1f") if np.isfinite(value) else "–"

@@ -62,10 +62,31 @@ def value_in_results(
     befs = results.need("befs", "the value of brain data")
     if study.n_brain[n_brain] == 0:
         raise InputError("n_brain = 0: brain data that was not collected has no value")
-    s, d = results.shift(shift), study.models[model].input_dim
-    samples = np.array(study.n_task, dtype=float)
+    s, samples = results.shift(shift), np.array(study.n_task, dtype=float)
     curve = results.mean[model, :, n_brain, base, s]
-    within = (samples > d + 1) | (baseline == "ridge")
+    places = _usable(results, curve, study.models[model].input_dim, baseline)
+    scale = _Scale(study.models[model], baseline, samples[places], samples[n_task])
+    tasks = np.append(places, n_task)
+    choices = np.append(np.full(places.size, base), befs)
+    found = results.measure(scale, (model, tasks, n_brain, choices, s))
+    cell = (model, n_task, n_brain, befs, s)
+    risk, lowest = results.mean[cell], curve[places[-1]]
+    single = MeasuredValue(
+        value=found.value[..., 0],
+        error=found.error[..., 0],
+        low=found.low[..., 0],
+        high=found.high[..., 0],
+        bound="" if np.isfinite(found.value).all() else scale.bound(risk, lowest),
+    )
+    if not np.isfinite(risk) and results.column("status")[cell] == "mcse_not_met":
+        return single, "this cell has no mean yet; run the study again to finish it"
+    return single, scale.note(single, risk, lowest)
+
+
+def _usable(results: Results, curve: Array, input_dim: int, baseline: str) -> NDArray[np.int64]:
+    """Places on the n_task axis at which the baseline's curve can be inverted: two at least."""
+    samples = np.array(results.study.n_task)
+    within = (samples > input_dim + 1) | (baseline == "ridge")
     usable = np.isfinite(curve) & within
     if usable.sum() < 2 <= within.sum():
         raise InputError(
@@ -74,25 +95,12 @@ def value_in_results(
             "run the study again to finish it"
         )
     if usable.sum() < 2:
+        above = f" above d + 1 = {input_dim + 1}" if baseline == "ols" else ""
         raise InputError(
             f"{results.folder.path}: inverting the curve of {baseline} needs at least two numbers "
-            f"of task samples{f' above d + 1 = {d + 1}' if baseline == 'ols' else ''}; add some to "
-            "[design] n_task and run again"
+            f"of task samples{above}; add some to [design] n_task and run again"
         )
-    places = np.flatnonzero(usable)
-    scale = _Scale(study.models[model], baseline, samples[places], samples[n_task])
-    tasks = np.append(places, n_task)
-    choices = np.append(np.full(places.size, base), befs)
-    found = results.measure(scale, (model, tasks, n_brain, choices, s))
-    risk, lowest = results.mean[model, n_task, n_brain, befs, s], curve[places[-1]]
-    single = MeasuredValue(
-        value=found.value[..., 0],
-        error=found.error[..., 0],
-        low=found.low[..., 0],
-        high=found.high[..., 0],
-        bound="" if np.isfinite(found.value).all() else scale.bound(risk, lowest),
-    )
-    return single, scale.note(single, risk, lowest)
+    return np.flatnonzero(usable)
 
 
 class _Scale:
