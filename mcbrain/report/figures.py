@@ -68,7 +68,7 @@ FIGURES: tuple[Figure, ...] = (
         "value",
         value_figure,
         "Value and exchange rate of brain data against brain samples",
-        "Task samples that the brain data replaces (top) and per brain sample (below); bars "
+        "Task samples that the brain data replaces, and the same per brain sample; bars "
         "are 95 % intervals by jackknife over blocks. Negative values: brain data hurts. The axis "
         "of values is linear about 0 and logarithmic far from it. " + _KEY,
     ),
