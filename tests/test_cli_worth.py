@@ -90,6 +90,9 @@ def test_value_and_budget_of_a_results_folder_are_those_of_its_cells(mcbrain, tm
     status, out, err = mcbrain("value", tmp_path, "--input-dim", 30)
     assert (status, out) == (2, "")
     assert err.startswith("mcbrain: --input-dim: the model is that of the results")
+    status, out, err = mcbrain("budget", tmp_path, "--budget", 50, "--max-repeats", 3)
+    assert (status, out) == (2, "")
+    assert "holds no repeats" in err
     status, out, err = mcbrain("budget", tmp_path, "--budget", 5, "--cost-brain", 0.1)
     assert (status, out) == (2, "")
     assert "the cheapest of which costs 26" in err

@@ -113,7 +113,7 @@ def _pickled(trap):
     """The object as .npy, as .npz and as a bare pickle."""
     array, archive = io.BytesIO(), io.BytesIO()
     objects = np.array([_Trap(trap), 1], dtype=object)
-    np.save(array, objects, allow_pickle=True)
+    np.save(array, objects, allow_pickle=True)  # the hostile file itself
     np.savez(archive, X=objects, y=objects, R=objects)
     return array.getvalue(), archive.getvalue(), pickle.dumps(_Trap(trap))
 

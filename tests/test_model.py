@@ -90,7 +90,7 @@ def test_a_key_that_is_missing_or_unknown_is_named(values, settings, words):
 
 def test_a_model_goes_through_a_pickle_and_stays_as_it_was_made():
     m = model(misalignment=0.2)
-    assert pickle.loads(pickle.dumps(m)) == m
+    assert pickle.loads(pickle.dumps(m)) == m  # as tasks travel to a cluster's workers
     assert dataclasses.replace(m, misalignment=0.0) == model()
     with pytest.raises(dataclasses.FrozenInstanceError):
         m.misalignment = 0.1

@@ -1,5 +1,7 @@
 """What a run says of itself: the time that is left, and what to do when it ends early."""
 
+import subprocess
+import sys
 from contextlib import contextmanager
 
 import numpy as np
@@ -123,3 +125,11 @@ def test_compiling_is_announced_before_and_loading_is_not(monkeypatch, tmp_path)
     assert [line.split()[0] for line in told] == ["compiling", "compiled"]
     warm("spectral", reporter)
     assert len(told) == 2
+
+
+def test_the_laws_alone_load_no_compiler():
+    code = (
+        "import sys; from mcbrain.engines import is_warm, warm_up; "
+        "assert is_warm('law'); warm_up('law'); assert 'numba' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)

@@ -135,7 +135,7 @@ def test_a_custom_matrix_that_is_no_second_moment_is_refused(tmp_path, matrix, w
 
 
 def test_a_pickled_matrix_is_never_loaded(tmp_path):
-    np.save(tmp_path / "m.npy", np.array([object()]), allow_pickle=True)
+    np.save(tmp_path / "m.npy", np.array([object()]), allow_pickle=True)  # must be refused
     with pytest.raises(InputError, match="not a readable"):
         parse_shift(f"custom:{tmp_path / 'm.npy'}")
 

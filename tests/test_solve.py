@@ -13,7 +13,7 @@ pytestmark = pytest.mark.kernels
 
 @kernel
 def primal(estimated, measured, frame, queries, work, coefs, failures):
-    solve.reduce_primal(work)
+    solve.reduce_matrix(work)
     solve.solve_primal(estimated, measured, frame, queries, work, coefs, failures)
 
 

@@ -10,6 +10,7 @@ from typing import Any
 __all__ = ["main", "stop_if_asked"]
 
 _asked: list[int] = []
+_RESUMED = ("run", "merge", "warmup")
 
 
 def main() -> None:
@@ -67,10 +68,10 @@ def _interrupt(number: int, frame: Any) -> None:
 
 
 def _interrupted() -> str:
-    """What an interrupted command leaves behind: an appraisal has no blocks to resume from."""
-    if sys.argv[1:2] == ["appraise"]:
-        return "interrupted; nothing was kept"
-    return "interrupted; everything finished is kept, run again to resume"
+    """What an interrupted command leaves behind: only some have anything to resume from."""
+    if sys.argv[1:2] and sys.argv[1] in _RESUMED:
+        return "interrupted; everything finished is kept, run again to resume"
+    return "interrupted; nothing was kept"
 
 
 def _complain(sentence: str, status: int) -> int:

@@ -124,6 +124,8 @@ def budget(
 ) -> None:
     """The best split of a budget, and whether brain data is worth collecting."""
     if results is not None:
+        if cost_repeat is not None or max_repeats != 1:
+            raise InputError(f"--cost-repeat, --max-repeats: {results} holds no repeats")
         _purchases_of(results, budget, cost_task, cost_brain)
         return
     from mcbrain.worth.budget import allocate

@@ -42,7 +42,7 @@ def warm_up(engine: str, rules: bool = False) -> float:
         import_module(f"mcbrain.engines.{kind}").warm_up()
     if rules and engine == "raw":
         import_module("mcbrain.engines.raw").warm_up_rules()
-    if (mark := _mark(engine, rules)) is not None:
+    if _KINDS[engine] and _compiles() and (mark := _mark(engine, rules)) is not None:
         with suppress(OSError):
             mark.touch()
     return time.perf_counter() - begun
@@ -50,14 +50,21 @@ def warm_up(engine: str, rules: bool = False) -> float:
 
 def is_warm(engine: str, rules: bool = False) -> bool:
     """Whether the machine code that `warm_up` makes is kept from before."""
+    if not _KINDS[engine] or not _compiles():
+        return True
     mark = _mark(engine, rules)
-    return engine == "law" or (mark is not None and mark.exists())
+    return mark is not None and mark.exists()
+
+
+def _compiles() -> bool:
+    """Whether kernels are compiled in this process."""
+    return not import_module("numba").config.DISABLE_JIT
 
 
 def _mark(engine: str, rules: bool) -> Path | None:
     """The file beside the machine code that says that it is complete; None where none is kept."""
     folder = import_module("mcbrain.kernels.jit").CACHE_FOLDER
-    if folder is None or import_module("numba").config.DISABLE_JIT:
+    if folder is None:
         return None
     return Path(folder) / f"warm-{engine}{'-rules' if rules and engine == 'raw' else ''}"
 

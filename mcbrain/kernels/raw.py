@@ -21,7 +21,7 @@ from mcbrain.kernels.jit import helper, kernel, part
 from mcbrain.kernels.lapack import dgemm, dgemv
 from mcbrain.kernels.products import copy, gram
 from mcbrain.kernels.risk import excess_risk
-from mcbrain.kernels.solve import reduce_primal, solve_primal
+from mcbrain.kernels.solve import reduce_matrix, solve_primal
 from mcbrain.kernels.solve_dual import reduce_dual, solve_dual
 from mcbrain.kernels.solve_work import SolveWork
 from mcbrain.kernels.streams import FloatArray
@@ -138,7 +138,7 @@ def draw_task_grams(
 def solve_and_judge(
     population: Population, queries: Queries, shifts: Shifts, at: int, work: Workspace, out: Outcome
 ) -> None:
-    """Solve every row after `reduce_primal`, n_task >= d, and record its risk."""
+    """Solve every row after `reduce_matrix`, n_task >= d, and record its risk."""
     frame, targets, probes = work.frame, shifts.targets, shifts.probes
     if frame.shape[0] > 0:
         split = targets.shape[0]
@@ -168,7 +168,7 @@ def task_primal(
     solve, chunk = work.solve, work.task.inputs.shape[0]
     for at in range(out.m_hat.size):
         draw_task_grams(population, streams, sizes.n_task, chunk, work.task, solve)
-        reduce_primal(solve)
+        reduce_matrix(solve)
         solve_and_judge(population, queries, shifts, at, work, out)
 
 

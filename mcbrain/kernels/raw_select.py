@@ -6,7 +6,7 @@ from mcbrain.kernels.choose import Choice, choose_dual, choose_primal, save
 from mcbrain.kernels.jit import kernel, part
 from mcbrain.kernels.raw import brain_stage, draw_task, draw_task_grams, mark_lost, solve_and_judge
 from mcbrain.kernels.risk import excess_risk
-from mcbrain.kernels.solve import reduce_primal
+from mcbrain.kernels.solve import reduce_matrix
 from mcbrain.kernels.solve_dual import reduce_dual, solve_dual
 from mcbrain.kernels.solve_work import set_lane
 from mcbrain.kernels.streams import FloatArray
@@ -30,12 +30,12 @@ def task_select_primal(
     work: Workspace, choice: Choice, out: Outcome, chosen: FloatArray,
 ) -> None:  # fmt: skip
     """As `raw.task_primal`, after the rows with a rule have chosen: chosen (replicates, rules)."""
-    n, solve, rules = sizes.n_task, work.solve, choice.rules
+    n, chunk = sizes.n_task, work.task.inputs.shape[0]
+    solve, rules = work.solve, choice.rules
     for at in range(out.m_hat.size):
         save(streams, choice.states)
-        chunk = work.task.inputs.shape[0]
         squares = draw_task_grams(population, streams, n, chunk, choice.data, solve)
-        reduce_primal(solve)
+        reduce_matrix(solve)
         for place in range(rules.row.size):
             row = rules.row[place]
             code, eta = queries.subspace[row], queries.eta[row]

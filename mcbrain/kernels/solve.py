@@ -136,8 +136,8 @@ def share_inverses(
 
 
 @part
-def reduce_primal(work: SolveWork) -> None:
-    """Tridiagonalise `work.matrix`, G (its upper triangle)."""
+def reduce_matrix(work: SolveWork) -> None:
+    """Tridiagonalise `work.matrix`, G or XX' (its upper triangle)."""
     m = work.rotated.shape[0]
     load_symmetric(work.matrix, m, work.reduction)
     tridiagonalise(m, work.reduction)
@@ -191,7 +191,7 @@ def solve_primal(
 ) -> None:
     """Write beta_hat of every lane to the columns of `coefs` (d, lanes), n_T >= d.
 
-    `work.reduction` and `work.moment` hold G (`reduce_primal`) and c; `estimated` (r, d) and
+    `work.reduction` and `work.moment` hold G (`reduce_matrix`) and c; `estimated` (r, d) and
     `measured` have orthonormal rows, none if no row uses them. Column 8 b + j belongs to row
     ``queries.batches[b, j]``; `failures` (rows,) says which rows have no solution.
 

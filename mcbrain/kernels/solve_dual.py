@@ -2,11 +2,11 @@
 
 import numpy as np
 
-from mcbrain.kernels.householder import load_symmetric, reflect, tridiagonalise
+from mcbrain.kernels.householder import reflect
 from mcbrain.kernels.jit import helper, kernel, part
 from mcbrain.kernels.lanes import get, put
 from mcbrain.kernels.lapack import dgemm, dgeqrf, dormqr, dsyrk, dtrsm
-from mcbrain.kernels.solve import solve_rotated
+from mcbrain.kernels.solve import reduce_matrix, solve_rotated
 from mcbrain.kernels.solve_work import SolveWork
 from mcbrain.kernels.streams import FloatArray
 from mcbrain.kernels.types import CodeArray, Queries
@@ -17,8 +17,7 @@ def reduce_dual(X: FloatArray, work: SolveWork) -> None:
     """Write XX' to `work.matrix` and tridiagonalise it."""
     n, d = X.shape
     dsyrk("L", "T", n, d, 1.0, X, d, 0.0, work.matrix, n)
-    load_symmetric(work.matrix, n, work.reduction)
-    tridiagonalise(n, work.reduction)
+    reduce_matrix(work)
 
 
 @kernel

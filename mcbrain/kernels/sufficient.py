@@ -23,7 +23,7 @@ from mcbrain.kernels.encode import (
 from mcbrain.kernels.jit import helper, kernel
 from mcbrain.kernels.lapack import dgemm, dgemv, dsyrk, dtrsm
 from mcbrain.kernels.raw import record, solve_and_judge, task_dual
-from mcbrain.kernels.solve import reduce_primal
+from mcbrain.kernels.solve import reduce_matrix
 from mcbrain.kernels.streams import (
     FloatArray,
     Stream,
@@ -194,7 +194,7 @@ def task_factor(
         fill_normal(streams.label_noise, t)
         dgemv("N", d, d, 1.0, L, d, population.beta, 1, population.task_noise, t, 1)
         dgemv("T", d, d, 1.0, L, d, t, 1, 0.0, solve.moment, 1)
-        reduce_primal(solve)
+        reduce_matrix(solve)
         solve_and_judge(population, queries, shifts, at, work, out)
 
 

@@ -100,14 +100,8 @@ def _facts(results: Results) -> list[tuple[str, str]]:
         (f"{drew} behind the rows", f"{drawn(results, 'replicates'):,.0f}"),
         ("rows with status ok", f"{met.get('ok', 0):,}"),
         ("seed", str(results.study.seed)),
-        ("stopped" if _undone(results) else "finished", str(record.get("ended", "unknown"))),
+        ("stopped" if results.unreached.any() else "finished", str(record.get("ended", "unknown"))),
     ]
-
-
-def _undone(results: Results) -> int:
-    """Rows that a run which was stopped has left without a mean."""
-    unmet = results.column("status") == "mcse_not_met"
-    return int((unmet & ~np.isfinite(results.mean)).sum())
 
 
 def _incomplete(results: Results) -> str:
@@ -117,7 +111,7 @@ def _incomplete(results: Results) -> str:
     if not unmet:
         return ""
     words = f"Incomplete: {met:,} of {met + unmet:,} rows reached their precision"
-    if undone := _undone(results):
+    if undone := int(results.unreached.sum()):
         return (
             f"{words}, and {undone:,} have no mean yet. What follows is of the rows that have one; "
             "the same command goes on where the run was stopped."

@@ -21,8 +21,7 @@ def findings(results: Results, values: list[ValueRow]) -> list[str]:
     gains = np.asarray(results.column("gain"), float)
     befs = results.choice("befs")
     if befs is not None and study.baseline() is not None:
-        stopped = (results.column("status") == "mcse_not_met") & ~np.isfinite(results.mean)
-        so_far = " so far" if stopped.any() else ""
+        so_far = " so far" if results.unreached.any() else ""
         with_brain = np.array(study.n_brain)[:, None] > 0
         for b, s in _extremes(np.where(with_brain, gains[:, :, :, befs, :], np.nan)):
             place = (*s[:3], befs, s[3])

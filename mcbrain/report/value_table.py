@@ -11,7 +11,7 @@ from mcbrain.report.curves import law_of, pick
 from mcbrain.report.words import count, signed
 from mcbrain.worth.measured import MeasuredValue, value_in_results
 from mcbrain.worth.results_view import Results
-from mcbrain.worth.surface import Surface, law_accuracy
+from mcbrain.worth.surface import Surface
 
 __all__ = ["ValueRow", "ValueTable", "value_table"]
 
@@ -117,8 +117,7 @@ def _value(found: MeasuredValue) -> str:
 
 def _law(surface: Surface, n_task: int, n_brain: int, baseline: str) -> str:
     """v_T by the asymptotic law of the brain stage, and its range when m_bar is off by 2 r.m.s."""
-    m_bar, off = float(surface.m_bar(n_brain)), law_accuracy(surface.d)
-    missed = np.minimum(m_bar * np.array([1.0, 1.0 + off, 1.0 - off]), 1.0)
+    missed = surface.missed_range(float(surface.m_bar(n_brain)))
     worth = surface.samples_for(surface.befs(n_task, missed), baseline) - n_task
     if not np.isfinite(worth[0]):
         return "–"

@@ -78,7 +78,7 @@ def value_in_results(
         high=found.high[..., 0],
         bound="" if np.isfinite(found.value).all() else scale.bound(risk, lowest),
     )
-    if not np.isfinite(risk) and results.column("status")[cell] == "mcse_not_met":
+    if results.unreached[cell]:
         return single, "this cell has no mean yet; run the study again to finish it"
     return single, scale.note(single, risk, lowest)
 

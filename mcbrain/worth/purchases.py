@@ -30,12 +30,11 @@ class Purchase:
     interval : tuple of float
         95 %, by jackknife over blocks; without an end where ridge reaches the risk beyond all
         simulated numbers of task samples.
-    affordable : float
-        Task samples that the whole budget buys.
     break_even_price : float
         Price of a brain sample at which this cell costs as much as ridge of the same risk.
     verdict : str
-        "worth", "not worth" or "cannot tell": where the interval lies about `affordable`.
+        "worth", "not worth" or "cannot tell": where the interval lies about the task samples
+        that the whole budget buys.
     note : str
         Why these results cannot tell; empty if they can.
     """
@@ -46,7 +45,6 @@ class Purchase:
     risk: float
     task_samples: float
     interval: tuple[float, float]
-    affordable: float
     break_even_price: float
     verdict: str
     note: str
@@ -80,7 +78,7 @@ def purchase_in_results(
         cost_task * np.array(study.n_task, float), cost_brain * np.array(study.n_brain, float)
     )
     risk = results.mean[model, :, :, befs, results.shift()]
-    with_brain = np.array(study.n_brain) >= max(study.rank(study.models[model]), 1)
+    with_brain = np.array(study.n_brain) >= study.rank(study.models[model])
     open_to = (cost <= budget) & with_brain[None, :] & np.isfinite(risk)
     if not open_to.any():
         cheapest = np.where(with_brain[None, :] & np.isfinite(risk), cost, np.inf).min()
@@ -104,7 +102,6 @@ def purchase_in_results(
         risk=float(risk[t, b]),
         task_samples=n_task + float(found.value),
         interval=(low, high),
-        affordable=affordable,
         break_even_price=float(found.value) * cost_task / n_brain,
         verdict=verdict,
         note=note if verdict == "cannot tell" else "",

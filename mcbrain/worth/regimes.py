@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from mcbrain.errors import InputError
 from mcbrain.model import Model
-from mcbrain.worth.surface import Surface, law_accuracy
+from mcbrain.worth.surface import Surface
 
 __all__ = ["RegimeMap", "regime_map"]
 
@@ -96,10 +96,9 @@ def regime_map(
     noise = rows if axis == "task_noise" else np.full(rows.shape, surface.sigma)
     corner = surface.ridge(money, noise)[:, None]
     counts, missed = _missed_by_count(surface, axis, rows, money.max() / c.min())
-    off = law_accuracy(surface.d)
     (risk, n_brain), (worst, _), (kindest, _) = (
-        _solve(surface, money, noise, c, counts, np.minimum(missed * factor, 1.0), splits)
-        for factor in (1.0, 1.0 + off, 1.0 - off)
+        _solve(surface, money, noise, c, counts, table, splits)
+        for table in surface.missed_range(missed)
     )
     worth = risk < corner
     n_brain = np.where(worth, n_brain, 0.0)

@@ -123,6 +123,12 @@ class Results:
             return np.zeros(self.shape)
         return np.asarray(self.column("mcse"), dtype=float)
 
+    @cached_property
+    def unreached(self) -> NDArray[np.bool_]:
+        """Which rows a run that was stopped has left without a mean, over the grid."""
+        unmet: NDArray[np.bool_] = self.column("status") == "mcse_not_met"
+        return unmet & ~np.isfinite(self.mean)
+
     def choice(self, estimator: str, rule: str | None = None) -> int | None:
         """Place of an estimator among the choices: of a rule, or tuned before fixed; or None."""
         found = [

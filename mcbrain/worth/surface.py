@@ -131,6 +131,11 @@ class Surface:
         clipped = np.clip(missed, 0.0, 1.0)
         return np.asarray(np.where(np.isinf(n) & np.all(block.gains > 0), m, clipped))
 
+    def missed_range(self, m_bar: ArrayLike) -> Array:
+        """m_bar (...), larger and smaller by twice the error of law 5b; (3, ...), at most 1."""
+        off = law_accuracy(self.d)
+        return np.minimum(np.multiply.outer([1.0, 1.0 + off, 1.0 - off], m_bar), 1.0)
+
     # Risk -----------------------------------------------------------------------------------------
 
     def befs(

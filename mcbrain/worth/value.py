@@ -13,7 +13,7 @@ from mcbrain.ask import check_model
 from mcbrain.errors import InputError, did_you_mean
 from mcbrain.model import Model
 from mcbrain.worth.answer import Value
-from mcbrain.worth.surface import BASELINES, Surface, law_accuracy
+from mcbrain.worth.surface import BASELINES, Surface
 
 __all__ = ["saturation", "value", "value_curve"]
 
@@ -87,8 +87,7 @@ def _from_law(surface: Surface, n_task: int, n_brain: int, baseline: str) -> Val
         return surface.exact_samples_for(risk, baseline) - n_task, risk
 
     samples, risk = worth(m_bar)
-    accuracy = law_accuracy(surface.d) if n_brain else 0.0
-    ends = sorted(worth(min(m_bar * (1.0 + s * accuracy), 1.0))[0] for s in (-1, 1))
+    ends = sorted(worth(float(missed))[0] for missed in surface.missed_range(m_bar)[1:])
     infinite = surface.exact_befs(n_task, float(surface.m_bar(np.inf)))
     own = _at(surface.exact_ridge(n_task)) if baseline == "ridge" else _at(surface.ols(n_task))
     return Value(
