@@ -162,10 +162,9 @@ def _solve(
     from mcbrain.blocks import REASONS
     from mcbrain.engines.raw import bench
 
-    place_of_work = bench(problem, queries, place + 1)
-    excess, failures = place_of_work.replicates(block)
-    excess, failures = excess[place], failures[place]
-    chosen = place_of_work.chosen(block)[place] / problem["n_task"]
+    drawn = bench(problem, queries, place + 1).replicates(block)
+    excess, failures, chosen = (values[place] for values in drawn)
+    chosen = chosen / problem["n_task"]
     return [
         {
             "estimator": q.row.estimator.name,

@@ -91,21 +91,20 @@ class Bench:
     outcome: Outcome
     wanted: Asked
 
-    def replicates(self, index: int) -> tuple[NDArray[np.float64], NDArray[np.int8]]:
-        """Excess risk and failure code of each query on the first replicates of a block."""
-        self.draw(index)
-        excess, failures = self.outcome.excess, self.outcome.failures
-        place = self.wanted.place
-        columns = failures[:, place // excess.shape[2]]
-        return excess.reshape(len(excess), -1)[:, place], columns
-
-    def chosen(self, index: int) -> NDArray[np.float64]:
-        """Summed penalty that each query's row chose on each replicate; NaN where it is fixed."""
-        picked, (replicates, rows, n_shifts) = self.draw(index), self.outcome.excess.shape
+    def replicates(
+        self, index: int
+    ) -> tuple[NDArray[np.float64], NDArray[np.int8], NDArray[np.float64]]:
+        """Of each query on the first replicates of a block: excess risk, failure code, and the
+        summed penalty that its row chose, NaN where it is fixed.
+        """
+        picked, outcome, place = self.draw(index), self.outcome, self.wanted.place
+        replicates, rows, n_shifts = outcome.excess.shape
         penalty = np.full((replicates, rows), np.nan)
         if picked is not None:
             penalty[:, self.wanted.choosing] = picked
-        return penalty[:, self.wanted.place // n_shifts]
+        row = place // n_shifts
+        excess = outcome.excess.reshape(replicates, -1)[:, place]
+        return excess, outcome.failures[:, row], penalty[:, row]
 
 
 def compute(bench: Bench, indices: Sequence[int]) -> list[BlockSums]:

@@ -134,29 +134,24 @@ def precise_enough(
     precision: Precision, mean: NDArray[np.float64], mcse: NDArray[np.float64]
 ) -> NDArray[np.bool_]:
     """Whether each mean meets every target that is given; a target of 0 is never met."""
-    relative, absolute = precision.relative, precision.absolute
-    good = np.ones(mean.shape, bool)
-    if relative is None and absolute is None:
-        relative = 0.01
-    with np.errstate(invalid="ignore"):
-        if relative is not None:
-            good &= (mcse <= relative * np.abs(mean)) & (relative > 0)
-        if absolute is not None:
-            good &= (mcse <= absolute) & (absolute > 0)
-    return good
+    ever = precision.relative != 0 and precision.absolute != 0
+    return np.asarray((mcse <= _target(precision, mean)) & ever)
 
 
 def times_more(precision: Precision, series: Series, short: NDArray[np.bool_]) -> float:
     """How many times as many replicates the outputs that fall short need for every target."""
     mean, mcse = series.totals()[1][short], series.mcse()[short]
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return float(np.fmax.reduce((mcse / _target(precision, mean)) ** 2, initial=1.0))
+
+
+def _target(precision: Precision, mean: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The standard error of each mean that meets every target that is given."""
     relative, absolute = precision.relative, precision.absolute
     if relative is None and absolute is None:
         relative = 0.01
     target = np.full(mean.shape, np.inf if absolute is None else absolute)
-    if relative is not None:
-        target = np.minimum(target, relative * np.abs(mean))
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return float(np.fmax.reduce((mcse / target) ** 2, initial=1.0))
+    return target if relative is None else np.minimum(target, relative * np.abs(mean))
 
 
 class SampledPlan:

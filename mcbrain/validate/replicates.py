@@ -54,7 +54,7 @@ def draws(study: Study, kind: str, count: int) -> Draws:
     parts = []
     with one_blas_thread():  # as in a run, whose bits they have
         for index in range(-(-count // length)):
-            excess, _ = bench.replicates(index)
+            excess, _, _ = bench.replicates(index)
             outcome = bench.outcome
             parts.append((excess.copy(), outcome.m_hat.copy(), outcome.overlap.copy()))
     return Draws(*(np.concatenate(values) for values in zip(*parts, strict=True)))
