@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Sequence
 from dataclasses import MISSING, fields
 from functools import wraps
@@ -17,6 +18,7 @@ __all__ = [
     "LARGE",
     "by_name",
     "choice",
+    "duration",
     "integer",
     "number",
     "parameter",
@@ -58,6 +60,20 @@ def positive(name: str, value: Any) -> float:
     if not _real(value) or not 0 < value < np.inf:
         raise InputError(f"{name} = {value!r}: a finite number > 0 is allowed")
     return float(value)
+
+
+def duration(name: str, value: Any) -> float:
+    """Seconds, from a number of them or text such as 90s, 10m or 2h."""
+    if not isinstance(value, str):
+        return number(name, value, 0.0, LARGE)
+    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([smh]?)\s*", value)
+    if not match:
+        raise InputError(
+            f"{name} = {value!r}: seconds, or a number with s, m or h such as 90s, 10m or 2h, "
+            "are allowed"
+        )
+    unit = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0}[match[2]]
+    return number(name, float(match[1]) * unit, 0.0, LARGE)
 
 
 def vector(name: str, value: Any, size: int, low: float) -> tuple[float, ...]:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from mcbrain.blocks import Problem
-from mcbrain.checks import LARGE, number
+from mcbrain.checks import duration
 from mcbrain.conduct import Conductor, Tally
 from mcbrain.engines import choose
 from mcbrain.engines import simulate as simulate_job
@@ -100,7 +100,7 @@ def run(
     *,
     threads: int | None = None,
     cluster: Any = None,
-    max_time: float | None = None,
+    max_time: float | str | None = None,
     shard: Shard | str | None = None,
     fresh: bool = False,
     reporter: Reporter | None = None,
@@ -117,8 +117,8 @@ def run(
         Threads on this machine; default all cores. No number depends on it.
     cluster : str or dask.distributed.Client, optional
         Run the blocks there instead.
-    max_time : float, optional
-        Seconds after which no new block is started.
+    max_time : float or str, optional
+        After this long no new block is started: seconds, or text such as "90s", "10m" or "2h".
     shard : Shard or str, optional
         Such as "2/3": run the second of three parts. Its folder holds blocks, and no results until
         `mcbrain.merge` has put the parts together. "1/1" is the whole study.
@@ -179,7 +179,7 @@ def _set_up(
     study: Study,
     out: str | Path | None,
     threads: int | None,
-    max_time: float | None,
+    max_time: float | str | None,
     shard: Shard | str | None,
     fresh: bool,
 ) -> _Setup:
@@ -188,7 +188,7 @@ def _set_up(
     part = None if part is None or part.count == 1 else part
     started, deadline = time.time(), None
     if max_time is not None:
-        deadline = time.monotonic() + number("max_time", max_time, 0.0, LARGE)
+        deadline = time.monotonic() + duration("max_time", max_time)
     folder = ResultsFolder(out if out is not None else Path("results") / _slug(study.name, part))
     folder.check(study)
     engine, why = choose(study)

@@ -106,7 +106,7 @@ def test_a_new_estimator_shift_or_grid_value_leaves_the_old_rows_as_they_were(tm
 
 
 def test_max_time_stops_cleanly_and_the_rest_follows_later(tmp_path):
-    stopped = run(small(), tmp_path / "a", max_time=0.0)
+    stopped = run(small(), tmp_path / "a", max_time="0s")
     assert stopped.stopped
     assert set(rows(tmp_path / "a")["status"].to_pylist()) <= {"mcse_not_met", "ok"}
     run(small(), tmp_path / "a")

@@ -3,6 +3,7 @@
 import pytest
 
 import mcbrain as mb
+from mcbrain.checks import duration
 from mcbrain.rows.tables import open_results
 
 MODEL = mb.Model(input_dim=12, latent_dim=3, n_channels=6)
@@ -50,7 +51,10 @@ def test_how_it_is_simulated_is_checked_by_name(wrong, words):
 @pytest.mark.parametrize(
     ("wrong", "words"),
     [
-        ({"max_time": "2h"}, "max_time = '2h': a number from 0"),
+        ({"max_time": "soon"}, "max_time = 'soon': seconds, or a number with s, m or h such as"),
+        ({"max_time": "-1h"}, "max_time = '-1h': seconds, or a number with s, m or h such as"),
+        ({"max_time": "9" * 400}, "max_time = inf: allowed is 0 to"),
+        ({"max_time": [2]}, "max_time = [2]: a number from 0"),
         ({"threads": 0.5}, "threads = 0.5: a whole number from 1"),
         ({"shard": 3}, "shard 3: the form is I/N"),
         ({"study": None}, "study = None: the path of a TOML file"),
@@ -61,6 +65,13 @@ def test_a_run_is_checked_by_name_and_leaves_nothing_behind(tmp_path, wrong, wor
     out = tmp_path / "run"
     _refused(lambda: mb.run(**{"study": "first-look", "out": out, **wrong}), words)
     assert not out.exists()
+
+
+@pytest.mark.parametrize(
+    ("given", "seconds"), [(90, 90), ("90", 90), ("90s", 90), (" 1.5 m", 90), ("2h", 7200)]
+)
+def test_a_duration_is_a_number_of_seconds_or_text(given, seconds):
+    assert duration("max_time", given) == seconds
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from pathlib import Path
 from typing import Annotated
 
@@ -11,7 +10,6 @@ import typer
 
 from mcbrain.cli import appraise, validate, worth
 from mcbrain.cli.options import estimator_settings, with_model, with_overrides
-from mcbrain.errors import InputError
 from mcbrain.model import Model
 
 __all__ = ["app"]
@@ -89,7 +87,7 @@ def run(
         out,
         threads=threads,
         cluster=cluster,
-        max_time=None if max_time is None else _seconds(max_time),
+        max_time=max_time,
         shard=part,
         fresh=fresh,
         reporter=reporter,
@@ -222,15 +220,6 @@ def export(
 
 
 _PREDICTED = ("predicted", "prediction", "status")
-
-
-def _seconds(text: str) -> float:
-    """A duration such as 90, 90s, 10m or 2h, in seconds."""
-    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([smh]?)\s*", text)
-    if not match:
-        raise InputError(f"--max-time {text}: the form is seconds, or a number with s, m or h: 2h")
-    return float(match[1]) * {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0}[match[2]]
-
 
 for _commands in (worth, appraise, validate):
     _commands.register(app)
