@@ -211,8 +211,8 @@ def _check_shard(part: Shard, folder: ResultsFolder, engine: str, fresh: bool) -
 def _prepare_folder(setup: _Setup, reporter: Reporter) -> BlockStore:
     """Open the blocks, and write down whose they are, should the run be cut short."""
     folder = setup.folder
-    reporter.note(f"engine {setup.engine}: {setup.why}")
     store = BlockStore(folder.blocks)
+    reporter.note(f"engine {setup.engine}: {setup.why}")
     for sentence in store.notes:
         reporter.note(sentence)
     if kept := folder.replaced_study(setup.study):

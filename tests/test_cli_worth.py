@@ -118,6 +118,8 @@ def test_gains_and_loadings_are_read_as_a_number_or_one_per_latent(mcbrain):
         (("value", "--latent-gains", "1,x"), "--latent-gains"),
         (("value", "no/such/folder"), "no/such/folder"),
         (("report", "no/such/folder"), "no/such/folder"),
+        (("run", "first-look", "--max-time", "soon"), "max_time = 'soon'"),
+        (("run", "first-look", "--threads", "0"), "threads = 0"),
         (("predict", "--n-task", "50"), "--n-brain"),
         (("predict", "--n-task", "50", "--n-brain", "9", "--estimator", "befs"), "NAME=RULE"),
         (("predict", "--n-task", "50", "--n-brain", "9", "--shift", "scael:2"), "scale"),

@@ -79,9 +79,8 @@ def run(
 
     part = slurm_shard(os.environ) if shard is None else parse_shard(shard)
     loaded = with_overrides(load_study(study), precision=precision, engine=engine, seed=seed)
-    reporter = TerminalReporter(loaded)
-    if part is not None and shard is None:
-        reporter.note(f"shard {part}, from SLURM_ARRAY_TASK_ID; --shard 1/1 runs the whole study")
+    whence = f"shard {part}, from SLURM_ARRAY_TASK_ID; --shard 1/1 runs the whole study"
+    reporter = TerminalReporter(loaded, whence if part is not None and shard is None else "")
     outcome = run_study(
         loaded,
         out,

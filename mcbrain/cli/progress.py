@@ -36,19 +36,22 @@ class TerminalReporter(Reporter):
     Parameters
     ----------
     study : Study
+    opening : str
+        A sentence to say at the start, after the study's size.
     """
 
-    def __init__(self, study: Study) -> None:
-        self.study = study
+    def __init__(self, study: Study, opening: str = "") -> None:
         self.fancy = sys.stderr.isatty()
-        _say(
-            f"{study.name}: {study.n_points:,} points, {study.n_rows:,} outputs, seed {study.seed}"
-        )
+        size = f"{study.n_points:,} points, {study.n_rows:,} outputs, seed {study.seed}"
+        # Said with the first note: a run that is refused says one sentence, the refusal.
+        self._unsaid = [f"{study.name}: {size}", *filter(None, [opening])]
 
     def note(self, text: str) -> None:
         """A sentence worth a line."""
         stop_if_asked()
-        _say(text)
+        for line in (*self._unsaid, text):
+            _say(line)
+        self._unsaid.clear()
 
     @contextmanager
     def stage(self, name: str, problems: int) -> Iterator[Callable[[Tally], None]]:
