@@ -106,8 +106,8 @@ def _along(ax: Any, results: Results, surface: Surface, line: Line) -> None:
     places = ([cells[i][0] for i in order], [cells[i][1] for i in order])
     y = results.mean[0, places[0], places[1], befs, s]
     row = (0, *places, befs, s)
-    drawn = np.asarray(results.column("replicates")[row])
-    errorbars(ax, share[order], y, results.mcse[row], COLOURS[0], replicates=drawn)
+    bars = results.mcse[row]
+    errorbars(ax, share[order], y, bars, COLOURS[0], simulated=results.simulated[row])
     lowest = surface.r * price / budget
     fine = np.linspace(lowest, min(share.max() * 1.15, 0.97), 400)
     risk = surface.risk(budget * (1.0 - fine), fine * budget / price) * unit

@@ -106,8 +106,7 @@ def _facts(results: Results) -> list[tuple[str, str]]:
 
 def _incomplete(results: Results) -> str:
     """How far the rows are, in a sentence; empty where every row reached its precision."""
-    status = results.column("status")
-    unmet, met = (int((status == word).sum()) for word in ("mcse_not_met", "ok"))
+    unmet, met = (int(results.among("status", word).sum()) for word in ("mcse_not_met", "ok"))
     if not unmet:
         return ""
     words = f"Incomplete: {met:,} of {met + unmet:,} rows reached their precision"

@@ -53,7 +53,7 @@ def line_handles(
     grey, handles = "#555555", []
     choices = [c for c in (results.choice(name) for name in names) if c is not None]
     known = np.isfinite(results.mean[..., choices, :])
-    simulated = results.column("replicates")[..., choices, :] > 0
+    simulated = results.simulated[..., choices, :]
     if np.any(known & simulated):
         label = "simulated, ±2 s.e."
         handles.append(Line2D([], [], color=grey, marker="o", mfc="white", ls="", label=label))
@@ -165,9 +165,8 @@ def _over_brain(ax: Any, results: Results, model: int, brains: list[int], s: int
 
 def _risks(ax: Any, results: Results, x: Array, place: Any, colour: Any) -> None:
     """The risks of some rows over x."""
-    drawn = np.asarray(results.column("replicates")[place])
     y, error = results.mean[place], results.mcse[place]
-    errorbars(ax, x, y, error, colour, replicates=drawn)
+    errorbars(ax, x, y, error, colour, simulated=results.simulated[place])
 
 
 def _tuned(results: Results, choice: int) -> bool:

@@ -64,8 +64,7 @@ def _rank(results: Results) -> int:
 
 def _sound(results: Results, place: Any) -> NDArray[np.bool_]:
     mean, error = results.mean[place], results.mcse[place]
-    status = np.isin(results.column("status")[place], ["ok", "mcse_not_met"])
-    return np.asarray(status & np.isfinite(mean) & (error > _TIGHT * mean))
+    return np.asarray(results.sound[place] & np.isfinite(mean) & (error > _TIGHT * mean))
 
 
 def _over_task(results: Results, name: str, place: int, b: int) -> list[list[str]]:

@@ -108,10 +108,10 @@ def _gain_curves(
         and study.choices[befs].rule.kind == "optimal"
         and kind[0] not in ("adversarial",)
     )
-    handles, drawn = [], results.column("replicates")
+    handles = []
     for b, colour in zip(shown, ramp(len(shown)), strict=True):
         row = (model, t, b, befs, places)
-        errorbars(ax, x, gains[row], errors[row], colour, replicates=drawn[row])
+        errorbars(ax, x, gains[row], errors[row], colour, simulated=results.simulated[row])
         if lawful:
             fine = np.geomspace(x.min(), x.max(), 25)
             ending = f":{kind[1]}" if kind[1] else ""
@@ -123,7 +123,7 @@ def _gain_curves(
     oracle = results.choice("befs-oracle")
     if oracle is not None:
         row = (model, t, 0, oracle, places)
-        errorbars(ax, x, gains[row], errors[row], COLOURS[1], replicates=drawn[row])
+        errorbars(ax, x, gains[row], errors[row], COLOURS[1], simulated=results.simulated[row])
         _oracle_law(ax, results, x, row)
         handles.append(Line2D([], [], color=COLOURS[1], label="BEFS, unlimited brain data"))
     return handles
@@ -145,19 +145,15 @@ def residuals(results: Results) -> tuple[Array, NDArray[np.int64], int]:
     trusted and is more than rounding; rows that were computed through the law themselves are
     counted apart.
     """
-    column = {
-        n: results.column(n).ravel()
-        for n in ("mean", "mcse", "predicted", "prediction_se", "prediction", "status")
-    }
-    compared = np.isin(column["prediction"], ["exact", "semi-exact"])
-    sound = np.isin(column["status"], ["ok", "mcse_not_met"])
+    column = {n: results.column(n).ravel() for n in ("mean", "mcse", "predicted", "prediction_se")}
+    compared = (results.among("prediction", "exact", "semi-exact") & results.sound).ravel()
     error = np.hypot(column["mcse"], np.nan_to_num(column["prediction_se"]))
     # A risk that is the same on every data set has an error of rounding alone.
     spread = error > 1e-12 * np.abs(column["mean"])
-    good = compared & sound & np.isfinite(column["mean"]) & spread
+    good = compared & np.isfinite(column["mean"]) & spread
     rows = np.flatnonzero(good)
     z = (column["mean"][rows] - column["predicted"][rows]) / error[rows]
-    return np.asarray(z, float), rows, int((column["prediction"] == "same-law").sum())
+    return np.asarray(z, float), rows, int(results.among("prediction", "same-law").sum())
 
 
 def residual_figure(results: Results) -> Any:

@@ -102,11 +102,11 @@ def errorbars(
     error: NDArray[Any],
     colour: Any,
     marker: str = "o",
-    replicates: NDArray[Any] | None = None,
+    simulated: NDArray[np.bool_] | None = None,
 ) -> None:
     """Simulated points with bars of two standard errors; dots where nothing was simulated."""
     good = np.isfinite(y)
-    drawn = good if replicates is None else good & (replicates > 0)
+    drawn = good if simulated is None else good & simulated
     barred_points(ax, x[drawn], y[drawn], 2.0 * np.nan_to_num(error[drawn]), colour, marker)
     dots(ax, x[good & ~drawn], y[good & ~drawn], colour)
 

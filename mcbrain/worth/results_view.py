@@ -98,17 +98,23 @@ class Results:
 
     def column(self, name: str) -> NDArray[Any]:
         """A column of the table over the grid; nulls of numbers are NaN."""
-        values = self.table[name]
-        if pa.types.is_dictionary(values.type):
-            # A word for each of millions of rows is a reference to one of a few.
-            chunks = values.unify_dictionaries().chunks
-            words = np.array([*chunks[0].dictionary.to_pylist(), None], dtype=object)
-            places = [c.indices.fill_null(len(words) - 1).to_numpy() for c in chunks]
-            found = words[np.concatenate(places)]
-        else:
-            found = values.to_numpy()
-        shaped: NDArray[Any] = found.reshape(self.shape)
-        return shaped
+        if pa.types.is_dictionary(self.table[name].type):
+            words, places = self._words(name)
+            return np.asarray(words[places])
+        found: NDArray[Any] = self.table[name].to_numpy().reshape(self.shape)
+        return found
+
+    def among(self, name: str, *allowed: str) -> NDArray[np.bool_]:
+        """Which rows have one of some words in a column, over the grid."""
+        words, places = self._words(name)
+        return np.asarray(np.isin(words, allowed)[places])
+
+    def _words(self, name: str) -> tuple[NDArray[Any], NDArray[np.integer]]:
+        """The few words of a column, None last, and which of them each row has, over the grid."""
+        chunks = self.table[name].unify_dictionaries().chunks
+        words = np.array([*chunks[0].dictionary.to_pylist(), None], dtype=object)
+        places = [c.indices.fill_null(len(words) - 1).to_numpy() for c in chunks]
+        return words, np.concatenate(places).reshape(self.shape)
 
     @cached_property
     def mean(self) -> Array:
@@ -124,10 +130,20 @@ class Results:
         return np.asarray(self.column("mcse"), dtype=float)
 
     @cached_property
+    def simulated(self) -> NDArray[np.bool_]:
+        """Which rows have replicates of their own, over the grid; the others are a law's."""
+        drawn: NDArray[np.bool_] = self.column("replicates") > 0
+        return drawn
+
+    @cached_property
+    def sound(self) -> NDArray[np.bool_]:
+        """Which rows have a standard error that can be trusted, over the grid."""
+        return self.among("status", "ok", "mcse_not_met")
+
+    @cached_property
     def unreached(self) -> NDArray[np.bool_]:
         """Which rows a run that was stopped has left without a mean, over the grid."""
-        unmet: NDArray[np.bool_] = self.column("status") == "mcse_not_met"
-        return unmet & ~np.isfinite(self.mean)
+        return self.among("status", "mcse_not_met") & ~np.isfinite(self.mean)
 
     def choice(self, estimator: str, rule: str | None = None) -> int | None:
         """Place of an estimator among the choices: of a rule, or tuned before fixed; or None."""
