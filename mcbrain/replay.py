@@ -17,6 +17,8 @@ from mcbrain.plan.penalties import Penalties
 from mcbrain.plan.sampled import SampledPlan, block_size
 from mcbrain.plan.subspaces import PilotSubspaces
 from mcbrain.recipe import recipe
+from mcbrain.rows.sampled import shown_penalty
+from mcbrain.store.atomic import replacing
 from mcbrain.store.blockstore import BlockStore
 from mcbrain.store.folder import ResultsFolder
 from mcbrain.study import Point, Study
@@ -37,7 +39,8 @@ class Replay:
         the population's brain_map (k, d), beta (d,) and channels (p, k).
     rows : list of dict
         Estimator, rule, penalty, shift, excess and failure of each output. The penalty is per
-        sample; where the rule is "loo" or "gcv", the one that it chose on this replicate.
+        sample; where the rule is "loo" or "gcv", the one that it chose on this replicate; None
+        where it has no meaning.
     block, place : int
         The block that holds the replicate, and its place there.
     recipe : str
@@ -51,12 +54,22 @@ class Replay:
     recipe: str
 
     def save(self, path: str | Path) -> None:
-        """Write data and excess risks to an .npz file."""
+        """Write data and excess risks, labelled "estimator penalty shift", to an .npz file.
+
+        Raises
+        ------
+        StoreError
+            The file cannot be written.
+        """
         excess = np.array([row["excess"] for row in self.rows])
-        labels = [f"{r['estimator']} {r['penalty']:g} {r['shift']}" for r in self.rows]
-        with Path(path).open("wb") as sink:
+        labels = [f"{r['estimator']} {_short(r['penalty'])} {r['shift']}" for r in self.rows]
+        with replacing(Path(path)) as sink:
             arrays: dict[str, Any] = {**self.data, "excess": excess, "labels": np.array(labels)}
             np.savez(sink, **arrays)
+
+
+def _short(penalty: float | None) -> str:
+    return "-" if penalty is None else f"{penalty:g}"
 
 
 def replay(folder: str | Path, point: int, replicate: int) -> Replay:
@@ -169,7 +182,7 @@ def _solve(
         {
             "estimator": q.row.estimator.name,
             "rule": q.row.rule,
-            "penalty": float(chosen[i]) if q.row.rule != "fixed" else q.row.penalty,
+            "penalty": float(chosen[i]) if q.row.rule != "fixed" else shown_penalty(q),
             "shift": q.shift.label,
             "excess": float(excess[i]),
             "failure": REASONS.get(int(failures[i]), ""),

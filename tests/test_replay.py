@@ -80,6 +80,16 @@ def test_a_rule_is_shown_with_the_penalty_that_it_chose_on_the_replicate(tmp_pat
     assert loo["penalty"] != replay(tmp_path, 0, 6).rows[0]["penalty"]
 
 
+def test_a_penalty_without_meaning_is_none_as_in_the_results(tmp_path):
+    run(study({"projection": 0.0, "befs": 0.25}, replicates=10), tmp_path)
+    again = replay(tmp_path, 0, 3)
+    penalties = [row["penalty"] for row in again.rows]
+    assert penalties == open_results(tmp_path)["penalty"].to_pylist() == [None, 0.25]
+    again.save(tmp_path / "one.npz")
+    with np.load(tmp_path / "one.npz", allow_pickle=False) as kept:
+        assert kept["labels"].tolist() == ["projection - id", "befs 0.25 id"]
+
+
 def test_data_and_risks_are_kept_in_an_npz(tmp_path):
     run(study({"ols": 0.0}, replicates=10), tmp_path)
     again = replay(tmp_path, 0, 3)

@@ -179,16 +179,17 @@ def replay(
     from mcbrain.replay import replay as replay_one
 
     again = replay_one(folder, point, replicate)
+    if save is not None:  # first: where it cannot be written, nothing else is said
+        again.save(save)
     print(f"block {again.block}, replicate {again.place} of it")
     print(f"{'estimator':14s} {'penalty':20s} {'shift':24s} excess risk")
     for row in again.rows:
         rule = "" if row["rule"] == "fixed" else f" ({row['rule']})"
-        penalty = f"{row['penalty']:.6g}{rule}"
+        penalty = "-" if row["penalty"] is None else f"{row['penalty']:.6g}{rule}"
         name = f"{row['estimator']:14s} {penalty:20s} {row['shift']:24s}"
         print(f"{name} {row['excess']:.17g} {row['failure']}".rstrip())
     print(f"# X, y, X_brain and R of this replicate without mcbrain:\n{again.recipe}")
     if save is not None:
-        again.save(save)
         print(f"data and excess risks: {save}")
 
 
