@@ -33,9 +33,10 @@ def test_an_appraisal_repeats_exactly_and_reports_everything():
     assert steps[-1] == ("measure", 1.0)
     table = first.to_table()
     assert table.num_rows == len(first.comparisons)
-    assert {"gain", "gain_se", "gain_predicted", "z"} <= set(table.column_names)
+    assert {"reduction", "reduction_se", "reduction_predicted", "z"} <= set(table.column_names)
     assert "misalignment m" in first.summary()
-    assert "± half\nof its 95 % interval" in first.summary()  # what stands behind a ± is said once
+    # What stands behind a ± is said once.
+    assert "± half of its 95 % interval" in " ".join(first.summary().split())
     figure = first.figure()
     assert len(figure.axes) == 3
     errors = figure.axes[0]

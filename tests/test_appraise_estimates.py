@@ -114,7 +114,7 @@ def test_rows_of_a_block_and_repeats_of_an_input_stay_together():
     assert _stretches(X[[3, 1, 3, 0, 1, 5]], 1).tolist() == [0, 1, 0, 2, 1, 3]
 
 
-def test_measured_gains_and_errors_scatter_around_the_law_as_their_errors_say():
+def test_measured_reductions_and_errors_scatter_around_the_law_as_their_errors_say():
     """20 data sets; mean z within four standard errors, its mean square under the 99.9 % point."""
     z = []
     for seed in range(20):
@@ -130,7 +130,7 @@ def test_measured_gains_and_errors_scatter_around_the_law_as_their_errors_say():
         befs = risk(truth, cell.n_task, 2, missed, 12, cell.befs_penalty)
         z.append(
             [
-                (cell.gain - float(ridge - befs)) / cell.gain_se,
+                (cell.reduction - float(ridge - befs)) / cell.reduction_se,
                 (cell.ridge - float(ridge) - 0.8**2) / cell.ridge_se,
                 (cell.befs - float(befs) - 0.8**2) / cell.befs_se,
             ]

@@ -22,8 +22,8 @@ class Comparison:
     cell : Cell
     ridge, befs : float
         Predicted mean squared errors on new rows, at the penalties of the cell.
-    gain, gain_low, gain_high, gain_se : float
-        Predicted gain with its bootstrap interval and standard error.
+    reduction, reduction_low, reduction_high, reduction_se : float
+        Predicted ridge - befs, with its bootstrap interval and standard error.
     ridge_predicted_se : float
     excess : float
         Predicted ridge error above the noise.
@@ -32,22 +32,22 @@ class Comparison:
     cell: Cell
     ridge: float
     befs: float
-    gain: float
-    gain_low: float
-    gain_high: float
-    gain_se: float
+    reduction: float
+    reduction_low: float
+    reduction_high: float
+    reduction_se: float
     ridge_predicted_se: float
     excess: float
 
     @property
     def joint_se(self) -> float:
-        """Standard error of measured less predicted gain, taken as independent."""
-        return float(np.hypot(self.cell.gain_se, self.gain_se))
+        """Standard error of measured less predicted reduction, taken as independent."""
+        return float(np.hypot(self.cell.reduction_se, self.reduction_se))
 
     @property
     def z(self) -> float:
-        """Measured less predicted gain, in joint standard errors."""
-        return (self.cell.gain - self.gain) / self.joint_se
+        """Measured less predicted reduction, in joint standard errors."""
+        return (self.cell.reduction - self.reduction) / self.joint_se
 
     @property
     def z_ridge(self) -> float:
@@ -106,10 +106,10 @@ def compare(estimates: Estimates, cells: list[Cell]) -> list[Comparison]:
                 cell=cell,
                 ridge=noise + float(ridge),
                 befs=noise + float(befs),
-                gain=float(ridge - befs),
-                gain_low=float(low),
-                gain_high=float(high),
-                gain_se=float(late - early) / 2,
+                reduction=float(ridge - befs),
+                reduction_low=float(low),
+                reduction_high=float(high),
+                reduction_se=float(late - early) / 2,
                 ridge_predicted_se=float(levels[1] - levels[0]) / 2,
                 excess=float(ridge),
             )
@@ -121,15 +121,15 @@ def measured_worth(estimates: Estimates, comparisons: list[Comparison]) -> Measu
     """Value of the brain data read off the measured curves, where they reach furthest.
 
     The BEFS error at n rows is looked up on the ridge curve; its interval is that of the paired
-    gain at n. Among the sizes, the largest at which the curve of ridge reaches the upper end is
-    taken, else the smallest.
+    reduction at n. Among the sizes, the largest at which the curve of ridge reaches the upper end
+    is taken, else the smallest.
     """
     full = [c for c in comparisons if c.cell.n_brain == estimates.shape.n_brain + 1]
     sizes = np.array([float(c.cell.n_task) for c in full])
     curve = np.minimum.accumulate([c.cell.ridge for c in full])
     best = full[0]
     for c in full[:-1]:
-        if c.cell.ridge - c.cell.gain - 1.96 * c.cell.gain_se >= curve[-1]:
+        if c.cell.ridge - c.cell.reduction - 1.96 * c.cell.reduction_se >= curve[-1]:
             best = c
     cell = best.cell
 
@@ -137,7 +137,7 @@ def measured_worth(estimates: Estimates, comparisons: list[Comparison]) -> Measu
         at = np.interp(-level, -curve, np.log(sizes), left=np.log(sizes[0]), right=np.inf)
         return float(np.exp(at)) - cell.n_task
 
-    middle, half = cell.ridge - cell.gain, 1.96 * cell.gain_se
+    middle, half = cell.ridge - cell.reduction, 1.96 * cell.reduction_se
     predicted = _predicted_rows(estimates, cell)
     measured = rows(middle), rows(middle + half), rows(middle - half)
     return MeasuredWorth(cell.n_task, *measured, *predicted, full[-1].cell.n_task)

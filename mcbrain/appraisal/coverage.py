@@ -162,9 +162,9 @@ def _intervals(
                 risk(truth_of, c.cell.n_task, 0, 1.0, scenario.d, c.cell.ridge_penalty),
                 risk(truth_of, c.cell.n_task, e.shape.r, missed, scenario.d, c.cell.befs_penalty),
             )
-            gain, half = float(pair[0] - pair[1]), 1.96 * c.cell.gain_se
-            yield "predicted gain", gain, c.gain_low, c.gain_high
-            yield "measured gain", gain, c.cell.gain - half, c.cell.gain + half
+            reduction, half = float(pair[0] - pair[1]), 1.96 * c.cell.reduction_se
+            yield "predicted reduction", reduction, c.reduction_low, c.reduction_high
+            yield "measured reduction", reduction, c.cell.reduction - half, c.cell.reduction + half
 
 
 def _truth(scenario: Scenario, weights: Array, missed: float) -> Parameters:

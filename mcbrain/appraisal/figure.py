@@ -34,15 +34,15 @@ _POINTS: dict[str, Any] = {"fmt": "o", "markersize": 4, "capsize": 2, "linewidth
 
 
 def draw(estimates: Estimates, comparisons: Sequence[Comparison], verdict: Verdict) -> Figure:
-    """Errors and gains against task rows, and measured against predicted gains.
+    """Errors and their reductions against task rows, and measured against predicted reductions.
 
     Lines are the laws at the estimated parameters, bands their 95 % bootstrap intervals; points are
     held-out measurements with 95 % intervals.
     """
     figure = Figure(figsize=(12.5, 4.8), layout="constrained")
-    errors, gains, against = figure.subplots(1, 3)
+    errors, reductions, against = figure.subplots(1, 3)
     _errors(errors, estimates, comparisons)
-    _gains(gains, estimates, comparisons)
+    _reductions(reductions, estimates, comparisons)
     _against(against, comparisons)
     s = estimates.shape
     answer = {
@@ -98,7 +98,7 @@ def _errors(axes: Axes, e: Estimates, comparisons: Sequence[Comparison]) -> None
     axes.legend(**_ABOVE)
 
 
-def _gains(axes: Axes, e: Estimates, comparisons: Sequence[Comparison]) -> None:
+def _reductions(axes: Axes, e: Estimates, comparisons: Sequence[Comparison]) -> None:
     s, value, grid = e.shape, e.value.bounded(), _sizes(comparisons)
     for index, level in enumerate(_levels(comparisons)):
         color = _LEVELS[index]
@@ -117,13 +117,13 @@ def _gains(axes: Axes, e: Estimates, comparisons: Sequence[Comparison]) -> None:
         cells = [c.cell for c in comparisons if c.cell.n_brain == level]
         axes.errorbar(
             [c.n_task * 1.03 ** (index - 1) for c in cells],
-            [c.gain for c in cells],
-            [1.96 * c.gain_se for c in cells],
+            [c.reduction for c in cells],
+            [1.96 * c.reduction_se for c in cells],
             color=color,
             **_POINTS,
         )
     axes.axhline(0.0, color="black", linewidth=0.8)
-    axes.set(ylabel="gain: ridge error - BEFS error")
+    axes.set(ylabel="reduction: ridge error - BEFS error")
     _task_axis(axes, [c.cell.n_task for c in comparisons])
     axes.legend(**_ABOVE)
 
@@ -132,16 +132,19 @@ def _against(axes: Axes, comparisons: Sequence[Comparison]) -> None:
     for index, level in enumerate(_levels(comparisons)):
         chosen = [c for c in comparisons if c.cell.n_brain == level]
         axes.errorbar(
-            [c.gain for c in chosen],
-            [c.cell.gain for c in chosen],
-            yerr=[1.96 * c.cell.gain_se for c in chosen],
-            xerr=np.transpose([(c.gain - c.gain_low, c.gain_high - c.gain) for c in chosen]).clip(
-                0
-            ),
+            [c.reduction for c in chosen],
+            [c.cell.reduction for c in chosen],
+            yerr=[1.96 * c.cell.reduction_se for c in chosen],
+            xerr=np.transpose([_reach(c) for c in chosen]).clip(0),
             color=_LEVELS[index],
             **{**_POINTS, "capsize": 0},
         )
-    ends = [f(f(c.gain, c.cell.gain) for c in comparisons) for f in (min, max)]
+    ends = [f(f(c.reduction, c.cell.reduction) for c in comparisons) for f in (min, max)]
     axes.plot(ends, ends, color="black", linewidth=0.8)
-    axes.set(xlabel="predicted gain", ylabel="measured gain", title="line: equality")
+    axes.set(xlabel="predicted reduction", ylabel="measured reduction", title="line: equality")
     axes.title.set_fontsize(8)
+
+
+def _reach(c: Comparison) -> tuple[float, float]:
+    """How far the interval of the prediction reaches to either side."""
+    return c.reduction - c.reduction_low, c.reduction_high - c.reduction

@@ -3,10 +3,10 @@
 Rows are held out in folds; within each fold both estimators learn from the same random subsets of
 the other rows, at the penalty that the laws call best. Held-out and training rows are the same
 rows in turn, so their errors are not independent and no simple formula gives the standard error of
-a mean gain. But at a fixed penalty fits are linear in y: labels simulated from the estimated model
-ride along as further targets of the same fits, and their spread is the standard error. It is
-widened by the ratio of the spread of real to simulated gains over held-out rows, where that exceeds
-one.
+a mean reduction of error. But at a fixed penalty fits are linear in y: labels simulated from the
+estimated model ride along as further targets of the same fits, and their spread is the standard
+error. It is widened by the ratio of the spread of real to simulated reductions over held-out rows,
+where that exceeds one.
 """
 
 from __future__ import annotations
@@ -45,10 +45,10 @@ class Cell:
         Per-sample.
     ridge, befs : float
         Mean squared error on held-out rows.
-    gain : float
+    reduction : float
         ridge - befs on the same rows and subsets.
-    gain_se, ridge_se, befs_se : float
-        Standard errors of `gain`, `ridge` and `befs`.
+    reduction_se, ridge_se, befs_se : float
+        Standard errors of `reduction`, `ridge` and `befs`.
     """
 
     n_task: int
@@ -57,8 +57,8 @@ class Cell:
     befs_penalty: float
     ridge: float
     befs: float
-    gain: float
-    gain_se: float
+    reduction: float
+    reduction_se: float
     ridge_se: float
     befs_se: float
 
@@ -139,19 +139,19 @@ class _Tally:
         self.squared += np.sum(sums**2, axis=2)
 
     def results(self) -> tuple[Array, Array, Array, Array]:
-        """Mean losses, standard errors (sizes, 1 + levels); gains, theirs (sizes, levels)."""
+        """Mean losses, standard errors (sizes, 1 + levels); reductions, theirs (sizes, levels)."""
         mean = self.losses / self.rows
-        gains = mean[:, :1] - mean[:, 1:]
-        spread = self.squared - 2.0 * gains * self.crossed + gains**2 * self.counts
+        reductions = mean[:, :1] - mean[:, 1:]
+        spread = self.squared - 2.0 * reductions * self.crossed + reductions**2 * self.counts
         simulated = np.mean(spread[..., 1:], axis=-1)
         widening = np.sqrt(np.maximum(spread[..., 0] / simulated, 1.0))
-        error = np.std(gains[..., 1:], axis=-1, ddof=1) * widening
-        return mean[..., 0], np.std(mean[..., 1:], axis=-1, ddof=1), gains[..., 0], error
+        error = np.std(reductions[..., 1:], axis=-1, ddof=1) * widening
+        return mean[..., 0], np.std(mean[..., 1:], axis=-1, ddof=1), reductions[..., 0], error
 
 
 def _cells(sizes: list[int], levels: list[int], penalties: Array, tally: _Tally) -> list[Cell]:
     """Every size with every level of brain data, as measured."""
-    mean, mean_error, gain, gain_error = tally.results()
+    mean, mean_error, reduction, reduction_error = tally.results()
     return [
         Cell(
             n_task=size,
@@ -160,8 +160,8 @@ def _cells(sizes: list[int], levels: list[int], penalties: Array, tally: _Tally)
             befs_penalty=float(penalties[i, 1 + k]),
             ridge=float(mean[i, 0]),
             befs=float(mean[i, 1 + k]),
-            gain=float(gain[i, k]),
-            gain_se=float(gain_error[i, k]),
+            reduction=float(reduction[i, k]),
+            reduction_se=float(reduction_error[i, k]),
             ridge_se=float(mean_error[i, 0]),
             befs_se=float(mean_error[i, 1 + k]),
         )

@@ -34,13 +34,13 @@ _LABELS = {
     "neural_noise": "neural noise sigma_r",
 }
 _COLUMNS = (
-    *("n_task", "n_brain", "ridge", "BEFS", "gain", "± 95 %"),
+    *("n_task", "n_brain", "ridge", "BEFS", "reduction", "± 95 %"),
     *("predicted", "from", "to", "z", "z ridge"),
 )
 _LEGEND = (
-    "ridge, BEFS: mean squared errors of rows held out; gain: the first less the second, ± half",
-    "of its 95 % interval; predicted, from, to: the gain by the law and its 95 % interval; z:",
-    "measured less predicted in standard errors, of the gain and of ridge.",
+    "ridge, BEFS: mean squared errors of rows held out; reduction: the first less the second,",
+    "± half of its 95 % interval; predicted, from, to: the reduction by the law and its 95 %",
+    "interval; z: measured less predicted in standard errors, of the reduction and of ridge.",
 )
 
 _FEWEST_BLOCKS = 10  # to hold out in turn
@@ -70,7 +70,7 @@ class Appraisal:
     whitener: Array
 
     def summary(self) -> str:
-        """Estimates, measured and predicted gains, and the verdict, as text."""
+        """Estimates, measured and predicted reductions of error, and the verdict, as text."""
         s = self.estimates.shape
         lines = [
             f"{s.n_task + 1} task rows, {s.n_brain + 1} brain rows, {s.d} inputs, {s.p} channels, "
@@ -82,8 +82,9 @@ class Appraisal:
             lines.append(f"{label:<26}{value:>10.4g}{f'{low:.4g} to {high:.4g}':>24}")
         lines += ["", "".join(f"{name:>10}" for name in _COLUMNS)]
         for c in self.comparisons:
-            numbers = (c.cell.ridge, c.cell.befs, c.cell.gain, 1.96 * c.cell.gain_se, c.gain)
-            columns = "".join(f"{x:>10.3g}" for x in (*numbers, c.gain_low, c.gain_high))
+            measured = (c.cell.ridge, c.cell.befs, c.cell.reduction, 1.96 * c.cell.reduction_se)
+            predicted = (c.reduction, c.reduction_low, c.reduction_high)
+            columns = "".join(f"{x:>10.3g}" for x in (*measured, *predicted))
             lines.append(
                 f"{c.cell.n_task:>10}{c.cell.n_brain:>10}{columns}{c.z:>10.1f}{c.z_ridge:>10.1f}"
             )
@@ -116,13 +117,13 @@ class Appraisal:
                 "ridge_se": c.cell.ridge_se,
                 "befs": c.cell.befs,
                 "befs_se": c.cell.befs_se,
-                "gain": c.cell.gain,
-                "gain_se": c.cell.gain_se,
+                "reduction": c.cell.reduction,
+                "reduction_se": c.cell.reduction_se,
                 "ridge_predicted": c.ridge,
                 "befs_predicted": c.befs,
-                "gain_predicted": c.gain,
-                "gain_predicted_low": c.gain_low,
-                "gain_predicted_high": c.gain_high,
+                "reduction_predicted": c.reduction,
+                "reduction_predicted_low": c.reduction_low,
+                "reduction_predicted_high": c.reduction_high,
                 "z": c.z,
                 "z_ridge": c.z_ridge,
             }
@@ -131,7 +132,7 @@ class Appraisal:
         return pa.Table.from_pylist(rows)
 
     def figure(self) -> Figure:
-        """Learning curves and gains, measured against predicted."""
+        """Learning curves and reductions of error, measured against predicted."""
         from mcbrain.appraisal.figure import draw
 
         return draw(self.estimates, self.comparisons, self.verdict)

@@ -37,8 +37,8 @@ def judge(
 
     Disagreement: some cell's difference is too large for chance at 5 % over all cells (Bonferroni).
     Agreement is claimed only where it means something: in some cell with all brain data the joint
-    95 % half-width is below half of the predicted gain, or below a tenth of the error of ridge that
-    is not noise.
+    95 % half-width is below half of the predicted reduction, or below a tenth of the error of ridge
+    that is not noise.
     """
     if silent := _nothing_to_compare(estimates):
         return silent
@@ -48,30 +48,30 @@ def judge(
     ridge = max(full, key=lambda c: abs(c.z_ridge))
     spread = (
         f"over {len(comparisons)} combinations of sizes the largest difference between measured "
-        f"and predicted gain is {abs(worst.z):.1f} standard errors, that of the error of ridge "
-        f"itself {abs(ridge.z_ridge):.1f} (limit {limit:.1f})"
+        f"and predicted reduction of the error of ridge by BEFS is {abs(worst.z):.1f} standard "
+        f"errors, that of the error of ridge itself {abs(ridge.z_ridge):.1f} (limit {limit:.1f})"
     )
-    gain, replaced = _gain_sentence(estimates, comparisons), _replaced_sentence(measured)
+    reduction, replaced = _reduction_sentence(estimates, comparisons), _replaced_sentence(measured)
     warned = "".join(f" Caution: {caution}." for caution in cautions)
     if max(abs(worst.z), abs(ridge.z_ridge)) > limit:
         return Verdict(
             "disagree",
-            f"Prediction and measurement disagree: {spread}. The gain is furthest off at "
+            f"Prediction and measurement disagree: {spread}. The reduction is furthest off at "
             f"{worst.cell.n_task} task rows and {worst.cell.n_brain} brain rows (measured "
-            f"{worst.cell.gain:.3g}, predicted {worst.gain:.3g}). The linear Gaussian model does "
-            "not describe these data well enough to say what they are worth beyond what was "
-            f"measured, or what to buy next. {gain} {replaced}{warned}",
+            f"{worst.cell.reduction:.3g}, predicted {worst.reduction:.3g}). The linear Gaussian "
+            "model does not describe these data well enough to say what they are worth beyond what "
+            f"was measured, or what to buy next. {reduction} {replaced}{warned}",
         )
     if not any(_resolved(c) for c in full):
         return Verdict(
             "cannot tell",
             f"The data cannot tell: {spread}, but at no size are the intervals narrow enough to "
-            f"distinguish the predicted gain from none. {gain} No value and no purchase can be "
-            "recommended from these data.",
+            f"distinguish the predicted reduction from none. {reduction} No value and no purchase "
+            "can be recommended from these data.",
         )
     return Verdict(
         "agree",
-        f"Prediction and measurement agree: {spread}. {gain} {replaced} "
+        f"Prediction and measurement agree: {spread}. {reduction} {replaced} "
         f"{_worth_sentence(estimates, worth)} {_purchase_sentence(worth.purchase)}{warned}",
     )
 
@@ -96,19 +96,19 @@ def _nothing_to_compare(estimates: Estimates) -> Verdict | None:
 
 def _resolved(c: Comparison) -> bool:
     half = 1.96 * c.joint_se
-    return half < _RESOLVED_SHARE * abs(c.gain) or half < _NEGLIGIBLE_SHARE * c.excess
+    return half < _RESOLVED_SHARE * abs(c.reduction) or half < _NEGLIGIBLE_SHARE * c.excess
 
 
-def _gain_sentence(estimates: Estimates, comparisons: list[Comparison]) -> str:
+def _reduction_sentence(estimates: Estimates, comparisons: list[Comparison]) -> str:
     c = [c for c in comparisons if c.cell.n_brain == estimates.shape.n_brain + 1][-1]
-    half = 1.96 * c.cell.gain_se
-    share = 100 * c.cell.gain / c.cell.ridge
-    low, high = c.cell.gain - half, c.cell.gain + half
+    half = 1.96 * c.cell.reduction_se
+    share = 100 * c.cell.reduction / c.cell.ridge
+    low, high = c.cell.reduction - half, c.cell.reduction + half
     return (
         f"With {c.cell.n_task} task rows and all {c.cell.n_brain} brain rows, BEFS changes the "
-        f"mean squared error of ridge, {c.cell.ridge:.3g}, by {-share:+.2g} % (gain "
-        f"{c.cell.gain:.3g}, 95 % interval {low:.3g} to {high:.3g}; predicted {c.gain:.3g}, "
-        f"{c.gain_low:.3g} to {c.gain_high:.3g})."
+        f"mean squared error of ridge, {c.cell.ridge:.3g}, by {-share:+.2g} % (reduction "
+        f"{c.cell.reduction:.3g}, 95 % interval {low:.3g} to {high:.3g}; predicted "
+        f"{c.reduction:.3g}, {c.reduction_low:.3g} to {c.reduction_high:.3g})."
     )
 
 
