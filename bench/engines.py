@@ -17,11 +17,11 @@ from bench.sizes import (
     OPTION_CELL,
     PANEL,
     ROUNDS,
+    RULE_CELLS,
     TASK_DIMENSIONS,
     THREAD_CELL,
     THREADS,
 )
-from mcbrain.blocks import Job
 from mcbrain.workers import available_cores
 
 
@@ -61,14 +61,18 @@ class BrainStage(Rate):
 class Options:
     """What an option of the raw engine costs against the plain case in the same run."""
 
-    params = (*INPUTS, "loo")
+    params = (*INPUTS, *RULE_CELLS)
     param_names = ("option",)
     version = "1"
     timeout = 600
 
     def setup(self, option: str) -> None:
-        if option == "loo":
-            jobs = (sampled_job("raw", OPTION_CELL, rule="loo"), _one_fixed_penalty())
+        if option in RULE_CELLS:
+            cell = RULE_CELLS[option]
+            jobs = (
+                sampled_job("raw", cell, rule="loo"),
+                sampled_job("raw", cell._replace(penalties=1)),
+            )
         else:
             jobs = (sampled_job("raw", OPTION_CELL, option), sampled_job("raw", OPTION_CELL))
         self.option, self.plain = (rate_of(replicates(job)) for job in jobs)
@@ -79,10 +83,6 @@ class Options:
         return paired_ratio(self.plain, self.option)
 
     track_cost.unit = "times the time"  # type: ignore[attr-defined]
-
-
-def _one_fixed_penalty() -> Job:
-    return sampled_job("raw", OPTION_CELL._replace(penalties=1))
 
 
 class ThreadScaling:

@@ -43,6 +43,14 @@ ENGINE_CELLS = {
 PEER_CELLS: tuple[str, ...] = ("d=20", "d=200")
 THREAD_CELL = "d=60"
 OPTION_CELL = ENGINE_CELLS["d=60"]
+RULE_CELLS = {
+    "loo": OPTION_CELL,
+    "loo, ridge": ENGINE_CELLS["d=60, ridge"],
+    "loo, BEFS": OPTION_CELL._replace(estimators=("befs",)),
+    "loo, ridge, n_task=3000": ENGINE_CELLS["d=60, ridge"]._replace(n_task=3000),
+    "loo, ridge, d=200": Cell(200, 1000, 0, ("ridge",)),
+}
+"""Cells whose estimators choose their penalty, against one fixed penalty."""
 INPUTS: tuple[str, ...] = (
     "student:5",
     "rademacher",

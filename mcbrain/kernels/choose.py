@@ -11,9 +11,11 @@ from numpy.typing import NDArray
 
 from mcbrain.kernels.jit import kernel, part
 from mcbrain.kernels.lapack import dgemm
+from mcbrain.kernels.nodes import Nodes, make_nodes, place_nodes, settle
 from mcbrain.kernels.partial import (
     Free,
     SelectWork,
+    form_axes,
     make_select_work,
     partial_out_dual,
     partial_out_primal,
@@ -21,13 +23,16 @@ from mcbrain.kernels.partial import (
     product_right,
     reduce_block,
 )
+from mcbrain.kernels.products import copy
 from mcbrain.kernels.raw import draw_task
 from mcbrain.kernels.select import (
     Rules,
     best_candidate,
-    factorise_candidates,
+    factorise_shifts,
     score_generalised,
     score_rows,
+    set_candidates,
+    take_candidates,
 )
 from mcbrain.kernels.streams import FloatArray
 from mcbrain.kernels.types import Population, Queries, Sizes, Streams
@@ -40,6 +45,7 @@ class Choice(NamedTuple):
     """Which rows choose, and room for it."""
 
     rules: Rules
+    nodes: Nodes
     work: SelectWork
     plain: SelectWork
     """The same buffers with the tridiagonal form of the task stage, for rows of no subspace."""
@@ -70,7 +76,8 @@ def make_choice(
     free = [make_select_work(d, n, rank, rows, grid)[1] for rank in ranks[1:]]
     plain = work._replace(reduction=task.solve.reduction)
     data, states = make_data(kept, d, 0, 0), np.zeros((3, 4), dtype=np.uint64)
-    return Choice(rules, work, plain, none, free[0], free[1], data, states)
+    nodes = make_nodes(work.inverse.shape[0])
+    return Choice(rules, nodes, work, plain, none, free[0], free[1], data, states)
 
 
 @part
@@ -102,15 +109,17 @@ def set_rows(rows: int, y: FloatArray, eta: float, free: Free, work: SelectWork)
                 left -= free.rows[i, a] ** 2
         work.residual[i], work.left[i] = residual, left
         work.numbers[3] += (residual / left) ** 2
+        work.numbers[4] += 1.0 / left
 
 
 @kernel
 def score_task_rows(
-    population: Population, streams: Streams, n: int, eta: float, free: Free, work: SelectWork,
-    choice: Choice,
+    population: Population, streams: Streams, n: int, places: int, eta: float, free: Free,
+    work: SelectWork, choice: Choice,
 ) -> None:  # fmt: skip
-    """Score every candidate by the leave-one-out errors of the task rows, kept or drawn again."""
+    """Score every shift by the leave-one-out errors of the task rows, kept or drawn again."""
     data, kept, done = choice.data, choice.data.inputs.shape[0], 0
+    work.numbers[3], work.numbers[4] = 0.0, 0.0
     if kept < n:
         _restore(streams, choice.states)
     while done < n:
@@ -122,30 +131,49 @@ def score_task_rows(
         if free.basis.shape[0] > 0:
             product_right(X, free.basis, 1.0, 0.0, free.rows[:rows])
         set_rows(rows, y, eta, free, work)
-        score_rows(rows, 0, work)
+        score_rows(rows, places, 0, work)
         done += rows
 
 
 @part
-def _start(matrix: FloatArray, work: SelectWork) -> None:
-    """Copy an upper triangle to both of `work.matrix`, and clear what is summed."""
-    for i in range(matrix.shape[0]):
-        for j in range(i, matrix.shape[0]):
+def _start(matrix: FloatArray, rank: int, work: SelectWork) -> float:
+    """Clear what is summed; returns the mean eigenvalue of a matrix, 1 if it is 0.
+
+    Its upper triangle goes to both of `work.matrix` if something is to be partialled out.
+    """
+    m, trace = matrix.shape[0], 0.0
+    for i in range(m):
+        trace += matrix[i, i]
+        for j in range(i if rank > 0 else m, m):
             work.matrix[i, j] = matrix[i, j]
             work.matrix[j, i] = matrix[i, j]
         for j in range(8):
             work.moment[i, j] = 0.0
-    for j in range(4):
+    for j in range(5):
         work.numbers[j] = 0.0
-
-
-@part
-def _mean_of_trace(work: SelectWork) -> float:
-    """Return the mean eigenvalue of the whole matrix, 1 if it is 0."""
-    trace, m = 0.0, work.matrix.shape[0]
-    for i in range(m):
-        trace += work.matrix[i, i]
     return trace / m if trace > 0.0 else 1.0
+
+
+@kernel
+def leave_one_out_primal(
+    population: Population, streams: Streams, n: int, eta: float, free: Free, work: SelectWork,
+    choice: Choice,
+) -> float:  # fmt: skip
+    """Return the best candidate by the errors of rows left out, after `reduce_block`, n >= d."""
+    nodes = choice.nodes
+    form_axes(eta, 0, free, work)
+    # Without row i the smallest eigenvalue falls by 1 - h_i at most, which is 1 - d/n on average.
+    at = place_nodes(nodes, max(2.0, n / max(n - work.matrix.shape[0], 0.1)), work)
+    if at >= 0:
+        factorise_shifts(nodes.eights[at], work)
+        score_task_rows(population, streams, n, nodes.eights[at], eta, free, work, choice)
+        chosen = settle(nodes, at, 0, 1 + choice.rules.multiples.size, work)
+        if chosen >= 0.0:
+            return chosen
+    every = take_candidates(work)
+    factorise_shifts(every, work)
+    score_task_rows(population, streams, n, every, eta, free, work, choice)
+    return best_candidate(work)
 
 
 @kernel
@@ -156,22 +184,40 @@ def choose_primal(
 ) -> float:  # fmt: skip
     """Return the penalty (summed over rows) that a rule chooses, n >= d."""
     r, d = basis.shape[0], population.scale.size
-    _start(task.solve.matrix, work)
+    work.numbers[1] = _start(task.solve.matrix, r, work)
     for i in range(d):
         work.moment[i, 0] = task.solve.moment[i]
-    work.numbers[1] = _mean_of_trace(work)
     if r > 0 and partial_out_primal(basis, eta, free, work) != 0:
         return np.nan
-    reduce_block(eta, 0, free, work)
-    factorise_candidates(choice.rules.multiples, work)
+    reduce_block(free, work)
+    set_candidates(choice.rules.multiples, work)
     if generalised == 0:
-        score_task_rows(population, streams, n, eta, free, work, choice)
-        return best_candidate(work)
+        return leave_one_out_primal(population, streams, n, eta, free, work, choice)
     lost = r if eta == 0.0 else 0
     for a in range(lost):
         squares -= free.along[a] ** 2
     work.numbers[2], work.numbers[3] = squares, n * squares / (n - lost) ** 2
+    factorise_shifts(take_candidates(work), work)
     score_generalised(n, lost, 0, work)
+    return best_candidate(work)
+
+
+@kernel
+def leave_one_out_dual(eta: float, n: int, free: Free, work: SelectWork, choice: Choice) -> float:
+    """As `leave_one_out_primal` for n < d, after `set_rows`."""
+    nodes = choice.nodes
+    form_axes(eta, 1, free, work)
+    copy(work.axes, work.table[:n])
+    at = place_nodes(nodes, 1.0, work)
+    if at >= 0:
+        factorise_shifts(nodes.eights[at], work)
+        score_rows(n, nodes.eights[at], 1, work)
+        chosen = settle(nodes, at, 1, 1 + choice.rules.multiples.size, work)
+        if chosen >= 0.0:
+            return chosen
+    every = take_candidates(work)
+    factorise_shifts(every, work)
+    score_rows(n, every, 1, work)
     return best_candidate(work)
 
 
@@ -185,10 +231,9 @@ def choose_dual(
     (n, d), r = X.shape, basis.shape[0]
     if r >= n and eta == 0.0:
         return np.inf
-    _start(task.solve.matrix, work)
+    work.numbers[1] = n * _start(task.solve.matrix, r, work) / d
     for i in range(n):
         work.moment[i, 0] = y[i]
-    work.numbers[1] = n * _mean_of_trace(work) / d
     if r > 0:
         dgemm("T", "N", n, r, d, 1.0, X, d, basis, d, 0.0, free.basis, n)
         if partial_out_dual(eta, free, d, work) != 0:
@@ -200,14 +245,11 @@ def choose_dual(
             free.rows[i, a] = free.basis[a, i]
         squares += work.moment[i, 0] ** 2
     set_rows(n, y, eta, free, work)
-    reduce_block(eta, 1, free, work)
-    factorise_candidates(choice.rules.multiples, work)
+    reduce_block(free, work)
+    set_candidates(choice.rules.multiples, work)
     if generalised == 0:
-        for i in range(n):
-            for j in range(work.axes.shape[1]):
-                work.table[i, j] = work.axes[i, j]
-        score_rows(n, 1, work)
-        return best_candidate(work)
+        return leave_one_out_dual(eta, n, free, work, choice)
     work.numbers[3] = n * squares / (n - lost) ** 2
+    factorise_shifts(take_candidates(work), work)
     score_generalised(n, lost, 1, work)
     return best_candidate(work)

@@ -39,6 +39,8 @@ class SelectWork(NamedTuple):
     """(chunk,) 1 - leverage of the same."""
     candidates: FloatArray
     """(8 L,) penalties, the first 0."""
+    shifts: FloatArray
+    """(8 L,) penalties at which rows are scored: candidates or nodes."""
     inverse: FloatArray
     ratio: FloatArray
     weights: FloatArray
@@ -48,12 +50,18 @@ class SelectWork(NamedTuple):
     solution: FloatArray
     """(8 m,)"""
     scores: FloatArray
-    """(8 L,)"""
+    """(8 L,) at the shifts."""
     tightest: FloatArray
     """(8 L,) the smallest 1 - leverage."""
+    loads: FloatArray
+    """(8 L,) the sum of 1/(1 - leverage)."""
+    values: FloatArray
+    """(8 L,) scores of candidates as interpolated."""
+    doubts: FloatArray
+    """(8 L,) how far off these may be."""
     numbers: FloatArray
-    """(4,) the number that fills the null space; mean penalised eigenvalue; |residual|^2 at
-    an infinite penalty; its score."""
+    """(5,) the number that fills the null space; mean penalised eigenvalue; |residual|^2 at
+    an infinite penalty; its score; the sum of 1/(1 - leverage) there."""
 
 
 class Free(NamedTuple):
@@ -196,17 +204,23 @@ def partial_out_dual(eta: float, free: Free, d: int, work: SelectWork) -> int:
 
 
 @kernel
-def reduce_block(eta: float, dual: int, free: Free, work: SelectWork) -> None:
-    """Tridiagonalise the block, rotate c, and write the axes that take rows to T.
+def reduce_block(free: Free, work: SelectWork) -> None:
+    """Tridiagonalise the block and rotate c.
 
     With nothing partialled out the block is the whole, and `work.reduction` holds it already.
     """
-    m, axes = work.matrix.shape[0], work.axes
+    m = work.matrix.shape[0]
     if free.basis.shape[0] > 0:
         load_symmetric(work.matrix, m, work.reduction)
         tridiagonalise(m, work.reduction)
-    form(m, work.reduction, axes)
     reflect(m, work.reduction, 1, work.moment)
+
+
+@kernel
+def form_axes(eta: float, dual: int, free: Free, work: SelectWork) -> None:
+    """Write the axes that take rows to T, after `reduce_block`."""
+    axes = work.axes
+    form(work.matrix.shape[0], work.reduction, axes)
     if free.basis.shape[0] > 0:
         if eta == 0.0:
             product(free.basis if dual == 1 else free.product, axes, 1.0, 0.0, free.turned)
@@ -243,6 +257,7 @@ def make_select_work(
         residual=np.zeros(rows),
         left=np.zeros(rows),
         candidates=np.zeros(8 * eights),
+        shifts=np.zeros(8 * eights),
         inverse=np.zeros((eights, 8 * m)),
         ratio=np.zeros((eights, 8 * m)),
         weights=np.zeros((eights, 8 * m)),
@@ -250,7 +265,10 @@ def make_select_work(
         solution=np.zeros(8 * m),
         scores=np.zeros(8 * eights),
         tightest=np.zeros(8 * eights),
-        numbers=np.zeros(4),
+        loads=np.zeros(8 * eights),
+        values=np.zeros(8 * eights),
+        doubts=np.zeros(8 * eights),
+        numbers=np.zeros(5),
     )
     free = Free(
         basis=np.zeros((rank, m)),

@@ -37,44 +37,58 @@ class Rules(NamedTuple):
 
 
 @kernel
-def factorise_candidates(multiples: FloatArray, work: SelectWork) -> None:
-    """Factorise T + lambda for every candidate, and make w/D from c."""
-    m = work.matrix.shape[0]
+def set_candidates(multiples: FloatArray, work: SelectWork) -> None:
+    """Write the candidates, the last one again where an eight is not full."""
     for j in range(work.candidates.size):
         last = min(j, multiples.size) - 1
         work.candidates[j] = work.numbers[1] * multiples[last] if last >= 0 else 0.0
-        work.scores[j], work.tightest[j] = 0.0, np.inf
-    places, inverse, ratio = work.inverse.shape[0], work.inverse, work.ratio
+
+
+@kernel
+def take_candidates(work: SelectWork) -> int:
+    """Score at all candidates; returns how many eights these are."""
+    for j in range(work.candidates.size):
+        work.shifts[j] = work.candidates[j]
+    return len(work.inverse)
+
+
+@kernel
+def factorise_shifts(places: int, work: SelectWork) -> None:
+    """Factorise T + lambda for every shift of so many eights, and make w/D from c."""
+    m, inverse, ratio = work.matrix.shape[0], work.inverse, work.ratio
     diagonal, beside = work.reduction.diagonal, work.reduction.beside
     for place in range(places):
-        put(ratio[place], 0, 0.0 * get(work.candidates, 0))
-        put(inverse[place], 0, 1.0 / (diagonal[0] + get(work.candidates, 8 * place)))
+        put(ratio[place], 0, 0.0 * get(work.shifts, 0))
+        put(inverse[place], 0, 1.0 / (diagonal[0] + get(work.shifts, 8 * place)))
     for i in range(1, m):
         # Places within steps: a step waits for the division before it, places do not.
         for place in range(places):
             lower = beside[i - 1] * get(inverse[place], 8 * (i - 1))
-            pivot = diagonal[i] + get(work.candidates, 8 * place) - lower * beside[i - 1]
+            pivot = diagonal[i] + get(work.shifts, 8 * place) - lower * beside[i - 1]
             put(ratio[place], 8 * i, lower)
             put(inverse[place], 8 * i, 1.0 / pivot)
     for place in range(places):
-        w = 0.0 * get(work.candidates, 0)
+        w = 0.0 * get(work.shifts, 0)
         for i in range(m):
             w = work.moment[i, 0] - get(ratio[place], 8 * i) * w
             put(work.weights[place], 8 * i, w * get(inverse[place], 8 * i))
+    for j in range(8 * places):
+        work.scores[j], work.tightest[j], work.loads[j] = 0.0, np.inf, 0.0
 
 
 @kernel
-def score_rows(rows: int, dual: int, work: SelectWork) -> None:
-    """Add the squared leave-one-out errors of the rows of `work.table` for every candidate.
+def score_rows(rows: int, places: int, dual: int, work: SelectWork) -> None:
+    """Add the squared leave-one-out errors of the rows of `work.table` for every shift.
 
     The table has whole fours of rows. Without the row, the error is
     (residual - fit) / (left - h), in the dual fit / h.
     """
     m, size = work.matrix.shape[0], work.table.shape[1]
     table = work.table.reshape(work.table.size)
-    for place in range(work.inverse.shape[0]):
+    for place in range(places):
         inverse, ratio, weights = work.inverse[place], work.ratio[place], work.weights[place]
         squares, tightest = get(work.scores, 8 * place), get(work.tightest, 8 * place)
+        loads = get(work.loads, 8 * place)
         zero = 0.0 * squares
         for i in range(0, rows, 4):
             z0, z1, z2, z3 = zero, zero, zero, zero
@@ -97,9 +111,11 @@ def score_rows(rows: int, dual: int, work: SelectWork) -> None:
                 if dual == 0:
                     h, f = work.left[i + k] - h, work.residual[i + k] - f
                     tightest = least(tightest, h)
-                error = f / h
-                squares = squares + error * error
+                load = 1.0 / h
+                error = f * load
+                squares, loads = squares + error * error, loads + load
         put(work.scores, 8 * place, squares)
+        put(work.loads, 8 * place, loads)
         put(work.tightest, 8 * place, tightest)
 
 
