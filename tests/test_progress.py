@@ -71,6 +71,21 @@ def test_a_problem_that_needs_more_replicates_counts_for_them_at_its_latest_pace
     assert forecast.left() == pytest.approx((2 * 1.0 + 4 * part) / 3.0)
 
 
+def test_a_problem_to_come_is_taken_for_the_last_eight_that_were_judged():
+    early, late = [problem(n) for n in range(20, 32)], [problem(n) for n in range(50, 58)]
+    to_come = problem(61)
+    forecast = Forecast([*early, *late, to_come])
+    for one in early:
+        forecast.judged(one, 4 * FIRST_LOOK, 4 * FIRST_LOOK)
+    for one in late:
+        forecast.computed(one, 2 * FIRST_LOOK, 1.0)
+        forecast.judged(one, 2 * FIRST_LOOK, 2 * FIRST_LOOK)
+    blocks = 2 * FIRST_LOOK * block_size(late[0]) / block_size(to_come)
+    done = sum(2 * FIRST_LOOK * block_size(p) * replicate_seconds(p) for p in late)
+    left = blocks * block_size(to_come) * replicate_seconds(to_come)
+    assert forecast.left() == pytest.approx(left / done)
+
+
 def test_the_replicates_that_a_target_needs_are_seen_from_the_first_look():
     """The spread of 64 blocks of 64 is known to 1.1 %, so that 10 % are 4 standard errors of
     its square (false alarms: 6e-5)."""

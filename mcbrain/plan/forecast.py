@@ -11,19 +11,22 @@ from mcbrain.plan.sampled import block_size, replicate_seconds
 
 __all__ = ["Forecast"]
 
+_NEIGHBOURS = 8  # judged last, for which a problem to come is taken
+
 
 class Forecast:
     """The blocks that every problem of a stage has and needs, and what a block of it costs.
 
-    A problem that was not judged yet is taken to need as many replicates as those that were, on
-    average: outputs of equal relative precision need about as many, while what a replicate costs
-    differs by orders of magnitude along a grid. A block costs what the problem's latest ones did,
-    since fewer outputs are asked for at each look; before, what is expected of its dimensions.
+    A problem that was not judged yet is taken to need as many replicates as the last ones that
+    were, on average: outputs of equal relative precision need about as many, neighbours in a grid
+    more nearly so, while what a replicate costs differs by orders of magnitude. A block costs what
+    the problem's latest ones did, since fewer outputs are asked for at each look; before, what is
+    expected of its dimensions.
 
     Parameters
     ----------
     problems : collection of Problem
-        Every problem of the stage.
+        Every problem of the stage, in the order in which they are begun.
     """
 
     def __init__(self, problems: Collection[Problem] = ()) -> None:
@@ -54,7 +57,7 @@ class Forecast:
         judged = np.isfinite(self._need)
         if not judged.any() or self._done == 0.0:
             return None
-        typical = float(np.mean((self._need * self._size)[judged]))
+        typical = float(np.mean((self._need * self._size)[judged][-_NEIGHBOURS:]))
         guess = np.maximum(np.ceil(typical / self._size), FIRST_LOOK)
         rest = np.maximum(np.where(judged, self._need, guess) - self._have, 0.0)
         expected = self._expected * (self._done / self._done_expected)
