@@ -82,8 +82,9 @@ class TerminalReporter(Reporter):
             _say("stopped at --max-time; run again to go on")
         if outcome.shard is not None:
             _say(
-                f"shard {outcome.shard}: {outcome.owned:,} of {outcome.problems:,} problems are in "
-                f"{outcome.folder}; put the shards together with mcbrain merge DIR... --out DIR"
+                f"shard {outcome.shard} has {outcome.owned:,} of the study's "
+                f"{outcome.problems:,} problems, its blocks are in {outcome.folder}; "
+                "put the shards together with mcbrain merge DIR... --out DIR"
             )
             return
         _close(outcome.results, outcome.folder, outcome.stopped)
