@@ -151,3 +151,14 @@ def test_frames_without_names_are_matched_by_position_unless_both_have_numbers()
     twice = pd.DataFrame(X_brain, columns=list("aacdefghijkl"))
     with pytest.raises(InputError, match="X_brain has more than one column called a"):
         check(named, y, twice, R)
+
+
+def test_names_on_one_side_alone_are_said_to_match_nothing():
+    X, y, X_brain, R, _ = arrays_of()
+    named = pa.table(dict(zip("abcdefghijkl", X.T, strict=True)))
+    said = "Caution: the task inputs have names and the brain inputs have none, so their columns"
+    assert said in appraise(named, y, X_brain, R, draws=100).verdict.paragraph
+    named = pa.table(dict(zip("abcdefghijkl", X_brain.T, strict=True)))
+    said = "Caution: the brain inputs have names and the task inputs have none, so their columns"
+    assert said in appraise(X, y, named, R, draws=100).verdict.paragraph
+    assert "Caution" not in appraise(X, y, X_brain, R, draws=100).verdict.paragraph

@@ -9,7 +9,15 @@ from typing import Any
 
 from mcbrain.errors import InputError
 
-__all__ = ["RULE", "labels_of", "once_each", "out_of_order", "same_inputs", "series"]
+__all__ = [
+    "RULE",
+    "labels_of",
+    "matched_by_position",
+    "once_each",
+    "out_of_order",
+    "same_inputs",
+    "series",
+]
 
 Labels = tuple[Hashable, ...]
 
@@ -59,11 +67,28 @@ def same_inputs(task: Any, brain: Any, names: tuple[str, str]) -> list[int] | No
     for name, labels in zip(names, (of_task, of_brain), strict=True):
         once_each(labels, name)
     if set(of_task) != set(of_brain):
-        if any(labels == tuple(range(len(labels))) for labels in (of_task, of_brain)):
+        if not (_named(of_task) and _named(of_brain)):
             return None
         raise InputError(_differ(of_task, of_brain, names))
     place = {label: j for j, label in enumerate(of_brain)}
     return [place[label] for label in of_task]
+
+
+def matched_by_position(task: Any, brain: Any) -> str:
+    """What to say of names that only one side has, which thus match nothing; else empty."""
+    named = [_named(labels_of(inputs)) for inputs in (task, brain)]
+    if named[0] == named[1]:
+        return ""
+    sides = ("task", "brain") if named[0] else ("brain", "task")
+    return (
+        "the {} inputs have names and the {} inputs have none, so their columns were matched by "
+        "position"
+    ).format(*sides)
+
+
+def _named(labels: Labels | None) -> bool:
+    """Whether columns have names, and not the numbers that pandas gives by default."""
+    return labels is not None and labels != tuple(range(len(labels)))
 
 
 def out_of_order(table: Any) -> bool:

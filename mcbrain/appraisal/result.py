@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mcbrain.appraisal.arrays import check, prepare
+from mcbrain.appraisal.columns import matched_by_position
 from mcbrain.appraisal.comparison import Comparison, MeasuredWorth, compare, measured_worth
 from mcbrain.appraisal.estimate import estimate
 from mcbrain.appraisal.measure import measure
@@ -162,7 +163,7 @@ def appraise(
     X_brain, R : (n_brain, d), (n_brain, p)
         The same inputs for other samples, and their recordings. If X and X_brain are both
         DataFrames (pandas, polars) or Arrow tables, their columns are matched by name; otherwise
-        by position.
+        by position, of which the verdict warns where only one side has names.
     n_latents : int, optional
         Rank of the brain stage; chosen by cross-validation by default.
     cost_task, cost_brain : float
@@ -211,5 +212,6 @@ def appraise(
         )
         comparisons = compare(estimates, cells)
         measured = measured_worth(estimates, comparisons)
-        verdict = judge(estimates, comparisons, worth, measured, prepared.cautions)
+        cautions = (*filter(None, [matched_by_position(X, X_brain)]), *prepared.cautions)
+        verdict = judge(estimates, comparisons, worth, measured, cautions)
         return Appraisal(estimates, comparisons, worth, measured, verdict, prepared.whitener)

@@ -67,7 +67,7 @@ def judge(
             "cannot tell",
             f"The data cannot tell: {spread}, but at no size are the intervals narrow enough to "
             f"distinguish the predicted reduction from none. {reduction} No value and no purchase "
-            "can be recommended from these data.",
+            f"can be recommended from these data.{warned}",
         )
     return Verdict(
         "agree",
