@@ -6,9 +6,11 @@ from small_study import TABLE, rows, small, study
 
 from mcbrain.blocks import Problem, data_parameters
 from mcbrain.engines.raw import bench
+from mcbrain.model import Model
 from mcbrain.plan.penalties import Penalties
 from mcbrain.plan.sampled import SampledPlan, block_size
 from mcbrain.plan.subspaces import LawSubspaces
+from mcbrain.rows.law import predict
 from mcbrain.runner import run
 
 
@@ -17,6 +19,14 @@ def test_cells_without_enough_brain_samples_are_undefined_rows(small_results):
     undefined = [r for r in table if r["status"] == "undefined"]
     assert {(r["n_brain"], r["estimator"]) for r in undefined} == {(1, "befs"), (1, "projection")}
     assert all(r["mean"] is None and r["replicates"] == 0 for r in undefined)
+
+
+def test_rows_of_the_laws_say_that_nothing_was_drawn_whether_or_not_a_law_holds():
+    model = Model(input_dim=12, latent_dim=3, n_channels=6)
+    table = predict(model, 30, [1, 60], {"ridge": ["loo", "optimal"], "befs": "optimal"})
+    assert set(table["prediction"].to_pylist()) == {"none", "exact", "asymptotic"}
+    assert set(table["status"].to_pylist()) == {"ok", "undefined"}
+    assert set(table["replicates"].to_pylist()) == set(table["failed"].to_pylist()) == {0}
 
 
 def test_befs_without_brain_data_is_ridge_and_projection_predicts_nothing(small_results):

@@ -92,7 +92,7 @@ def law_rows(study: Study) -> Iterator[pa.RecordBatch]:
     writer = RowWriter(RESULT_SCHEMA, result_words(study))
     for point in study.points():
         shared = {**point.model.columns(), "point": point.index, "engine": "law"}
-        shared |= {"n_task": point.n_task, "n_brain": point.n_brain}
+        shared |= {"n_task": point.n_task, "n_brain": point.n_brain, "replicates": 0, "failed": 0}
         for choice in study.choices:
             for shift in study.shifts:
                 writer.add(
@@ -131,8 +131,6 @@ def _law_columns(
     return {
         "status": row_status(row, point),
         "penalty": penalty if shown else None,
-        "replicates": 0,
-        "failed": 0,
         "predicted": law.value,
         "prediction_se": law.standard_error,
         "prediction": law.kind,
