@@ -61,7 +61,7 @@ def test_nodes_choose_what_all_candidates_choose(n_task, noise, code, eta):
 
 @pytest.mark.skipif(TINY, reason="hundreds of replicates of d = 60 would take hours")
 @pytest.mark.parametrize("law", [(1, 5.0), (4, 0.0), (5, 0.1)])
-@pytest.mark.parametrize("n_task", [30, 63, 90, 150])
+@pytest.mark.parametrize("n_task", [15, 29, 30, 63, 90, 150])
 def test_nodes_choose_what_all_candidates_choose_for_heavy_tails_and_outliers(n_task, law):
     for code in (0, 1):
         kept = {"d": 60, "law": law[0], "law_parameter": law[1]}

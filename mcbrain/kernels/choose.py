@@ -39,6 +39,7 @@ from mcbrain.kernels.types import Population, Queries, Sizes, Streams
 from mcbrain.kernels.workspace import DataWork, Workspace, chunk_rows, make_data
 
 _KEPT = 2**21  # entries of the task inputs
+_TABLE = 256  # rows scored at a time, which the nearest cache holds
 
 
 class Choice(NamedTuple):
@@ -71,9 +72,11 @@ def make_choice(
     codes = set(queries.subspace[rules.row].tolist())
     rows, grid = n if n < d else min(n, chunk or chunk_rows(d)), rules.multiples.size
     kept = n if n >= d and n * d <= _KEPT and chunk == 0 else rows
+    # In the dual the table holds all rows at once.
+    table = rows if n < d else min(rows, _TABLE)
     ranks = [0, sizes.rank if 1 in codes else 0, sizes.measured if 2 in codes else 0]
-    work, none = make_select_work(d, n, 0, rows, grid)
-    free = [make_select_work(d, n, rank, rows, grid)[1] for rank in ranks[1:]]
+    work, none = make_select_work(d, n, 0, table, grid)
+    free = [make_select_work(d, n, rank, table, grid)[1] for rank in ranks[1:]]
     plain = work._replace(reduction=task.solve.reduction)
     data, states = make_data(kept, d, 0, 0), np.zeros((3, 4), dtype=np.uint64)
     nodes = make_nodes(work.inverse.shape[0])
@@ -123,7 +126,8 @@ def score_task_rows(
     if kept < n:
         _restore(streams, choice.states)
     while done < n:
-        rows, start = min(kept, work.table.shape[0], n - done), done % kept
+        rows = min(work.table.shape[0], n - done)
+        start = n - done - rows if kept == n else 0
         X, y = data.inputs[start : start + rows], data.labels[start : start + rows]
         if kept < n:
             draw_task(population, streams, X, y)

@@ -19,7 +19,7 @@ class Reduction(NamedTuple):
     """A tridiagonal form: H_k = I - tau_k v_k v_k', Q = H_0 H_1 ... H_(n-2)."""
 
     matrix: FloatArray
-    """(N, N) the matrix, lost; then row k is v_k, 0 up to k and 1 at k + 1."""
+    """(N, N) the matrix, lost; then row k is v_k from k's eight on, 0 up to k and 1 at k + 1."""
     tau: FloatArray
     diagonal: FloatArray
     beside: FloatArray
@@ -54,7 +54,7 @@ def make_reflector(row: FloatArray, k: int) -> tuple[float, float]:
     """Turn entries k + 1, ... of `row` (N,) into v, zero before; returns what is left and tau."""
     size, first = row.size, (k + 1) // 8 * 8
     alpha = row[k + 1]
-    for j in range(first, k + 2):
+    for j in range(k // 8 * 8, k + 2):
         row[j] = 0.0
     squares = 0.0 * get(row, first)
     for j in range(first, size, 8):
@@ -168,6 +168,39 @@ def _apply(n: int, k: int, work: Reduction, c: int, columns: int, entries: Float
         put(entries, place, get(entries, place) - v[i] * s0)
 
 
+@part
+def _apply_two(n: int, k: int, work: Reduction, c: int, columns: int, entries: FloatArray) -> None:
+    """Apply H_k H_(k+1) to sixteen columns, from c on, in one pass over them and one back."""
+    v, w = work.matrix[k], work.matrix[k + 1]
+    first = (k + 1) // 8 * 8
+    cross = 0.0 * get(v, first)
+    for j in range(first, v.size, 8):
+        cross = cross + get(v, j) * get(w, j)
+    zero = 0.0 * get(entries, c)
+    s0, s1, s2, s3, t0, t1, t2, t3 = zero, zero, zero, zero, zero, zero, zero, zero
+    i = k + 1
+    while i + 1 < n:
+        place = i * columns + c
+        x0, x1 = get(entries, place), get(entries, place + 8)
+        x2, x3 = get(entries, place + columns), get(entries, place + columns + 8)
+        s0, s1, t0, t1 = s0 + v[i] * x0, s1 + v[i] * x1, t0 + w[i] * x0, t1 + w[i] * x1
+        s2, s3 = s2 + v[i + 1] * x2, s3 + v[i + 1] * x3
+        t2, t3 = t2 + w[i + 1] * x2, t3 + w[i + 1] * x3
+        i += 2
+    if i < n:
+        x0, x1 = get(entries, i * columns + c), get(entries, i * columns + c + 8)
+        s0, s1, t0, t1 = s0 + v[i] * x0, s1 + v[i] * x1, t0 + w[i] * x0, t1 + w[i] * x1
+    t0, t1 = work.tau[k + 1] * (t0 + t2), work.tau[k + 1] * (t1 + t3)
+    # v'(x - w t) = v'x - (v'w) t
+    s0 = work.tau[k] * ((s0 + s2) - total(cross) * t0)
+    s1 = work.tau[k] * ((s1 + s3) - total(cross) * t1)
+    for i in range(k + 1, n):
+        place, a, b = i * columns + c, v[i], w[i]
+        x0, x1 = get(entries, place), get(entries, place + 8)
+        put(entries, place, x0 - a * s0 - b * t0)
+        put(entries, place + 8, x1 - a * s1 - b * t1)
+
+
 @kernel
 def reflect(n: int, work: Reduction, transposed: int, B: FloatArray) -> None:
     """Overwrite B (n, columns) by Q'B if `transposed` is 1, else by QB; columns in eights."""
@@ -186,7 +219,14 @@ def form(n: int, work: Reduction, Q: FloatArray) -> None:
     for i in range(n):
         for j in range(columns):
             Q[i, j] = 1.0 if i == j else 0.0
-    for c in range(0, columns, 8):
-        for k in range(min(n - 2, c + 6), -1, -1):
-            if work.tau[k] != 0.0:
-                _apply(n, k, work, c, columns, entries)
+    for c in range(0, columns - 8, 16):
+        k = min(n - 2, c + 14)
+        while k > 0:
+            _apply_two(n, k - 1, work, c, columns, entries)
+            k -= 2
+        if k == 0:
+            _apply(n, 0, work, c, columns, entries)
+            _apply(n, 0, work, c + 8, columns, entries)
+    if columns % 16 == 8:
+        for k in range(n - 2, -1, -1):
+            _apply(n, k, work, columns - 8, columns, entries)

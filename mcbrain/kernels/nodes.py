@@ -134,13 +134,15 @@ def _interpolate(nodes: Nodes, at: int, largest: float, work: SelectWork) -> Non
     limit, lanes = work.numbers[3], 8 * nodes.eights[at]
     for place in range(0, work.candidates.size, 8):
         penalty = get(work.candidates, place) / largest
-        share, phi = 0.0 * penalty, 0.0 * penalty + 1.0
+        above, below = 0.0 * penalty + 1.0, 0.0 * penalty + 1.0
+        # sum_k of a term in node k, times the product of the distances to all nodes so far
+        share = 0.0 * penalty
         for k in range(1, lanes):
             beyond = penalty - nodes.place[at, k]
-            phi = phi * (beyond / (penalty + nodes.pole[at, k]))
-            share = share + nodes.weight[at, k] * (work.scores[k] - limit) / beyond
-        put(work.values, place, limit + phi * share)
-        put(work.doubts, place, phi)
+            share = share * beyond + nodes.weight[at, k] * (work.scores[k] - limit) * above
+            above, below = above * beyond, below * (penalty + nodes.pole[at, k])
+        put(work.values, place, limit + share / below)
+        put(work.doubts, place, above / below)
     work.values[0], work.doubts[0] = work.scores[1], 0.0
 
 

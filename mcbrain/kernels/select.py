@@ -84,12 +84,13 @@ def score_rows(rows: int, places: int, dual: int, work: SelectWork) -> None:
     (residual - fit) / (left - h), in the dual fit / h.
     """
     m, size = work.matrix.shape[0], work.table.shape[1]
-    table = work.table.reshape(work.table.size)
+    table, left, residual = work.table.reshape(work.table.size), work.left, work.residual
     for place in range(places):
         inverse, ratio, weights = work.inverse[place], work.ratio[place], work.weights[place]
         squares, tightest = get(work.scores, 8 * place), get(work.tightest, 8 * place)
         loads = get(work.loads, 8 * place)
         zero = 0.0 * squares
+        one = zero + 1.0
         for i in range(0, rows, 4):
             z0, z1, z2, z3 = zero, zero, zero, zero
             h0, h1, h2, h3 = zero, zero, zero, zero
@@ -105,17 +106,28 @@ def score_rows(rows: int, places: int, dual: int, work: SelectWork) -> None:
                 h2, h3 = h2 + scale * z2 * z2, h3 + scale * z3 * z3
                 f0, f1 = f0 + weight * z0, f1 + weight * z1
                 f2, f3 = f2 + weight * z2, f3 + weight * z3
-            for k in range(min(4, rows - i)):
-                h = h0 if k == 0 else (h1 if k == 1 else (h2 if k == 2 else h3))
-                f = f0 if k == 0 else (f1 if k == 1 else (f2 if k == 2 else f3))
-                if dual == 0:
-                    h, f = work.left[i + k] - h, work.residual[i + k] - f
-                    tightest = least(tightest, h)
-                load = 1.0 / h
-                error = f * load
-                squares, loads = squares + error * error, loads + load
+            if dual == 0:
+                h0, f0 = left[i] - h0, residual[i] - f0
+                h1, f1 = left[i + 1] - h1, residual[i + 1] - f1
+                h2, f2 = left[i + 2] - h2, residual[i + 2] - f2
+                h3, f3 = left[i + 3] - h3, residual[i + 3] - f3
+            if i + 3 >= rows:
+                h3, f3 = one, zero
+                h1, f1 = (h1, f1) if i + 1 < rows else (one, zero)
+                h2, f2 = (h2, f2) if i + 2 < rows else (one, zero)
+            if dual == 0:
+                tightest = least(tightest, least(least(h0, h1), least(h2, h3)))
+            # One division for four: 1/h0 = h1 h2 h3 / (h0 h1 h2 h3). A zero spoils all four, and
+            # then there is no score.
+            a, b = h0 * h1, h2 * h3
+            scale = 1.0 / (a * b)
+            a, b = scale * b, scale * a
+            h0, h1, h2, h3 = a * h1, a * h0, b * h3, b * h2
+            loads = loads + ((h0 + h1) + (h2 + h3))
+            f0, f1, f2, f3 = f0 * h0, f1 * h1, f2 * h2, f3 * h3
+            squares = squares + ((f0 * f0 + f1 * f1) + (f2 * f2 + f3 * f3))
         put(work.scores, 8 * place, squares)
-        put(work.loads, 8 * place, loads)
+        put(work.loads, 8 * place, loads - (-rows % 4))
         put(work.tightest, 8 * place, tightest)
 
 
