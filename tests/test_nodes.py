@@ -71,9 +71,9 @@ def test_nodes_choose_what_all_candidates_choose_for_heavy_tails_and_outliers(n_
 
 
 @pytest.mark.parametrize(("code", "eta"), [(0, 0.0), (1, 0.0), (2, 0.3)])
-@pytest.mark.parametrize("n_task", [5, 14, 21, 40])
-def test_interpolated_scores_are_those_of_refitting_within_their_doubt(n_task, code, eta):
-    *_, population, sizes, room = choose(n_task, code, eta, 1)
+@pytest.mark.parametrize(("d", "n_task"), [(7, 5), (7, 14), (7, 21), (7, 40), (13, 11), (11, 30)])
+def test_interpolated_scores_are_those_of_refitting_within_their_doubt(d, n_task, code, eta):
+    *_, population, sizes, room = choose(n_task, code, eta, 1, d=d)
     rngs = [twin_streams.open_stream(5, KEY, 7, role) for role in range(6)]
     X = twin_draw.draw_inputs(population, rngs[2], rngs[5], sizes.n_brain)
     R = twin_draw.draw_recordings(population, rngs[3], X)
