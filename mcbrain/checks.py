@@ -16,6 +16,8 @@ from mcbrain.errors import InputError, did_you_mean
 
 __all__ = [
     "LARGE",
+    "MOST_SAMPLES",
+    "affordable",
     "by_name",
     "choice",
     "duration",
@@ -29,6 +31,8 @@ __all__ = [
 
 # Norms, gains and noises at most: the square of a risk under the largest shift is still a number.
 LARGE = 1e50
+# Samples of either kind that a law is asked about: beyond, sums of them are not exact.
+MOST_SAMPLES = 10**12
 
 T = TypeVar("T")
 
@@ -60,6 +64,16 @@ def positive(name: str, value: Any) -> float:
     if not _real(value) or not 0 < value < np.inf:
         raise InputError(f"{name} = {value!r}: a finite number > 0 is allowed")
     return float(value)
+
+
+def affordable(budget: float, **prices: float) -> None:
+    """Refuse a budget that buys more samples at some price than a law is asked about."""
+    for name, price in prices.items():
+        if budget > MOST_SAMPLES * price:
+            raise InputError(
+                f"budget = {budget:g}: buys more than {MOST_SAMPLES:g} samples at "
+                f"{name} = {price:g}; at most so many are allowed"
+            )
 
 
 def duration(name: str, value: Any) -> float:

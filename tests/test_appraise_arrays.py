@@ -38,6 +38,8 @@ def with_value(value, place):
         (spoil(2, lambda a: a[:, 1:]), "share their inputs"),
         (spoil(0, with_value(np.nan, (3, 5))), r"nan at \[3, 5\] \(and 0 more\)"),
         (spoil(3, with_value(np.inf, (0, 0))), r"R holds inf"),
+        (spoil(0, with_value(1e200, (3, 5))), r"X holds 1e\+200 at \[3, 5\] .* at most 1e\+30"),
+        (spoil(1, lambda a: 1e-40 * a), "y does not vary"),
         (spoil(0, with_value(2.0, (slice(None), 4))), "does not vary in column 4"),
         (spoil(1, with_value(1.0, slice(None))), "y does not vary"),
         (spoil(3, with_value(0.0, (slice(None), [1, 2]))), "column 1, 2"),
@@ -67,6 +69,7 @@ def test_too_few_rows_is_a_sentence_that_says_how_many_are_needed():
         ({"n_latents": 9}, "from 1 to 8|at most 8"),
         ({"cost_brain": 0.0}, "cost_brain"),
         ({"budget": -1.0}, "budget"),
+        ({"budget": 1e300}, r"budget = 1e\+300: buys more than 1e\+12 samples at cost_task = 1;"),
         ({"block_length": 21}, "from 1 to 20"),
         ({"draws": 10}, "from 100 to"),
         ({"seed": "a"}, "seed = 'a': a whole number"),
@@ -82,6 +85,15 @@ def test_too_few_rows_is_a_sentence_that_says_how_many_are_needed():
 def test_a_setting_that_cannot_be_used_is_a_sentence(settings, words):
     with pytest.raises(InputError, match=words):
         appraise(*arrays_of()[:4], **settings)
+
+
+@pytest.mark.parametrize("unit", [1e-29, 1e28])
+def test_an_appraisal_does_not_depend_on_the_unit_of_the_labels(unit):
+    X, y, X_brain, R, _ = arrays_of()
+    found, scaled = (appraise(X, y * by, X_brain, R, draws=100) for by in (1.0, unit))
+    assert scaled.verdict.answer == found.verdict.answer
+    zs, own = ([c.z for c in result.comparisons] for result in (scaled, found))
+    assert_allclose(zs, own, rtol=1e-6)
 
 
 def test_prepared_inputs_are_white_and_channels_equally_noisy():

@@ -77,7 +77,7 @@ def test_pickles_are_never_loaded(saved):
         load(f"{folder / 'X.npy'},{folder / 'objects.npy'}", good)
     bare = folder / "bare.npz"
     bare.write_bytes(pickle.dumps(Exploding()))
-    with pytest.raises(InputError, match=r"bare\.npz"):
+    with pytest.raises(InputError, match=r"bare\.npz: it cannot be read as a NumPy file"):
         load(bare, good)
 
 

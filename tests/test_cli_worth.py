@@ -112,7 +112,9 @@ def test_gains_and_loadings_are_read_as_a_number_or_one_per_latent(mcbrain):
     [
         (("budget", "--budget", "-5"), "budget"),
         (("budget", "--budget", "100", "--cost-brain", "0"), "cost_brain"),
+        (("budget", "--budget", "1e300"), "buys more than 1e+12 samples at cost_task = 1"),
         (("value", "--n-task", "0"), "n_task"),
+        (("value", "--n-task", "9" * 20), "from 1 to 1000000000000"),
         (("value", "--baseline", "lasso"), "lasso"),
         (("value", "--misalignment", "2"), "misalignment"),
         (("value", "--latent-gains", "1,x"), "--latent-gains"),

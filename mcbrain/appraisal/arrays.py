@@ -23,6 +23,7 @@ Array = NDArray[np.float64]
 _SPARE_ROWS = 10
 _ALIKE = 1.5
 _NOISELESS = 1e-6
+_LARGEST = 1e30  # of a value; its eighth power is still a number
 
 
 class Arrays(NamedTuple):
@@ -188,12 +189,12 @@ def _numbers(values: Any, name: str) -> Array:
     ):
         raise InputError(f"{name} holds {array.dtype}: it must be an array of real numbers")
     array = array.astype(np.float64)
-    bad = np.argwhere(~np.isfinite(array))
+    bad = np.argwhere(~(np.abs(array) <= _LARGEST))  # also refuses NaN
     if bad.size:
         place = ", ".join(str(int(i)) for i in bad[0])
         raise InputError(
             f"{name} holds {array[tuple(bad[0])]} at [{place}] (and {len(bad) - 1} more): "
-            "all values must be finite"
+            f"all values must be finite, at most {_LARGEST:g}"
         )
     return array
 
@@ -205,7 +206,7 @@ def _enough(name: str, rows: int, needed: int, why: str) -> None:
 
 def _no_constants(array: Array, name: str) -> None:
     spread = np.ptp(array, axis=0)
-    constant = np.flatnonzero(spread <= 1e-12 * np.abs(array).max(axis=0))
+    constant = np.flatnonzero(spread <= np.maximum(1e-12 * np.abs(array).max(axis=0), 1 / _LARGEST))
     if constant.size:
         listing = ", ".join(str(int(j)) for j in constant[:5]) + (
             "..." if constant.size > 5 else ""

@@ -53,10 +53,11 @@ def load(task: str | Path, brain: str | Path) -> Arrays:
 
 def _read(path: str | Path, second: str) -> tuple[Any, Any]:
     """Inputs, as an array or a table with names, and the array called `second` (y or R)."""
-    files = [Path(part.strip()) for part in str(path).split(",")]
-    for file in files:
+    names = [part.strip() for part in str(path).split(",")]
+    files = [Path(name) for name in names]
+    for name, file in zip(names, files, strict=True):
         if not file.is_file():
-            raise InputError(f"{file}: there is no such file")
+            raise InputError(f"{name or repr(str(path))}: there is no such file")
     kinds = [file.suffix.lower() for file in files]
     if kinds == [".npy", ".npy"]:
         return _open_numpy(files[0]), _open_numpy(files[1])
@@ -98,8 +99,10 @@ def _read_npz(file: Path, second: str) -> tuple[Any, Any]:
 
 
 def _not_numpy(file: Path, error: Exception) -> str:
-    if "pickle" in str(error).lower():
+    if "Object arrays" in str(error):
         return f"{file}: it holds Python objects, which are never loaded; save arrays of numbers"
+    if "pickle" in str(error):  # all that NumPy says of a file of no format it knows
+        return f"{file}: it cannot be read as a NumPy file; save arrays of numbers"
     return f"{file}: it cannot be read as a NumPy file ({error})"
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mcbrain.appraisal.parameters import Array, Estimates, Parameters, Shape, missed_signal
+from mcbrain.checks import affordable
 from mcbrain.theory.exact import BrainMoments, excess_risk, optimal_penalty
 from mcbrain.theory.wishart import task_moments
 
@@ -152,6 +153,11 @@ def worth_of(
         Price of a row.
     budget : float, optional
         By default a tenth of what the rows in hand cost.
+
+    Raises
+    ------
+    InputError
+        The budget buys more rows than a law is asked about.
     """
     s = estimates.shape
     n_task, n_brain = s.n_task + 1, s.n_brain + 1
@@ -207,6 +213,7 @@ def _purchase(
     s = estimates.shape
     in_hand = cost_task * (s.n_task + 1) + cost_brain * (s.n_brain + 1)
     budget = BUDGET_SHARE * in_hand if budget is None else budget
+    affordable(budget, cost_task=cost_task, cost_brain=cost_brain)
     value = estimates.value.bounded()
 
     def risks(parameters: Parameters) -> Array:

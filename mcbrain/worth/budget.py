@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mcbrain.ask import check_model
-from mcbrain.checks import integer, positive
+from mcbrain.checks import affordable, integer, positive
 from mcbrain.errors import InputError
 from mcbrain.model import Model
 from mcbrain.worth.surface import Surface, law_accuracy
@@ -104,11 +104,13 @@ def allocate(
     Raises
     ------
     InputError
-        A budget or cost that is not positive, or a budget below the cost of one task sample.
+        A budget or cost that is not positive, or a budget below the cost of one task sample or
+        beyond that of `MOST_SAMPLES`.
     """
     check_model(model)
     repeat = cost_brain if cost_repeat is None else cost_repeat
     check_prices(budget, cost_task=cost_task, cost_brain=cost_brain, cost_repeat=repeat)
+    affordable(budget, cost_task=cost_task, cost_brain=cost_brain)
     most = integer("max_repeats", max_repeats, 1, 1000)
     market = _Market(Surface(model), budget, cost_task, repeat, most, schedule)
     return market.best(cost_brain)

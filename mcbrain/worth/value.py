@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mcbrain.ask import check_model
+from mcbrain.checks import MOST_SAMPLES, integer
 from mcbrain.errors import InputError, did_you_mean
 from mcbrain.model import Model
 from mcbrain.worth.answer import Value
@@ -55,15 +56,13 @@ def value(
     check_model(model)
     if baseline not in BASELINES:
         raise InputError(f"baseline = {baseline!r}: {did_you_mean(str(baseline), BASELINES)}")
-    for name, number, low in (("n_task", n_task, 1), ("n_brain", n_brain, 0)):
-        if isinstance(number, bool) or not isinstance(number, (int, np.integer)) or number < low:
-            raise InputError(f"{name} = {number!r}: a whole number >= {low} is allowed")
+    n_task = integer("n_task", n_task, 1, MOST_SAMPLES)
+    n_brain = integer("n_brain", n_brain, 0, MOST_SAMPLES)
     if 0 < n_brain < model.k_m:
         raise InputError(
             f"n_brain = {n_brain}: at least measured_latents = {model.k_m} brain samples are "
             "needed to estimate that many directions (or 0)"
         )
-    n_task, n_brain = int(n_task), int(n_brain)
     if not simulate:
         return _from_law(Surface(model), n_task, n_brain, baseline)
     from mcbrain.worth.measured import measured_value
