@@ -148,12 +148,10 @@ def next_laplace(s: State) -> tuple[State, float]:
     """Return a Laplace number of scale 1 (variance 2), as ``Generator.laplace``."""
     while True:
         s, u = next_uniform(s)
-        # One logarithm and no branch on the side, which would be guessed wrong half of the time.
-        above = u >= 0.5
-        x = 2.0 - u - u if above else u + u
+        # No branch on the side, which would be guessed wrong half of the time.
+        x = min(u + u, 2.0 - u - u)
         if x > 0.0:
-            y = math.log(x)
-            return s, -y if above else y
+            return s, math.copysign(math.log(x), u - 0.5)
 
 
 @helper
