@@ -104,7 +104,8 @@ def replay(folder: str | Path, point: int, replicate: int) -> Replay:
     size = block_size(problem)
     drawn = max((store.series(problem, [q.id]).n_blocks for q in queries), default=0) * size
     if not 0 <= replicate < drawn:
-        raise InputError(f"--replicate {replicate}: this point has replicates 0 to {drawn - 1}")
+        have = f"replicates 0 to {drawn - 1}" if drawn else "no replicates yet"
+        raise InputError(f"--replicate {replicate}: point {point} has {have}")
     block, place = divmod(replicate, size)
     return Replay(
         data=rebuild(study, asked, problem, block, place),

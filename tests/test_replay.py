@@ -101,7 +101,7 @@ def test_data_and_risks_are_kept_in_an_npz(tmp_path):
 
 def test_what_was_never_drawn_is_refused(tmp_path):
     run(study({"ols": 0.0}, replicates=10), tmp_path)
-    with pytest.raises(InputError, match="has replicates 0 to"):
+    with pytest.raises(InputError, match="point 0 has replicates 0 to"):
         replay(tmp_path, 0, 10**9)
     with pytest.raises(InputError, match="--point 9"):
         replay(tmp_path, 9, 0)

@@ -5,7 +5,7 @@ import pytest
 
 from mcbrain.errors import InputError
 from mcbrain.rows.printing import print_results, print_table
-from mcbrain.rows.tables import select
+from mcbrain.rows.tables import export_results, select
 
 TABLE = pa.table(
     {
@@ -87,3 +87,28 @@ def test_what_is_not_a_terminal_gets_every_digit_of_every_column(capsys):
     wide = pa.table({f"column_{i}": [1.2345] for i in range(60)})
     print_table(wide, wide.column_names)
     assert capsys.readouterr().out.count("1.2345") == 60
+
+
+def _written(table, file):
+    with pa.ipc.new_file(file, table.schema) as sink:
+        sink.write_table(table)
+    return file
+
+
+def test_columns_are_named_once_and_at_least_one(tmp_path, capsys):
+    file = _written(TABLE, tmp_path / "rows.arrow")
+    print_results(file, columns="mean,mean, n_task")
+    assert capsys.readouterr().out.split()[:4] == ["mean", "n_task", "0.5", "20"]
+    with pytest.raises(InputError, match="--columns , ,: names separated by commas"):
+        print_results(file, columns=", ,")
+
+
+def test_a_table_without_what_is_asked_of_it_is_refused_by_the_name_of_the_column(tmp_path):
+    lists = pa.table({"latent_gains": [[1.0, 0.5]]})
+    with pytest.raises(InputError, match="column 'failed' does not exist"):
+        select(lists, ["failed"])
+    file = _written(lists, tmp_path / "brain.arrow")
+    with pytest.raises(InputError, match=r"--format csv: column latent_gains of .* holds lists"):
+        export_results(file, "csv")
+    assert list(tmp_path.iterdir()) == [file]
+    assert export_results(file, "parquet").exists()

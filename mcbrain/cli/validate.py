@@ -8,6 +8,9 @@ from typing import Annotated
 
 import typer
 
+from mcbrain.checks import integer
+from mcbrain.errors import InputError
+
 __all__ = ["register"]
 
 _SEED = 20261123
@@ -36,6 +39,10 @@ def validate(
     """Hold every law against simulation; exit status 1 when one fails."""
     from mcbrain.validate import FULL, QUICK, certify, save
 
+    if threads is not None:
+        integer("threads", threads, 1, 4096)
+    if out.exists() and not out.is_dir():
+        raise InputError(f"--out {out}: a folder is needed, this is a file")
     command = "mcbrain validate" + " --quick" * quick + f" --seed {seed}"
     certificate = certify(
         QUICK if quick else FULL, seed, threads=threads, command=command, note=_note

@@ -6,13 +6,16 @@ import math
 from collections.abc import Callable
 from itertools import product
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from mcbrain.cli.options import with_model
 from mcbrain.errors import InputError
 from mcbrain.model import Model
+
+if TYPE_CHECKING:
+    from mcbrain.worth.answer import Value
 
 __all__ = ["register"]
 
@@ -38,11 +41,17 @@ def value(
     simulate: Annotated[
         bool, typer.Option("--simulate", help="Measure it, with a 95 % interval.")
     ] = False,
-    precision: Annotated[float, typer.Option(help="Standard error / mean when measured.")] = 0.005,
-    seed: Annotated[int, typer.Option(help="Seed when measured.")] = 0,
+    precision: Annotated[
+        float | None, typer.Option(help="Standard error / mean when measured [0.005].")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed when measured [0].")] = None,
     threads: Annotated[int | None, typer.Option(help="Threads when measured.")] = None,
 ) -> None:
     """Task samples that brain data replaces: from the laws, simulated, or from a results folder."""
+    options: dict[str, Any] = {"precision": precision, "seed": seed, "threads": threads}
+    options = {name: given for name, given in options.items() if given is not None}
+    if options and not simulate:
+        raise InputError(f"--{next(iter(options))}: it has a meaning with --simulate alone")
     if results is not None:
         if simulate:
             raise InputError(f"--simulate: the values of {results} are measured already")
@@ -51,15 +60,18 @@ def value(
     n_task, n_brain = 500 if n_task is None else n_task, 1000 if n_brain is None else n_brain
     from mcbrain.worth.value import value as worth
 
-    laws = [worth(model, n_task, n_brain, baseline)]
+    found = [worth(model, n_task, n_brain, baseline)]
     if simulate:
-        options: dict[str, Any] = {"precision": precision, "seed": seed, "threads": threads}
-        laws.append(worth(model, n_task, n_brain, baseline, simulate=True, **options))
+        found.append(worth(model, n_task, n_brain, baseline, simulate=True, **options))
     name = "tuned ridge" if baseline == "ridge" else "OLS"
     print(f"{n_brain:,} brain samples beside {n_task:,} task samples, against {name}:\n")
-    head = "law" if not simulate else f"{'law':>22s}{'measured':>26s}"
-    print(f"  {'':24s}{head:>22s}" if not simulate else f"  {'':24s}{head}")
-    rows: tuple[tuple[str, Callable[[Any], str]], ...] = (
+    _print_values(found, name)
+
+
+def _print_values(found: list[Value], baseline: str) -> None:
+    """A column for the law and one for what was measured, if it was; then their notes."""
+    rows: tuple[tuple[str, Callable[[Value], str]], ...] = (
+        ("", lambda v: v.source),
         ("value (task samples)", lambda v: _number(v.task_samples)),
         ("  range / 95 % interval", lambda v: _range(v.interval)),
         ("saved fraction", lambda v: _number(v.saved_fraction)),
@@ -67,15 +79,14 @@ def value(
         ("marginal rate, by law", lambda v: _number(v.marginal_rate)),
         ("saturation, by law", lambda v: _number(v.saturation)),
         ("excess risk of BEFS", lambda v: _number(v.risk)),
-        (f"excess risk of {name}", lambda v: _number(v.baseline_risk)),
+        (f"excess risk of {baseline}", lambda v: _number(v.baseline_risk)),
     )
     for text, render in rows:
-        print(
-            f"  {text:24s}{render(laws[0]):>22s}" + "".join(f"{render(v):>26s}" for v in laws[1:])
-        )
-    for found in laws:
-        if found.note:
-            print(f"\n{found.source}: {found.note}")
+        law, *measured = map(render, found)
+        print(f"  {text:24s}{law:>22s}" + "".join(f"{cell:>26s}" for cell in measured))
+    for one in found:
+        if one.note:
+            print(f"\n{one.source}: {one.note}")
 
 
 def _values_of(folder: Path, baseline: str, n_task: int | None, n_brain: int | None) -> None:

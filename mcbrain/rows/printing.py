@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from mcbrain.errors import InputError
 from mcbrain.rows.tables import check_column, open_results, select
 
 if TYPE_CHECKING:
@@ -169,7 +170,9 @@ def _columns(table: pa.Table, columns: str | None) -> list[str]:
     if columns == "all":
         return list(table.schema.names)
     if columns:
-        names = [name.strip() for name in columns.split(",") if name.strip()]
+        names = list(dict.fromkeys(name.strip() for name in columns.split(",") if name.strip()))
+        if not names:
+            raise InputError(f"--columns {columns}: names separated by commas, or all, are allowed")
         for name in names:
             check_column(name, table)
         return names

@@ -75,6 +75,7 @@ def select(table: pa.Table, where: list[str], known_words: bool = True) -> pa.Ta
     whole = table
     for condition in where:
         if condition == "failed":
+            check_column("failed", table)
             table = table.filter(pc.greater(table["failed"], 0))
             continue
         match = re.fullmatch(r"\s*(\w+)\s*(<=|>=|!=|=|<|>)\s*(.*?)\s*", condition)
@@ -120,13 +121,16 @@ def export_results(path: str | Path, form: str) -> Path:
     Raises
     ------
     InputError
-        Another form, or nothing to export.
+        Another form, a column that the form cannot hold, or nothing to export.
     """
     if form not in ("parquet", "csv"):
         raise InputError(f"--format {form}: allowed: parquet, csv")
     table = open_results(path)
     plain = [pa.field(f.name, _plain(f.type), metadata=f.metadata) for f in table.schema]
     table = table.cast(pa.schema(plain, metadata=table.schema.metadata))
+    lists = [field.name for field in table.schema if pa.types.is_nested(field.type)]
+    if form == "csv" and lists:
+        raise InputError(f"--format csv: column {lists[0]} of {path} holds lists; allowed: parquet")
     source = Path(path) / "results.arrow" if Path(path).is_dir() else Path(path)
     target = source.with_suffix(f".{form}")
     aside = target.with_name(f".{target.name}.tmp")
