@@ -219,7 +219,10 @@ def form(n: int, work: Reduction, Q: FloatArray) -> None:
     for i in range(n):
         for j in range(columns):
             Q[i, j] = 1.0 if i == j else 0.0
-    for c in range(0, columns - 8, 16):
+    odd = columns % 16
+    for k in range(min(n - 2, odd - 2), -1, -1):
+        _apply(n, k, work, 0, columns, entries)
+    for c in range(odd, columns, 16):
         k = min(n - 2, c + 14)
         while k > 0:
             _apply_two(n, k - 1, work, c, columns, entries)
@@ -227,6 +230,3 @@ def form(n: int, work: Reduction, Q: FloatArray) -> None:
         if k == 0:
             _apply(n, 0, work, c, columns, entries)
             _apply(n, 0, work, c + 8, columns, entries)
-    if columns % 16 == 8:
-        for k in range(n - 2, -1, -1):
-            _apply(n, k, work, columns - 8, columns, entries)
