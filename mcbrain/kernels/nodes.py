@@ -28,7 +28,7 @@ from mcbrain.kernels.partial import SelectWork
 from mcbrain.kernels.streams import FloatArray
 from mcbrain.kernels.types import IndexArray
 
-# Condition numbers kappa that nodes are made for, and how many eights of nodes keep R below 1e-8.
+# Condition numbers kappa that nodes are made for, and how many eights of nodes keep R below 3e-8.
 _CONDITIONS = 4.0 ** np.arange(1, 9)
 _EIGHTS = np.array([2, 2, 3, 3, 4, 4, 5, 5])
 
@@ -36,7 +36,7 @@ _ROUNDING = 1e-13  # of scores, as a share of the one at an infinite penalty
 
 
 class Nodes(NamedTuple):
-    """Sets of nodes for growing condition numbers; lengths are shares of b."""
+    """Sets of nodes for growing condition numbers; numbers are shares of b."""
 
     eights: IndexArray
     """(sets,) how many eights of lanes a set fills."""
