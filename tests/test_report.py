@@ -13,6 +13,7 @@ from mcbrain.reading import study_from_table
 from mcbrain.report.curves import risk_figure
 from mcbrain.report.figures import FIGURES
 from mcbrain.report.page import report
+from mcbrain.report.rules import rules_figure
 from mcbrain.report.shift_figures import residuals
 from mcbrain.report.style import figure, plain_ticks, signed_log, styled
 from mcbrain.report.worth_figures import value_figure
@@ -203,3 +204,30 @@ def test_a_short_log_axis_has_numbers_to_read_it_by(limits: tuple[float, float])
     low, high = limits
     ticks = axes[0, 0].yaxis.get_majorticklocs()
     assert 4 <= sum(low <= t <= high for t in ticks) <= 10
+
+
+@pytest.mark.parametrize("n_task", [[5, 8, 9], [9]])
+def test_task_samples_too_few_for_a_figure_are_said_and_the_page_is_written(
+    tmp_path: Path, n_task: list[int]
+) -> None:
+    design = {"n_task": n_task, "n_brain": [25, 100, 400]}
+    table = _table(design=design, shifts={"id": {}}, engine={"kind": "law"})
+    run(study_from_table(table), tmp_path, threads=1)
+    words = report(tmp_path).read_text(encoding="utf-8")
+    assert "Not drawn:" in words
+    assert ("alignment (a value needs task samples, more than" in words) == (len(n_task) > 1)
+    assert "scaling (a curve of the risk needs" in words or len(n_task) > 1
+
+
+def test_more_estimators_than_colours_are_all_drawn(tmp_path: Path) -> None:
+    names = ["ridge", "befs", *(f"two-penalty:0.{i}" for i in range(1, 7))]
+    table = _table(
+        model={"input_dim": 6, "latent_dim": 2, "n_channels": 4},
+        design={"n_task": [10, 20], "n_brain": [0, 20]},
+        estimators={name: ["loo", "optimal"] for name in names},
+        shifts={"id": {}},
+        precision={"relative": 0.5, "max_replicates": 64},
+    )
+    run(study_from_table(table), tmp_path, threads=1)
+    made = _drawn(rules_figure, Results(tmp_path))
+    assert len(made.axes[0].containers) == len(names)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from mcbrain.errors import InputError
 from mcbrain.report.style import COLOURS, DOT, errorbars, figure, label_panels, legend_under, ramp
 from mcbrain.report.words import setting_words
+from mcbrain.study import Study
 from mcbrain.worth.results_view import Results
 from mcbrain.worth.surface import Surface
 
@@ -77,9 +78,13 @@ def risk_figure(results: Results) -> Any:
     """
     study, model = results.study, 0
     brains = [b for b, n in enumerate(study.n_brain) if n > 0]
-    over_task, over_brain = len(study.n_task) >= 3, len(brains) >= 3
+    over_task = len(study.n_task) >= 3
+    over_brain = len(brains) >= 3 and bool(_clear_of_rank(study, model))
     if not over_task and not over_brain:
-        raise InputError("a curve of the risk needs at least three n_task or three n_brain")
+        raise InputError(
+            "a curve of the risk needs at least three n_task, or three n_brain and an n_task more "
+            "than 7 from the rank"
+        )
     shift = 0
     made, axes = figure(over_task + over_brain, height=4.3, wide=4.3)
     if over_task:
@@ -142,7 +147,7 @@ def _over_brain(ax: Any, results: Results, model: int, brains: list[int], s: int
     fine = np.geomspace(max(n.min(), r), n.max(), 500)
     unit = study.models[model].signal_norm ** 2
     lawful = surface is not None and study.shifts[s].label == "id" and _tuned(results, befs)
-    fits = [t for t, v in enumerate(study.n_task) if abs(v - r) > 7]
+    fits = _clear_of_rank(study, model)
     shown = [fits[i] for i in pick(fits)]
     handles = []
     for t, colour in zip(shown, ramp(len(shown)), strict=True):
@@ -161,6 +166,12 @@ def _over_brain(ax: Any, results: Results, model: int, brains: list[int], s: int
         handles.append(Line2D([], [], color="#555555", lw=0.8, label="tuned ridge, no brain data"))
     handles += line_handles(results, ("befs",), exact=False, asymptotic=lawful)
     legend_under(ax, handles)
+
+
+def _clear_of_rank(study: Study, model: int) -> list[int]:
+    """Places of the numbers of task samples at which BEFS has a risk to be drawn."""
+    r = study.rank(study.models[model])
+    return [t for t, v in enumerate(study.n_task) if abs(v - r) > 7]
 
 
 def _risks(ax: Any, results: Results, x: Array, place: Any, colour: Any) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import cycle
 from typing import Any
 
 import numpy as np
@@ -38,7 +39,7 @@ def rules_figure(results: Results) -> Any:
     if not pairs or len(study.n_task) < 2:
         raise InputError("what a rule costs needs loo or gcv beside optimal, and several n_task")
     names = list(dict.fromkeys(name for name, *_ in pairs))
-    colours = dict(zip(names, COLOURS, strict=False))
+    colours = dict(zip(names, cycle(COLOURS), strict=False))
     brains = sorted({0, len(study.n_brain) - 1})
     made, axes = figure(len(brains), height=3.6, wide=3.6)
     x = np.array(study.n_task, float)

@@ -91,7 +91,7 @@ def figure(columns: int, rows: int = 1, height: float = 3.1, wide: float = 3.35)
 
 def ramp(n: int) -> list[Any]:
     """n ordered colours, dark to light, for curves along a quantity."""
-    shades = matplotlib.colormaps["viridis"](np.linspace(0.0, 0.82, max(n, 1)))
+    shades = matplotlib.colormaps["viridis"](np.linspace(0.0, 0.82, n))
     return list(shades)
 
 

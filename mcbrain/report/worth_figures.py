@@ -72,6 +72,21 @@ def _require(results: Results) -> tuple[str, list[int]]:
     return base, brains
 
 
+def _tasks(study: Study) -> list[int]:
+    """Places of the numbers of task samples at which the value has a finite variance.
+
+    Raises
+    ------
+    InputError
+        There is none.
+    """
+    ranks = max(study.rank(m) for m in study.models)
+    fits = [t for t, n in enumerate(study.n_task) if n > ranks + 7]
+    if not fits:
+        raise InputError(f"a value needs task samples, more than the rank {ranks} plus 7")
+    return fits
+
+
 def value_figure(results: Results) -> Any:
     """v_T and the exchange rate over n_brain, a column for each of up to three models.
 
@@ -87,8 +102,7 @@ def value_figure(results: Results) -> Any:
     models = pick(list(study.models), 3)
     stacked = len(models) > 1
     made, axes = figure(*((len(models), 2) if stacked else (2, 1)), height=3.3, wide=4.1)
-    ranks = max(study.rank(m) for m in study.models)
-    fits = [t for t, v in enumerate(study.n_task) if v > ranks + 7]
+    fits = _tasks(study)
     tasks = [fits[i] for i in pick(fits[: max(1, len(fits) - 2)], 3)]
     colours = ramp(len(tasks))
     for column, model in enumerate(models):
@@ -166,8 +180,7 @@ def alignment_figure(results: Results) -> Any:
     x, curve, panel = (*varied, None, None)[:3]
     panels = [varied[panel][i] for i in pick(varied[panel], 3)] if panel else [None]
     curves = [varied[curve][i] for i in pick(varied[curve], 5)] if curve else [None]
-    ranks = max(study.rank(m) for m in study.models)
-    fits = [t for t, v in enumerate(study.n_task) if v > ranks + 7]
+    fits = _tasks(study)
     task, brain = fits[len(fits) // 3], brains[-1]
     rest = {f: getattr(study.models[0], f) for f in results.varied if f not in (x, curve, panel)}
     made, axes = figure(len(panels), height=4.0, wide=4.4)
