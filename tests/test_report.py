@@ -219,6 +219,12 @@ def test_task_samples_too_few_for_a_figure_are_said_and_the_page_is_written(
     assert "scaling (a curve of the risk needs" in words or len(n_task) > 1
 
 
+def test_a_panel_without_a_risk_is_left_out(tmp_path: Path) -> None:
+    table = _table(estimators={"ols": 0.0, "befs": "loo"}, engine={"kind": "law"})
+    run(study_from_table(table), tmp_path, threads=1)  # no law holds for a penalty by loo
+    assert len(_drawn(risk_figure, Results(tmp_path)).axes) == 1
+
+
 def test_more_estimators_than_colours_are_all_drawn(tmp_path: Path) -> None:
     names = ["ridge", "befs", *(f"two-penalty:0.{i}" for i in range(1, 7))]
     table = _table(

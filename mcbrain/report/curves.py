@@ -79,11 +79,11 @@ def risk_figure(results: Results) -> Any:
     study, model = results.study, 0
     brains = [b for b, n in enumerate(study.n_brain) if n > 0]
     over_task = len(study.n_task) >= 3
-    over_brain = len(brains) >= 3 and bool(_clear_of_rank(study, model))
+    over_brain = len(brains) >= 3 and _known_over_brain(results, model, brains)
     if not over_task and not over_brain:
         raise InputError(
-            "a curve of the risk needs at least three n_task, or three n_brain and an n_task more "
-            "than 7 from the rank"
+            "a curve of the risk needs at least three n_task, or three n_brain, the estimator "
+            "'befs' and an n_task more than 7 from the rank"
         )
     shift = 0
     made, axes = figure(over_task + over_brain, height=4.3, wide=4.3)
@@ -139,9 +139,7 @@ def _over_task(ax: Any, results: Results, model: int, brains: list[int], s: int)
 
 def _over_brain(ax: Any, results: Results, model: int, brains: list[int], s: int) -> None:
     study, surface = results.study, law_of(results, model)
-    befs = results.choice("befs")
-    if befs is None:
-        raise InputError("a curve over brain samples needs the estimator 'befs'")
+    befs = results.need("befs", "a curve over brain samples")
     n = np.array([study.n_brain[b] for b in brains], float)
     r = study.rank(study.models[model])
     fine = np.geomspace(max(n.min(), r), n.max(), 500)
@@ -172,6 +170,14 @@ def _clear_of_rank(study: Study, model: int) -> list[int]:
     """Places of the numbers of task samples at which BEFS has a risk to be drawn."""
     r = study.rank(study.models[model])
     return [t for t, v in enumerate(study.n_task) if abs(v - r) > 7]
+
+
+def _known_over_brain(results: Results, model: int, brains: list[int]) -> bool:
+    """Whether there is a risk of BEFS to draw over brain samples."""
+    befs, tasks = results.choice("befs"), _clear_of_rank(results.study, model)
+    if befs is None:
+        return False
+    return bool(np.isfinite(results.mean[np.ix_([model], tasks, brains, [befs], [0])]).any())
 
 
 def _risks(ax: Any, results: Results, x: Array, place: Any, colour: Any) -> None:
