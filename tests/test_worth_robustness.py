@@ -111,6 +111,12 @@ def test_sizes_without_a_half_space_are_refused(arguments: tuple, word: str) -> 
         half_space(MODEL, *arguments)
 
 
+def test_a_model_without_a_direction_outside_the_latents_has_no_half_space() -> None:
+    model = mb.Model(input_dim=3, latent_dim=3, n_channels=6, misalignment=0.0)
+    with pytest.raises(mb.InputError, match=r"latent_dim \+ 2 = 5 is needed"):
+        half_space(model, 50, 200)
+
+
 def test_ols_near_interpolation_has_no_half_space() -> None:
     with pytest.raises(mb.InputError, match="infinite"):
         half_space(MODEL, 20, 60, "ols")

@@ -75,6 +75,8 @@ def _half_space(results: Results) -> str:
     brains = [b for b in study.n_brain if b >= study.rank(model)]
     if len(study.shifts) < 2 or not tasks or not brains or law_of(results, place) is None:
         return ""
+    if model.input_dim < model.latent_dim + 2:
+        return ""  # no direction outside the latents and u
     found = half_space(model, tasks[len(tasks) // 3], brains[-1])
     return (
         f"By the laws for {plain(model_words(results, place))} at "

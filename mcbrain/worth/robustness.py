@@ -127,11 +127,17 @@ def half_space(
     Raises
     ------
     InputError
-        Sizes at which a mean is infinite, or another baseline.
+        Sizes at which a mean is infinite or no direction is left outside the latents and u, or
+        another baseline.
     """
     if baseline not in BASELINES:
         raise InputError(f"baseline = {baseline!r}: {did_you_mean(str(baseline), BASELINES)}")
     surface, k = Surface(model), model.latent_dim
+    if model.input_dim < k + 2:
+        raise InputError(
+            f"input_dim = {model.input_dim}: at least latent_dim + 2 = {k + 2} is needed, for a "
+            "direction outside the latents and what the brain misses"
+        )
     if n_task <= surface.r + 1:
         raise InputError(f"n_task = {n_task}: more than rank + 1 = {surface.r + 1} is needed")
     if n_brain < surface.r:
