@@ -20,6 +20,8 @@ __all__ = ["draw", "main"]
 
 FOLDER = ROOT / "data" / "benchmarks"
 _SAMPLED = ("d=20", "d=60", "d=200")
+_RATES = tuple(f"engines.{suite}.track_rate" for suite in ("Sampled", "TaskStage", "BrainStage"))
+_NAMED = 7  # commits whose names stand below the panel
 
 
 def draw(table: pa.Table, folder: Path) -> None:
@@ -32,7 +34,8 @@ def draw(table: pa.Table, folder: Path) -> None:
     folder : Path
         Where throughput.png and throughput.svg go.
     """
-    rows = [r | json.loads(r["parameters"]) for r in table.to_pylist() if r["status"] == "ok"]
+    measured = [r for r in table.to_pylist() if r["status"] == "ok" and r["benchmark"] in _RATES]
+    rows = [r | json.loads(r["parameters"]) for r in measured]
     figure, (now, before) = plt.subplots(1, 2, figsize=(9.0, 3.6), layout="constrained")
     _by_dimension(now, rows)
     _over_commits(before, rows)
@@ -79,9 +82,11 @@ def _over_commits(axes: Axes, rows: list[dict[str, Any]]) -> None:
         _line(axes, _relative(found, order), f"{engine}, {cell}")
     found = _of(rows, "engines.TaskStage.track_rate", input_dim=200)
     _line(axes, _relative(found, order), "task stage, d=200")
-    axes.set(xlabel="commit", xticks=list(order.values()))
+    # As many names as have room, the newest among them.
+    named = list(order)[:: -max(1, -(-len(order) // _NAMED))][::-1]
+    axes.set(xlabel="commit", xticks=[order[commit] for commit in named])
     axes.set_ylabel("rate over that of the first commit")
-    axes.set_xticklabels([commit[:7] for commit in order], fontsize="small")
+    axes.set_xticklabels([commit[:7] for commit in named], fontsize="small")
     axes.set_title("history", fontsize="medium")
     _legend(axes)
 
