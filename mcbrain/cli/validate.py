@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -41,8 +42,7 @@ def validate(
 
     if threads is not None:
         integer("threads", threads, 1, 4096)
-    if out.exists() and not out.is_dir():
-        raise InputError(f"--out {out}: a folder is needed, this is a file")
+    _check_folder(out)
     command = "mcbrain validate" + " --quick" * quick + f" --seed {seed}"
     certificate = certify(
         QUICK if quick else FULL, seed, threads=threads, command=command, note=_note
@@ -52,6 +52,15 @@ def validate(
     _note(f"page: {out / 'certificate.html'}, {certificate.seconds:.0f} s")
     if not certificate.passed:
         raise typer.Exit(1)
+
+
+def _check_folder(out: Path) -> None:
+    """Refuse, before minutes of work, a folder that could not be made or written."""
+    found = next(place for place in (out, *out.absolute().parents) if place.exists())
+    if not found.is_dir():
+        raise InputError(f"--out {out}: a folder is needed, {found} is a file")
+    if not os.access(found, os.W_OK):
+        raise InputError(f"--out {out}: {found} cannot be written to")
 
 
 def _note(text: str) -> None:
