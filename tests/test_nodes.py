@@ -24,10 +24,10 @@ GRID = np.array(SELECTION_GRID)
 CANDIDATES_ALONE = make_nodes(0)
 
 
-def choose(n_task, code, eta, replicates, *, d=7, noise=0.7, multiples=GRID, nodes=None, **law):
+def choose(n_task, code, eta, replicates, *, d=7, noise=0.7, multiples=GRID, nodes=None, **kept):
     """Run one row with the rule `loo`; returns what was chosen, which of it nodes settled, ..."""
     rng, k = np.random.default_rng(n_task), 2
-    population = make_population(rng, d, k, 5, task_noise=noise, **law)
+    population = make_population(rng, d, k, 5, task_noise=noise, **kept)
     sizes, shifts = Sizes(n_task, 4 * d, k, k, 0.0), make_shifts(rng, population)
     queries = make_queries([code], [eta], [np.nan])
     rules = Rules(np.array([0]), np.array([0]), multiples)
@@ -86,6 +86,15 @@ def test_interpolated_scores_are_those_of_refitting_within_their_doubt(d, n_task
     values, doubts = room.values[places], room.doubts[places]
     assert np.all(np.abs(values - scores[:-1]) <= doubts + 1e-8 * scores[:-1])
     assert np.all(doubts <= 1e-5 * scores[-1])
+
+
+@pytest.mark.parametrize(("d", "n_task"), [(7, 5), (9, 6), (9, 7), (7, 41)])
+def test_doubts_are_the_same_share_of_the_score_at_every_scale_of_the_inputs(d, n_task):
+    shares = []
+    for scale in (1.0, 1e-8):
+        *_, room = choose(n_task, 0, 0.0, 1, d=d, scale=np.full(d, scale))
+        shares.append(room.doubts[: 1 + GRID.size] / room.numbers[3])
+    np.testing.assert_allclose(shares[1], shares[0], rtol=1e-4)
 
 
 @pytest.mark.parametrize("n_task", [5, 40])

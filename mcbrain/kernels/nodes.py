@@ -11,7 +11,7 @@ nodes and as many poles, interpolation errs by
     1/((s + lambda)(t + lambda)): at most 1/(s t) times |Phi(lambda)| b/(b + lambda) R,
                                  R = sup over the interval of |r| + s |r'|,
 
-the second being a difference quotient of the first; sums over j are bounded by Cauchy and
+the second being the first's difference quotient in 1/s; sums over j are bounded by Cauchy and
 Schwarz. A choice that this bound does not settle is left to the scores of all candidates.
 """
 
@@ -32,7 +32,8 @@ from mcbrain.kernels.types import IndexArray
 _CONDITIONS = 4.0 ** np.arange(1, 9)
 _EIGHTS = np.array([2, 2, 3, 3, 4, 4, 5, 5])
 
-_ROUNDING = 1e-13  # of scores, as a share of the one at an infinite penalty
+_ROUNDING = 1e-11  # of scores, as a share of the one at an infinite penalty
+_INSIDE = 1e5  # mean of 1/left beyond which rows lie inside the subspace but for rounding
 
 
 class Nodes(NamedTuple):
@@ -150,11 +151,14 @@ def _interpolate(nodes: Nodes, at: int, largest: float, work: SelectWork) -> Non
 def settle(nodes: Nodes, at: int, dual: int, count: int, work: SelectWork) -> float:
     """Return the best of `count` candidates and infinity from the scores at nodes, -1 in doubt.
 
-    Without a row the poles stay beyond -b/kappa if no leverage reaches its limit at that penalty.
+    Without a row the poles stay beyond -b/kappa if no leverage reaches its limit at that penalty,
+    where T - b/kappa is positive definite (`place_nodes`).
     sum_j |a_j|/s_j of a row is at most |y| sqrt(l) with l = 1/(left - h) - 1/left at lambda = 0,
     in the dual with l = kappa/(b E_ii).
     """
     if not (work.tightest[0] > 0.0 and work.tightest[1] > 1e-10):
+        return -1.0
+    if dual == 1 and not 0.0 < work.numbers[4] < _INSIDE * work.matrix.shape[0]:
         return -1.0
     limit, largest = work.numbers[3], work.shifts[0] / nodes.place[at, 0]
     load = work.loads[1] - work.numbers[4] if dual == 0 else work.loads[1] / -work.shifts[0]

@@ -123,11 +123,14 @@ def score_rows(rows: int, places: int, dual: int, work: SelectWork) -> None:
             scale = 1.0 / (a * b)
             a, b = scale * b, scale * a
             h0, h1, h2, h3 = a * h1, a * h0, b * h3, b * h2
-            loads = loads + ((h0 + h1) + (h2 + h3))
             f0, f1, f2, f3 = f0 * h0, f1 * h1, f2 * h2, f3 * h3
+            if i + 3 >= rows:
+                h3 = zero
+                h1, h2 = (h1 if i + 1 < rows else zero), (h2 if i + 2 < rows else zero)
+            loads = loads + ((h0 + h1) + (h2 + h3))
             squares = squares + ((f0 * f0 + f1 * f1) + (f2 * f2 + f3 * f3))
         put(work.scores, 8 * place, squares)
-        put(work.loads, 8 * place, loads - (-rows % 4))
+        put(work.loads, 8 * place, loads)
         put(work.tightest, 8 * place, tightest)
 
 
