@@ -15,6 +15,7 @@ from mcbrain.rows.failures import failures
 from mcbrain.rows.tables import open_results
 from mcbrain.runner import run
 from mcbrain.store.blockstore import BlockStore
+from mcbrain.store.identity import code_identity
 from mcbrain.store.segments import to_table, write_segment
 
 # A negative penalty near the smallest eigenvalue of X'X/n: some replicates have no minimum.
@@ -110,7 +111,9 @@ def test_a_failure_of_a_brain_replicate_is_listed_for_the_spectral_engine(tmp_pa
         4, 16, np.full(n, 15), np.ones(n), np.ones(n), np.zeros(n, int),
         failures=np.array([(7, j, 1) for j in range(n)]),
     )  # fmt: skip
-    write_segment(tmp_path / "blocks", to_table([(problem, ids, sums)]).to_batches())
+    write_segment(
+        tmp_path / "blocks", to_table([(problem, ids, sums)], code_identity().text).to_batches()
+    )
     (row,) = failures(tmp_path).to_pylist()
     assert (row["block"], row["replicate"], row["reason"]) == (4, 4 * 16 + 7, "singular")
     assert (row["point"], row["n_brain"], row["estimator"]) == (0, 60, None)

@@ -15,6 +15,7 @@ from mcbrain.replay import replay
 from mcbrain.runner import run
 from mcbrain.store.blockstore import BlockStore
 from mcbrain.store.columns import SCHEMA
+from mcbrain.store.identity import code_identity
 from mcbrain.store.segments import to_table, write_segment
 
 
@@ -116,7 +117,10 @@ def test_duplicates_that_differ_are_an_error_and_nothing_is_written(cut, shards,
         bin_sizes=np.zeros(len(ids), int),
     )
     for shard in shards:
-        write_segment(shard / "blocks", to_table([(work.problem, ids, altered)]).to_batches())
+        write_segment(
+            shard / "blocks",
+            to_table([(work.problem, ids, altered)], code_identity().text).to_batches(),
+        )
     with pytest.raises(StoreError, match=r"block 5 of point 0 differs between .*nothing was merg"):
         merge(shards, tmp_path / "m")
     assert not (tmp_path / "m").exists()

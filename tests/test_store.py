@@ -8,8 +8,10 @@ from stored_blocks import IDS, OTHER, PROBLEM, block, filled
 from mcbrain.blocks import Problem, looks
 from mcbrain.errors import StoreError
 from mcbrain.store.blockstore import BlockStore
+from mcbrain.store.checksums import checksums
 from mcbrain.store.columns import SCHEMA
-from mcbrain.store.segments import to_table, write_segment
+from mcbrain.store.segments import read_segment, to_table, write_segment
+from mcbrain.store.stored import Group
 
 
 def test_what_is_kept_comes_back_in_memory_and_from_disk(tmp_path):
@@ -65,7 +67,7 @@ def test_compacting_leaves_one_segment_with_everything(tmp_path):
 def test_compacting_leaves_a_large_segment_as_it_is_and_few_small_ones(tmp_path):
     def write(*indices):
         records = [(PROBLEM, IDS, block(i)) for i in indices]
-        return write_segment(tmp_path, to_table(records).to_batches())
+        return write_segment(tmp_path, to_table(records, "code").to_batches())
 
     large = write(*range(3000))
     for i in range(3000, 3012):
@@ -143,3 +145,47 @@ def test_totals_do_not_depend_on_neighbouring_statistics(tmp_path):
         alone = store.series(PROBLEM, [s])
         for whole, part in zip(together.totals(), alone.totals(), strict=True):
             assert whole[i] == part[0]
+
+
+def _old(folder, drop=("identity",), **replaced):
+    """Rewrite a folder's only segment as an older format would have written it."""
+    path = next(folder.glob("*.arrow"))
+    batches, _ = read_segment(path)
+    table = pa.Table.from_batches(batches).drop_columns(list(drop))
+    for name, values in replaced.items():
+        place = table.schema.get_field_index(name)
+        table = table.set_column(place, name, pa.array(values, table.schema.field(name).type))
+    table = table.replace_schema_metadata({"mcbrain.blocks": "1"})
+    path.unlink()
+    target = str(folder / "blocks-000001-00000000.arrow")
+    with pa.OSFile(target, "wb") as sink, pa.ipc.new_file(sink, table.schema) as writer:
+        writer.write_table(table)
+
+
+def test_what_an_older_format_lacks_is_null_and_its_rows_are_sound(tmp_path):
+    filled(tmp_path)
+    rows, _ = read_segment(next(tmp_path.glob("*.arrow")))
+    complete = pa.Table.from_batches(rows)
+    bare = complete.set_column(
+        complete.schema.get_field_index("identity"), "identity", pa.nulls(20, pa.string())
+    )
+    # The name's checksum is wrong on purpose: every row is checked on its own.
+    _old(tmp_path, checksum=checksums(bare).tolist())
+    batches, damage = read_segment(next(tmp_path.glob("*.arrow")))
+    assert not damage
+    read = pa.Table.from_batches(batches)
+    assert read.schema.equals(SCHEMA) and read["identity"].null_count == 20
+    assert read.drop_columns(["identity", "checksum"]).equals(
+        complete.drop_columns(["identity", "checksum"])
+    )
+
+
+def test_a_column_that_a_block_lacks_has_a_checksum_of_its_own_and_reads_as_nan():
+    whole = to_table([(PROBLEM, IDS, block(i)) for i in range(3)], "one 1.0")
+    other = to_table([(PROBLEM, IDS, block(i)) for i in range(3)], "two 1.0")
+    assert not np.any(checksums(whole) == checksums(other))
+    place = whole.schema.get_field_index("mean")
+    kind = whole.schema.field("mean").type
+    mean = pa.array([None, [1.0, 2.0, 3.0], None], kind)
+    matrix = Group(IDS, whole.set_column(place, "mean", mean)).matrix("mean")
+    np.testing.assert_array_equal(matrix, [[np.nan] * 3, [1, 2, 3], [np.nan] * 3])

@@ -16,8 +16,8 @@ from mcbrain.kernels.seeds import open_stream
 from mcbrain.kernels.types import ESTIMATED, Shifts, Sizes, make_queries, open_streams
 from mcbrain.kernels.workspace import make_outcome, make_workspace
 from mcbrain.model import Model
+from mcbrain.plan.blocksize import block_size
 from mcbrain.plan.moments import BrainStatistic, brain_parameters
-from mcbrain.plan.sampled import block_size
 
 __all__ = ["reduced_stage", "simulate", "warm_up"]
 

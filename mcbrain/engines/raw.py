@@ -16,7 +16,7 @@ from mcbrain.kernels.raw_select import raw_select_block
 from mcbrain.kernels.select import Rules
 from mcbrain.kernels.types import open_streams
 from mcbrain.kernels.workspace import make_outcome, make_workspace
-from mcbrain.plan.sampled import block_size
+from mcbrain.plan.blocksize import block_size
 
 __all__ = ["bench", "simulate", "warm_up", "warm_up_rules"]
 

@@ -13,7 +13,7 @@ from mcbrain.kernels.sufficient import (
 )
 from mcbrain.kernels.types import open_streams
 from mcbrain.kernels.workspace import make_outcome
-from mcbrain.plan.sampled import block_size
+from mcbrain.plan.blocksize import block_size
 
 __all__ = ["bench", "simulate", "warm_up"]
 

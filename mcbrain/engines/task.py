@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from mcbrain.blocks import BlockSums, Problem
 from mcbrain.kernels.seeds import open_stream
 from mcbrain.kernels.spectrum import task_block
-from mcbrain.plan.sampled import block_size
+from mcbrain.plan.blocksize import block_size
 from mcbrain.plan.task_stage import KINDS, TaskStatistic, task_statistics
 
 __all__ = ["simulate", "warm_up"]

@@ -13,6 +13,7 @@ import pyarrow as pa
 from mcbrain.blocks import BlockSums, Problem, Series
 from mcbrain.store.atomic import sync_folder
 from mcbrain.store.columns import SCHEMA, runs
+from mcbrain.store.identity import code_identity
 from mcbrain.store.segments import BATCH_ROWS, read_segment, to_table, write_segment
 from mcbrain.store.stored import Group, StoredBlocks, by_statistics
 
@@ -126,7 +127,8 @@ class BlockStore:
     def flush(self) -> None:
         """Write the blocks not yet on disk as one segment."""
         if self._pending:
-            write_segment(self.folder, to_table(self._pending).to_batches())
+            table = to_table(self._pending, code_identity().text)
+            write_segment(self.folder, table.to_batches())
             self._pending.clear()
         for name in self._finished:
             self._fresh.pop(name, None)

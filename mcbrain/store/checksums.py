@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
+import itertools
+from hashlib import blake2b
+
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from mcbrain.store.columns import LISTS, flat, key_words, numbers
+from mcbrain.store.columns import (
+    COLUMNS,
+    StoredColumn,
+    flat,
+    key_words,
+    numbers,
+    present,
+    text,
+)
 
 __all__ = ["checksums", "statistics_names", "sums_by_cell"]
 
@@ -14,24 +25,44 @@ UInts = NDArray[np.uint64]
 
 
 def checksums(table: pa.Table) -> UInts:
-    """One checksum a row over every stored value, by sums of scrambled words."""
-    n = table.num_rows
-    total = np.zeros(n, np.uint64)
-    keys = key_words(table)
-    scalars = [keys[:, 0], keys[:, 1]]
-    scalars += [_as_words(numbers(table, c)) for c in ("seed", "index", "replicates", "seconds")]
+    """One checksum a row over every stored value, by sums of scrambled words; a null adds 0."""
+    total = np.zeros(table.num_rows, np.uint64)
+    scalars = itertools.count(1)
+    lists = itertools.count(101)
     with np.errstate(over="ignore"):
-        for place, words in enumerate(scalars):
-            total += _mix(words + np.uint64(0x632BE59BD9B4E019 * (place + 1) % 2**64))
-        for place, name in enumerate(LISTS):
-            values, offsets = flat(table, name)
-            sizes = np.diff(offsets)
-            within = np.arange(values.size) - np.repeat(offsets[:-1], sizes)
-            salt = (within + 1).astype(np.uint64) * np.uint64(0xD1342543DE82EF95)
-            mixed = _mix(_as_words(values) + salt + np.uint64(place + 101))
-            running = np.concatenate([np.zeros(1, np.uint64), np.cumsum(mixed, dtype=np.uint64)])
-            total += _mix(running[offsets[1:]] - running[offsets[:-1]] + sizes.astype(np.uint64))
+        for column in COLUMNS:
+            if pa.types.is_list(column.kind):
+                part = _list_words(table, column.name, next(lists))
+            else:
+                part = np.zeros(table.num_rows, np.uint64)
+                for words in _scalar_words(table, column):
+                    part += _mix(words + np.uint64(0x632BE59BD9B4E019 * next(scalars) % 2**64))
+            if column.since > 1:
+                part[~present(table, column.name)] = 0
+            total += part
     return total
+
+
+def _scalar_words(table: pa.Table, column: StoredColumn) -> list[UInts]:
+    """A column of one value a row, as words."""
+    if column.name == "key":
+        return list(key_words(table).T)
+    if pa.types.is_string(column.kind):
+        words, codes = text(table, column.name)
+        names = [blake2b((w or "").encode(), digest_size=8).digest() for w in words]
+        return [np.frombuffer(b"".join(names), "<u8")[codes]]
+    return [_as_words(numbers(table, column.name))]
+
+
+def _list_words(table: pa.Table, name: str, place: int) -> UInts:
+    """A list column, a word for each row."""
+    values, offsets = flat(table, name)
+    sizes = np.diff(offsets)
+    within = np.arange(values.size) - np.repeat(offsets[:-1], sizes)
+    salt = (within + 1).astype(np.uint64) * np.uint64(0xD1342543DE82EF95)
+    mixed = _mix(_as_words(values) + salt + np.uint64(place))
+    running = np.concatenate([np.zeros(1, np.uint64), np.cumsum(mixed, dtype=np.uint64)])
+    return _mix(running[offsets[1:]] - running[offsets[:-1]] + sizes.astype(np.uint64))
 
 
 def sums_by_cell(table: pa.Table) -> UInts:

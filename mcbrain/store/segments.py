@@ -14,7 +14,16 @@ from mcbrain.blocks import BlockSums, Problem
 from mcbrain.errors import StoreError
 from mcbrain.store.atomic import replacing, sync_folder
 from mcbrain.store.checksums import checksums
-from mcbrain.store.columns import FORMAT, LISTS, SCHEMA, dtype_of, numbers
+from mcbrain.store.columns import (
+    COLUMNS,
+    FORMAT,
+    LISTS,
+    SCHEMA,
+    completed,
+    dtype_of,
+    numbers,
+    readable,
+)
 
 __all__ = ["BATCH_ROWS", "read_segment", "to_table", "write_segment", "write_table"]
 
@@ -79,9 +88,9 @@ def read_segment(path: Path) -> tuple[list[pa.RecordBatch], str]:
                 f"{path}: written in block format {version}, newer than this mcbrain's "
                 f"{FORMAT}; use the newer mcbrain, nothing was changed"
             )
-        if not reader.schema.equals(SCHEMA):
+        if not readable(reader.schema):
             raise pa.ArrowInvalid("not a block segment")
-        batches = [reader.get_batch(i) for i in range(reader.num_record_batches)]
+        batches = [completed(reader.get_batch(i)) for i in range(reader.num_record_batches)]
         if path.stem.endswith(f"-{zlib.crc32(content):08x}"):
             return batches, ""
         good = _sound(batches)
@@ -100,14 +109,23 @@ def _sound(batches: list[pa.RecordBatch]) -> NDArray[np.bool_]:
     """Which rows pass their checksum; an error where the batches are not even batches."""
     for batch in batches:
         batch.validate(full=True)
-        if any(column.null_count for column in batch.columns):
+        if any(batch.column(c.name).null_count for c in COLUMNS if c.since == 1):
             raise pa.ArrowInvalid("values are missing")
     table = pa.Table.from_batches(batches, SCHEMA)
     return np.asarray(checksums(table) == numbers(table, "checksum"))
 
 
-def to_table(records: Iterable[tuple[Problem, tuple[int, ...], BlockSums]]) -> pa.Table:
-    """Blocks as rows, those of a problem side by side."""
+def to_table(
+    records: Iterable[tuple[Problem, tuple[int, ...], BlockSums]], identity: str
+) -> pa.Table:
+    """Blocks as rows, those of a problem side by side.
+
+    Parameters
+    ----------
+    records : iterable of (Problem, statistics, BlockSums)
+    identity : str
+        Of the code that computed them.
+    """
     records = sorted(records, key=lambda r: (r[0].key, r[0].seed, r[2].index))
     sums = [s for _, _, s in records]
     names = {q: np.array(q, np.uint64) for q in {q for _, q, _ in records}}
@@ -117,6 +135,7 @@ def to_table(records: Iterable[tuple[Problem, tuple[int, ...], BlockSums]]) -> p
         "index": [s.index for s in sums],
         "replicates": [s.replicates for s in sums],
         "seconds": [s.seconds for s in sums],
+        "identity": [identity] * len(sums),
     }
     arrays = {name: pa.array(values, SCHEMA.field(name).type) for name, values in columns.items()}
     arrays["statistics"] = _list_array("statistics", [names[q] for _, q, _ in records])

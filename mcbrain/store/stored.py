@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from mcbrain.blocks import Series
 from mcbrain.store.checksums import statistics_names
-from mcbrain.store.columns import flat, numbers
+from mcbrain.store.columns import flat, numbers, present
 
 __all__ = ["Group", "StoredBlocks", "by_statistics"]
 
@@ -53,8 +53,13 @@ class Group:
         return self._once(name, lambda: flat(self.content, name)[0])
 
     def matrix(self, name: str) -> np.ndarray:
-        """A column of one number a statistic, shape (blocks, statistics)."""
-        return self.values(name).reshape(-1, len(self.statistics))
+        """A column of one number a statistic, shape (blocks, statistics); NaN where it is null."""
+        values = self.values(name)
+        if isinstance(self.content, list) or (there := present(self.content, name)).all():
+            return values.reshape(-1, len(self.statistics))
+        matrix = np.full((there.size, len(self.statistics)), np.nan)
+        matrix[there] = values.reshape(-1, len(self.statistics))
+        return matrix
 
     def _once(self, name: str, decode: Callable[[], np.ndarray]) -> np.ndarray:
         if name not in self._columns:

@@ -1,0 +1,52 @@
+"""How many replicates a block has; it fixes the random numbers, as the dimensions alone do."""
+
+from __future__ import annotations
+
+import math
+
+from mcbrain.blocks import Problem
+
+__all__ = ["block_size", "replicate_seconds"]
+
+_BLOCK_SECONDS = 0.01
+_MAX_BLOCK = 512
+_BRAIN_BLOCK = 16
+_TASK_STEPS = 8192  # of the recursion in a block; few replicates reach 0.1 %
+
+
+def block_size(problem: Problem) -> int:
+    """Replicates of a block: a fixed function of the dimensions, about 10 ms of one core.
+
+    Part of what fixes the random numbers, so it depends on nothing else.
+    """
+    if problem.kind.endswith("brain"):
+        return _BRAIN_BLOCK
+    if problem.kind == "task":
+        order = min(problem["n_prime"], problem["q"])
+        return int(2 ** math.floor(math.log2(min(max(_TASK_STEPS / order, 4), _MAX_BLOCK))))
+    size = max(1.0, min(_MAX_BLOCK, _BLOCK_SECONDS / replicate_seconds(problem)))
+    return int(2 ** math.floor(math.log2(size)))
+
+
+def replicate_seconds(problem: Problem) -> float:
+    """About how long one core takes for a replicate; a fixed function of the dimensions."""
+    if problem.kind.endswith("brain"):
+        k, n_rows = len(problem["latent_gains"]), min(problem["n_brain"], problem["input_dim"])
+        return float(2e-5 * k + 2e-8 * k * k * n_rows)
+    if problem.kind == "task":
+        return float(7e-8 * min(problem["n_prime"], problem["q"]))
+    d, p = problem["input_dim"], problem["n_channels"]
+    rows = problem["n_task"] + problem["n_brain"]
+    draws = rows * d + problem["n_brain"] * p
+    if problem.kind.endswith("sufficient"):
+        rows, draws = 2 * d, 2 * d * d + d * p
+    flops = rows * d * d + _encoding_flops(problem) + 4 * d**3
+    return float(2e-5 + 3e-9 * draws + 5e-11 * flops)
+
+
+def _encoding_flops(problem: Problem) -> float:
+    """Operations of stage 1 beyond its Gram matrix."""
+    if problem["n_brain"] == 0:
+        return 0.0
+    d, p, n = problem["input_dim"], problem["n_channels"], problem["n_brain"]
+    return float(2 * min(n, 10 * d) * d * p + d * p * min(d, p) + min(d, p) ** 3)
