@@ -25,7 +25,7 @@ from threading import Event, Thread
 from typing import Any
 
 from mcbrain.blas import one_blas_thread
-from mcbrain.errors import InputError
+from mcbrain.errors import InputError, UnfinishedError
 
 __all__ = ["ClusterExecutor", "open_cluster"]
 
@@ -111,8 +111,9 @@ def open_cluster(
     Raises
     ------
     InputError
-        The `cluster` extra is not installed, no scheduler or worker answers, or the cluster was
-        lost; blocks that had arrived are kept.
+        The `cluster` extra is not installed, or no scheduler or worker answers.
+    UnfinishedError
+        The cluster was lost; blocks that had arrived are kept.
     """
     try:
         from distributed import Client
@@ -194,8 +195,8 @@ def _slots(client: Any, note: Callable[[str], None]) -> int:
     return sum(threads.values())
 
 
-def _lost(client: Any, why: str) -> InputError:
-    return InputError(
+def _lost(client: Any, why: str) -> UnfinishedError:
+    return UnfinishedError(
         f"the cluster {client.scheduler.address} was lost: {why}; every block that arrived is "
         "kept, run again to resume"
     )

@@ -1,4 +1,4 @@
-"""The two kinds of mistake that mcbrain reports in one sentence instead of a traceback."""
+"""What mcbrain reports in one sentence instead of a traceback."""
 
 from __future__ import annotations
 
@@ -6,7 +6,14 @@ import difflib
 from collections.abc import Iterable
 from pathlib import Path
 
-__all__ = ["InputError", "MissingPilotError", "StoreError", "did_you_mean", "unwritable"]
+__all__ = [
+    "InputError",
+    "MissingPilotError",
+    "StoreError",
+    "UnfinishedError",
+    "did_you_mean",
+    "unwritable",
+]
 
 
 class InputError(ValueError):
@@ -19,6 +26,13 @@ class StoreError(InputError):
 
 class MissingPilotError(StoreError):
     """A penalty or a law needs a pilot whose blocks are not in the folder."""
+
+
+class UnfinishedError(StoreError):
+    """Nothing was wrong with what was asked, and it could not be finished: everything done is kept.
+
+    A full disk, a folder that may not be written, a cluster that was lost. Exit status 3.
+    """
 
 
 def did_you_mean(name: str, allowed: Iterable[str]) -> str:
@@ -37,7 +51,7 @@ def did_you_mean(name: str, allowed: Iterable[str]) -> str:
     return f"did you mean '{close[0]}'? Allowed: {listing}" if close else f"allowed: {listing}"
 
 
-def unwritable(path: Path, error: OSError) -> StoreError:
+def unwritable(path: Path, error: OSError) -> UnfinishedError:
     """What is said when a disk is full or a folder read-only.
 
     Parameters
@@ -46,7 +60,7 @@ def unwritable(path: Path, error: OSError) -> StoreError:
         What was to be written.
     error : OSError
     """
-    return StoreError(
+    return UnfinishedError(
         f"{path}: cannot be written ({error.strerror or error}); what was there is kept, "
         "run again once it can be"
     )

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
+import tomllib
 from collections.abc import Iterable, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,9 +14,11 @@ from mcbrain.engines import choose
 from mcbrain.errors import InputError, MissingPilotError, StoreError
 from mcbrain.plan.plans import Plan, open_plan
 from mcbrain.plan.shards import parse_shard
-from mcbrain.rows.write import Written, write_results
+from mcbrain.rows.write import Written, about, write_results
 from mcbrain.store.blockstore import BlockStore, Name
-from mcbrain.store.folder import ResultsFolder, provenance
+from mcbrain.store.folder import ResultsFolder, study_text
+from mcbrain.store.identity import code_identity
+from mcbrain.store.provenance import codes_of, run_entry, united
 from mcbrain.store.segments import write_segment
 from mcbrain.store.union import check_agreement, new_rows
 from mcbrain.study import Study
@@ -51,7 +53,9 @@ class Merged:
     notes: list[str] = field(default_factory=list)
 
 
-def merge(folders: Iterable[str | Path], out: str | Path) -> Merged:
+def merge(
+    folders: Iterable[str | Path], out: str | Path, *, reuse_other_code: bool = False
+) -> Merged:
     """Merge shards of one study; the same results, bit by bit, as of a run that was never cut.
 
     What is missing is said, and computed by a run in the merged folder.
@@ -62,12 +66,15 @@ def merge(folders: Iterable[str | Path], out: str | Path) -> Merged:
         Results folders, of shards or not; they are not changed.
     out : str or Path
         Where the merged results go: another folder, empty or of the same study.
+    reuse_other_code : bool
+        Merge blocks that different versions of mcbrain or its libraries computed; the provenance
+        of the rows then says so.
 
     Raises
     ------
     InputError
-        Folders of different studies, blocks that differ, a folder in use, a newer format, `out`
-        among the folders. Nothing was merged.
+        Folders of different studies or different code, blocks that differ, a folder in use, a newer
+        format, `out` among the folders. Nothing was merged.
     """
     started = time.time()
     target, merged = ResultsFolder(out), Merged(Path(out))
@@ -77,23 +84,30 @@ def merge(folders: Iterable[str | Path], out: str | Path) -> Merged:
     study = _common_study(sources, merged)
     target.check(study)
     engine, _ = choose(study)
-    with ExitStack() as locks:
-        for source in sources:
-            locks.enter_context(source.still())
-        stores = [BlockStore(source.blocks, read_only=True) for source in sources]
-        merged.notes += [note for store in stores for note in store.notes]
-        before = BlockStore(target.blocks, read_only=True)
-        check_agreement([before, *stores], lambda name: _described(study, engine, before, name))
-        locks.enter_context(target.writing())
-        store = BlockStore(target.blocks)
+    stores = []
+    for source in sources:
+        # Segments that have been read stay as they are, whatever their owner does next: one lock
+        # at a time, since a thousand shards are more files than a process may have open.
+        with source.still():
+            stores.append(BlockStore(source.blocks, read_only=True, any_code=True))
+    merged.notes += [note for store in stores for note in store.notes]
+    codes = _common_code(sources, stores, reuse_other_code)
+    before = BlockStore(target.blocks, read_only=True)
+    for store in (before, *stores):
+        store.use(codes, reuse_other_code)
+    check_agreement([before, *stores], lambda name: _described(study, engine, before, name))
+    with target.writing():
+        store = BlockStore(target.blocks, codes=codes, any_code=reuse_other_code)
         write_segment(target.blocks, new_rows(store, stores))
         store.compact()
         plan = None if engine == "law" else open_plan(study, engine, store)
         if plan is not None:
             _look_for_gaps(plan, store, merged)
-        record: dict[str, Any] = provenance(study, engine, 0, started)
-        record["merged"] = [str(source.path) for source in sources]
-        merged.results = write_results(target, study, plan, store, record)
+        former = target.record()
+        record = {**about(study, engine, store, former), "merged": [str(s.path) for s in sources]}
+        runs = united([former, *(source.record() for source in sources)])
+        run = run_entry(started, 1, 0, 0)
+        merged.results = write_results(target, study, plan, store, record, runs, run)
     if merged.missing:
         merged.notes += _absent(sources)
     return merged
@@ -120,13 +134,40 @@ def _distinct(
     return list(once.values())
 
 
+def _common_code(
+    sources: Sequence[ResultsFolder], stores: Sequence[BlockStore], any_code: bool
+) -> list[str]:
+    """Digest of the code that computed the blocks of all folders; its own first where any may be.
+
+    Raises
+    ------
+    StoreError
+        They are of different code.
+    """
+    if any_code:
+        return [code_identity().digest]
+    found: dict[str, str] = {}
+    for source, store in zip(sources, stores, strict=True):
+        record = source.record()
+        for code in codes_of(record) if "code" in record else store.counts():
+            found.setdefault(code.digest, f"{source.path} has blocks of {code.name}")
+    if len(found) > 1:
+        raise StoreError(
+            f"the folders are of different code: {', '.join(found.values())}; rows over both "
+            "would mean nothing, so nothing was merged; --reuse-other-code accepts them"
+        )
+    return list(found) or [code_identity().digest]
+
+
 def _common_study(sources: Sequence[ResultsFolder], merged: Merged) -> Study:
     """The study that all folders share, their precision aside: the first folder's counts."""
     first = sources[0].study()
+    asked = tomllib.loads(study_text(first))  # wherever the files are that it refers to
     for source in sources[1:]:
         study = source.study()
-        for section in dict.fromkeys([*first.table, *study.table]):
-            here, there = first.table.get(section), study.table.get(section)
+        table = tomllib.loads(study_text(study))
+        for section in dict.fromkeys([*asked, *table]):
+            here, there = asked.get(section), table.get(section)
             if section == "precision" and here != there:
                 merged.notes.append(
                     f"precision differs between the folders; that of {sources[0].path} is used"
@@ -136,11 +177,6 @@ def _common_study(sources: Sequence[ResultsFolder], merged: Merged) -> Study:
                     f"{source.path}: another study than in {sources[0].path}: "
                     f"{_difference(section, here, there)}"
                 )
-        if [s.content for s in study.shifts] != [s.content for s in first.shifts]:
-            raise StoreError(
-                f"{source.path}: another study than in {sources[0].path}: the matrix of a custom "
-                "shift has changed"
-            )
     merged.notes = list(dict.fromkeys(merged.notes))
     return first
 

@@ -19,7 +19,7 @@ from mcbrain.plan.subspaces import PilotSubspaces
 from mcbrain.recipe import recipe
 from mcbrain.rows.sampled import shown_penalty
 from mcbrain.store.atomic import replacing
-from mcbrain.store.blockstore import BlockStore
+from mcbrain.store.blockstore import blocks_behind
 from mcbrain.store.folder import ResultsFolder
 from mcbrain.study import Point, Study
 
@@ -96,7 +96,7 @@ def replay(folder: str | Path, point: int, replicate: int) -> Replay:
     engine, _ = choose(study)
     if engine != "raw":
         raise InputError(f"{home.path}: results of engine {engine}; only raw keeps data sets")
-    store = BlockStore(home.blocks, read_only=True)
+    store = blocks_behind(home)
     asked = next(p for p in study.points() if p.index == point)
     plan = SampledPlan(study, "raw", Penalties(study, PilotSubspaces(study, store), store))
     queries = tuple(q for q in plan.queries(asked) if q is not None)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping
 from concurrent.futures import Executor
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,14 +18,17 @@ from mcbrain.conduct import Conductor, Tally
 from mcbrain.engines import choose
 from mcbrain.engines import simulate as simulate_job
 from mcbrain.errors import InputError
+from mcbrain.plan.factored import FactoredPlan
 from mcbrain.plan.plans import Plan, all_works, open_plan, pilots_of
-from mcbrain.plan.sampled import Work
+from mcbrain.plan.sampled import SampledPlan, Work
 from mcbrain.plan.shards import Shard, owned, parse_shard
 from mcbrain.plan.subspaces import PILOT_BLOCKS
 from mcbrain.reading import load_study
-from mcbrain.rows.write import Written, write_results
+from mcbrain.rows.write import Written, about, write_results
 from mcbrain.store.blockstore import BlockStore
-from mcbrain.store.folder import ResultsFolder, provenance
+from mcbrain.store.folder import ResultsFolder
+from mcbrain.store.identity import Identity
+from mcbrain.store.provenance import history, machine_change, other_code, run_entry
 from mcbrain.study import Study
 from mcbrain.workers import open_workers
 
@@ -54,6 +57,8 @@ class Outcome:
         What the results hold; nothing for a shard, which has none of its own.
     reused, computed : int
         Blocks that were needed and there before, and blocks computed.
+    other : dict of Identity to int
+        Blocks that are there and not used, since other code computed them.
     replicates : int
         Replicates drawn in this run.
     seconds : float
@@ -69,6 +74,7 @@ class Outcome:
     results: Written = field(default_factory=Written)
     reused: int = 0
     computed: int = 0
+    other: dict[Identity, int] = field(default_factory=dict)
     replicates: int = 0
     seconds: float = 0.0
     stopped: bool = False
@@ -103,6 +109,7 @@ def run(
     max_time: float | str | None = None,
     shard: Shard | str | None = None,
     fresh: bool = False,
+    reuse_other_code: bool = False,
     reporter: Reporter | None = None,
 ) -> Outcome:
     """Run a study, or resume it.
@@ -124,34 +131,65 @@ def run(
         `mcbrain.merge` has put the parts together. "1/1" is the whole study.
     fresh : bool
         Start over, after moving what is in the folder aside.
+    reuse_other_code : bool
+        Use the blocks that other code has computed, such as another version of mcbrain or NumPy;
+        the provenance of the rows then says so.
     reporter : Reporter, optional
 
     Raises
     ------
     InputError
         One sentence; nothing was written.
+    UnfinishedError
+        A full disk, a folder that may not be written, a lost cluster. What is finished is kept; so
+        it is after a KeyboardInterrupt, and `results.arrow` has the rows that follow from it.
     """
     if not isinstance(study, Study):
         study = load_study(study)
     reporter = reporter or Reporter()
-    setup = _set_up(study, out, threads, max_time, shard, fresh)
+    setup = _set_up(study, out, max_time, shard, fresh, reuse_other_code)
     with open_workers(threads, cluster, reporter.note) as pool:
         if fresh and (aside := setup.folder.set_aside()):
             reporter.note(f"what was in {setup.folder.path} is now in {aside}")
         with setup.folder.writing():
             store = _prepare_folder(setup, reporter)
-            outcome = Outcome(setup.folder.path, shard=setup.part)
+            outcome = Outcome(setup.folder.path, shard=setup.part, other=store.unused())
             plan = None if setup.engine == "law" else open_plan(study, setup.engine, store)
-            if plan is not None:
-                warm(setup.engine, reporter, study.selects)
-                _simulate(plan, store, outcome, reporter, pool, setup.deadline)
-            record = setup.record(complete=not outcome.stopped)
-            if setup.part is not None:
-                setup.folder.keep_record(record)
-            else:
-                outcome.results = write_results(setup.folder, study, plan, store, record)
+            try:
+                if plan is not None:
+                    warm(setup.engine, reporter, study.selects)
+                    _simulate(plan, store, outcome, reporter, pool, setup.deadline)
+            except BaseException:
+                outcome.stopped = True
+                # Rows of what there is; what went wrong is told as it was, whatever follows.
+                with suppress(Exception):
+                    store.reload()
+                    _keep(setup, plan, store, outcome, pool[1])
+                raise
+            _keep(setup, plan, store, outcome, pool[1])
     outcome.seconds = time.time() - setup.started
     return outcome
+
+
+def _keep(
+    setup: _Setup,
+    plan: FactoredPlan | SampledPlan | None,
+    store: BlockStore,
+    outcome: Outcome,
+    slots: int,
+) -> None:
+    """Write the rows that follow from the blocks; of a shard, how far it is."""
+    former = setup.folder.record()
+    record = about(setup.study, setup.engine, store, former)
+    run = run_entry(setup.started, slots, len(store.added), sum(store.added))
+    if setup.part is None:
+        outcome.results = write_results(
+            setup.folder, setup.study, plan, store, record, history(former), run
+        )
+        return
+    runs = history(former) + ([run] if store.added else [])
+    part = {"shard": str(setup.part), "complete": not outcome.stopped}
+    setup.folder.keep_record({**record, **part, "runs": runs})
 
 
 @dataclass(frozen=True)
@@ -163,25 +201,18 @@ class _Setup:
     engine: str
     why: str
     part: Shard | None
-    threads: int | None
     started: float
     deadline: float | None
-
-    def record(self, complete: bool) -> dict[str, Any]:
-        """Provenance; of a shard, which one, and whether all of it is there."""
-        record = provenance(self.study, self.engine, self.threads or 0, self.started)
-        if self.part is None:
-            return record
-        return record | {"shard": str(self.part), "complete": complete}
+    any_code: bool
 
 
 def _set_up(
     study: Study,
     out: str | Path | None,
-    threads: int | None,
     max_time: float | str | None,
     shard: Shard | str | None,
     fresh: bool,
+    any_code: bool,
 ) -> _Setup:
     """Where, by which engine, which part and until when; or a refusal."""
     part = shard if isinstance(shard, (Shard, type(None))) else parse_shard(str(shard))
@@ -194,7 +225,7 @@ def _set_up(
     engine, why = choose(study)
     if part is not None:
         _check_shard(part, folder, engine, fresh)
-    return _Setup(study, folder, engine, why, part, threads, started, deadline)
+    return _Setup(study, folder, engine, why, part, started, deadline, any_code)
 
 
 def _check_shard(part: Shard, folder: ResultsFolder, engine: str, fresh: bool) -> None:
@@ -211,10 +242,17 @@ def _check_shard(part: Shard, folder: ResultsFolder, engine: str, fresh: bool) -
 def _prepare_folder(setup: _Setup, reporter: Reporter) -> BlockStore:
     """Open the blocks, and write down whose they are, should the run be cut short."""
     folder = setup.folder
-    store = BlockStore(folder.blocks)
+    store = BlockStore(folder.blocks, any_code=setup.any_code)
     reporter.note(f"engine {setup.engine}: {setup.why}")
     for sentence in store.notes:
         reporter.note(sentence)
+    if changed := machine_change(folder.record()):
+        reporter.note(changed)
+    if others := store.unused():
+        reporter.note(
+            f"blocks of other code are here and not used: {other_code(others)}; "
+            "--reuse-other-code accepts them"
+        )
     if kept := folder.replaced_study(setup.study):
         reporter.note(
             f"the study has changed: results.arrow will hold it as it is now; {kept} "
@@ -223,7 +261,10 @@ def _prepare_folder(setup: _Setup, reporter: Reporter) -> BlockStore:
     if not folder.results.exists():
         folder.keep_study(setup.study)
     if setup.part is not None:
-        folder.keep_record(setup.record(complete=False))
+        former = folder.record()
+        record = about(setup.study, setup.engine, store, former)
+        part = {"shard": str(setup.part), "complete": False}
+        folder.keep_record({**record, **part, "runs": history(former)})
     return store
 
 

@@ -13,6 +13,7 @@ from mcbrain.ask import adhoc_study
 from mcbrain.checks import number
 from mcbrain.model import Model
 from mcbrain.runner import run
+from mcbrain.store.atomic import mapped
 
 __all__ = ["simulate"]
 
@@ -88,7 +89,7 @@ def simulate(
     )
     with TemporaryDirectory(prefix="mcbrain-") as folder:
         run(study, folder, threads=threads)
-        with pa.memory_map(str(Path(folder) / "results.arrow")) as source:
+        with mapped(Path(folder) / "results.arrow") as source:
             table = pa.ipc.open_file(source).read_all()
         # The folder goes away with this block, so the rows move into memory.
         return pa.Table.from_batches([_copied(b) for b in table.to_batches()], table.schema)

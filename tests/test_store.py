@@ -10,6 +10,7 @@ from mcbrain.errors import StoreError
 from mcbrain.store.blockstore import BlockStore
 from mcbrain.store.checksums import checksums
 from mcbrain.store.columns import SCHEMA
+from mcbrain.store.identity import code_identity
 from mcbrain.store.segments import read_segment, to_table, write_segment
 from mcbrain.store.stored import Group
 
@@ -67,7 +68,7 @@ def test_compacting_leaves_one_segment_with_everything(tmp_path):
 def test_compacting_leaves_a_large_segment_as_it_is_and_few_small_ones(tmp_path):
     def write(*indices):
         records = [(PROBLEM, IDS, block(i)) for i in indices]
-        return write_segment(tmp_path, to_table(records, "code").to_batches())
+        return write_segment(tmp_path, to_table(records, code_identity().text).to_batches())
 
     large = write(*range(3000))
     for i in range(3000, 3012):

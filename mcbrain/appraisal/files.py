@@ -11,6 +11,7 @@ from mcbrain.appraisal.arrays import Arrays, check
 from mcbrain.appraisal.columns import RULE, labels_of, once_each, out_of_order, series
 from mcbrain.appraisal.parameters import Array
 from mcbrain.errors import InputError
+from mcbrain.store.atomic import mapped
 
 __all__ = ["load"]
 
@@ -115,7 +116,7 @@ def _read_table(file: Path, second: str) -> tuple[Any, Any]:
         if file.suffix.lower() == ".parquet":
             table = pyarrow.parquet.read_table(file)
         else:
-            with pa.memory_map(str(file)) as source:
+            with mapped(file) as source:
                 try:
                     table = pyarrow.ipc.open_file(source).read_all()
                 except pa.ArrowInvalid:

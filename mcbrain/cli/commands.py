@@ -26,6 +26,13 @@ app = typer.Typer(
 _Out = Annotated[Path | None, typer.Option("--out", help="Results folder [results/NAME].")]
 _Threads = Annotated[int | None, typer.Option(help="Threads; no number depends on it [all cores].")]
 
+_OtherCode = Annotated[
+    bool,
+    typer.Option(
+        "--reuse-other-code", help="Use blocks that other versions computed; provenance says so."
+    ),
+]
+
 
 def _version(value: bool) -> None:
     if value:
@@ -69,6 +76,7 @@ def run(
     fresh: Annotated[
         bool, typer.Option("--fresh", help="Start over; what is there is moved aside.")
     ] = False,
+    reuse_other_code: _OtherCode = False,
 ) -> None:
     """Run a study; run it again to resume."""
     from mcbrain.cli.progress import TerminalReporter
@@ -89,6 +97,7 @@ def run(
         max_time=max_time,
         shard=part,
         fresh=fresh,
+        reuse_other_code=reuse_other_code,
         reporter=reporter,
     )
     if outcome.shard is None:
@@ -197,12 +206,13 @@ def replay(
 def merge(
     folders: Annotated[list[Path], typer.Argument(help="Results folders of one study's shards.")],
     out: Annotated[Path, typer.Option("--out", help="Folder of the merged results.")],
+    reuse_other_code: _OtherCode = False,
 ) -> None:
     """Put shards together: one result, as of a run that was never cut."""
     from mcbrain.cli.progress import close_merge
     from mcbrain.merging import merge as merge_folders
 
-    merged = merge_folders(folders, out)
+    merged = merge_folders(folders, out, reuse_other_code=reuse_other_code)
     close_merge(merged)
     if merged.missing or merged.results.unmet:
         raise typer.Exit(1)

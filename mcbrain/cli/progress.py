@@ -15,6 +15,7 @@ from mcbrain.conduct import Tally
 from mcbrain.merging import Merged
 from mcbrain.rows.write import Written
 from mcbrain.runner import Outcome, Reporter
+from mcbrain.store.provenance import other_code
 from mcbrain.study import Study
 
 if TYPE_CHECKING:
@@ -77,7 +78,11 @@ class TerminalReporter(Reporter):
         _say(
             f"reused {outcome.reused:,} blocks, computed {outcome.computed:,} "
             f"({outcome.replicates:,} replicates) in {outcome.seconds:.1f} s"
+            + (f"; not reused: {other_code(outcome.other)}" if outcome.other else "")
         )
+        if outcome.results.removed:
+            _say("report.html showed former results and was removed; mcbrain report makes it anew")
+
         if outcome.stopped:
             _say("stopped at --max-time; run again to go on")
         if outcome.shard is not None:

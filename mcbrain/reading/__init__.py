@@ -1,6 +1,6 @@
 """What people write, read and validated: study files, and shifts in text."""
 
-from mcbrain.reading.shifts import parse_shift, shifts_from_table
+from mcbrain.reading.shifts import parse_shift, shifts_from_table, with_files
 from mcbrain.reading.study import load_study, shipped_studies, study_from_table
 
 __all__ = [
@@ -9,4 +9,5 @@ __all__ = [
     "shifts_from_table",
     "shipped_studies",
     "study_from_table",
+    "with_files",
 ]

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from mcbrain.errors import InputError, did_you_mean
 from mcbrain.shifts import SHIFTS, Shift, ShiftKind, load_moment
 
-__all__ = ["parse_shift", "shifts_from_table"]
+__all__ = ["found_from", "parse_shift", "shifts_from_table", "with_files"]
+
+_CUSTOM = "custom:"
 
 
 def parse_shift(text: str) -> Shift:
@@ -83,6 +85,29 @@ def shifts_from_table(table: Mapping[str, Any], folder: Path | None = None) -> l
     if len({s.label for s in shifts}) < len(shifts):
         raise InputError("[shifts]: the same shift is listed twice")
     return shifts
+
+
+def found_from(text: str, folder: Path | None) -> str:
+    """A shift in text whose file, if it has one, is looked for in a folder."""
+    if folder is None or not text.startswith(_CUSTOM):
+        return text
+    return f"{_CUSTOM}{folder / text.removeprefix(_CUSTOM)}"
+
+
+def with_files(shifts: Any, files: Sequence[str]) -> Any:
+    """Shifts as a study holds them, with other names for the files of the `custom` ones.
+
+    Parameters
+    ----------
+    shifts : list of str or mapping
+        As in a study: shifts in text, or the table [shifts].
+    files : sequence of str
+        A name for each `custom` shift, in order.
+    """
+    if isinstance(shifts, (list, tuple)):
+        rest = iter(files)
+        return [f"{_CUSTOM}{next(rest)}" if str(s).startswith(_CUSTOM) else s for s in shifts]
+    return dict(shifts) | ({"custom": {"file": list(files)}} if files else {})
 
 
 def _kind(kind: str) -> ShiftKind:

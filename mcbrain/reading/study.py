@@ -17,7 +17,7 @@ from mcbrain.errors import InputError, did_you_mean
 from mcbrain.estimators import choices_from_table, grid
 from mcbrain.model import MODEL_FIELDS, Model
 from mcbrain.reading.files import read_text
-from mcbrain.reading.shifts import parse_shift, shifts_from_table
+from mcbrain.reading.shifts import found_from, parse_shift, shifts_from_table, with_files
 from mcbrain.shifts import Shift
 from mcbrain.study import (
     ENGINES,
@@ -163,7 +163,7 @@ def _name(value: Any) -> str:
 def _shifts(asked: Any, folder: Path | None) -> tuple[Shift, ...]:
     """The shifts that are asked for, as a list of texts or as tables; `id` where there is none."""
     if isinstance(asked, (list, tuple)):
-        found = [parse_shift(str(text)) for text in asked]
+        found = [parse_shift(found_from(str(text), folder)) for text in asked]
     else:
         found = shifts_from_table(_section({"shifts": asked}, "shifts"), folder)
     return tuple(found) or (parse_shift("id"),)
@@ -252,10 +252,7 @@ def _resolved(study: Study, table: Mapping[str, Any]) -> dict[str, Any]:
 def _resolved_shifts(study: Study, shifts: Any) -> Any:
     """The shifts as they were written, files of `custom` ones found from anywhere."""
     files = [str(Path(s.along).resolve()) for s in study.shifts if s.kind == "custom"]
-    if isinstance(shifts, (list, tuple)):
-        rest = iter(files)
-        return [f"custom:{next(rest)}" if str(s).startswith("custom:") else s for s in shifts]
-    return dict(shifts) | ({"custom": {"file": files}} if files else {})
+    return with_files(shifts, files)
 
 
 def _section(table: Mapping[str, Any], key: str, default: Any = None) -> Mapping[str, Any]:

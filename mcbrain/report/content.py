@@ -16,6 +16,7 @@ from mcbrain.report.fits import fit_rows
 from mcbrain.report.shift_figures import residuals
 from mcbrain.report.value_table import value_table
 from mcbrain.report.words import signed
+from mcbrain.store.provenance import codes_of, last_run
 from mcbrain.worth.results_view import Results
 
 __all__ = ["page"]
@@ -89,7 +90,7 @@ def _sections(worth: bool, fits: bool) -> list[tuple[str, str]]:
 
 
 def _facts(results: Results) -> list[tuple[str, str]]:
-    table, record = results.table, results.provenance
+    table, last = results.table, last_run(results.provenance)
     status = pc.value_counts(table["status"].cast(pa.string()))
     met = {str(x["values"]): int(x["counts"].as_py()) for x in status}
     drew = "brain replicates" if results.engine == "spectral" else "replicates"
@@ -100,7 +101,7 @@ def _facts(results: Results) -> list[tuple[str, str]]:
         (f"{drew} behind the rows", f"{drawn(results, 'replicates'):,.0f}"),
         ("rows with status ok", f"{met.get('ok', 0):,}"),
         ("seed", str(results.study.seed)),
-        ("stopped" if results.unreached.any() else "finished", str(record.get("ended", "unknown"))),
+        ("stopped" if results.unreached.any() else "finished", str(last.get("ended", "unknown"))),
     ]
 
 
@@ -194,7 +195,7 @@ def _target(results: Results) -> str:
 
 
 def _run(results: Results) -> list[tuple[str, str]]:
-    record = results.provenance
+    record = last_run(results.provenance)
     versions = record.get("versions", {})
     drew = "brain replicates" if results.engine == "spectral" else "replicates"
     return [
@@ -202,6 +203,7 @@ def _run(results: Results) -> list[tuple[str, str]]:
         (drew, f"{drawn(results, 'replicates'):,.0f}, pilots that set penalties not counted"),
         ("core seconds in blocks", f"{drawn(results, 'seconds'):,.1f}"),
         ("started, ended", f"{record.get('started', '?')}, {record.get('ended', '?')}"),
+        ("code", "; ".join(code.name for code in codes_of(results.provenance))),
         ("machine", f"{record.get('processor', '?')}, {record.get('platform', '?')}"),
         ("versions", ", ".join(f"{k} {v}" for k, v in versions.items())),
         ("seed", str(results.study.seed)),
@@ -240,6 +242,6 @@ def _command(results: Results) -> str:
             f"mcbrain run {folder / 'study.toml'} --out {folder.name}-again",
             f"mcbrain report {folder.name}-again",
             "",
-            f"# this run: {results.provenance.get('command', 'unknown')}",
+            f"# this run: {last_run(results.provenance).get('command', 'unknown')}",
         ]
     )

@@ -16,7 +16,7 @@ from mcbrain.plan.plans import open_plan
 from mcbrain.plan.sampled import SampledPlan, block_size
 from mcbrain.plan.sides import Side, point_of
 from mcbrain.rows.sampled import shown_penalty, stops
-from mcbrain.store.blockstore import BlockStore
+from mcbrain.store.blockstore import BlockStore, blocks_behind
 from mcbrain.store.columns import flat, numbers
 from mcbrain.store.folder import ResultsFolder
 from mcbrain.study import Point
@@ -65,7 +65,7 @@ def failures(folder: str | Path) -> pa.Table:
         raise InputError(f"{home.path}: no run has come to its end here; run the study first")
     if engine == "law":
         return FAILURE_SCHEMA.empty_table()
-    store = BlockStore(home.blocks, read_only=True)
+    store = blocks_behind(home)
     plan = open_plan(study, engine, store)
     if isinstance(plan, FactoredPlan):
         rows = [

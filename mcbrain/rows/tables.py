@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 
 from mcbrain.checks import results_path
 from mcbrain.errors import InputError, did_you_mean
+from mcbrain.store.atomic import mapped
 from mcbrain.store.folder import ResultsFolder
 
 __all__ = ["check_column", "export_results", "open_results", "select"]
@@ -47,7 +48,7 @@ def open_results(path: str | Path) -> pa.Table:
     if not file.exists():
         raise InputError(f"{file}: no such file; run a study first, or name a results folder")
     try:
-        with pa.memory_map(str(file)) as source:
+        with mapped(file) as source:
             table = pa.ipc.open_file(source).read_all()
         table.validate(full=True)
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:

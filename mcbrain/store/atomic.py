@@ -8,9 +8,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
+import pyarrow as pa
+
 from mcbrain.errors import unwritable
 
-__all__ = ["replacing", "sync_folder", "write_text"]
+__all__ = ["mapped", "replacing", "sync_folder", "write_text"]
 
 
 @contextmanager
@@ -47,6 +49,11 @@ def write_text(path: Path, text: str) -> None:
     """Write a text file; see `replacing`."""
     with replacing(path) as sink:
         sink.write(text.encode())
+
+
+def mapped(path: Path) -> pa.MemoryMappedFile:
+    """A file in memory without a copy, whatever the bytes of its name."""
+    return pa.memory_map(os.fsencode(path))
 
 
 def sync_folder(folder: Path) -> None:

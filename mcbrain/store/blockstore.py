@@ -13,11 +13,13 @@ import pyarrow as pa
 from mcbrain.blocks import BlockSums, Problem, Series
 from mcbrain.store.atomic import sync_folder
 from mcbrain.store.columns import SCHEMA, runs
-from mcbrain.store.identity import code_identity
+from mcbrain.store.folder import ResultsFolder
+from mcbrain.store.identity import Identity, code_identity
+from mcbrain.store.provenance import codes_of
 from mcbrain.store.segments import BATCH_ROWS, read_segment, to_table, write_segment
 from mcbrain.store.stored import Group, StoredBlocks, by_statistics
 
-__all__ = ["BlockStore", "Name", "joined"]
+__all__ = ["BlockStore", "Name", "blocks_behind", "joined"]
 
 _FLUSH_SECONDS = 1.0
 _MANY = 10_000  # new blocks, after which those on disk are read from there, not kept as objects
@@ -25,11 +27,15 @@ _MANY = 10_000  # new blocks, after which those on disk are read from there, not
 _LARGE = 4
 
 Name: TypeAlias = tuple[bytes, int]
-Places: TypeAlias = dict[Name, list[pa.RecordBatch]]
+# By the identity of the code that computed them, then by problem.
+Places: TypeAlias = dict[Identity, dict[Name, list[pa.RecordBatch]]]
 
 
 class BlockStore:
-    """The blocks of a results folder.
+    """The blocks of a results folder, as far as the wanted code computed them.
+
+    Blocks of other code stay where they are, and nothing here sees them: averages over blocks of
+    different code mean nothing.
 
     Parameters
     ----------
@@ -37,16 +43,33 @@ class BlockStore:
         DIR/blocks; made when the first segment is written.
     read_only : bool
         Change nothing on disk, not even where a segment is damaged.
+    codes : sequence of str, optional
+        Digests of the code whose blocks are used; default that of the code that runs here. Where
+        several have computed a sum, the first of them counts.
+    any_code : bool
+        Use the blocks of all other code too.
 
     Attributes
     ----------
+    added : list of int
+        Replicates of each block that was added.
     notes : list of str
         What was found damaged, a sentence each.
     """
 
-    def __init__(self, folder: Path, *, read_only: bool = False) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        read_only: bool = False,
+        codes: Sequence[str] | None = None,
+        any_code: bool = False,
+    ) -> None:
         self.folder = folder
         self.read_only = read_only
+        self.codes = [code_identity().digest] if codes is None else list(codes)
+        self.any_code = any_code
+        self.added: list[int] = []
         self.notes: list[str] = []
         self._pending: list[tuple[Problem, tuple[int, ...], BlockSums]] = []
         self._finished: list[Name] = []
@@ -89,19 +112,45 @@ class BlockStore:
     def of(self, problem: Problem) -> StoredBlocks:
         """The stored blocks of a problem, those not yet on disk included."""
         name = (problem.key, problem.seed)
-        groups = [Group(statistics, rows) for statistics, rows in by_statistics(self.rows(name))]
         fresh: dict[tuple[int, ...], list[BlockSums]] = {}
         for statistics, sums in self._fresh.get(name, []):
             fresh.setdefault(statistics, []).append(sums)
-        return StoredBlocks([*groups, *(Group(ids, sums) for ids, sums in fresh.items())])
+        groups = [Group(ids, sums) for ids, sums in fresh.items()]
+        for code in self.used:
+            table = _table(self._places[code].get(name, []))
+            groups += [Group(statistics, rows) for statistics, rows in by_statistics(table)]
+        return StoredBlocks(groups)
+
+    def use(self, codes: Sequence[str], any_code: bool) -> None:
+        """Use the blocks of other code than before; see the parameters of the class."""
+        self.codes, self.any_code = list(codes), any_code
+
+    @property
+    def used(self) -> list[Identity]:
+        """The code whose blocks are used, as far as there are any on disk, the first one first."""
+        place = {digest: i for i, digest in enumerate(self.codes)}
+        found = [code for code in self._places if self.any_code or code.digest in place]
+        return sorted(found, key=lambda code: (place.get(code.digest, len(place)), code.text))
+
+    def counts(self) -> dict[Identity, int]:
+        """Blocks on disk of each code, used or not."""
+        return {
+            code: sum(batch.num_rows for parts in places.values() for batch in parts)
+            for code, places in sorted(self._places.items(), key=lambda item: item[0].text)
+        }
+
+    def unused(self) -> dict[Identity, int]:
+        """Blocks on disk of the code whose blocks are not used."""
+        used = set(self.used)
+        return {code: number for code, number in self.counts().items() if code not in used}
 
     def names(self) -> Iterable[Name]:
-        """Key and seed of every problem that has blocks on disk."""
-        return self._places.keys()
+        """Key and seed of each problem that has blocks on disk."""
+        return dict.fromkeys(name for code in self.used for name in self._places[code])
 
     def rows(self, name: Name) -> pa.Table:
         """The blocks of a problem on disk, as they are stored."""
-        return pa.Table.from_batches(self._places.get(name, []), SCHEMA)
+        return _table([part for code in self.used for part in self._places[code].get(name, [])])
 
     def series(self, problem: Problem, statistics: Sequence[int]) -> Series:
         """Blocks 0, 1, ... of a problem, as far as all of the statistics are there."""
@@ -117,6 +166,7 @@ class BlockStore:
 
     def add(self, problem: Problem, statistics: tuple[int, ...], sums: BlockSums) -> None:
         """Keep a finished block; on disk within about a second."""
+        self.added.append(sums.replicates)
         self._pending.append((problem, statistics, sums))
         self._fresh.setdefault((problem.key, problem.seed), []).append((statistics, sums))
         if time.monotonic() - self._flushed > _FLUSH_SECONDS:
@@ -149,7 +199,12 @@ class BlockStore:
             small.pop()
         if len(small) > 1:
             places = _by_problem(itertools.chain(*(self._segments[path] for path in small)))
-            in_order = (part for name in sorted(places) for part in places[name])
+            in_order = (
+                part
+                for code in sorted(places, key=lambda code: code.text)
+                for name in sorted(places[code])
+                for part in places[code][name]
+            )
             write_segment(self.folder, joined(in_order))
             for path in small:
                 path.unlink(missing_ok=True)
@@ -157,16 +212,33 @@ class BlockStore:
             self._read()
 
 
+def blocks_behind(home: ResultsFolder) -> BlockStore:
+    """The blocks behind the results of a folder, to read: those of the code that its record names.
+
+    Parameters
+    ----------
+    home : ResultsFolder
+    """
+    record = home.record()
+    codes = [code.digest for code in codes_of(record)] if record else None
+    return BlockStore(home.blocks, read_only=True, codes=codes)
+
+
 def _size(path: Path) -> int:
     return path.stat().st_size
 
 
+def _table(batches: list[pa.RecordBatch]) -> pa.Table:
+    return pa.Table.from_batches(batches, SCHEMA)
+
+
 def _by_problem(batches: Iterable[pa.RecordBatch]) -> Places:
-    """Rows of each problem, in the order in which they are found."""
+    """Rows of each code and problem, in the order in which they are found."""
     places: Places = {}
     for batch in batches:
-        for name, start, stop in runs(batch):
-            places.setdefault(name, []).append(batch.slice(start, stop - start))
+        for code, name, start, stop in runs(batch):
+            problems = places.setdefault(Identity.parse(code), {})
+            problems.setdefault(name, []).append(batch.slice(start, stop - start))
     return places
 
 

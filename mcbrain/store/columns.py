@@ -160,13 +160,22 @@ def key_words(table: pa.Table) -> UInts:
     return np.concatenate([np.zeros((0, 2), "<u8"), *parts]) if len(parts) != 1 else parts[0]
 
 
-def runs(batch: pa.RecordBatch) -> Iterator[tuple[tuple[bytes, int], int, int]]:
-    """Neighbouring rows of one problem: its key and seed, the first row, the row after the last."""
+def runs(batch: pa.RecordBatch) -> Iterator[tuple[str | None, tuple[bytes, int], int, int]]:
+    """Neighbouring rows of one code and problem.
+
+    Yields
+    ------
+    code, name, start, stop
+        The code that computed them, the problem's key and seed, the first row, the one after the
+        last.
+    """
     if not batch.num_rows:
         return
     table = pa.Table.from_batches([batch])
     keys, seeds = key_words(table), numbers(table, "seed")
+    words, codes = text(table, "identity")
     new = np.any(keys[1:] != keys[:-1], axis=1) | (seeds[1:] != seeds[:-1])
+    new |= codes[1:] != codes[:-1]
     edges = [0, *(np.flatnonzero(new) + 1).tolist(), batch.num_rows]
     for start, stop in itertools.pairwise(edges):
-        yield (keys[start].tobytes(), int(seeds[start])), start, stop
+        yield words[codes[start]], (keys[start].tobytes(), int(seeds[start])), start, stop

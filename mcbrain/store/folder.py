@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import json
 import os
-import platform
-import sys
+import re
 import time
 import tomllib
 from collections.abc import Iterator
-from contextlib import contextmanager
-from importlib.metadata import PackageNotFoundError, version
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -18,14 +16,18 @@ import tomli_w
 from filelock import FileLock, Timeout
 
 from mcbrain.checks import results_path
-from mcbrain.errors import StoreError
-from mcbrain.reading import load_study
-from mcbrain.store.atomic import write_text
+from mcbrain.errors import StoreError, unwritable
+from mcbrain.reading import load_study, parse_shift, with_files
+from mcbrain.shifts import Shift
+from mcbrain.store.atomic import replacing, write_text
+from mcbrain.store.provenance import content_hash
 from mcbrain.study import Study
 
-__all__ = ["ResultsFolder", "content_hash", "provenance"]
+__all__ = ["ResultsFolder", "study_text"]
 
-_PACKAGES = ("mcbrain", "numpy", "scipy", "numba", "llvmlite", "pyarrow")
+_LOCK_SECONDS = 0.5  # longer than `status` looks at a lock
+# How a report names its pictures (report/page.html.j2).
+_PICTURE = re.compile(r"<code>([a-z0-9-]+\.(?:png|svg))</code>")
 
 
 class ResultsFolder:
@@ -42,7 +44,7 @@ class ResultsFolder:
 
     Attributes
     ----------
-    results, brain, blocks, study_file, provenance_file : Path
+    results, brain, blocks, files, study_file, provenance_file, report : Path
     """
 
     def __init__(self, path: str | Path) -> None:
@@ -50,6 +52,8 @@ class ResultsFolder:
         self.results = self.path / "results.arrow"
         self.brain = self.path / "brain.arrow"
         self.blocks = self.path / "blocks"
+        self.files = self.path / "files"
+        self.report = self.path / "report.html"
         self.study_file = self.path / "study.toml"
         self.provenance_file = self.path / "provenance.json"
 
@@ -112,8 +116,8 @@ class ResultsFolder:
         return found if isinstance(found, dict) else {}
 
     def keep_record(self, record: dict[str, Any]) -> None:
-        """Write the provenance."""
-        write_text(self.provenance_file, json.dumps(record, indent=1, sort_keys=True))
+        """Write the provenance, unless it says the same already."""
+        _write_anew(self.provenance_file, json.dumps(record, indent=1, sort_keys=True))
 
     @contextmanager
     def still(self) -> Iterator[None]:
@@ -140,8 +144,9 @@ class ResultsFolder:
             Another run writes here, or the folder cannot be written.
         """
         try:
-            self.path.mkdir(parents=True, exist_ok=True)
-            lock = FileLock(self.path / ".lock", timeout=0)
+            # Where a link leads: it stays one, whatever it points to.
+            self.path.resolve().mkdir(parents=True, exist_ok=True)
+            lock = FileLock(self.path / ".lock", timeout=_LOCK_SECONDS)
             lock.acquire()
         except Timeout:
             raise StoreError(
@@ -149,12 +154,24 @@ class ResultsFolder:
                 "folder with --out"
             ) from None
         except OSError as error:
-            raise StoreError(f"{self.path}: cannot be written ({error.strerror})") from None
+            raise unwritable(self.path, error) from None
         try:
             self._sweep()
             yield
         finally:
             lock.release()
+
+    def in_use(self) -> bool:
+        """Whether a run is writing here now."""
+        if not (self.path / ".lock").exists() or not os.access(self.path / ".lock", os.W_OK):
+            return False
+        try:
+            with FileLock(self.path / ".lock", timeout=0):
+                return False
+        except Timeout:
+            return True
+        except OSError:
+            return False
 
     def _sweep(self) -> None:
         """Remove what a killed run left half-written."""
@@ -163,81 +180,98 @@ class ResultsFolder:
                 litter.unlink(missing_ok=True)
 
     def set_aside(self) -> Path | None:
-        """Move what is here to a dated sibling folder (`--fresh`); where it went."""
+        """Move what is here to a dated sibling folder (`--fresh`); where it went.
+
+        A link stays: what it points to is moved, and a new folder takes its place there.
+
+        Raises
+        ------
+        StoreError
+            A run is writing here, or the folder cannot be moved.
+        """
         if not self.path.is_dir() or not any(self.path.iterdir()):
             return None
+        home = self.path.resolve()
         stamp = time.strftime("%Y%m%d-%H%M%S")
-        aside = self.path.with_name(f"{self.path.name}.before-{stamp}")
+        aside = home.with_name(f"{home.name}.before-{stamp}")
         count = 1
         while aside.exists():
-            aside = self.path.with_name(f"{self.path.name}.before-{stamp}-{count}")
+            aside = home.with_name(f"{home.name}.before-{stamp}-{count}")
             count += 1
         with self.writing():
-            self.path.rename(aside)
+            try:
+                home.rename(aside)
+            except OSError as error:
+                raise unwritable(aside, error) from None
         return aside
 
     def keep_study(self, study: Study) -> None:
-        """Write the resolved study; a former text that differs is kept beside it."""
+        """Write the resolved study, with the files it refers to; a former text is kept beside it.
+
+        Raises
+        ------
+        StoreError
+            A file has changed since the study was read, or the folder cannot be written.
+        """
+        self._keep_files(study)
         if kept := self.replaced_study(study):
             write_text(self.path / kept, self.study_file.read_text(encoding="utf-8"))
-        write_text(self.study_file, tomli_w.dumps(study.table))
+        _write_anew(self.study_file, study_text(study))
+
+    def _keep_files(self, study: Study) -> None:
+        """Copy the matrices of `custom` shifts, so that the folder can be moved."""
+        for shift in study.shifts:
+            if shift.kind != "custom":
+                continue
+            source, target = Path(shift.along), self.path / _place(shift)
+            if target.exists():
+                continue
+            content = source.read_bytes()
+            with replacing(target) as sink:
+                sink.write(content)
+            if parse_shift(f"custom:{target}").digest != shift.digest:
+                target.unlink()
+                raise StoreError(f"custom:{source}: has changed while the study ran; run it again")
 
     def replaced_study(self, study: Study) -> str:
         """Name under which the former study's text is kept, empty where it is the same or none."""
         if not self.study_file.exists():
             return ""
         former = self.study_file.read_text(encoding="utf-8")
-        if former == tomli_w.dumps(study.table):
+        if former == study_text(study):
             return ""
         return f"study-{content_hash(former)[:8]}.toml"
 
-
-def content_hash(text: str) -> str:
-    """SHA-256 of a text."""
-    import hashlib
-
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
-def provenance(study: Study, engine: str, threads: int, started: float) -> dict[str, Any]:
-    """Versions, machine, seed, study and times: what is needed to make the results again."""
-    versions = {}
-    for package in _PACKAGES:
-        try:
-            versions[package] = version(package)
-        except PackageNotFoundError:
-            versions[package] = "not installed"
-    resolved = tomli_w.dumps(study.table)
-    return {
-        "study": study.name,
-        "seed": study.seed,
-        "engine": engine,
-        "threads": threads,
-        "versions": versions | {"python": platform.python_version()},
-        "platform": platform.platform(),
-        "processor": _processor(),
-        "command": " ".join(["mcbrain", *sys.argv[1:]]),
-        "started": _utc(started),
-        "ended": _utc(time.time()),
-        "study_text": study.text or resolved,
-        "study_sha256": content_hash(resolved),
-    }
+    def drop_report(self) -> list[Path]:
+        """Remove a report that older results are the source of, with its pictures; what went."""
+        if not self.report.is_file():
+            return []
+        names = set(_PICTURE.findall(self.report.read_text(encoding="utf-8", errors="replace")))
+        gone = [path for path in map(self.path.joinpath, sorted(names)) if path.is_file()]
+        # The page last: it is what names the others, should this be cut short.
+        for path in (*gone, self.report):
+            with suppress(FileNotFoundError):
+                path.unlink()
+        return [self.report, *gone]
 
 
-def metadata(record: dict[str, Any]) -> dict[str, str]:
-    """Provenance as Arrow schema metadata."""
-    return {"mcbrain.provenance": json.dumps(record, sort_keys=True)}
+def study_text(study: Study) -> str:
+    """A study as TOML that is the same wherever its results are: its files are beside it."""
+    files = [_place(shift) for shift in study.shifts if shift.kind == "custom"]
+    table = study.table
+    if files:
+        table = {**table, "shifts": with_files(table["shifts"], files)}
+    return tomli_w.dumps(table)
 
 
-def _processor() -> str:
-    try:
-        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
-            if line.startswith("model name"):
-                return line.split(":", 1)[1].strip()
-    except OSError:
-        pass
-    return platform.processor() or platform.machine()
+def _place(shift: Shift) -> str:
+    """Where a results folder keeps the matrix of a `custom` shift; its name is in the label."""
+    return f"files/{shift.digest}/{Path(shift.along).name}"
 
 
-def _utc(seconds: float) -> str:
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))
+def _write_anew(path: Path, text: str) -> None:
+    """Write a text file, unless it holds the text already."""
+    with suppress(OSError):
+        if path.read_bytes() == text.encode():
+            return
+    write_text(path, text)

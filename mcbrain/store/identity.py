@@ -68,6 +68,14 @@ class Identity:
         """Both, as blocks carry them."""
         return f"{self.digest} {self.versions}"
 
+    @property
+    def name(self) -> str:
+        """What a person calls this code, told apart from other code of the same version."""
+        if not self.digest:
+            return self.versions
+        own, _, libraries = self.versions.partition(", ")
+        return f"{own} (code {self.digest[:8]}), {libraries}"
+
     @classmethod
     def parse(cls, text: str | None) -> Identity:
         """The identity that a block carries; `UNKNOWN` where it carries none."""

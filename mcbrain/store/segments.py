@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from mcbrain.blocks import BlockSums, Problem
 from mcbrain.errors import StoreError
-from mcbrain.store.atomic import replacing, sync_folder
+from mcbrain.store.atomic import mapped, replacing, sync_folder
 from mcbrain.store.checksums import checksums
 from mcbrain.store.columns import (
     COLUMNS,
@@ -59,7 +59,7 @@ def write_segment(folder: Path, batches: Iterable[pa.RecordBatch]) -> Path:
     number = max(taken, default=0) + 1
     draft = folder / f"blocks-{number:06d}.draft"
     write_table(draft, batches, SCHEMA)
-    with pa.memory_map(str(draft)) as source:
+    with mapped(draft) as source:
         path = folder / f"blocks-{number:06d}-{zlib.crc32(source.read_buffer()):08x}.arrow"
     draft.replace(path)
     sync_folder(folder)
@@ -79,7 +79,7 @@ def read_segment(path: Path) -> tuple[list[pa.RecordBatch], str]:
         Written in a newer format.
     """
     try:
-        with pa.memory_map(str(path)) as source:
+        with mapped(path) as source:
             content = source.read_buffer()
         reader = pa.ipc.open_file(content)
         version = (reader.schema.metadata or {}).get(b"mcbrain.blocks", b"0").decode()

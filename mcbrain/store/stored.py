@@ -73,7 +73,10 @@ class Group:
 
 @dataclass(frozen=True)
 class StoredBlocks:
-    """Blocks of one problem, grouped by their statistics; a block may stand in several groups."""
+    """Blocks of one problem, grouped by their statistics and code.
+
+    A block may stand in several groups; where it has a statistic in two of them, the first counts.
+    """
 
     groups: list[Group]
 
@@ -98,11 +101,13 @@ class StoredBlocks:
                 continue
             columns = [group.place[statistics[i]] for i in rows]
             at = (np.array(rows)[:, None], group.index)
-            there[at] = True
+            known = there[at]
             for name, array in arrays.items():
-                array[at] = group.matrix(name)[:, columns].T
-            replicates[group.index] = group.scalars("replicates")
-            seconds[group.index] = group.scalars("seconds")
+                array[at] = np.where(known, array[at], group.matrix(name)[:, columns].T)
+            new = ~np.all(known, axis=0)
+            replicates[group.index[new]] = group.scalars("replicates")[new]
+            seconds[group.index[new]] = group.scalars("seconds")[new]
+            there[at] = True
         complete = np.all(there, axis=0) if n else np.zeros(size, bool)
         n_blocks = size if complete.all() else int(np.argmin(complete))
         return Series(replicates=replicates, seconds=seconds, **arrays).head(n_blocks)

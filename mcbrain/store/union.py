@@ -10,13 +10,13 @@ import pyarrow as pa
 from mcbrain.errors import StoreError
 from mcbrain.store.blockstore import BlockStore, Name, joined
 from mcbrain.store.checksums import statistics_names, sums_by_cell
-from mcbrain.store.columns import flat, numbers
+from mcbrain.store.columns import flat, numbers, text
 
 __all__ = ["check_agreement", "new_rows"]
 
 
 def check_agreement(stores: Sequence[BlockStore], describe: Callable[[Name], str]) -> None:
-    """Compare every block that is there more than once, bit by bit, its time aside.
+    """Compare every block that the same code computed more than once, bit by bit, its time aside.
 
     Parameters
     ----------
@@ -49,7 +49,10 @@ def new_rows(target: BlockStore, sources: Sequence[BlockStore]) -> Iterator[pa.R
     def missing() -> Iterator[pa.RecordBatch]:
         for _, parts in _places([target, *sources]):
             table = pa.concat_tables([t for _, t in parts])
-            names = np.stack([numbers(table, "index").astype(np.uint64), statistics_names(table)])
+            index, code = numbers(table, "index"), text(table, "identity")[1]
+            names = np.stack(
+                [index.astype(np.uint64), statistics_names(table), code.astype(np.uint64)]
+            )
             first = np.sort(np.unique(names, axis=1, return_index=True)[1])
             held = sum(t.num_rows for place, t in parts if place == 0)
             fresh = first[first >= held]
@@ -73,9 +76,10 @@ def _clash(table: pa.Table, origin: np.ndarray) -> tuple[int, int, int] | None:
     statistics, offsets = flat(table, "statistics")
     row = np.repeat(np.arange(table.num_rows), np.diff(offsets))
     block, sums = numbers(table, "index")[row], sums_by_cell(table)
-    order = np.lexsort((statistics, block))
+    code = text(table, "identity")[1][row]
+    order = np.lexsort((statistics, block, code))
     a, b = order[:-1], order[1:]
-    same = (block[a] == block[b]) & (statistics[a] == statistics[b])
+    same = (code[a] == code[b]) & (block[a] == block[b]) & (statistics[a] == statistics[b])
     bad = np.flatnonzero(same & (sums[a] != sums[b]))
     if not bad.size:
         return None

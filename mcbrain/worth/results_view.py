@@ -19,7 +19,7 @@ from mcbrain.plan.penalties import Penalties
 from mcbrain.plan.sampled import SampledPlan
 from mcbrain.plan.subspaces import PilotSubspaces
 from mcbrain.rows.tables import open_results
-from mcbrain.store.blockstore import BlockStore
+from mcbrain.store.blockstore import BlockStore, blocks_behind
 from mcbrain.store.folder import ResultsFolder
 from mcbrain.study import Study
 
@@ -278,7 +278,7 @@ class Results:
                 f"{self.folder.path}: intervals need the block sums in blocks/, which are not "
                 "there; copy them with the results, or run the study again"
             )
-        return BlockStore(self.folder.blocks, read_only=True)
+        return blocks_behind(self.folder)
 
     @cached_property
     def _plan(self) -> SampledPlan:

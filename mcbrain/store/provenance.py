@@ -1,0 +1,145 @@
+"""Where results come from: the study, the code behind the rows, and a history of the runs.
+
+A record is a function of what is in the folder: a run that changes nothing adds nothing to it, so
+that equal results are equal files.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import platform
+import sys
+import time
+from collections.abc import Iterable, Mapping
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from mcbrain.store.identity import LIBRARIES, UNKNOWN, Identity, code_identity
+
+__all__ = [
+    "codes_of",
+    "content_hash",
+    "history",
+    "last_run",
+    "machine_change",
+    "metadata",
+    "other_code",
+    "run_entry",
+    "united",
+]
+
+_PACKAGES = ("mcbrain", "numpy", "scipy", "numba", "llvmlite", "pyarrow")
+
+# What a record of mcbrain 0.1 said of its only run.
+_FORMER = ("command", "started", "ended", "threads", "versions", "platform", "processor", "merged")
+
+
+def run_entry(started: float, threads: int, blocks: int, replicates: int) -> dict[str, Any]:
+    """What one run adds to the history: versions, machine, times, and what it computed.
+
+    Parameters
+    ----------
+    started : float
+        Seconds since the epoch.
+    threads : int
+        Blocks that ran at once.
+    blocks, replicates : int
+        Computed in this run.
+    """
+    return {
+        "command": " ".join(["mcbrain", *sys.argv[1:]]).encode(errors="replace").decode(),
+        "started": _utc(started),
+        "ended": _utc(time.time()),
+        "threads": threads,
+        "blocks": blocks,
+        "replicates": replicates,
+        "code": code_identity().text,
+        "versions": {name: _version(name) for name in _PACKAGES}
+        | {"python": platform.python_version()},
+        "platform": platform.platform(),
+        "processor": _processor(),
+    }
+
+
+def history(record: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The runs of a record, the first one first; that of mcbrain 0.1 knew one."""
+    runs = record.get("runs")
+    if isinstance(runs, list):
+        return [dict(run) for run in runs if isinstance(run, Mapping)]
+    former = {name: record[name] for name in _FORMER if name in record}
+    return [former] if former else []
+
+
+def last_run(record: Mapping[str, Any]) -> dict[str, Any]:
+    """The latest run of a record; empty where it knows none."""
+    return next(reversed(history(record)), {})
+
+
+def united(records: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """The runs of several records, each once, in the order of their beginnings."""
+    runs: list[dict[str, Any]] = []
+    for record in records:
+        runs += [run for run in history(record) if run not in runs]
+    return sorted(runs, key=lambda run: str(run.get("started", "")))
+
+
+def codes_of(record: Mapping[str, Any]) -> list[Identity]:
+    """The code that computed the blocks behind the rows of a record."""
+    codes = record.get("code")
+    if isinstance(codes, list):
+        return [Identity.parse(str(code)) for code in codes]
+    return [UNKNOWN]
+
+
+def other_code(unused: Mapping[Identity, int]) -> str:
+    """How many blocks other code computed, and which code; a clause."""
+    return "; ".join(f"{number:,} of {code.name}" for code, number in unused.items())
+
+
+def machine_change(record: Mapping[str, Any]) -> str:
+    """What has changed since the latest run that could move last bits, in a sentence, or nothing.
+
+    That is no ground to refuse the blocks of before.
+    """
+    before = last_run(record)
+    if before.get("code") != code_identity().text:
+        return ""  # their blocks are another code's, which is said elsewhere
+    here = {name: _version(name) for name in (*LIBRARIES, "llvmlite")} | {"processor": _processor()}
+    there = {**before.get("versions", {}), "processor": before.get("processor")}
+    moved = [f"{name} {there.get(name)}" for name, now in here.items() if there.get(name) != now]
+    if not moved:
+        return ""
+    return f"the blocks of before were computed with {', '.join(moved)}: last bits may differ"
+
+
+def metadata(record: Mapping[str, Any]) -> dict[str, str]:
+    """A record as the metadata of an Arrow schema."""
+    return {"mcbrain.provenance": json.dumps(record, sort_keys=True)}
+
+
+def content_hash(text: str) -> str:
+    """SHA-256 of a text."""
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "not installed"
+
+
+def _processor() -> str:
+    try:
+        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
+            if line.startswith("model name"):
+                return line.split(":", 1)[1].strip()
+    except OSError:
+        pass
+    return platform.processor() or platform.machine()
+
+
+def _utc(seconds: float) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))
