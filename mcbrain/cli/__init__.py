@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import errno
 import signal
 import sys
 from typing import Any
@@ -11,12 +11,29 @@ __all__ = ["main", "stop_if_asked"]
 
 _asked: list[int] = []
 _RESUMED = ("run", "merge", "warmup")
+# Operating-system errors that follow from what was asked for; any other kept the work from ending.
+_MISTAKES = (
+    errno.ENOENT,
+    errno.EEXIST,
+    errno.EISDIR,
+    errno.ENOTDIR,
+    errno.EINVAL,
+    errno.ENAMETOOLONG,
+    errno.ELOOP,
+)
 
 
 def main() -> None:
-    """Entry point: one sentence and status 2 for a user's mistake, 130 when interrupted."""
+    """Entry point: one sentence for whoever made the mistake, and a status that says what happened.
+
+    2 is bad input, 3 work that could not be finished, 130 and 143 an interruption; 0 and 1 are the
+    command's own.
+    """
+    from mcbrain.cli.pipes import outlive_readers
+
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _interrupt)
+    outlive_readers()
     status = _status()
     # What is done is done: a signal during the interpreter's own end must not change the status.
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -31,29 +48,32 @@ def _status() -> int:
         import typer
 
         from mcbrain.cli.commands import app
-        from mcbrain.errors import InputError
+        from mcbrain.errors import InputError, UnfinishedError
     except KeyboardInterrupt:
-        return 130
+        return _interruption()
     try:
         status = app(sys.argv[1:] or ["--help"], standalone_mode=False) or 0
         if status == 130:  # typer's own answer to an interruption
             raise KeyboardInterrupt
         return status
     except InputError as error:
-        return _complain(str(error), 2)
+        return _complain(str(error), 3 if isinstance(error, UnfinishedError) else 2)
     except (KeyboardInterrupt, typer.Abort):
-        return _complain(_interrupted(), 130)
-    except BrokenPipeError:
-        sys.stdout = open(os.devnull, "w")  # noqa: SIM115, PTH123 - the reader has gone
-        return 0
+        return _complain(_interrupted(), _interruption())
     except OSError as error:
-        return _complain(f"{error.filename or 'file'}: {error.strerror or error}", 2)
+        sentence = f"{error.filename or 'file'}: {error.strerror or error}"
+        return _complain(sentence, 2 if error.errno in _MISTAKES else 3)
     except Exception as error:  # click reports its own usage errors in this way
         if _asked:  # an interrupted compiler fails in ways of its own
-            return _complain(_interrupted(), 130)
+            return _complain(_interrupted(), _interruption())
         if not hasattr(error, "format_message"):
             raise
         return _complain(error.format_message(), 2)
+
+
+def _interruption() -> int:
+    """The status that says which signal ended a command."""
+    return 128 + (_asked[0] if _asked else signal.SIGINT)
 
 
 def stop_if_asked() -> None:

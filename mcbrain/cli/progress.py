@@ -80,8 +80,6 @@ class TerminalReporter(Reporter):
             f"({outcome.replicates:,} replicates) in {outcome.seconds:.1f} s"
             + (f"; not reused: {other_code(outcome.other)}" if outcome.other else "")
         )
-        if outcome.results.removed:
-            _say("report.html showed former results and was removed; mcbrain report makes it anew")
 
         if outcome.stopped:
             _say("stopped at --max-time; run again to go on")
@@ -131,6 +129,10 @@ def _close(results: Written, folder: Path, stopped: bool = False) -> None:
             f"{results.failed:,} of {results.rows:,} outputs have failed replicates: "
             f"mcbrain show {folder} --where failed"
         )
+    if results.removed:
+        _say("report.html showed former results and was removed; mcbrain report makes it anew")
+    for path in results.stale:
+        _say(f"{path.name} holds former results; mcbrain export writes it anew")
     _say(f"results: {folder / 'results.arrow'}")
 
 

@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 
 from mcbrain.checks import results_path
 from mcbrain.errors import InputError, did_you_mean
-from mcbrain.store.atomic import mapped
+from mcbrain.store.atomic import mapped, replacing
 from mcbrain.store.folder import ResultsFolder
 
 __all__ = ["check_column", "export_results", "open_results", "select"]
@@ -134,19 +134,15 @@ def export_results(path: str | Path, form: str) -> Path:
         raise InputError(f"--format csv: column {lists[0]} of {path} holds lists; allowed: parquet")
     source = Path(path) / "results.arrow" if Path(path).is_dir() else Path(path)
     target = source.with_suffix(f".{form}")
-    aside = target.with_name(f".{target.name}.tmp")
-    try:
+    with replacing(target) as sink:
         if form == "csv":
             import pyarrow.csv
 
-            pyarrow.csv.write_csv(table, aside)
+            pyarrow.csv.write_csv(table, sink)
         else:
             import pyarrow.parquet
 
-            pyarrow.parquet.write_table(table, aside)
-        aside.replace(target)
-    finally:
-        aside.unlink(missing_ok=True)
+            pyarrow.parquet.write_table(table, sink)
     return target
 
 

@@ -43,6 +43,8 @@ class Written:
         Whether any file has changed.
     removed : list of Path
         The report of the former results, and its pictures.
+    stale : list of Path
+        Tables that were exported from the former results.
     """
 
     rows: int = 0
@@ -50,6 +52,7 @@ class Written:
     failed: int = 0
     changed: bool = False
     removed: list[Path] = field(default_factory=list)
+    stale: list[Path] = field(default_factory=list)
 
 
 def about(
@@ -139,7 +142,7 @@ def write_results(
         )
         if done.changed:
             record = {**record, "runs": [*runs, run]}
-            done.removed = folder.drop_report()
+            done.removed, done.stale = folder.drop_report(), folder.exports()
             for draft, (path, schema, _) in zip(drafts, parts, strict=True):
                 _copy(draft, path, schema.with_metadata(metadata(record)))
         else:

@@ -48,7 +48,8 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
 def write_text(path: Path, text: str) -> None:
     """Write a text file; see `replacing`."""
     with replacing(path) as sink:
-        sink.write(text.encode())
+        # The bytes of a file's name that are no text come back as they are.
+        sink.write(text.encode(errors="surrogateescape"))
 
 
 def mapped(path: Path) -> pa.MemoryMappedFile:

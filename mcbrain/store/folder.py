@@ -242,6 +242,10 @@ class ResultsFolder:
             return ""
         return f"study-{content_hash(former)[:8]}.toml"
 
+    def exports(self) -> list[Path]:
+        """The tables that `mcbrain export` has written here."""
+        return [f for f in map(self.results.with_suffix, (".csv", ".parquet")) if f.is_file()]
+
     def drop_report(self) -> list[Path]:
         """Remove a report that older results are the source of, with its pictures; what went."""
         if not self.report.is_file():
@@ -272,6 +276,6 @@ def _place(shift: Shift) -> str:
 def _write_anew(path: Path, text: str) -> None:
     """Write a text file, unless it holds the text already."""
     with suppress(OSError):
-        if path.read_bytes() == text.encode():
+        if path.read_bytes() == text.encode(errors="surrogateescape"):
             return
     write_text(path, text)
