@@ -17,6 +17,7 @@ _HOMES = {
     "load_study": "mcbrain.reading",
     "run": "mcbrain.runner",
     "simulate": "mcbrain.simulation",
+    "status": "mcbrain.standing",
     "merge": "mcbrain.merging",
     "predict": "mcbrain.rows.law",
     "value": "mcbrain.worth.value",
@@ -39,6 +40,7 @@ __all__ = [
     "predict",
     "run",
     "simulate",
+    "status",
     "value",
 ]
 
@@ -52,6 +54,7 @@ if TYPE_CHECKING:
     from mcbrain.rows.law import predict
     from mcbrain.runner import run
     from mcbrain.simulation import simulate
+    from mcbrain.standing import status
     from mcbrain.study import Study
     from mcbrain.worth.budget import allocate
     from mcbrain.worth.value import value

@@ -14,7 +14,7 @@ from mcbrain.plan.sampled import Statistic, Work
 from mcbrain.store.blockstore import BlockStore
 from mcbrain.store.stored import StoredBlocks
 
-__all__ = ["Conductor", "Tally", "complete"]
+__all__ = ["Conductor", "Tally", "complete", "progress"]
 
 _JOB_SECONDS = 0.1
 _MAX_JOB_BLOCKS = 256
@@ -85,9 +85,24 @@ class _Active:
         return next((look for look in later if look >= blocks), later[-1])
 
 
+def progress(work: Work, store: BlockStore) -> tuple[int, int]:
+    """Blocks that a work has, of those that it needs by its precision so far; equal at its end.
+
+    Parameters
+    ----------
+    work : Work
+    store : BlockStore
+    """
+    active = _Active.of(work)
+    lacking = len(active.lacking(store.of(work.problem)))
+    needed = active.seen if not lacking else max(active.need or 0, active.seen)
+    return active.seen - lacking, needed
+
+
 def complete(work: Work, store: BlockStore) -> bool:
     """Whether the store holds every block that a work needs."""
-    return not _Active.of(work).lacking(store.of(work.problem))
+    done, needed = progress(work, store)
+    return done == needed
 
 
 class Conductor:

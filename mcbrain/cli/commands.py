@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from mcbrain.cli import appraise, validate, worth
+from mcbrain.cli import appraise, status, validate, worth
 from mcbrain.cli.options import estimator_settings, with_model, with_overrides
 from mcbrain.model import Model
 
@@ -231,5 +231,5 @@ def export(
 
 _PREDICTED = ("predicted", "prediction", "status")
 
-for _commands in (worth, appraise, validate):
+for _commands in (status, worth, appraise, validate):
     _commands.register(app)

@@ -21,7 +21,7 @@ from mcbrain.study import Study
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
-__all__ = ["TerminalReporter", "close_merge"]
+__all__ = ["TerminalReporter", "close_merge", "duration"]
 
 _LINE_SECONDS = 10.0
 _LISTED = 20  # missing problems named at most
@@ -161,11 +161,12 @@ def _summary(tally: Tally, problems: int, elapsed: float) -> str:
 
 def _rate(tally: Tally, elapsed: float) -> str:
     per_second = tally.replicates / elapsed if elapsed > 0 else 0.0
-    left = "" if tally.left is None else f", about {_duration(elapsed * tally.left)} left"
+    left = "" if tally.left is None else f", about {duration(elapsed * tally.left)} left"
     return f"{per_second:,.0f} replicates/s{left}"
 
 
-def _duration(seconds: float) -> str:
+def duration(seconds: float) -> str:
+    """A length of time, in the unit that a person would choose."""
     if seconds < 90:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

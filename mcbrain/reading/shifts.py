@@ -134,6 +134,8 @@ def _make(kind: str, value: Any, along: Any, where: str) -> Shift:
         return Shift(kind, value, along)
     if not isinstance(along, str) or not along:
         raise InputError(f"{where}: the form is custom:FILE.npy")
+    if not along.encode(errors="replace").decode() == along:
+        raise InputError(f"{where}: a file whose name is text (UTF-8) is allowed, not {along!r}")
     return Shift(
         kind, math.nan, along, hashlib.sha256(load_moment(along).tobytes()).hexdigest()[:16]
     )

@@ -15,7 +15,6 @@ from mcbrain.store.atomic import sync_folder
 from mcbrain.store.columns import SCHEMA, runs
 from mcbrain.store.folder import ResultsFolder
 from mcbrain.store.identity import Identity, code_identity
-from mcbrain.store.provenance import codes_of
 from mcbrain.store.segments import BATCH_ROWS, read_segment, to_table, write_segment
 from mcbrain.store.stored import Group, StoredBlocks, by_statistics
 
@@ -144,6 +143,12 @@ class BlockStore:
         used = set(self.used)
         return {code: number for code, number in self.counts().items() if code not in used}
 
+    def unused_of(self, problem: Problem) -> int:
+        """Blocks of a problem on disk that other code computed."""
+        name, used = (problem.key, problem.seed), set(self.used)
+        others = (places.get(name, []) for code, places in self._places.items() if code not in used)
+        return sum(batch.num_rows for parts in others for batch in parts)
+
     def names(self) -> Iterable[Name]:
         """Key and seed of each problem that has blocks on disk."""
         return dict.fromkeys(name for code in self.used for name in self._places[code])
@@ -219,9 +224,8 @@ def blocks_behind(home: ResultsFolder) -> BlockStore:
     ----------
     home : ResultsFolder
     """
-    record = home.record()
-    codes = [code.digest for code in codes_of(record)] if record else None
-    return BlockStore(home.blocks, read_only=True, codes=codes)
+    codes = [code.digest for code in home.codes()]
+    return BlockStore(home.blocks, read_only=True, codes=codes or None)
 
 
 def _size(path: Path) -> int:

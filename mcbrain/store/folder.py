@@ -20,7 +20,8 @@ from mcbrain.errors import StoreError, unwritable
 from mcbrain.reading import load_study, parse_shift, with_files
 from mcbrain.shifts import Shift
 from mcbrain.store.atomic import replacing, write_text
-from mcbrain.store.provenance import content_hash
+from mcbrain.store.identity import Identity
+from mcbrain.store.provenance import codes_of, content_hash
 from mcbrain.study import Study
 
 __all__ = ["ResultsFolder", "study_text"]
@@ -114,6 +115,11 @@ class ResultsFolder:
         except (OSError, ValueError):
             return {}
         return found if isinstance(found, dict) else {}
+
+    def codes(self) -> list[Identity]:
+        """The code behind the rows that are here; none where no run has come so far."""
+        record = self.record()
+        return codes_of(record) if record else []
 
     def keep_record(self, record: dict[str, Any]) -> None:
         """Write the provenance, unless it says the same already."""
