@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 import tomllib
 from collections.abc import Iterable, Sequence
@@ -98,7 +99,9 @@ def merge(
     check_agreement([before, *stores], lambda name: _described(study, engine, before, name))
     with target.writing():
         store = BlockStore(target.blocks, codes=codes, any_code=reuse_other_code)
-        write_segment(target.blocks, new_rows(store, stores))
+        fresh = new_rows(store, stores)
+        if (first := next(fresh, None)) is not None:
+            write_segment(target.blocks, itertools.chain([first], fresh))
         store.compact()
         plan = None if engine == "law" else open_plan(study, engine, store)
         if plan is not None:

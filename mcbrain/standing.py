@@ -122,7 +122,8 @@ class Standing:
             {**asdict(p), "complete": p.complete, "seconds_left": p.seconds_left}
             for p in self.problems
         ]
-        return {**asdict(self), "problems": problems, "complete": self.complete}
+        lists = {"problems": problems, "rows_of": list(self.rows_of), "stale": list(self.stale)}
+        return {**asdict(self), **lists, "complete": self.complete}
 
 
 def status(folder: str | Path) -> Standing:

@@ -130,7 +130,7 @@ def _file(tmp_path, **changes):
 
 @pytest.mark.long
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_run_that_is_interrupted_says_so_ends_with_130_and_keeps_its_blocks(tmp_path, number):
+def test_an_interrupted_run_says_so_ends_with_its_status_and_keeps_blocks(tmp_path, number):
     path = _file(tmp_path, precision={"relative": 0.001, "max_replicates": 400_000})
     for attempt in range(5):
         process = subprocess.Popen(
@@ -146,7 +146,7 @@ def test_a_run_that_is_interrupted_says_so_ends_with_130_and_keeps_its_blocks(tm
         kept = stored(tmp_path / "out")
         process.send_signal(number)
         said = process.communicate(timeout=120)[1]
-        assert process.returncode == 130
+        assert process.returncode == 128 + number
         assert said.endswith("interrupted; everything finished is kept, run again to resume\n")
         assert kept <= stored(tmp_path / "out")
 
@@ -171,7 +171,7 @@ def test_a_full_disk_is_one_sentence_and_the_run_goes_on_when_there_is_space(sma
     few = small(design__n_task=[6, 40])
     path = _file(tmp_path, **few.table)
     done = subprocess.run(_command(path, disk / "out"), capture_output=True, text=True)
-    assert done.returncode == 2
+    assert done.returncode == 3
     last = done.stderr.splitlines()[-1]
     assert last.startswith("mcbrain: ") and "No space left on device" in last
     assert "Traceback" not in done.stderr
