@@ -26,6 +26,7 @@ from typing import Any
 
 from mcbrain.blas import one_blas_thread
 from mcbrain.errors import InputError, UnfinishedError
+from mcbrain.store.identity import code_identity
 
 __all__ = ["ClusterExecutor", "open_cluster"]
 
@@ -78,7 +79,9 @@ def _libraries() -> dict[str, str]:
     digest = hashlib.sha256()
     for source in sorted(Path(__file__).parent.rglob("*.py")):
         digest.update(source.name.encode() + b"\0" + source.read_bytes())
-    return {"mcbrain": digest.hexdigest()[:12]} | {name: version(name) for name in _LIBRARIES}
+    # The code's identity too: in an archive there are no files to hash.
+    own = {"mcbrain": digest.hexdigest()[:12], "code": code_identity().digest}
+    return own | {name: version(name) for name in _LIBRARIES}
 
 
 def _processor() -> str:

@@ -17,7 +17,7 @@ from mcbrain.checks import duration
 from mcbrain.conduct import Conductor, Tally
 from mcbrain.engines import choose
 from mcbrain.engines import simulate as simulate_job
-from mcbrain.errors import InputError
+from mcbrain.errors import InputError, UnfinishedError
 from mcbrain.plan.factored import FactoredPlan
 from mcbrain.plan.plans import Plan, all_works, open_plan, pilots_of
 from mcbrain.plan.sampled import SampledPlan, Work
@@ -159,12 +159,13 @@ def run(
                 if plan is not None:
                     warm(setup.engine, reporter, study.selects)
                     _simulate(plan, store, outcome, reporter, pool, setup.deadline)
-            except BaseException:
+            except BaseException as reason:
                 outcome.stopped = True
-                # Rows of what there is; what went wrong is told as it was, whatever follows.
-                with suppress(Exception):
-                    store.reload()
-                    _keep(setup, plan, store, outcome, pool[1])
+                if store.added or isinstance(reason, (KeyboardInterrupt, UnfinishedError)):
+                    # Rows of what there is; why there is no more is told, whatever follows.
+                    with suppress(Exception):
+                        store.reload()
+                        _keep(setup, plan, store, outcome, pool[1])
                 raise
             _keep(setup, plan, store, outcome, pool[1])
     outcome.seconds = time.time() - setup.started

@@ -103,7 +103,8 @@ class StoredBlocks:
             at = (np.array(rows)[:, None], group.index)
             known = there[at]
             for name, array in arrays.items():
-                array[at] = np.where(known, array[at], group.matrix(name)[:, columns].T)
+                values = group.matrix(name)[:, columns].T
+                array[at] = np.where(known, array[at], values) if known.any() else values
             new = ~np.all(known, axis=0)
             replicates[group.index[new]] = group.scalars("replicates")[new]
             seconds[group.index[new]] = group.scalars("seconds")[new]
