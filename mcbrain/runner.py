@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from concurrent.futures import Executor
-from contextlib import AbstractContextManager, nullcontext, suppress
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,90 +14,25 @@ import numpy as np
 
 from mcbrain.blocks import Problem
 from mcbrain.checks import duration
-from mcbrain.conduct import Conductor, Tally
+from mcbrain.conduct import Conductor
 from mcbrain.engines import choose
 from mcbrain.engines import simulate as simulate_job
 from mcbrain.errors import InputError, UnfinishedError
+from mcbrain.outcome import Outcome, Reporter
 from mcbrain.plan.factored import FactoredPlan
 from mcbrain.plan.plans import Plan, all_works, open_plan, pilots_of
 from mcbrain.plan.sampled import SampledPlan, Work
 from mcbrain.plan.shards import Shard, owned, parse_shard
 from mcbrain.plan.subspaces import PILOT_BLOCKS
 from mcbrain.reading import load_study
-from mcbrain.rows.write import Written, about, write_results
+from mcbrain.rows.write import about, write_results
 from mcbrain.store.blockstore import BlockStore
 from mcbrain.store.folder import ResultsFolder
-from mcbrain.store.identity import Identity
 from mcbrain.store.provenance import history, machine_change, other_code, run_entry
 from mcbrain.study import Study
 from mcbrain.workers import open_workers
 
 __all__ = ["Outcome", "Reporter", "run", "warm"]
-
-
-class Reporter:
-    """What a run tells its caller as it goes; silent here."""
-
-    def note(self, text: str) -> None:
-        """A sentence worth a line."""
-
-    def stage(self, name: str, problems: int) -> AbstractContextManager[Callable[[Tally], None]]:
-        """A stage begins; the context's value is called as its blocks finish."""
-        return nullcontext(lambda tally: None)
-
-
-@dataclass
-class Outcome:
-    """What a run did.
-
-    Attributes
-    ----------
-    folder : Path
-    results : Written
-        What the results hold; nothing for a shard, which has none of its own.
-    reused, computed : int
-        Blocks that were needed and there before, and blocks computed.
-    other : dict of Identity to int
-        Blocks that are there and not used, since other code computed them.
-    replicates : int
-        Replicates drawn in this run.
-    seconds : float
-    stopped : bool
-        Whether `max_time` ended the run early.
-    shard : Shard, optional
-        The part of the study that was run; None for the whole.
-    owned, problems : int
-        Problems of the shard, and of the study.
-    """
-
-    folder: Path
-    results: Written = field(default_factory=Written)
-    reused: int = 0
-    computed: int = 0
-    other: dict[Identity, int] = field(default_factory=dict)
-    replicates: int = 0
-    seconds: float = 0.0
-    stopped: bool = False
-    shard: Shard | None = None
-    owned: int = 0
-    problems: int = 0
-
-    @property
-    def rows(self) -> int:
-        """Rows of the results."""
-        return self.results.rows
-
-    @property
-    def unmet(self) -> int:
-        """Outputs whose standard error is above its target."""
-        return self.results.unmet
-
-    def add(self, tally: Tally) -> None:
-        """Count what a stage has done."""
-        self.reused += tally.reused
-        self.computed += tally.blocks
-        self.replicates += tally.replicates
-        self.stopped |= tally.stopped
 
 
 def run(
@@ -149,9 +84,11 @@ def run(
     reporter = reporter or Reporter()
     setup = _set_up(study, out, max_time, shard, fresh, reuse_other_code)
     with open_workers(threads, cluster, reporter.note) as pool:
-        if fresh and (aside := setup.folder.set_aside()):
+        aside = setup.folder.set_aside() if fresh else None
+        if aside is not None:
             reporter.note(f"what was in {setup.folder.path} is now in {aside}")
         with setup.folder.writing():
+            setup.folder.bring_files(study, aside)
             store = _prepare_folder(setup, reporter)
             outcome = Outcome(setup.folder.path, shard=setup.part, other=store.unused())
             plan = None if setup.engine == "law" else open_plan(study, setup.engine, store)

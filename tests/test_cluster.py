@@ -10,7 +10,7 @@ import pytest
 from clusters import cluster
 from small_study import rows, small, study
 
-from mcbrain.errors import InputError
+from mcbrain.errors import InputError, UnfinishedError
 from mcbrain.runner import Reporter, run
 
 pytest.importorskip("distributed", reason="the optional extra 'cluster'")
@@ -103,9 +103,10 @@ def test_a_lost_scheduler_is_one_sentence_and_the_run_goes_on_here(tmp_path):
         thread = _after_blocks(
             tmp_path / "out", 1, lambda: there.scheduler.send_signal(signal.SIGKILL)
         )
-        with pytest.raises(InputError, match="was lost: its scheduler"):
+        with pytest.raises(UnfinishedError, match="was lost: its scheduler"):
             run(table, tmp_path / "out", cluster=there.address)
         thread.join()
+    assert rows(tmp_path / "out").num_rows == table.n_rows  # of what had arrived
     assert run(table, tmp_path / "out").reused > 0
     run(table, tmp_path / "here")
     assert rows(tmp_path / "out").equals(rows(tmp_path / "here"))
@@ -118,7 +119,7 @@ def test_a_run_without_any_worker_left_says_so_and_gives_up(tmp_path, monkeypatc
     table, said = study(precision={"relative": 0.002, "max_replicates": 400_000}), Notes()
     with cluster(tmp_path, 1) as there:
         _after_blocks(tmp_path / "out", 1, there.workers[0].kill)
-        with pytest.raises(InputError, match="all of its workers are gone; every block"):
+        with pytest.raises(UnfinishedError, match="all of its workers are gone; every block"):
             run(table, tmp_path / "out", cluster=there.address, reporter=said)
     assert any("no worker is left" in note for note in said.notes)
 

@@ -57,13 +57,17 @@ def test_a_run_that_computes_nothing_changes_no_byte(tmp_path, engine):
     assert len(ResultsFolder(tmp_path / "a").record()["runs"]) == 1
 
 
-def test_the_history_has_an_entry_for_each_run_that_changed_something(tmp_path):
+def test_the_history_has_an_entry_for_each_run_that_changed_something(tmp_path, monkeypatch):
     first = run(few(), tmp_path / "a", threads=1)
     more = {"relative": 0.01, "max_replicates": 40_000}
     second = run(few(precision=more), tmp_path / "a", threads=2)
     run(few(precision=more), tmp_path / "a")
     rewritten = run(few(shifts={"id": {}}, precision=more), tmp_path / "a", threads=2)
     assert rewritten.computed == 0 and rewritten.results.changed
+    with monkeypatch.context() as better:  # the code of rows
+        better.setattr("mcbrain.rows.sampled.quantile", lambda histogram, probability: 0.5)
+        assert run(few(precision=more), tmp_path / "b").results.changed
+    assert run(few(precision=more), tmp_path / "b").results.changed
     runs = history(ResultsFolder(tmp_path / "a").record())
     assert [r["blocks"] for r in runs] == [first.computed, second.computed, 0]
     assert [r["threads"] for r in runs] == [1, 2, 2]
@@ -113,6 +117,8 @@ def test_a_folder_with_a_custom_shift_is_whole_by_itself(tmp_path, listed):
     assert rows(tmp_path / "there").equals(before)
     assert "custom:m.npy" in {row["shift"] for row in replay(tmp_path / "there", 0, 0).rows}
     assert report(tmp_path / "there").exists()
+    run(tmp_path / "there" / "study.toml", tmp_path / "there", fresh=True)
+    assert rows(tmp_path / "there").equals(before)
 
 
 def test_shards_with_a_custom_shift_merge_wherever_they_are(tmp_path):

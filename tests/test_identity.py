@@ -174,7 +174,8 @@ def test_merging_refuses_different_code_in_a_sentence_unless_asked_for(tmp_path,
     merged = merge(both, tmp_path / "m", reuse_other_code=True)
     assert not merged.missing
     # Shards that agree are merged by any code, and the rows are of theirs.
-    merge([tmp_path / "two"], tmp_path / "n")
+    merged = merge([tmp_path / "two"], tmp_path / "n")
+    assert any("the blocks are of mcbrain 9.9.9" in note for note in merged.notes)
     assert blockstore.ResultsFolder(tmp_path / "n").codes() == [OTHER]
 
 

@@ -181,7 +181,7 @@ class ResultsFolder:
 
     def _sweep(self) -> None:
         """Remove what a killed run left half-written."""
-        for folder in (self.path, self.blocks):
+        for folder in (self.path, self.blocks, *self.files.glob("*")):
             for litter in (*folder.glob(".*.tmp"), *folder.glob("blocks-*.draft")):
                 litter.unlink(missing_ok=True)
 
@@ -223,6 +223,13 @@ class ResultsFolder:
         if kept := self.replaced_study(study):
             write_text(self.path / kept, self.study_file.read_text(encoding="utf-8"))
         _write_anew(self.study_file, study_text(study))
+
+    def bring_files(self, study: Study, aside: Path | None) -> None:
+        """Bring back the files that a study took from here before all was moved aside."""
+        for shift in study.shifts:
+            if aside is not None and shift.kind == "custom" and not Path(shift.along).exists():
+                with replacing(Path(shift.along)) as sink:
+                    sink.write((aside / _place(shift)).read_bytes())
 
     def _keep_files(self, study: Study) -> None:
         """Copy the matrices of `custom` shifts, so that the folder can be moved."""
