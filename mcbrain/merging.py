@@ -153,8 +153,9 @@ def _common_code(
         return [code_identity().digest]
     found: dict[str, str] = {}
     for source, store in zip(sources, stores, strict=True):
-        record = source.record()
-        for code in codes_of(record) if "code" in record else store.counts():
+        record, there = source.record(), store.counts()
+        named = codes_of(record) if "code" in record else there
+        for code in (code for code in named if code in there):
             found.setdefault(code.digest, f"{source.path} has blocks of {code.name}")
     if len(found) > 1:
         raise StoreError(

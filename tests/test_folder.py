@@ -18,6 +18,7 @@ import tomli_w
 from small_study import TABLE, rows, small
 
 import mcbrain as mb
+from mcbrain.cli.status import status as print_status
 from mcbrain.errors import StoreError, UnfinishedError
 from mcbrain.merging import merge
 from mcbrain.replay import replay
@@ -99,7 +100,7 @@ def test_a_changed_machine_is_one_note_and_no_refusal(tmp_path, monkeypatch):
     assert sum("last bits may differ" in note for note in said) == 1
 
 
-@pytest.mark.parametrize("listed", [True, False])
+@pytest.mark.parametrize("listed", [True, pytest.param(False, marks=pytest.mark.long)])
 def test_a_folder_with_a_custom_shift_is_whole_by_itself(tmp_path, listed):
     home = tmp_path / "here"
     home.mkdir()
@@ -172,7 +173,11 @@ class Interrupting(Reporter):
 
 @pytest.mark.parametrize(
     ("engine", "stage", "jobs"),
-    [("raw", "pilots", 0), ("raw", "points", 1), ("spectral", "brain problems", 1)],
+    [
+        ("raw", "points", 1),
+        ("spectral", "brain problems", 1),
+        pytest.param("raw", "pilots", 0, marks=pytest.mark.long),
+    ],
 )
 def test_an_interrupted_run_leaves_results_that_every_reader_takes(tmp_path, engine, stage, jobs):
     wide = {"design": {"n_task": [6], "n_brain": [0, 20, 60]}, "engine": {"kind": engine}}
@@ -233,7 +238,7 @@ def test_results_of_the_first_version_are_read_and_resumed(tmp_path):
         assert open_results(accepted)[name].equals(open_results(OLD)[name])
 
 
-def test_status_says_what_is_done_who_is_at_work_and_what_other_code_left(tmp_path):
+def test_status_says_what_is_done_who_is_at_work_and_what_other_code_left(tmp_path, capsys):
     study = few(design={"n_task": [6, 40], "n_brain": [0, 60]})
     run(study, tmp_path / "a", max_time="0s")
     begun = mb.status(tmp_path / "a")
@@ -245,12 +250,11 @@ def test_status_says_what_is_done_who_is_at_work_and_what_other_code_left(tmp_pa
     done = mb.status(tmp_path / "a")
     assert done.complete == len(done.problems) == 5 and done.seconds_left == 0.0
     assert all(p.done == p.needed > 0 and p.seconds > 0 for p in done.problems)
-    said = subprocess.run(
-        [sys.executable, "-m", "mcbrain", "status", str(tmp_path / "a"), "--json"],
-        capture_output=True,
-        text=True,
-    )
-    assert json.loads(said.stdout) == done.as_dict()
+    print_status(tmp_path / "a", as_json=True)
+    assert json.loads(capsys.readouterr().out) == done.as_dict()
+    print_status(tmp_path / "a", as_json=False, limit=2)
+    said = capsys.readouterr().out
+    assert "problems: 5 of 5 complete" in said and "... 3 more problems" in said
     run(study, tmp_path / "s", shard="1/2")
     shard = mb.status(tmp_path / "s")
     assert shard.shard == "1/2" and 0 < shard.complete == len(shard.problems) < 5
@@ -301,14 +305,25 @@ def test_fresh_on_a_link_moves_what_it_points_to_and_keeps_the_link(tmp_path):
 
 def test_a_folder_may_have_any_name(tmp_path):
     out = tmp_path / os.fsdecode(b"not \xff, text")
-    for command in (["run", OLD / "study.toml", "--out", out], ["status", out], ["show", out]):
-        called = subprocess.run([sys.executable, "-m", "mcbrain", *command], capture_output=True)
-        assert called.returncode == 0, called.stderr
-    assert report(out).exists()
+    run(OLD / "study.toml", out)
+    assert mb.status(out).complete == 5 and report(out).exists()
     for form in ("csv", "parquet"):
         assert export_results(out, form).exists()
     run(out / "study.toml", out, fresh=True)
     assert merge([out], tmp_path / os.fsdecode(b"\xff2")).results.rows == 32
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("encoding", ["utf-8", "ascii"])
+def test_a_folder_of_any_name_is_spoken_of(tmp_path, encoding):
+    out = tmp_path / os.fsdecode(b"not \xff, text")
+    for command in (["run", OLD / "study.toml", "--out", out], ["status", out], ["show", out]):
+        called = subprocess.run(
+            [sys.executable, "-m", "mcbrain", *command],
+            capture_output=True,
+            env={**os.environ, "PYTHONIOENCODING": encoding},
+        )
+        assert called.returncode == 0, called.stderr
 
 
 # Exit statuses ------------------------------------------------------------------------------
@@ -329,10 +344,8 @@ def test_a_closed_pipe_changes_no_status(tmp_path):
     assert open_results(tmp_path / "a").num_rows == few().n_rows
 
 
-@pytest.mark.parametrize(
-    ("number", "status"),
-    [(signal.SIGTERM, 143), pytest.param(signal.SIGINT, 130, marks=pytest.mark.long)],
-)
+@pytest.mark.long
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
 def test_an_interrupted_run_ends_with_its_signal_s_status_and_leaves_its_rows(
     tmp_path, number, status
 ):

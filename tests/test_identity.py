@@ -22,8 +22,9 @@ from mcbrain.store.identity import LIBRARIES, MODULES, PACKAGES, Identity, code_
 
 # What the engines import and no number depends on: they refuse input, or name an engine.
 REFUSE = {"errors", "checks", "study"}
-FEW = {"design__n_task": [6], "precision": {"relative": 0.1, "max_replicates": 40_000}}
-MORE = {"design__n_task": [6], "precision": {"relative": 0.001, "max_replicates": 40_000}}
+ONE = {"design": {"n_task": [6], "n_brain": [0]}}
+FEW = {**ONE, "precision": {"relative": 0.1, "max_replicates": 40_000}}
+MORE = {**ONE, "precision": {"relative": 0.001, "max_replicates": 40_000}}
 OTHER = Identity("0123456789abcdef", "mcbrain 9.9.9, numba 0.1, numpy 0.2, scipy 0.3")
 
 
@@ -163,10 +164,11 @@ def test_blocks_of_other_code_stay_and_are_never_mixed_unless_asked_for(tmp_path
 
 
 def test_merging_refuses_different_code_in_a_sentence_unless_asked_for(tmp_path, monkeypatch):
-    run(small(**FEW), tmp_path / "one", shard="1/2")
+    study = small(**{**FEW, "design": {"n_task": [6, 40], "n_brain": [0]}})
+    run(study, tmp_path / "one", shard="1/2")
     with monkeypatch.context() as before:
         _as(before, OTHER)
-        run(small(**FEW), tmp_path / "two", shard="2/2")
+        run(study, tmp_path / "two", shard="2/2")
     both = [tmp_path / "one", tmp_path / "two"]
     with pytest.raises(StoreError, match=r"of different code.*mcbrain 9\.9\.9.*nothing was merged"):
         merge(both, tmp_path / "m")
