@@ -24,6 +24,7 @@ from mcbrain.shifts import Shift
 __all__ = [
     "FIRST_LOOK",
     "REASONS",
+    "ROUNDING",
     "BlockSums",
     "Job",
     "Problem",
@@ -33,6 +34,7 @@ __all__ = [
     "data_parameters",
     "looks",
     "statistic_id",
+    "unless_rounding",
 ]
 
 Floats = NDArray[np.float64]
@@ -40,6 +42,9 @@ Integers = NDArray[np.int64]
 
 # Fewer blocks made |z| > 1.96 happen 9 to 17 % of the time (theory/README.md 7).
 FIRST_LOOK = 64
+
+# Two numbers whose relative difference is below this are one number, computed twice.
+ROUNDING = 2.0**-46
 
 # Why a replicate failed, by the code that the kernels return.
 REASONS = {1: "singular", 2: "not positive definite", 3: "not finite"}
@@ -174,9 +179,21 @@ class BlockSums:
     count, mean, m2 : ndarray, shape (n,)
         Replicates that succeeded, their mean, their centred sum of squares.
     better : ndarray, shape (n,)
-        Replicates that beat the baseline on the same data.
+        Replicates that beat the baseline on the same data, both having values.
     bin_sizes, bins, bin_counts : ndarray
         Sparse histogram of log(value) / log(1.01): bins of each statistic, one after the other.
+    cross : ndarray, shape (n,)
+        Centred sum of products with the baseline over the replicates in which both have values.
+    joint : ndarray, shape (j, 2)
+        Statistic, and the number of replicates in which it and its baseline have values; only of
+        statistics for which that is not every replicate.
+    joint_sums : ndarray, shape (j, 4)
+        Over those replicates: mean and centred sum of squares of the statistic, then of the
+        baseline.
+    atoms : ndarray, shape (a, 3)
+        Statistic, bin, and how many replicates of the bin share one value.
+    atom_values : ndarray, shape (a,)
+        Those values.
     failures : ndarray, shape (f, 3)
         Replicate, statistic and reason (see `REASONS`) of each failure.
     seconds : float
@@ -192,6 +209,11 @@ class BlockSums:
     bin_sizes: Integers = field(default_factory=lambda: np.zeros(0, np.int64))
     bins: Integers = field(default_factory=lambda: np.zeros(0, np.int64))
     bin_counts: Integers = field(default_factory=lambda: np.zeros(0, np.int64))
+    cross: Floats = field(default_factory=lambda: np.zeros(0))
+    joint: Integers = field(default_factory=lambda: np.zeros((0, 2), np.int64))
+    joint_sums: Floats = field(default_factory=lambda: np.zeros((0, 4)))
+    atoms: Integers = field(default_factory=lambda: np.zeros((0, 3), np.int64))
+    atom_values: Floats = field(default_factory=lambda: np.zeros(0))
     failures: Integers = field(default_factory=lambda: np.zeros((0, 3), np.int64))
     seconds: float = 0.0
 
@@ -239,13 +261,22 @@ class Series:
         """Count, mean and centred sum of squares over the blocks, shape (statistics,) each.
 
         Sums run along the contiguous axis, so a statistic's total never depends on its neighbours.
+        Where all values are one number up to rounding, the sum of squares is 0.
         """
         count = self.count.sum(axis=1)
         with np.errstate(invalid="ignore", divide="ignore"):
             weighted = np.where(self.count > 0, self.count * self.mean, 0.0)
             mean = weighted.sum(axis=1) / count
             spread = np.where(self.count > 0, self.count * (self.mean - mean[:, None]) ** 2, 0.0)
-        return count, mean, self.m2.sum(axis=1) + spread.sum(axis=1)
+            m2 = self.m2.sum(axis=1) + spread.sum(axis=1)
+            constant = m2 <= count * (ROUNDING * mean) ** 2
+        if constant.any():
+            # The mean of equal numbers is one of them, not their rounded sum over their count.
+            low = np.where(self.count > 0, self.mean, np.inf).min(axis=1, initial=np.inf)
+            high = np.where(self.count > 0, self.mean, -np.inf).max(axis=1, initial=-np.inf)
+            mean = np.where(constant, np.minimum(np.maximum(mean, low), high), mean)
+            m2 = np.where(constant, 0.0, m2)
+        return count, mean, m2
 
     def mcse(self) -> Floats:
         """Monte-Carlo standard error of each mean, from per-replicate squares."""
@@ -280,4 +311,10 @@ def jackknife(values: Sequence[float] | Floats) -> float:
     n = leave.size
     if n < 2:
         return float("nan")
-    return float(np.sqrt((n - 1) / n * np.sum((leave - leave.mean()) ** 2)))
+    error = float(np.sqrt((n - 1) / n * np.sum((leave - leave.mean()) ** 2)))
+    return unless_rounding(error, float(leave.mean()))
+
+
+def unless_rounding(error: float, value: float) -> float:
+    """A standard error; 0 where it is no more than the rounding of what it belongs to."""
+    return 0.0 if error <= ROUNDING * abs(value) else error

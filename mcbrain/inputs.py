@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,12 +21,36 @@ _PARAMETERS = {  # range of the number behind a law's name, and what is said of 
 }
 
 
+Smoothness = Literal["density", "signs", "sparse"]
+
+# Whether the numbers of an input have a density, are signs, or are zero with some probability:
+# what decides how often a Gram matrix is nearly singular (theory/README.md 4a).
+_SMOOTHNESS: dict[str, Smoothness] = {
+    "gaussian": "density",
+    "student": "density",
+    "rademacher": "signs",
+    "uniform": "density",
+    "laplace": "density",
+    "sparse": "sparse",
+}
+
+
 @dataclass(frozen=True)
 class InputLaw:
     """Law of the independent input components: its name and its parameter, if it has one."""
 
     name: str
     parameter: float = math.nan
+
+    @property
+    def smoothness(self) -> Smoothness:
+        """Of an input's numbers: "density", "signs" or "sparse"."""
+        return _SMOOTHNESS[self.name]
+
+    @property
+    def share(self) -> float:
+        """Share of the numbers of an input that are not zero."""
+        return self.parameter if self.smoothness == "sparse" else 1.0
 
 
 def parse_inputs(text: str) -> InputLaw:

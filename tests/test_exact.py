@@ -9,6 +9,7 @@ from worlds import unit
 from mcbrain.theory import exact
 from mcbrain.theory.frame import ShiftCoefficients
 from mcbrain.theory.subspace import SubspaceMoments
+from mcbrain.theory.tails import status
 from mcbrain.theory.wishart import task_moments
 
 STRUCTURED = ShiftCoefficients.structured
@@ -109,18 +110,18 @@ def test_optimal_shift_penalty_is_the_best_of_a_fine_grid(factor: float) -> None
 
 
 def test_status_follows_the_distance_to_the_singular_sizes() -> None:
-    ols = exact.status([20, 21, 22, 23, 24, 27, 28, 12, 13, 18, 19], 0, 20, 0.0)
+    ols = status([20, 21, 22, 23, 24, 27, 28, 12, 13, 18, 19], 0, 20, 0.0)
     assert list(ols) == [
         *("infinite_mean", "infinite_mean", "infinite_variance", "infinite_variance"),
         *("heavy_tail", "heavy_tail", "ok"),
         *("ok", "heavy_tail", "infinite_variance", "infinite_mean"),
     ]
-    befs = exact.status([5, 6, 7, 9, 12, 13, 19, 20], 5, 20, 0.3)
+    befs = status([5, 6, 7, 9, 12, 13, 19, 20], 5, 20, 0.3)
     assert list(befs) == [
         *("infinite_mean", "infinite_mean", "infinite_variance", "heavy_tail", "heavy_tail"),
         *("ok", "ok", "ok"),
     ]
-    assert exact.status(20, 5, 20, 0.0) == "infinite_mean"  # ridgeless: both singularities
-    assert exact.status(20, 0, 20, 0.3) == "ok"  # ridge is bounded
-    assert exact.status(20, 5, 20, np.inf) == "ok"
-    assert exact.status(50, 5, 20, -0.01) == "infinite_mean"
+    assert status(20, 5, 20, 0.0) == "infinite_mean"  # ridgeless: both singularities
+    assert status(20, 0, 20, 0.3) == "ok"  # ridge is bounded
+    assert status(20, 5, 20, np.inf) == "ok"
+    assert status(50, 5, 20, -0.01) == "infinite_mean"

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +15,14 @@ from numpy.typing import NDArray
 from mcbrain.blocks import BlockSums, Problem, Query, Row, data_parameters
 from mcbrain.estimators import ESTIMATORS
 from mcbrain.geometry import Geometry
-from mcbrain.kernels.accumulate import accumulate, histogram, make_histograms, make_sums
+from mcbrain.kernels.accumulate import (
+    Histograms,
+    Sums,
+    accumulate,
+    histogram,
+    make_histograms,
+    make_sums,
+)
 from mcbrain.kernels.types import (
     ESTIMATED,
     GAUSSIAN,
@@ -130,11 +138,34 @@ def compute(bench: Bench, indices: Sequence[int]) -> list[BlockSums]:
             bin_sizes=histograms.sizes.copy(),
             bins=histograms.bins[:bins].copy(),
             bin_counts=histograms.counts[:bins].copy(),
+            cross=sums.cross,
+            **_joint(sums, wanted, replicates),
+            **_atoms(histograms, bins),
             failures=_failures(outcome.failures, wanted, n_shifts),
             seconds=time.thread_time() - begun,
         )
         blocks.append(block)
     return blocks
+
+
+def _joint(sums: Sums, wanted: Asked, replicates: int) -> dict[str, NDArray[Any]]:
+    """Sums over the replicates in which a query and its baseline have values, where some lack."""
+    lacking = np.flatnonzero((wanted.baseline >= 0) & (sums.both < replicates))
+    return {
+        "joint": np.column_stack([lacking, sums.both[lacking]]),
+        "joint_sums": np.column_stack([sums.own[lacking], sums.other[lacking]]),
+    }
+
+
+def _atoms(histograms: Histograms, bins: int) -> dict[str, NDArray[Any]]:
+    """Values that replicates share: the query, the bin and how many, of those found."""
+    shares = histograms.shares[:bins]
+    found = np.flatnonzero(shares)
+    query = np.searchsorted(np.cumsum(histograms.sizes), found, side="right")
+    return {
+        "atoms": np.column_stack([query, histograms.bins[found], shares[found]]),
+        "atom_values": histograms.atoms[found],
+    }
 
 
 def try_every_path(

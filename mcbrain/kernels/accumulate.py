@@ -6,13 +6,20 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from mcbrain.kernels.jit import kernel
+from mcbrain.kernels.jit import helper, kernel
 from mcbrain.kernels.streams import FloatArray
 
 IndexArray = NDArray[np.int64]
 
 # Histogram bins run from -32768 to 32767.
 BINS = 65536
+
+# Two excess risks whose relative difference is below this are one number, computed twice: sums of
+# a few thousand products round by less, and what is drawn anew differs by more.
+ROUNDING = 2.0**-46
+
+# With so few bins in a block, the value of a replicate that is alone in its bin is kept as well.
+FEW = 8
 
 
 class Sums(NamedTuple):
@@ -22,9 +29,17 @@ class Sums(NamedTuple):
     """Replicates with a value."""
     mean: FloatArray
     m2: FloatArray
-    """Centred sum of squares."""
+    """Centred sum of squares; exactly 0 where all values are one number, up to rounding."""
+    both: IndexArray
+    """Replicates in which the output and its baseline have values; 0 without a baseline."""
     better: IndexArray
-    """Replicates in which the output is below its baseline, both having values."""
+    """How many of those have the output below its baseline."""
+    own: FloatArray
+    """(outputs, 2) mean and centred sum of squares of the output over those."""
+    other: FloatArray
+    """(outputs, 2) the same of the baseline."""
+    cross: FloatArray
+    """Centred sum of products of the two over those."""
 
 
 class Histograms(NamedTuple):
@@ -36,22 +51,43 @@ class Histograms(NamedTuple):
     """(replicates * outputs,) bin b holds excess risks from 1.01**b to 1.01**(b + 1), ascending."""
     counts: IndexArray
     """(replicates * outputs,)"""
+    atoms: FloatArray
+    """(replicates * outputs,) a value that several replicates of the bin share, or NaN."""
+    shares: IndexArray
+    """(replicates * outputs,) how many replicates have that value."""
     dense: IndexArray
     """(BINS,) zero between calls."""
+    votes: IndexArray
+    """(BINS,) zero between calls."""
+    same: IndexArray
+    """(BINS,) zero between calls."""
+    candidate: FloatArray
+    """(BINS,)"""
+    at: IndexArray
+    """(replicates,) the bin of each replicate, -1 without a value."""
 
 
 def make_sums(outputs: int) -> Sums:
     """Return room for the sums of some outputs."""
-    valid, better = np.zeros((2, outputs), dtype=np.int64)
-    mean, m2 = np.zeros((2, outputs))
-    return Sums(valid, mean, m2, better)
+    valid, both, better = np.zeros((3, outputs), dtype=np.int64)
+    mean, m2, cross = np.zeros((3, outputs))
+    own, other = np.zeros((2, outputs, 2))
+    return Sums(valid, mean, m2, both, better, own, other, cross)
 
 
 def make_histograms(replicates: int, outputs: int) -> Histograms:
     """Return room for the histograms of some outputs over so many replicates."""
-    bins, counts = np.zeros((2, replicates * outputs), dtype=np.int64)
-    sizes, dense = np.zeros(outputs, dtype=np.int64), np.zeros(BINS, dtype=np.int64)
-    return Histograms(sizes, bins, counts, dense)
+    bins, counts, shares = np.zeros((3, replicates * outputs), dtype=np.int64)
+    dense, votes, same = np.zeros((3, BINS), dtype=np.int64)
+    sizes, at = np.zeros(outputs, dtype=np.int64), np.zeros(replicates, dtype=np.int64)
+    atoms, candidate = np.zeros(replicates * outputs), np.zeros(BINS)
+    return Histograms(sizes, bins, counts, atoms, shares, dense, votes, same, candidate, at)
+
+
+@helper
+def agree(a: float, b: float) -> bool:
+    """Whether two values are one number, up to rounding."""
+    return abs(a - b) <= ROUNDING * max(abs(a), abs(b))
 
 
 @kernel
@@ -63,20 +99,40 @@ def accumulate(excess: FloatArray, place: IndexArray, baseline: IndexArray, sums
     """
     for j in range(place.size):
         column, other = place[j], baseline[j]
-        count, total, better = 0, 0.0, 0
+        count, total, low, high = 0, 0.0, math.inf, -math.inf
+        both, own, others, better = 0, 0.0, 0.0, 0
         for i in range(excess.shape[0]):
             value = excess[i, column]
             if math.isfinite(value):
                 count += 1
                 total += value
-                if other >= 0 and value < excess[i, other]:
-                    better += 1
-        mean = total / max(count, 1)
-        m2 = 0.0
+                low, high = min(low, value), max(high, value)
+                if other >= 0 and math.isfinite(excess[i, other]):
+                    both += 1
+                    own += value
+                    others += excess[i, other]
+                    if value < excess[i, other]:
+                        better += 1
+        mean, own, others = total / max(count, 1), own / max(both, 1), others / max(both, 1)
+        constant = count > 0 and agree(low, high)
+        if constant:
+            # Rounding of the sum is no spread: the mean lies between equal values.
+            mean = min(max(mean, low), high)
+        m2, own_m2, other_m2, cross = 0.0, 0.0, 0.0, 0.0
         for i in range(excess.shape[0]):
-            if math.isfinite(excess[i, column]):
-                m2 += (excess[i, column] - mean) ** 2
-        sums.valid[j], sums.mean[j], sums.m2[j], sums.better[j] = count, mean, m2, better
+            value = excess[i, column]
+            if math.isfinite(value):
+                if not constant:
+                    m2 += (value - mean) ** 2
+                if other >= 0 and math.isfinite(excess[i, other]):
+                    apart = excess[i, other] - others
+                    own_m2 += (value - own) ** 2
+                    other_m2 += apart**2
+                    cross += (value - own) * apart
+        sums.valid[j], sums.mean[j], sums.m2[j] = count, mean, m2
+        sums.both[j], sums.better[j], sums.cross[j] = both, better, cross
+        sums.own[j, 0], sums.own[j, 1] = own, own_m2
+        sums.other[j, 0], sums.other[j, 1] = others, other_m2
 
 
 @kernel
@@ -85,24 +141,41 @@ def histogram(excess: FloatArray, place: IndexArray, out: Histograms) -> int:
 
     A bin is 1 % wide, so that a quantile read from it is within half a percent. The number of a
     bin is clipped to 16 bits; 0 and what is too small go to the lowest.
+
+    A value that most replicates of a bin share (majority vote: Boyer & Moore 1991) is an atom of
+    the distribution, and is kept exactly: a risk that is constant, or takes few values.
     """
     width, filled = math.log(1.01), 0
     for j in range(place.size):
         lowest, highest = BINS, -1
         for i in range(excess.shape[0]):
             value = excess[i, place[j]]
+            out.at[i] = -1
             if math.isfinite(value):
                 b = 0
                 if value > 0.0:
                     b = int(min(32767.0, max(-32768.0, math.floor(math.log(value) / width))))
                     b += 32768
                 out.dense[b] += 1
+                out.at[i] = b
                 lowest, highest = min(lowest, b), max(highest, b)
+                if out.votes[b] == 0:
+                    out.candidate[b] = value
+                out.votes[b] += 1 if agree(value, out.candidate[b]) else -1
+        for i in range(excess.shape[0]):
+            b = out.at[i]
+            if b >= 0 and agree(excess[i, place[j]], out.candidate[b]):
+                out.same[b] += 1
         first = filled
         for b in range(lowest, highest + 1):
             if out.dense[b] > 0:
                 out.bins[filled], out.counts[filled] = b - 32768, out.dense[b]
-                out.dense[b] = 0
+                out.atoms[filled], out.shares[filled] = out.candidate[b], out.same[b]
+                out.dense[b], out.votes[b], out.same[b] = 0, 0, 0
                 filled += 1
+        least = 1 if filled - first <= FEW else 2
+        for slot in range(first, filled):
+            if out.shares[slot] < least:
+                out.atoms[slot], out.shares[slot] = math.nan, 0
         out.sizes[j] = filled - first
     return filled

@@ -20,8 +20,9 @@ from mcbrain.blocks import Problem, Series
 from mcbrain.plan.cells import Cell
 from mcbrain.plan.moments import brain_statistics
 from mcbrain.plan.risks import SideRisks
-from mcbrain.plan.sampled import Work, block_size, precise_enough
+from mcbrain.plan.sampled import Work, block_size, fixed_count, precise_enough
 from mcbrain.plan.sides import Family, Side, brain_problem, families, point_of, sides
+from mcbrain.plan.statuses import HOPELESS
 from mcbrain.plan.task_stage import TaskStatistic, task_problem, task_statistics
 from mcbrain.shifts import Shift
 from mcbrain.study import Point
@@ -92,9 +93,9 @@ class FactoredPlan:
         if problem.kind == "brain":
             statistics = brain_statistics(len(problem["latent_gains"]))
             judge = self._judge_brain([side for side, _ in users])
-            yield Work(problem, statistics, self._most(problem), judge)
+            yield Work(problem, statistics, self.most(problem), judge)
         elif asked := self.task_statistics(users):
-            yield Work(problem, asked, self._most(problem), self._judge_task(users, asked))
+            yield Work(problem, asked, self.most(problem), self._judge_task(users, asked))
 
     def describe(self, problem: Problem, users: Sequence[User]) -> str:
         """A problem in words, its numbers included."""
@@ -110,7 +111,8 @@ class FactoredPlan:
         ]
         return task_statistics(np.concatenate(z).tolist())
 
-    def _most(self, problem: Problem) -> int:
+    def most(self, problem: Problem) -> int:
+        """Blocks that a problem has at most."""
         # Two at least: the errors of a factored row are its blocks' own.
         return max(2, -(-self.study.precision.max_replicates // block_size(problem)))
 
@@ -159,7 +161,6 @@ class FactoredPlan:
         """Whether a cell is precise enough when a problem may spend 1/share of the variance."""
         precision = self.study.precision
         good = precise_enough(precision, cell.mean, math.sqrt(share) * cell.error)
-        if 0 not in (precision.relative, precision.absolute):
-            words = self.risks.status(side, shift)[:, at]
-            good |= np.isin(words, ("infinite_mean", "infinite_variance"))
+        if not fixed_count(precision):
+            good |= np.isin(self.risks.status(side, shift)[:, at], HOPELESS)
         return bool(good.all())

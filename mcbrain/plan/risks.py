@@ -28,6 +28,7 @@ from mcbrain.shifts import Shift
 from mcbrain.study import Study
 from mcbrain.theory import exact
 from mcbrain.theory.frame import ShiftCoefficients
+from mcbrain.theory.tails import least_squares_status, status
 from mcbrain.theory.wishart import task_moments
 
 __all__ = ["Grid", "SideRisks", "TaskBlocks"]
@@ -107,20 +108,43 @@ class SideRisks:
             ]
         )
 
-    def status(self, side: Side, shift: Shift) -> NDArray[np.str_]:
+    def status(
+        self, side: Side, shift: Shift, replicates: Floats | float = math.inf
+    ) -> NDArray[np.str_]:
         """Which moments of an estimate exist (theory/README.md 4a), (choices, n_task, noises).
 
         The part inside the spared subspace is integrated out: only its mean can be infinite. With
         the law on, so is the rest.
+
+        Parameters
+        ----------
+        side : Side
+        shift : Shift
+        replicates : float or ndarray, shape (n_task,)
+            Of the task stage, whose smallest eigenvalues may be too rare for them.
         """
         grid = self.grid(side, shift)
         n, d = self.n_task[:, None], side.family.model.input_dim
         words = np.full(grid.penalty.shape, "ok", dtype="<U17")
         if not self.study.law:
-            words = np.where(n > side.rank, exact.status(n, 0, d, grid.penalty), words)
+            words = np.where(n > side.rank, status(n, 0, d, grid.penalty), words)
+            self._mark_unseen(side, grid.penalty, replicates, words)
         inside = (np.abs(n - side.rank) <= 1) & (side.rank > 0)
         outside = np.isinf(grid.law.noise) & (side.family.task_noise > 0)
         return np.where(inside | outside, "infinite_mean", words)
+
+    def _mark_unseen(
+        self, side: Side, penalty: Floats, replicates: Floats | float, words: NDArray[np.str_]
+    ) -> None:
+        """Mark penalties too small for the replicates to show what they do."""
+        q = side.family.model.input_dim - side.rank
+        counts = np.broadcast_to(replicates, self.n_task.shape)
+        for place, n in enumerate(self.study.n_task):
+            here = penalty[:, place]
+            for value in np.unique(here[np.isfinite(here) & (here > 0)]).tolist():
+                word = least_squares_status(n - side.rank, q, n * value, float(counts[place]))
+                if word != "ok":
+                    words[:, place][here == value] = word
 
     def cell(
         self,

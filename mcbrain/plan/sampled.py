@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -14,17 +13,17 @@ from mcbrain.blocks import Problem, Query, Row, Series, data_parameters
 from mcbrain.estimators import Choice
 from mcbrain.plan.blocksize import block_size, replicate_seconds
 from mcbrain.plan.penalties import Penalties
+from mcbrain.plan.statuses import HOPELESS, row_status
 from mcbrain.shifts import Shift
 from mcbrain.study import Point, Precision, Study
-from mcbrain.theory.exact import status
 
 __all__ = [
     "SampledPlan",
     "Work",
     "block_size",
+    "fixed_count",
     "precise_enough",
     "replicate_seconds",
-    "row_status",
     "times_more",
 ]
 
@@ -70,30 +69,16 @@ class Work:
         return tuple(q for q in self.queries if q in wanted)
 
 
-def row_status(row: Row, point: Point) -> str:
-    """Which moments of an output exist, as the word of its `status` (theory/README.md 4a)."""
-    n_task, n_brain, d = point.n_task, point.n_brain, point.model.input_dim
-    name = row.estimator.name
-    if row.estimator.uses_brain and 0 < n_brain < row.rank:
-        return "undefined"
-    blind = row.estimator.uses_brain and n_brain == 0
-    if blind and name == "projection":
-        return "ok"  # predicts zero
-    spared = {"none": 0, "estimated": row.rank, "measured": point.model.k_m}[row.estimator.subspace]
-    if blind or (row.eta > 0 and row.penalty != 0):
-        spared = 0
-    penalty = math.inf if name == "projection" else row.penalty
-    if math.isnan(penalty):
-        penalty = 1.0  # loo and gcv: the chosen penalty is positive where moments are at stake
-    return str(status(n_task, spared, d, penalty))
+def fixed_count(precision: Precision) -> bool:
+    """Whether a number of replicates was asked for, by a target that is never met."""
+    return 0 in (precision.relative, precision.absolute)
 
 
 def precise_enough(
     precision: Precision, mean: NDArray[np.float64], mcse: NDArray[np.float64]
 ) -> NDArray[np.bool_]:
     """Whether each mean meets every target that is given; a target of 0 is never met."""
-    ever = precision.relative != 0 and precision.absolute != 0
-    return np.asarray((mcse <= _target(precision, mean)) & ever)
+    return np.asarray((mcse <= _target(precision, mean)) & (not fixed_count(precision)))
 
 
 def times_more(precision: Precision, series: Series, short: NDArray[np.bool_]) -> float:
@@ -195,9 +180,6 @@ class SampledPlan:
     def done(self, point: Point, series: Series, queries: tuple[Query, ...]) -> NDArray[np.bool_]:
         """Which queries may stop: precise enough, or without a finite variance."""
         _, mean, _ = series.totals()
-        hopeless = [
-            row_status(q.row, point) in ("infinite_mean", "infinite_variance") for q in queries
-        ]
-        exact = self.study.precision.relative == 0 or self.study.precision.absolute == 0
+        lost = [row_status(q.row, point) in HOPELESS for q in queries]
         good = precise_enough(self.study.precision, mean, series.mcse())
-        return good | (np.array(hopeless, bool) & (not exact))
+        return good | (np.array(lost, bool) & (not fixed_count(self.study.precision)))

@@ -16,8 +16,9 @@ from mcbrain.errors import MissingPilotError
 from mcbrain.plan.cells import Cell
 from mcbrain.plan.factored import FactoredPlan
 from mcbrain.plan.risks import TaskBlocks
-from mcbrain.plan.sampled import Work, precise_enough
+from mcbrain.plan.sampled import Work, fixed_count, precise_enough
 from mcbrain.plan.sides import Family, Side, brain_problem
+from mcbrain.plan.statuses import NO_MEAN, NO_VARIANCE
 from mcbrain.rows.columns import PREDICTIONS, RESULT_SCHEMA, STATUSES, ColumnWriter, result_words
 from mcbrain.shifts import Shift
 from mcbrain.store.blockstore import BlockStore
@@ -108,11 +109,12 @@ def _shared_columns(plan: FactoredPlan) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class _Blocks:
-    """The blocks behind a side, and which places on the n_task axis lack theirs."""
+    """The blocks behind a side; which places on the n_task axis lack theirs, or have too few."""
 
     brain: Series | None
     task: TaskBlocks | None
     lacking: NDArray[np.bool_]
+    short: NDArray[np.bool_]
 
     def counts(self) -> tuple[NDArray[np.int64], NDArray[np.int64], Floats]:
         """Replicates, failures and core seconds at each place; with two stages, the fewer."""
@@ -128,32 +130,45 @@ class _Blocks:
             seconds[place] += series.seconds.sum()
         return np.where((replicates == none) | self.lacking, 0, replicates), failed, seconds
 
+    def task_replicates(self) -> Floats:
+        """Replicates of the task stage at each place; infinite where a law stands for them."""
+        found = np.full(self.lacking.size, math.inf)
+        for place, (_, series) in (self.task or {}).items():
+            found[place] = series.replicates.sum()
+        return found
+
 
 def _blocks(plan: FactoredPlan, side: Side, prefixes: Prefixes) -> _Blocks:
-    brain, lacking = None, np.zeros(len(plan.study.n_task), bool)
+    brain, places = None, len(plan.study.n_task)
+    lacking, short = np.zeros(places, bool), np.zeros(places, bool)
     if side.simulated:
-        brain = prefixes[brain_problem(plan.study, side).key][1]
+        problem = brain_problem(plan.study, side)
+        brain = prefixes[problem.key][1]
+        short |= brain.n_blocks < plan.most(problem)
         if brain.n_blocks < 2:
             brain, lacking = None, ~lacking
     if plan.study.law:
-        return _Blocks(brain, None, lacking)
+        return _Blocks(brain, None, lacking, short)
     task: dict[int, Any] = {}
-    for place in range(len(plan.study.n_task)):
-        problem = plan.task_problem(side, place)
-        if problem is not None and problem.key in prefixes:
-            found = prefixes[problem.key]
+    for place in range(places):
+        problem_here = plan.task_problem(side, place)
+        if problem_here is not None and problem_here.key in prefixes:
+            found = prefixes[problem_here.key]
             lacking[place] |= found[1].n_blocks < 2
+            short[place] |= found[1].n_blocks < plan.most(problem_here)
             if found[1].n_blocks >= 2:
                 task[place] = found
-    return _Blocks(brain, task, lacking)
+    return _Blocks(brain, task, lacking, short)
 
 
 @dataclass(frozen=True)
 class _Base:
-    """The baseline under one shift: its cell and its place among the choices of its side."""
+    """The baseline under one shift: its cell, its place there, and what it has of moments."""
 
     cell: Cell
     choice: int
+    no_mean: NDArray[np.bool_]
+    no_variance: NDArray[np.bool_]
 
 
 def _family_columns(plan: FactoredPlan, family: Family, prefixes: Prefixes) -> Columns:
@@ -176,7 +191,9 @@ def _family_columns(plan: FactoredPlan, family: Family, prefixes: Prefixes) -> C
             for s, shift in enumerate(study.shifts):
                 cell = plan.risks.cell(side, shift, blocks.brain, blocks.task)
                 if bases[s] is None and baseline in side.choices:
-                    bases[s] = _Base(cell, side.choices.index(baseline))
+                    place = side.choices.index(baseline)
+                    lost = _lost(plan.risks.status(side, shift)[place], blocks.lacking)
+                    bases[s] = _Base(cell, place, *lost)
                 _fill(plan, side, shift, blocks, cell, bases[s], out)
         except MissingPilotError:  # of shards that are yet to be merged
             for choice in side.choices:
@@ -204,10 +221,11 @@ def _fill(
     brains = _brains(study, side)
     columns = _columns(plan, side, shift, blocks, cell)
     if base is not None:
-        columns["gain"], columns["gain_mcse"] = _gain(cell, side, base)
-        unknown = np.isnan(columns["mean"])
-        columns["gain"][unknown] = columns["gain_mcse"][unknown] = math.nan
-        columns["gain_mcse"][np.isnan(columns["mcse"])] = math.nan
+        gain, error = _gain(cell, side, base)
+        no_gain = np.isnan(columns["mean"]) | base.no_mean
+        no_error = no_gain | np.isnan(columns["mcse"]) | base.no_variance
+        columns["gain"] = np.where(no_gain, math.nan, gain)
+        columns["gain_mcse"] = np.where(no_error, math.nan, error)
     for place, choice in enumerate(side.choices):
         at = (..., brains, study.choices.index(choice), study.shifts.index(shift))
         for name, values in columns.items():
@@ -217,16 +235,17 @@ def _fill(
 
 def _columns(plan: FactoredPlan, side: Side, shift: Shift, blocks: _Blocks, cell: Cell) -> Columns:
     """Columns of a side under a shift, shape (choices, n_task, noises) each."""
-    precision = plan.study.precision
-    words, error = plan.risks.status(side, shift), cell.error
+    precision, error = plan.study.precision, cell.error
+    moments = plan.risks.status(side, shift, blocks.task_replicates())
     law = plan.risks.predicted(side, shift)
-    exact_count = 0 in (precision.relative, precision.absolute)
-    if not exact_count:
-        imprecise = ~precise_enough(precision, cell.mean, error)
-        words = np.where((words == "ok") & imprecise, "mcse_not_met", words)
-    lacking = np.broadcast_to(blocks.lacking[:, None], words.shape)
-    words = np.where(lacking & (words != "infinite_mean"), "mcse_not_met", words)
-    no_mean = lacking | (words == "infinite_mean")
+    if fixed_count(precision):
+        unfinished = np.broadcast_to(blocks.short[:, None], moments.shape)
+    else:
+        unfinished = ~precise_enough(precision, cell.mean, error)
+    lacking = np.broadcast_to(blocks.lacking[:, None], moments.shape)
+    no_mean, no_variance = _lost(moments, blocks.lacking)
+    unmet = np.where(moments == "ok", unfinished | lacking, lacking & (moments != "infinite_mean"))
+    words = np.where(unmet, "mcse_not_met", moments)
     predicted = np.where(np.isfinite(law.mean), law.mean, math.nan)
     kind = "same-law" if plan.study.law else "semi-exact" if side.simulated else "exact"
     known = ~lacking & np.isfinite(predicted)
@@ -235,12 +254,20 @@ def _columns(plan: FactoredPlan, side: Side, shift: Shift, blocks: _Blocks, cell
     return columns | {
         "penalty": plan.risks.grid(side, shift).penalty,
         "mean": np.where(no_mean, math.nan, cell.mean),
-        "mcse": np.where(no_mean | (words == "infinite_variance"), math.nan, error),
+        "mcse": np.where(no_variance, math.nan, error),
         "predicted": predicted,
         "prediction_se": np.where(known & (kind == "semi-exact"), law.error, math.nan),
         "prediction": np.where(known, _PREDICTION[kind], _PREDICTION["none"]),
         "status": _codes(words),
     }
+
+
+def _lost(
+    moments: NDArray[np.str_], lacking: NDArray[np.bool_]
+) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Which of some means are not there, and which have no error; words (..., n_task, noises)."""
+    no_mean = np.isin(moments, NO_MEAN) | lacking[:, None]
+    return no_mean, no_mean | np.isin(moments, NO_VARIANCE)
 
 
 def _codes(words: NDArray[np.str_]) -> NDArray[np.int8]:

@@ -12,7 +12,7 @@ from mcbrain.blocks import Row
 from mcbrain.errors import InputError
 from mcbrain.model import Model
 from mcbrain.plan.penalties import Penalties
-from mcbrain.plan.sampled import row_status
+from mcbrain.plan.statuses import row_status
 from mcbrain.plan.subspaces import LawSubspaces
 from mcbrain.rows.columns import RESULT_SCHEMA, RowWriter, result_words
 from mcbrain.rows.predictor import Prediction, Predictor

@@ -9,18 +9,19 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from mcbrain.blocks import Query, Series, jackknife, looks
+from mcbrain.blocks import Query, looks
 from mcbrain.errors import MissingPilotError
-from mcbrain.plan.sampled import SampledPlan, Work, precise_enough, row_status
+from mcbrain.plan.sampled import SampledPlan, Work, fixed_count, precise_enough
+from mcbrain.plan.statuses import has_mean, has_variance, row_status
 from mcbrain.rows.columns import RESULT_SCHEMA, RowWriter, result_words
 from mcbrain.rows.predictor import Prediction, Predictor
 from mcbrain.store.blockstore import BlockStore
 from mcbrain.store.stored import StoredBlocks
-from mcbrain.study import Point, Precision
+from mcbrain.study import Point
 
-__all__ = ["quantile", "sampled_rows", "shown_penalty", "stops"]
+__all__ = ["sampled_rows", "shown_penalty", "stops"]
 
-_LOG_BIN = math.log(1.01)
+_QUANTILES = {"q05": 0.05, "median": 0.5, "q95": 0.95}
 
 
 def sampled_rows(
@@ -114,12 +115,11 @@ def _measured(
     ends = stops(work, stored)
     ids = [q.id for q in queries]
     histograms = stored.histograms(ids, [ends[q] for q in queries])
-    rows: dict[Query, dict[str, Any]] = {}
-    for query, histogram in zip(queries, histograms, strict=True):
-        base = Query(query.baseline, query.shift, query.baseline) if query.baseline else query
-        series = stored.series([query.id, base.id]).head(ends[query])
-        rows[query] = _columns(plan, point, query, series, histogram)
-    return rows
+    return {
+        query: _columns(plan, point, query, work, stored, ends[query])
+        | {name: histogram.quantile(q) for name, q in _QUANTILES.items()}
+        for query, histogram in zip(queries, histograms, strict=True)
+    }
 
 
 def stops(work: Work, stored: StoredBlocks) -> dict[Any, int]:
@@ -137,23 +137,26 @@ def stops(work: Work, stored: StoredBlocks) -> dict[Any, int]:
 
 
 def _columns(
-    plan: SampledPlan, point: Point, query: Query, series: Series, histogram: dict[int, int]
+    plan: SampledPlan, point: Point, query: Query, work: Work, stored: StoredBlocks, size: int
 ) -> dict[str, Any]:
-    count, mean, m2 = (float(x[0]) for x in series.totals())
+    """The simulated columns of a query, from so many blocks."""
+    baseline = query.baseline or query.row
+    base = Query(baseline, query.shift, query.baseline)
+    series = stored.series([query.id, base.id]).head(size)
+    counts, means, squares = series.totals()
+    count, mean, m2 = (float(x[0]) for x in (counts, means, squares))
     mcse = float(series.mcse()[0])
     replicates = int(series.replicates.sum())
     failed = replicates - int(count)
-    status = row_status(query.row, point)
+    moments = row_status(query.row, point, count)
+    status = moments
     if status == "ok" and failed:
         status = "failed_replicates"
-    elif count == 0 or (status == "ok" and not _enough(plan.study.precision, mean, mcse)):
+    elif count == 0 or (status == "ok" and not _finished(plan, work, size, mean, mcse)):
         status = "mcse_not_met"
-    finite_mean = status != "infinite_mean"
-    finite_variance = status not in ("infinite_mean", "infinite_variance")
-    gain, gain_mcse = _gain(query, series) if finite_mean else (None, None)
-    better = None
-    if query.baseline is not None and query.baseline != query.row and count:
-        better = float(series.better[0].sum()) / count
+    finite_mean, finite_variance = has_mean(moments), has_variance(moments)
+    against = row_status(baseline, point)
+    gain, gain_mcse, better = _against_baseline(query, base, stored, size)
     return {
         "status": status,
         "replicates": replicates,
@@ -161,56 +164,32 @@ def _columns(
         "mean": _number(mean) if finite_mean else None,
         "mcse": _number(mcse) if finite_variance else None,
         "sd": _number(math.sqrt(m2 / (count - 1))) if finite_variance and count > 1 else None,
-        **{
-            name: quantile(histogram, q)
-            for name, q in (("q05", 0.05), ("median", 0.5), ("q95", 0.95))
-        },
-        "gain": gain,
-        "gain_mcse": gain_mcse if finite_variance else None,
+        "gain": gain if has_mean(moments, against) else None,
+        "gain_mcse": gain_mcse if has_variance(moments, against) else None,
         "p_better": better,
         "seconds": float(series.seconds.sum()),
     }
 
 
-def _enough(precision: Precision, mean: float, mcse: float) -> bool:
-    """Whether a mean meets its targets; where a number of replicates was asked for, it does."""
-    exact_count = 0 in (precision.relative, precision.absolute)
-    return exact_count or bool(precise_enough(precision, np.array([mean]), np.array([mcse]))[0])
+def _finished(plan: SampledPlan, work: Work, size: int, mean: float, mcse: float) -> bool:
+    """Whether a mean meets its targets, or every replicate that was asked for is there."""
+    precision = plan.study.precision
+    if fixed_count(precision):
+        return size >= work.max_blocks
+    return bool(precise_enough(precision, np.array([mean]), np.array([mcse]))[0])
 
 
-def _gain(query: Query, series: Series) -> tuple[float | None, float | None]:
-    """Baseline's mean over the row's mean, with its jackknife error over blocks."""
-    if query.baseline is None or not series.n_blocks:
-        return None, None
+def _against_baseline(
+    query: Query, base: Query, stored: StoredBlocks, size: int
+) -> tuple[float | None, float | None, float | None]:
+    """Gain, its error and p_better, over the replicates in which both rows have values."""
+    if query.baseline is None or not size:
+        return None, None, None
     if query.baseline == query.row:
-        return 1.0, 0.0
-    _, mean, _ = series.totals()
-    leave = series.without_each_block()
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return _number(mean[1] / mean[0]), _number(jackknife(leave[1] / leave[0]))
-
-
-def quantile(histogram: dict[int, int], probability: float) -> float | None:
-    """Quantile of a sparse log-histogram with bins of 1 %, geometric within a bin.
-
-    Parameters
-    ----------
-    histogram : dict
-        Bin -> count; bin b holds values in [1.01^b, 1.01^(b+1)); the lowest bin holds zeros.
-    probability : float
-    """
-    total = sum(histogram.values())
-    if not total:
-        return None
-    rank, below = probability * total, 0
-    for place in sorted(histogram):
-        count = histogram[place]
-        if below + count >= rank:
-            if place <= -32768:
-                return 0.0
-            return math.exp((place + (rank - below) / count) * _LOG_BIN)
-        below += count
-    return None
+        return 1.0, 0.0, None
+    pairs = stored.pairs(query.id, base.id, size)
+    gain, error = pairs.gain()
+    return _number(gain), _number(error), _number(pairs.p_better())
 
 
 def _number(value: float) -> float | None:

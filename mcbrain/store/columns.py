@@ -29,7 +29,8 @@ __all__ = [
     "text",
 ]
 
-# The format of today. Format 1 had no identity; its segments are read and their blocks kept.
+# The format of today. Format 1 had no identity, no joint sums and no atoms; its segments are read
+# and their blocks kept.
 FORMAT = 2
 
 UInts = NDArray[np.uint64]
@@ -72,6 +73,28 @@ COLUMNS = (
     StoredColumn("bin_counts", pa.list_(pa.int32()), "replicates in each bin"),
     StoredColumn("failures", pa.list_(pa.int32()), "replicate, statistic, reason of each failure"),
     StoredColumn("identity", pa.string(), "the code that computed the block", since=2),
+    StoredColumn(
+        "cross", pa.list_(pa.float64()), "centred sum of products with the baseline", since=2
+    ),
+    StoredColumn(
+        "joint",
+        pa.list_(pa.int32()),
+        "statistic, replicates in which it and its baseline have values: where some lack",
+        since=2,
+    ),
+    StoredColumn(
+        "joint_sums",
+        pa.list_(pa.float64()),
+        "over those: mean and centred sum of squares of the statistic, then of the baseline",
+        since=2,
+    ),
+    StoredColumn(
+        "atoms",
+        pa.list_(pa.int32()),
+        "statistic, bin, replicates of the bin that share one value",
+        since=2,
+    ),
+    StoredColumn("atom_values", pa.list_(pa.float64()), "those values", since=2),
 )
 SCHEMA = pa.schema(
     [pa.field(c.name, c.kind, metadata={"meaning": c.meaning}) for c in COLUMNS]

@@ -13,6 +13,8 @@ import pyarrow as pa
 from mcbrain.blocks import Series
 from mcbrain.store.checksums import statistics_names
 from mcbrain.store.columns import flat, numbers, present
+from mcbrain.store.histogram import Histogram
+from mcbrain.store.pairs import Pairs
 
 __all__ = ["Group", "StoredBlocks", "by_statistics"]
 
@@ -60,6 +62,15 @@ class Group:
         matrix = np.full((there.size, len(self.statistics)), np.nan)
         matrix[there] = values.reshape(-1, len(self.statistics))
         return matrix
+
+    def entries(self, name: str, width: int) -> tuple[np.ndarray, np.ndarray]:
+        """A list column of entries of some width: the row of each, and the entries, (n, width)."""
+        if isinstance(self.content, list):
+            sizes = np.array([getattr(s, name).size for s in self.content], np.int64)
+        else:
+            sizes = np.diff(flat(self.content, name)[1])
+        row = np.repeat(np.arange(sizes.size), sizes // width)
+        return row, self.values(name).reshape(-1, width)
 
     def _once(self, name: str, decode: Callable[[], np.ndarray]) -> np.ndarray:
         if name not in self._columns:
@@ -113,6 +124,36 @@ class StoredBlocks:
         n_blocks = size if complete.all() else int(np.argmin(complete))
         return Series(replicates=replicates, seconds=seconds, **arrays).head(n_blocks)
 
+    def pairs(self, statistic: int, baseline: int, n_blocks: int) -> Pairs:
+        """The first blocks of a statistic and its baseline, over the replicates that have both.
+
+        Parameters
+        ----------
+        statistic, baseline : int
+            Statistic ids.
+        n_blocks : int
+        """
+        series = self.series([statistic, baseline]).head(n_blocks)
+        n = series.n_blocks
+        whole = np.all(series.count == series.replicates, axis=0)
+        count = np.where(whole, series.count[0], np.nan)
+        sums = np.stack([series.mean[0], series.m2[0], series.mean[1], series.m2[1]])
+        sums[:, ~whole], cross = np.nan, np.full(n, np.nan)
+        for group in self.groups:
+            if statistic not in group.place:
+                continue
+            place = group.place[statistic]
+            row, entries = group.entries("joint", 2)
+            mine = (entries[:, 0] == place) & (group.index[row] < n)
+            at = group.index[row[mine]]
+            count[at] = entries[mine, 1]
+            sums[:, at] = group.entries("joint_sums", 4)[1][mine].T
+            row, found = group.entries("cross", len(group.statistics))
+            row, found = row[group.index[row] < n], found[group.index[row] < n]
+            cross[group.index[row]] = found[:, place]
+        own_mean, own_m2, other_mean, other_m2 = sums
+        return Pairs(count, own_mean, own_m2, other_mean, other_m2, cross, series.better[0])
+
     def missing(self, statistics: Sequence[int], n_blocks: int) -> dict[int, tuple[int, ...]]:
         """Blocks below n_blocks that lack some of the statistics, and which they lack."""
         lacking = {s: np.ones(n_blocks, bool) for s in statistics}
@@ -126,11 +167,9 @@ class StoredBlocks:
             absent[i] = tuple(s for s in statistics if lacking[s][i])
         return absent
 
-    def histograms(
-        self, statistics: Sequence[int], n_blocks: Sequence[int]
-    ) -> list[dict[int, int]]:
-        """Bin -> replicates of each statistic over its first n_blocks blocks."""
-        found: list[dict[int, int]] = [{} for _ in statistics]
+    def histograms(self, statistics: Sequence[int], n_blocks: Sequence[int]) -> list[Histogram]:
+        """The histogram of each statistic over its first n_blocks blocks."""
+        found = [Histogram() for _ in statistics]
         place = {s: i for i, s in enumerate(statistics)}
         # wanted[i, block]: not yet counted; a block may be stored more than once.
         wanted = np.arange(max(n_blocks, default=0)) < np.asarray(n_blocks)[:, None]
@@ -143,6 +182,7 @@ class StoredBlocks:
                     fresh[first, j] = wanted[place[s], index]
                     wanted[place[s], index] = False
             _count_bins(group, fresh, place, found)
+            _count_atoms(group, fresh, place, found)
         return found
 
 
@@ -150,7 +190,7 @@ def _count_bins(
     group: Group,
     fresh: np.ndarray,
     place: dict[int, int],
-    found: list[dict[int, int]],
+    found: list[Histogram],
 ) -> None:
     """Add the histograms of the blocks and statistics marked fresh, shape (blocks, statistics)."""
     sizes, bins, counts = map(group.values, ("bin_sizes", "bins", "bin_counts"))
@@ -167,7 +207,28 @@ def _count_bins(
         for key, value in zip(unique.tolist(), total.tolist(), strict=True):
             histogram = found[place[group.statistics[key // 65536]]]
             at = key % 65536 - 32768
-            histogram[at] = histogram.get(at, 0) + int(value)
+            histogram.counts[at] = histogram.counts.get(at, 0) + int(value)
+
+
+def _count_atoms(
+    group: Group,
+    fresh: np.ndarray,
+    place: dict[int, int],
+    found: list[Histogram],
+) -> None:
+    """Add the values that replicates share, of the blocks and statistics marked fresh."""
+    row, entries = group.entries("atoms", 3)
+    values = group.values("atom_values")
+    keep = fresh[row, entries[:, 0]]
+    # Equal bits first, so that what is left to compare one by one is little.
+    names = np.column_stack([entries[keep, 0], entries[keep, 1], values[keep].view(np.int64)])
+    unique, inverse = np.unique(names, axis=0, return_inverse=True)
+    total = np.bincount(inverse.ravel(), weights=entries[keep, 2], minlength=len(unique))
+    exact = np.ascontiguousarray(unique[:, 2]).view(np.float64)
+    for (column, at, _), value, shares in zip(
+        unique.tolist(), exact.tolist(), total.tolist(), strict=True
+    ):
+        found[place[group.statistics[column]]].add_atom(at, value, int(shares))
 
 
 def by_statistics(table: pa.Table) -> list[tuple[tuple[int, ...], pa.Table]]:

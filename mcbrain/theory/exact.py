@@ -30,12 +30,9 @@ __all__ = [
     "optimal_penalty",
     "optimal_shift_penalty",
     "signal_coordinates",
-    "status",
 ]
 
 Array = NDArray[np.float64]
-
-STATUSES = ("ok", "heavy_tail", "infinite_variance", "infinite_mean")
 
 
 def excess_risk(
@@ -199,25 +196,6 @@ def optimal_shift_penalty(
         options={"xtol": 1e-6},
     )
     return float(np.exp(found.x))
-
-
-def status(
-    n_task: ArrayLike, rank: ArrayLike, input_dim: ArrayLike, penalty: ArrayLike
-) -> NDArray[np.str_]:
-    """Which moments of the excess of raw replicates exist (theory/README.md 4a).
-
-    Rank 0 is ridge, or OLS at penalty 0; penalty inf is projection. "ok", "heavy_tail" (the
-    standard error is itself unreliable), "infinite_variance" or "infinite_mean".
-    """
-    n, r, d, lam = _floats(n_task, rank, input_dim, penalty)
-    # Least squares in w dimensions is wild where n is close to w: inside P, and, without a penalty,
-    # in the whole space. With n <= rank nothing is left to fit outside P.
-    inside = np.where(r > 0, np.abs(n - r), np.inf)
-    whole = np.where((lam == 0) & (n > r), np.abs(n - d), np.inf)
-    gap = np.minimum(inside, whole)
-    code = (gap <= 7).astype(int) + (gap <= 3) + (gap <= 1)
-    code = np.where(lam < 0, 3, code)
-    return np.asarray(np.asarray(STATUSES)[code])
 
 
 def _floats(*values: ArrayLike) -> list[Array]:

@@ -16,7 +16,7 @@ from mcbrain.ask import adhoc_study
 from mcbrain.blocks import Problem
 from mcbrain.engines.brain import reduced_stage
 from mcbrain.plan.moments import brain_parameters
-from mcbrain.plan.sampled import row_status
+from mcbrain.plan.statuses import row_status
 from mcbrain.runner import run
 from mcbrain.study import Study
 from mcbrain.validate.design import Extent, random_model

@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from mcbrain.blocks import Row
 from mcbrain.estimators import Choice
-from mcbrain.plan.sampled import row_status
+from mcbrain.plan.statuses import row_status
 from mcbrain.plan.subspaces import PILOT_BLOCKS, LawSubspaces
 from mcbrain.rows.predictor import Predictor
 from mcbrain.runner import run

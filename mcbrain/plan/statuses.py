@@ -1,0 +1,90 @@
+"""The status of an output, decided once: which moments it has, and what its run has shown of them.
+
+A row's numbers follow from statuses: without a mean there is no mean and no gain, without a
+variance no error, and a gain needs what both of its rows have.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from mcbrain.blocks import Row
+from mcbrain.study import Point
+from mcbrain.theory.tails import least_squares_status, worst
+
+__all__ = ["HOPELESS", "NO_MEAN", "NO_VARIANCE", "has_mean", "has_variance", "row_status"]
+
+NO_MEAN = ("undefined", "infinite_mean")
+NO_VARIANCE = (*NO_MEAN, "infinite_variance")
+# What no number of replicates would make precise.
+HOPELESS = ("infinite_mean", "infinite_variance")
+
+
+def has_mean(*words: str) -> bool:
+    """Whether all of some rows have a mean, by their statuses."""
+    return not any(word in NO_MEAN for word in words)
+
+
+def has_variance(*words: str) -> bool:
+    """Whether the means of all of some rows have standard errors, by their statuses."""
+    return not any(word in NO_VARIANCE for word in words)
+
+
+@dataclass(frozen=True)
+class _Squares:
+    """Least squares within an estimator: samples, dimensions, and the ridge on its Gram matrix."""
+
+    n: int
+    w: int
+    ridge: float
+
+
+def row_status(row: Row, point: Point, replicates: float = math.inf) -> str:
+    """Which moments of an output exist, as the word of its `status` (theory/README.md 4a).
+
+    Parameters
+    ----------
+    row : Row
+    point : Point
+    replicates : float
+        Behind the row: with few, moments that exist may come from events that none has seen.
+    """
+    if row.estimator.uses_brain and 0 < point.n_brain < row.rank:
+        return "undefined"
+    if row.penalty < 0:
+        return "infinite_mean"
+    d, law = point.model.input_dim, point.model.input_law
+    return worst(
+        [
+            least_squares_status(fit.n, fit.w, fit.ridge, replicates, law.smoothness, d, law.share)
+            for fit in _squares(row, point)
+        ]
+    )
+
+
+def _squares(row: Row, point: Point) -> Iterator[_Squares]:
+    """Every least-squares problem whose eigenvalues an estimator divides by."""
+    model, n = point.model, point.n_task
+    blind = row.estimator.uses_brain and point.n_brain == 0
+    projects = row.estimator.name == "projection"
+    if blind and projects:
+        return  # predicts zero
+    # Each replicate of loo and gcv may choose 0, whatever its smallest eigenvalue is.
+    penalty = 0.0 if row.rule != "fixed" else row.penalty
+    spared = {"none": 0, "estimated": row.rank, "measured": model.k_m}[row.estimator.subspace]
+    eta = 1.0 if blind or spared == 0 else row.eta
+    if eta == 0.0:
+        yield _Squares(n, spared, 0.0)
+    elif eta < 1.0 and penalty > 0.0:
+        yield _Squares(n, spared, n * penalty * eta)
+    if projects or (eta == 0.0 and n <= spared):
+        return  # nothing is left to fit outside P
+    d = model.input_dim
+    # A null direction of the Gram matrix of unit inputs, in the coordinates in which the penalty is
+    # the same in every direction: the ridge that it meets on average.
+    share = spared / d if eta > 0.0 else 0.0
+    ridge = n * penalty * (1.0 + share * (eta - 1.0)) * float((1.0 / model.input_variances).mean())
+    lost = spared if eta == 0.0 and model.input_law.smoothness == "density" else 0
+    yield _Squares(n - lost, d - lost, ridge)
