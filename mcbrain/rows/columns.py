@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+
+from mcbrain.rows.reasons import REASON_WORDS
 
 if TYPE_CHECKING:
     from mcbrain.study import Study
@@ -66,20 +69,35 @@ _COLUMNS: tuple[tuple[str, pa.DataType, str], ...] = (
     ("status", _WORD, "whether mean and mcse can be trusted, and why not"),
     ("penalty", _REAL, "per-sample penalty; null where it differs by replicate or has no meaning"),
     ("replicates", _WHOLE, "replicates behind the mean"),
-    ("failed", _WHOLE, "replicates that failed"),
+    ("failed", _WHOLE, "replicates that failed for this row, whatever its baseline did"),
     ("mean", _REAL, "mean excess risk"),
     ("mcse", _REAL, "Monte-Carlo standard error of the mean"),
     ("sd", _REAL, "standard deviation of the excess risk over replicates"),
-    ("q05", _REAL, "5 % quantile over replicates, to 0.5 %"),
-    ("median", _REAL, "median over replicates, to 0.5 %"),
-    ("q95", _REAL, "95 % quantile over replicates, to 0.5 %"),
-    ("gain", _REAL, "mean excess risk of the baseline over this one's"),
-    ("gain_mcse", _REAL, "its standard error, by jackknife over blocks"),
-    ("p_better", _REAL, "share of replicates that beat the baseline on the same data"),
+    ("q05", _REAL, "5 % quantile over replicates, to 0.5 %; exact where replicates share a value"),
+    ("median", _REAL, "median over replicates, likewise"),
+    ("q95", _REAL, "95 % quantile over replicates, likewise"),
+    (
+        "gain",
+        _REAL,
+        "mean excess risk of the baseline over this one's, over replicates in which neither "
+        "failed; null unless both have a mean",
+    ),
+    (
+        "gain_mcse",
+        _REAL,
+        "its standard error, by jackknife over 64 blocks or more, else to first order from "
+        "replicates; null unless both have a variance",
+    ),
+    (
+        "p_better",
+        _REAL,
+        "share of the replicates in which neither failed that beat the baseline on the same data",
+    ),
     ("predicted", _REAL, "mean excess risk by the laws"),
     ("prediction_se", _REAL, "its standard error, where simulated brain moments enter"),
     ("prediction", _WORD, "exact, semi-exact, asymptotic, same-law or none"),
     ("seconds", _REAL, "core seconds of the blocks behind the row, shared by its problem"),
+    ("reason", _WORD, "of an undefined row: why it has no number"),
 )
 
 RESULT_SCHEMA = pa.schema(
@@ -178,7 +196,7 @@ class ColumnWriter:
     def batch(self, rows: int, columns: Mapping[str, Any]) -> pa.RecordBatch:
         """One batch; a scalar fills its column, a short list repeats, NaN and absence are null.
 
-        Whole numbers in a dictionary column are codes: places in the list of its words.
+        Whole numbers in a dictionary column are codes: places in the list of its words, -1 null.
         """
         arrays = [self.column(item.name, rows, columns.get(item.name)) for item in self.schema]
         return pa.RecordBatch.from_arrays(arrays, schema=self.schema)
@@ -188,16 +206,17 @@ class ColumnWriter:
         kind = self.schema.field(name).type
         if isinstance(value, pa.Array):
             return value
-        if value is None:
-            return pa.nulls(rows, kind)
-        values = np.atleast_1d(np.asarray(value))
         words = self._words.get(name) if pa.types.is_dictionary(kind) else None
+        if value is None:
+            value = -1 if words is not None else math.nan
+        values = np.atleast_1d(np.asarray(value))
         if words is not None and values.dtype.kind != "i":
             values = pc.index_in(pa.array(values.astype(str)), words).to_numpy()
         if values.size < rows:
             values = np.tile(values, rows // values.size)
         if words is not None:
-            return pa.DictionaryArray.from_arrays(pa.array(values, pa.int32()), words)
+            codes = pa.array(values, pa.int32(), mask=values < 0)
+            return pa.DictionaryArray.from_arrays(codes, words)
         return pa.array(values, kind, from_pandas=True)
 
 
@@ -210,6 +229,7 @@ def result_words(study: Study) -> dict[str, list[str]]:
         "engine": ["raw", "sufficient", "spectral", "law"],
         "status": list(STATUSES),
         "prediction": list(PREDICTIONS),
+        "reason": list(REASON_WORDS),
     }
     for name in (
         "latent_gains",

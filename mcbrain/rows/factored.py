@@ -20,6 +20,7 @@ from mcbrain.plan.sampled import Work, fixed_count, precise_enough
 from mcbrain.plan.sides import Family, Side, brain_problem
 from mcbrain.plan.statuses import NO_MEAN, NO_VARIANCE
 from mcbrain.rows.columns import PREDICTIONS, RESULT_SCHEMA, STATUSES, ColumnWriter, result_words
+from mcbrain.rows.reasons import FEW_BRAIN_SAMPLES, REASON_WORDS
 from mcbrain.shifts import Shift
 from mcbrain.store.blockstore import BlockStore
 from mcbrain.study import Study
@@ -199,6 +200,8 @@ def _family_columns(plan: FactoredPlan, family: Family, prefixes: Prefixes) -> C
             for choice in side.choices:
                 at = (..., _brains(study, side), study.choices.index(choice), slice(None))
                 out["status"][at] = _STATUS["mcse_not_met"]
+    undefined = out["status"] == _STATUS["undefined"]
+    out["reason"] = np.where(undefined, REASON_WORDS.index(FEW_BRAIN_SAMPLES), -1)
     return out
 
 

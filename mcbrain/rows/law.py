@@ -12,10 +12,11 @@ from mcbrain.blocks import Row
 from mcbrain.errors import InputError
 from mcbrain.model import Model
 from mcbrain.plan.penalties import Penalties
-from mcbrain.plan.statuses import row_status
+from mcbrain.plan.statuses import has_mean, row_status
 from mcbrain.plan.subspaces import LawSubspaces
 from mcbrain.rows.columns import RESULT_SCHEMA, RowWriter, result_words
 from mcbrain.rows.predictor import Prediction, Predictor
+from mcbrain.rows.reasons import FEW_BRAIN_SAMPLES, NO_OPTIMUM
 from mcbrain.study import Point, Study
 
 __all__ = ["law_rows", "law_table", "predict"]
@@ -54,7 +55,8 @@ def predict(
     -------
     pyarrow.Table
         A row per output, columns as in a results file: `predicted`, and in `prediction` the kind of
-        law; the simulated columns are null.
+        law; the simulated columns are null. Where no law holds, `status` is "undefined" and
+        `reason` says why.
 
     Raises
     ------
@@ -117,21 +119,28 @@ def _law_columns(
     choice: Any,
     shift: Any,
 ) -> dict[str, Any]:
-    none = Prediction()
     if study.undefined(choice, point):
-        return {"status": "undefined", "prediction": none.kind}
+        return _without_number(FEW_BRAIN_SAMPLES)
     try:
         penalty, eta = penalties.resolve(choice, point, shift)
     except InputError:
-        return {"status": "ok", "prediction": none.kind}  # no law gives this penalty
+        return _without_number(NO_OPTIMUM)
+    rule = choice.rule.kind if choice.rule.selects else "fixed"
     encoding = float(study.encoding.penalty)
-    row = Row(choice.estimator, "fixed", penalty, eta, study.rank(point.model), encoding)
+    row = Row(choice.estimator, rule, penalty, eta, study.rank(point.model), encoding)
     law = predictor.predict(point, choice, shift, row)
+    status = row_status(row, point)
     shown = choice.estimator.name != "projection" and penalty == penalty
-    return {
-        "status": row_status(row, point),
-        "penalty": penalty if shown else None,
+    found = {
+        "status": status,
         "predicted": law.value,
         "prediction_se": law.standard_error,
         "prediction": law.kind,
     }
+    if law.reason is not None and has_mean(status):
+        found = _without_number(law.reason)
+    return found | {"penalty": penalty if shown else None}
+
+
+def _without_number(reason: str) -> dict[str, Any]:
+    return {"status": "undefined", "prediction": Prediction().kind, "reason": reason}

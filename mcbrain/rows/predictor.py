@@ -15,6 +15,13 @@ from mcbrain.model import Model
 from mcbrain.plan.moments import shift_coefficients, shift_drift, signal
 from mcbrain.plan.penalties import task_noise
 from mcbrain.plan.subspaces import PilotSubspaces, Subspaces
+from mcbrain.rows.reasons import (
+    ADVERSARY,
+    FEW_BRAIN_SAMPLES,
+    NO_BRAIN_STAGE,
+    NOT_GAUSSIAN,
+    OWN_PENALTY,
+)
 from mcbrain.shifts import Shift
 from mcbrain.study import Point, Study
 from mcbrain.theory import exact
@@ -27,11 +34,15 @@ __all__ = ["Prediction", "Predictor"]
 
 @dataclass(frozen=True)
 class Prediction:
-    """A predicted mean excess risk, its standard error, and what kind of law gave it."""
+    """A predicted mean excess risk, its standard error, and what kind of law gave it.
+
+    `reason` says why there is none; an infinite mean is no reason, but what the law says.
+    """
 
     value: float | None = None
     standard_error: float | None = None
     kind: str = "none"
+    reason: str | None = None
 
 
 class Predictor:
@@ -63,14 +74,18 @@ class Predictor:
         row : Row
             With the resolved penalty.
         """
-        if not _lawful(point.model, choice, shift, row) or self.study.undefined(choice, point):
+        if self.study.undefined(choice, point):
+            return Prediction(reason=FEW_BRAIN_SAMPLES)
+        if reason := _lawless(point.model, choice, shift):
+            return Prediction(reason=reason)
+        if row.penalty < 0:
             return Prediction()
         # A penalty that is the same in both bands is ridge, whatever the subspace.
         spared = ESTIMATORS["ridge"] if row.eta == 1.0 else choice.estimator
         estimated = self.subspaces.simulated(spared, point)
         value = self._risk(spared, point, shift, row)
         if not np.isfinite(value):
-            return Prediction()
+            return Prediction(reason=NO_BRAIN_STAGE if np.isnan(value) else None)
         exact_stage = not _banded(row)
         if not estimated and exact_stage:
             return Prediction(float(value), None, "exact")
@@ -120,8 +135,10 @@ def _banded(row: Row) -> bool:
     return row.estimator.two_bands and row.eta not in (0.0, 1.0)
 
 
-def _lawful(model: Model, choice: Choice, shift: Shift, row: Row) -> bool:
-    """Whether a law exists: isotropic Gaussian data, a penalty >= 0 that is fixed in advance."""
-    if not model.isotropic or shift.kind == "adversarial" or choice.rule.selects:
-        return False
-    return not row.penalty < 0
+def _lawless(model: Model, choice: Choice, shift: Shift) -> str | None:
+    """Why no law exists, which needs isotropic Gaussian data and a penalty fixed in advance."""
+    if not model.isotropic:
+        return NOT_GAUSSIAN
+    if shift.kind == "adversarial":
+        return ADVERSARY
+    return OWN_PENALTY if choice.rule.selects else None

@@ -142,6 +142,21 @@ def print_table(
         print(f"left out for width: {', '.join(left_out)} (--columns)")
     if table.num_rows > limit:
         print(f"... {table.num_rows - limit:,} more rows (--limit, --where)")
+    for line in _reasons(shown):
+        print(line)
+
+
+def _reasons(table: pa.Table) -> list[str]:
+    """For each reason why rows have no number, a line that names their estimators."""
+    if not {"reason", "estimator", "penalty_rule"} <= set(table.schema.names):
+        return []
+    named: dict[str, dict[str, None]] = {}
+    rows = table.select(["reason", "estimator", "penalty_rule"]).to_pylist()
+    for row in rows:
+        if row["reason"] is not None:
+            rule = "" if row["penalty_rule"] == "fixed" else f" {row['penalty_rule']}"
+            named.setdefault(row["reason"], {})[f"{row['estimator']}{rule}"] = None
+    return [f"undefined ({', '.join(who)}): {reason}" for reason, who in named.items()]
 
 
 def _view(table: pa.Table, names: list[str]) -> Table:

@@ -15,6 +15,7 @@ from mcbrain.plan.sampled import SampledPlan, Work, fixed_count, precise_enough
 from mcbrain.plan.statuses import has_mean, has_variance, row_status
 from mcbrain.rows.columns import RESULT_SCHEMA, RowWriter, result_words
 from mcbrain.rows.predictor import Prediction, Predictor
+from mcbrain.rows.reasons import FEW_BRAIN_SAMPLES
 from mcbrain.store.blockstore import BlockStore
 from mcbrain.store.stored import StoredBlocks
 from mcbrain.study import Point
@@ -93,10 +94,11 @@ _UNDEFINED: dict[str, Any] = {
         ("mean", "mcse", "sd", "q05", "median", "q95", "gain", "gain_mcse", "p_better")
     ),
     "seconds": 0.0,
+    "reason": FEW_BRAIN_SAMPLES,
 }
 
 
-_MISSING = {**_UNDEFINED, "status": "mcse_not_met", "prediction": "none"}
+_MISSING = {**_UNDEFINED, "status": "mcse_not_met", "prediction": "none", "reason": None}
 
 
 def shown_penalty(query: Query | None) -> float | None:
