@@ -11,6 +11,15 @@ from mcbrain.plan.penalties import Penalties
 from mcbrain.plan.sampled import SampledPlan, block_size
 from mcbrain.plan.subspaces import LawSubspaces
 from mcbrain.rows.law import predict
+from mcbrain.rows.printing import print_table
+from mcbrain.rows.reasons import (
+    ADVERSARY,
+    FEW_BRAIN_SAMPLES,
+    NO_BRAIN_STAGE,
+    NO_OPTIMUM,
+    NOT_GAUSSIAN,
+    OWN_PENALTY,
+)
 from mcbrain.runner import run
 
 
@@ -19,6 +28,8 @@ def test_cells_without_enough_brain_samples_are_undefined_rows(small_results):
     undefined = [r for r in table if r["status"] == "undefined"]
     assert {(r["n_brain"], r["estimator"]) for r in undefined} == {(1, "befs"), (1, "projection")}
     assert all(r["mean"] is None and r["replicates"] == 0 for r in undefined)
+    assert {r["reason"] for r in undefined} == {FEW_BRAIN_SAMPLES}
+    assert {r["reason"] for r in table if r["status"] != "undefined"} == {None}
 
 
 def test_rows_of_the_laws_say_that_nothing_was_drawn_whether_or_not_a_law_holds():
@@ -26,7 +37,48 @@ def test_rows_of_the_laws_say_that_nothing_was_drawn_whether_or_not_a_law_holds(
     table = predict(model, 30, [1, 60], {"ridge": ["loo", "optimal"], "befs": "optimal"})
     assert set(table["prediction"].to_pylist()) == {"none", "exact", "asymptotic"}
     assert set(table["status"].to_pylist()) == {"ok", "undefined"}
+    assert_reasons(table, {OWN_PENALTY, FEW_BRAIN_SAMPLES})
     assert set(table["replicates"].to_pylist()) == set(table["failed"].to_pylist()) == {0}
+
+
+def assert_reasons(table, reasons):
+    """A row of the laws has a number, or a word that says why not and a sentence beside it."""
+    for row in table.to_pylist():
+        assert (row["reason"] is not None) == (row["status"] == "undefined")
+        assert (row["predicted"] is None) == (row["status"] in ("undefined", "infinite_mean"))
+    assert set(table["reason"].to_pylist()) - {None} == reasons
+
+
+@pytest.mark.parametrize(
+    ("model", "estimators", "shift", "rank", "reason"),
+    [
+        ({"inputs": "laplace"}, {"ridge": 0.1, "ols": 0.0}, "id", None, NOT_GAUSSIAN),
+        ({"covariance": "powerlaw:1"}, {"befs": 0.3}, "id", None, NOT_GAUSSIAN),
+        ({"neural_law": "poisson", "baseline_rate": 2.0}, {"befs": 0.3}, "id", None, NOT_GAUSSIAN),
+        ({}, {"befs": 0.3, "ridge": "optimal"}, "adversarial:0.1", None, ADVERSARY),
+        ({}, {"befs": "gcv", "ridge": "loo"}, "id", None, OWN_PENALTY),
+        ({}, {"befs": 0.3}, "id", 2, NO_BRAIN_STAGE),
+        ({"inputs": "uniform"}, {"ridge": "optimal-shift"}, "mean:1:brain", None, NO_OPTIMUM),
+    ],
+)
+def test_where_no_law_holds_the_row_is_undefined_and_says_why(
+    model, estimators, shift, rank, reason
+):
+    model = Model(input_dim=12, latent_dim=3, n_channels=6, **model)
+    table = predict(model, 30, 60, estimators, [shift], rank=rank)
+    assert set(table["status"].to_pylist()) == {"undefined"}
+    reasons = set(table["reason"].to_pylist())
+    assert reasons <= {reason, NOT_GAUSSIAN, NO_OPTIMUM} and reason in reasons | {NO_OPTIMUM}
+    assert_reasons(table, reasons)
+
+
+def test_the_reason_stands_below_the_table(capsys):
+    model = Model(input_dim=12, latent_dim=3, n_channels=6)
+    table = predict(model, 30, [1, 60], {"ridge": "loo", "befs": "optimal"})
+    print_table(table, ["n_task", "estimator", "status"])
+    said = capsys.readouterr().out
+    assert f"undefined (ridge loo): {OWN_PENALTY}\n" in said
+    assert f"undefined (befs optimal): {FEW_BRAIN_SAMPLES}\n" in said
 
 
 def test_befs_without_brain_data_is_ridge_and_projection_predicts_nothing(small_results):
@@ -45,10 +97,7 @@ def test_simulation_agrees_with_the_exact_laws(small_results):
     for row in rows(small_results).to_pylist():
         if row["prediction"] in ("exact", "semi-exact") and row["mcse"]:
             spread = np.hypot(row["mcse"], row["prediction_se"] or 0.0)
-            rounding = (
-                row["mcse"] < 1e-12 * row["mean"]
-            )  # projection without brain data: a constant
-            if row["status"] == "ok" and not rounding:
+            if row["status"] == "ok":
                 scores.append((row["mean"] - row["predicted"]) / spread)
     assert len(scores) > 200
     assert np.max(np.abs(scores)) < 4.5
@@ -94,6 +143,27 @@ def test_precision_zero_runs_exactly_the_replicates_asked_for(tmp_path):
         found = [r for r in rows(tmp_path).to_pylist() if r["point"] == point.index]
         assert {r["replicates"] for r in found} == {-(-1000 // size) * size}
         assert {r["status"] for r in found} == {"ok"}
+
+
+@pytest.mark.parametrize("kind", ["raw", "sufficient", "spectral"])
+def test_a_number_of_replicates_that_was_not_reached_is_not_met(tmp_path, kind):
+    """The blocks of a shorter run are there, and no time to compute more."""
+    few, many = (
+        study(
+            model__misalignment=0.2,
+            design={"n_task": [40], "n_brain": [60]},
+            estimators={"ridge": 0.3, "befs": 0.3},
+            precision={"relative": 0.0, "max_replicates": most},
+            engine={"kind": kind, "law": kind != "spectral"},
+        )
+        for most in (1000, 10_000_000)
+    )
+    assert run(few, tmp_path).unmet == 0
+    drawn = {r["replicates"] for r in rows(tmp_path).to_pylist()}
+    outcome = run(many, tmp_path, max_time=0)
+    found = rows(tmp_path).to_pylist()
+    assert outcome.unmet == sum(r["status"] == "mcse_not_met" for r in found) == len(found)
+    assert {r["replicates"] for r in found} == drawn and all(r["mean"] > 0 for r in found)
 
 
 def test_outputs_above_their_target_say_so(tmp_path):

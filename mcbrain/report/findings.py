@@ -18,7 +18,8 @@ __all__ = ["abstraction", "departures", "findings"]
 def findings(results: Results, values: list[ValueRow]) -> list[str]:
     """What a reader should take home, a sentence each, naming its row."""
     study, found = results.study, []
-    gains = np.asarray(results.column("gain"), float)
+    gains, errors = (np.asarray(results.column(c), float) for c in ("gain", "gain_mcse"))
+    gains = np.where(np.isfinite(errors), gains, np.nan)
     befs = results.choice("befs")
     if befs is not None and study.baseline() is not None:
         so_far = " so far" if results.unreached.any() else ""
@@ -26,10 +27,9 @@ def findings(results: Results, values: list[ValueRow]) -> list[str]:
         for b, s in _extremes(np.where(with_brain, gains[:, :, :, befs, :], np.nan)):
             place = (*s[:3], befs, s[3])
             row = int(np.ravel_multi_index(place, results.shape))
-            error = np.asarray(results.column("gain_mcse"), float)[place]
             found.append(
-                f"The {b} gain of BEFS{so_far} is {gains[place]:.3g} ± {2 * error:.2g} at n_T = "
-                f"{study.n_task[s[1]]:,}, n_B = {study.n_brain[s[2]]:,}, "
+                f"The {b} gain of BEFS{so_far} is {gains[place]:.3g} ± {2 * errors[place]:.2g} "
+                f"at n_T = {study.n_task[s[1]]:,}, n_B = {study.n_brain[s[2]]:,}, "
                 f"{plain(model_words(results, s[0]))}, under {study.shifts[s[3]].label} "
                 f"(row {row})."
             )

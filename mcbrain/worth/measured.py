@@ -64,7 +64,7 @@ def value_in_results(
         raise InputError("n_brain = 0: brain data that was not collected has no value")
     s, samples = results.shift(shift), np.array(study.n_task, dtype=float)
     curve = results.mean[model, :, n_brain, base, s]
-    places = _usable(results, curve, study.models[model].input_dim, baseline)
+    places = _usable(results, (model, slice(None), n_brain, base, s), baseline)
     scale = _Scale(study.models[model], baseline, samples[places], samples[n_task])
     tasks = np.append(places, n_task)
     choices = np.append(np.full(places.size, base), befs)
@@ -83,19 +83,24 @@ def value_in_results(
     return single, scale.note(single, risk, lowest)
 
 
-def _usable(results: Results, curve: Array, input_dim: int, baseline: str) -> NDArray[np.int64]:
-    """Places on the n_task axis at which the baseline's curve can be inverted: two at least."""
-    samples = np.array(results.study.n_task)
+def _usable(results: Results, row: tuple[Any, ...], baseline: str) -> NDArray[np.int64]:
+    """Places on the n_task axis at which the baseline's curve can be inverted: two at least.
+
+    A mean without a variance is none: no interval could be given for what is read from it.
+    """
+    study = results.study
+    samples, input_dim = np.array(study.n_task), study.models[row[0]].input_dim
     within = (samples > input_dim + 1) | (baseline == "ridge")
-    usable = np.isfinite(curve) & within
-    if usable.sum() < 2 <= within.sum():
+    usable = np.isfinite(results.mean[row]) & np.isfinite(results.mcse[row]) & within
+    lacking = within & results.unreached[row]
+    if usable.sum() < 2 <= (usable | lacking).sum():
         raise InputError(
             f"{results.folder.path}: {baseline} has a mean at fewer than two of its "
             f"{within.sum()} numbers of task samples, so the curve cannot be inverted; "
             "run the study again to finish it"
         )
     if usable.sum() < 2:
-        above = f" above d + 1 = {input_dim + 1}" if baseline == "ols" else ""
+        above = f" above d + 3 = {input_dim + 3}" if baseline == "ols" else ""
         raise InputError(
             f"{results.folder.path}: inverting the curve of {baseline} needs at least two numbers "
             f"of task samples{above}; add some to [design] n_task and run again"

@@ -194,7 +194,8 @@ class Results:
 
         Blocks of one problem carry all rows of their data, so what rows share cancels in ratios and
         differences. Rows of engines that combine moments (`spectral`, `law`) enter with their own
-        standard errors, which are jackknifed over blocks already.
+        standard errors, which are jackknifed over blocks already. What depends on a row without a
+        variance has no error.
 
         Parameters
         ----------
@@ -225,7 +226,7 @@ class Results:
         if self.engine not in ("raw", "sufficient"):
             # Plus and minus the standard error, as if of 64 blocks: the first look.
             moves = []
-            for i in np.flatnonzero(np.nan_to_num(self.mcse.ravel()[rows]) > 0):
+            for i in np.flatnonzero(self.mcse.ravel()[rows] != 0):  # NaN: no variance
                 one = np.zeros((64, rows.size))
                 one[:, i] = self.mcse.ravel()[rows[i]] / 8.0
                 one[1::2] *= -1.0
@@ -261,6 +262,8 @@ class Results:
             stop = int(np.searchsorted(np.cumsum(series.replicates), replicates[row])) + 1
             series = series.head(stop)
             leave = series.without_each_block()[0]
+            if np.isnan(self.mcse.flat[row]):
+                leave = np.full(leave.shape, np.nan)
             columns.append((leave - leave.mean()) * np.sqrt((leave.size - 1) / leave.size))
         moves = np.zeros((max(c.size for c in columns), size))
         for place, column in zip(places, columns, strict=True):
