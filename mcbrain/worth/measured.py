@@ -91,9 +91,9 @@ def _usable(results: Results, row: tuple[Any, ...], baseline: str) -> NDArray[np
     study = results.study
     samples, input_dim = np.array(study.n_task), study.models[row[0]].input_dim
     within = (samples > input_dim + 1) | (baseline == "ridge")
-    usable = np.isfinite(results.mean[row]) & np.isfinite(results.mcse[row]) & within
-    lacking = within & results.unreached[row]
-    if usable.sum() < 2 <= (usable | lacking).sum():
+    there = np.isfinite(results.mean[row])
+    usable = there & np.isfinite(results.mcse[row]) & within
+    if usable.sum() < 2 <= (usable | (within & ~there)).sum():
         raise InputError(
             f"{results.folder.path}: {baseline} has a mean at fewer than two of its "
             f"{within.sum()} numbers of task samples, so the curve cannot be inverted; "
