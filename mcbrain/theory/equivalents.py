@@ -1,0 +1,325 @@
+"""Risk of ridge under any covariance, to the next order in 1/n (theory/README.md 5f).
+
+With X of n Gaussian rows of covariance S and R = (X'X + Omega)^-1, every moment of the error of
+generalised ridge is a first or second derivative of the generating function E log det(X'X + Omega).
+This module has those derivatives in closed form for Omega = z Omega_0, written so that they stay
+finite for z -> 0. `order` 0 is the deterministic equivalent, order 1 adds the correction of
+relative size 1/n, which leaves an error of 1/n^2.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mcbrain.errors import InputError
+from mcbrain.theory.structured import Structured, solve_rows, trace_of_product
+
+__all__ = ["Equivalent", "Population", "generalised", "partialled"]
+
+Array = NDArray[np.float64]
+Matrix = Structured | Array
+
+NEWTON_STEPS = 200  # the start may be many decades above the root; each step then halves it
+TOLERANCE = 1e-14
+
+
+@dataclass(frozen=True)
+class Population:
+    """What is left to be learned by ridge: how to make its resolvent at an effective penalty.
+
+    Attributes
+    ----------
+    spectrum : ndarray, shape (d,)
+        Eigenvalues of the inputs' covariance; all arrays are in its eigenbasis.
+    spared : ndarray, shape (d, r)
+        Orthonormal columns that are partialled out; r = 0 for none.
+    weights : Structured or None
+        Omega_0; None is the identity on the complement of `spared`.
+    """
+
+    spectrum: Array
+    spared: Array
+    weights: Structured | None
+
+    @property
+    def dimension(self) -> int:
+        """Number of penalised directions that the data can show."""
+        return int(np.count_nonzero(self.spectrum > 0)) - int(self.spared.shape[1])
+
+    @property
+    def covariance(self) -> Structured:
+        """S: the covariance of what is left when the spared directions are partialled out."""
+        if not self.spared.shape[1]:
+            return Structured.of_diagonal(self.spectrum)
+        seen = self.spectrum[:, None] * self.spared
+        inner = solve_rows(self.spared.T @ seen, seen)
+        return Structured(self.spectrum, -seen, inner)
+
+    def freedoms(self, kappa: float) -> tuple[float, float]:
+        """tr S G and tr (S G)^2: the degrees of freedom that a fit at this penalty uses.
+
+        Parameters
+        ----------
+        kappa : float
+            Effective penalty, > 0.
+        """
+        if self.weights is not None:
+            _, kept_matrix = self.resolvent(kappa)
+            return kept_matrix.trace, trace_of_product(kept_matrix, kept_matrix)
+        kept = self.spectrum / (self.spectrum + kappa)
+        first, second, V = float(np.sum(kept)), float(np.sum(kept**2)), self.spared
+        if V.shape[1]:
+            seen, twice = kept[:, None] * V, (kept**2)[:, None] * V
+            lost = np.linalg.solve(V.T @ seen, V.T @ twice)
+            third = np.linalg.solve(V.T @ seen, seen.T @ twice)
+            first -= float(np.trace(lost))
+            second += float(np.sum(lost * lost.T)) - 2.0 * float(np.trace(third))
+        return first, second
+
+    def resolvent(self, kappa: float) -> tuple[Structured, Structured]:
+        """G = (S + kappa Omega_0)^-1 on the complement of what is spared, and S G.
+
+        Parameters
+        ----------
+        kappa : float
+            Effective penalty, > 0.
+        """
+        if self.weights is not None:
+            scaled = Structured(
+                kappa * self.weights.diagonal, kappa * self.weights.left, self.weights.right
+            )
+            inverse = (Structured.of_diagonal(self.spectrum) + scaled).inverse()
+            return inverse, Structured.of_diagonal(self.spectrum) @ inverse
+        inverse_diagonal = 1.0 / (self.spectrum + kappa)
+        kept = self.spectrum * inverse_diagonal
+        V = self.spared
+        if not V.shape[1]:
+            return Structured.of_diagonal(inverse_diagonal), Structured.of_diagonal(kept)
+        # Q g Q + kappa Q g V X^-1 V' g Q with X = V' kept V and Q = I - VV': nothing is subtracted
+        # that is nearly equal, for small and for large kappa.
+        seen = kept[:, None] * V
+        X = V.T @ seen
+        gV = inverse_diagonal[:, None] * V
+        QgV = gV - V @ (V.T @ gV)
+        left = np.hstack([V, gV, QgV])
+        right = np.hstack([V @ (V.T @ gV) - gV, -V, kappa * solve_rows(X, QgV)])
+        return (
+            Structured(inverse_diagonal, left, right),
+            Structured(kept, -seen, solve_rows(X, seen)),
+        )
+
+
+def partialled(spectrum: Array, spared: Array | None = None) -> Population:
+    """Ridge on what is left when the columns of `spared` are partialled out: BEFS given P.
+
+    Parameters
+    ----------
+    spectrum : ndarray, shape (d,)
+        Eigenvalues of the covariance, not negative.
+    spared : ndarray, shape (d, r), optional
+        Orthonormal basis of P in the eigenbasis of the covariance; none is ridge.
+    """
+    nothing = np.zeros((spectrum.size, 0))
+    return Population(spectrum, nothing if spared is None else spared, None)
+
+
+def generalised(spectrum: Array, weights: Structured) -> Population:
+    """Ridge whose penalty is a quadratic form: two-penalty, or any positive definite weights.
+
+    Parameters
+    ----------
+    spectrum : ndarray, shape (d,)
+        Eigenvalues of the covariance, not negative.
+    weights : Structured
+        Omega_0, symmetric and positive definite, in the eigenbasis of the covariance.
+    """
+    return Population(spectrum, np.zeros((spectrum.size, 0)), weights)
+
+
+@dataclass(frozen=True)
+class Equivalent:
+    """Moments of the error of ridge on n rows at one penalty.
+
+    The error is e = beta_hat - b on the penalised directions; V-directions that were partialled
+    out have none here.
+
+    Attributes
+    ----------
+    population : Population
+    rows : int
+        n, the rows that are left when r directions have been partialled out.
+    penalty_sum : float
+        z, the penalty summed over samples, >= 0 and finite; 0 is the limit from above.
+    order : int
+        0 or 1.
+    """
+
+    population: Population
+    rows: int
+    penalty_sum: float
+    order: int = 1
+
+    def __post_init__(self) -> None:
+        if self.order not in (0, 1):
+            raise InputError(f"order must be 0 or 1, got {self.order}")
+        if not (0.0 <= self.penalty_sum < math.inf):
+            raise InputError(f"penalty_sum must be finite and not negative, got {self.penalty_sum}")
+        if self.rows < 1:
+            raise InputError(f"rows must be at least 1, got {self.rows}")
+
+    @cached_property
+    def kappa(self) -> float:
+        """The effective penalty: the root of kappa (n - tr S G) = z.
+
+        The left side is convex and increasing where it is positive, with slope n - tr (S G)^2:
+        Newton's method from the right falls monotonically.
+        """
+        n, z = self.rows, self.penalty_sum
+        scale = float(np.mean(self.population.spectrum))
+        floor = np.finfo(float).tiny / np.finfo(float).eps * max(scale, 1.0)
+        if z == 0.0 and n >= self.population.dimension:
+            return floor
+        kappa = (z + 2.0 * float(np.sum(self.population.spectrum))) / n
+        while (value := self._residual(kappa)[0]) < 0.0:
+            kappa *= 16.0
+        for _ in range(NEWTON_STEPS):
+            value, slope = self._residual(kappa)
+            step = value / slope
+            if step <= TOLERANCE * kappa:
+                break
+            kappa = max(kappa - step, floor)
+        return kappa
+
+    def _residual(self, kappa: float) -> tuple[float, float]:
+        first, second = self.population.freedoms(kappa)
+        return kappa * (self.rows - first) - self.penalty_sum, self.rows - second
+
+    @cached_property
+    def _resolvent(self) -> tuple[Structured, Structured]:
+        return self.population.resolvent(self.kappa)
+
+    @cached_property
+    def _covariances(self) -> tuple[Structured, ...]:
+        """C_j = G (S G)^j for j = 1, 2, 3."""
+        G, kept = self._resolvent
+        first = G @ kept
+        return first, (first @ kept), (first @ kept) @ kept
+
+    @cached_property
+    def _traces(self) -> tuple[float, float, float]:
+        """T_j = tr (S G)^j for j = 2, 3, 4."""
+        _, kept = self._resolvent
+        square = kept @ kept
+        return (
+            square.trace,
+            trace_of_product(square, kept),
+            trace_of_product(square, square),
+        )
+
+    @property
+    def _freedom(self) -> float:
+        """w = n - tr (S G)^2."""
+        return self.rows - self._traces[0]
+
+    def _spread(self, form: Matrix) -> tuple[float, float, float]:
+        """delta_N = tr(N C_1)/w and nu_j = tr(N C_j) for j = 2, 3."""
+        first, second, third = (trace_of_product(form, C) for C in self._covariances)
+        return first / self._freedom, second, third
+
+    def noise(self, form: Matrix) -> float:
+        """E e'Ne for unit label noise and no signal.
+
+        Parameters
+        ----------
+        form : Structured or ndarray, shape (d, d)
+            N, symmetric.
+
+        Notes
+        -----
+        Exact for least squares, which is z = 0 with more rows than directions: the mean of an
+        inverse Wishart matrix. It is then infinite for n = q and n = q + 1.
+        """
+        delta, nu2, nu3 = self._spread(form)
+        surplus = self.rows - self.population.dimension
+        if self.order == 1 and self.penalty_sum == 0.0 and surplus >= 0:
+            return delta * surplus / (surplus - 1.0) if surplus > 1 else math.inf
+        if self.order == 0:
+            return delta
+        T2, T3, T4 = self._traces
+        w = self._freedom
+        slope = 2.0 * (nu2 + delta * (T3 - T2))
+        correction = delta * (T2 - 4.0 * T3 + 3.0 * T4) - 2.0 * nu2 + 3.0 * nu3
+        correction += (T2 - T3) * (2.0 * delta - 2.0 * slope / w)
+        return delta + correction / w**2
+
+    def _bias_vectors(self, signal: Array) -> tuple[Array, Array, Array, Array]:
+        """k = Omega_0 b, and b_j = kappa (G S)^j G k for j = 0, 1, 2."""
+        G, kept = self._resolvent
+        weights = self.population.weights
+        k = signal if weights is None else weights.apply(signal)
+        b0 = self.kappa * G.apply(k)
+        b1 = kept.T.apply(b0)
+        return k, b0, b1, kept.T.apply(b1)
+
+    def bias(self, form: Matrix, signal: Array) -> float:
+        """E e'Ne for a signal b without label noise.
+
+        Parameters
+        ----------
+        form : Structured or ndarray, shape (d, d)
+            N, symmetric.
+        signal : ndarray, shape (d,)
+            b, without its part in the directions that were partialled out.
+        """
+        k, b0, b1, b2 = self._bias_vectors(signal)
+        delta, nu2, nu3 = self._spread(form)
+        kappa1, kappa2 = self.kappa * float(k @ b1), self.kappa * float(k @ b2)
+
+        def between(x: Array, y: Array, covariance: float) -> float:
+            """x'(N + delta_N S)y, with x'Sy given."""
+            image = form @ y if isinstance(form, np.ndarray) else form.apply(y)
+            return float(x @ image) + delta * covariance
+
+        leading = between(b0, b0, kappa1)
+        if self.order == 0:
+            return leading
+        # b_i' S b_j = kappa k' b_{i+j+1}
+        kappa3 = self.kappa * float(k @ self._resolvent[1].T.apply(b2))
+        T2, T3, T4 = self._traces
+        w = self._freedom
+        d_K = kappa1 / w
+        slope_N = 2.0 * (nu2 + delta * (T3 - T2))
+        slope_K = 2.0 * (kappa2 + d_K * (T3 - T2))
+        phi10, phi11 = between(b1, b0, kappa2), between(b1, b1, kappa3)
+        phi20 = between(b2, b0, kappa3)
+        change = (2.0 * delta * kappa1 - 2.0 * phi10 - kappa1 * slope_N / w) / w
+        curvature = -2.0 * (
+            delta * d_K * T2
+            + change * (T2 - T3)
+            - 2.0 * d_K * (nu2 + delta * T3)
+            - 2.0 * delta * (kappa2 + d_K * T3)
+            + phi11
+            + 2.0 * phi20
+            + 3.0 * d_K * (nu3 + delta * T4)
+        )
+        return leading - 0.5 * (curvature / w - slope_N * slope_K / w**2)
+
+    def mean_error(self, signal: Array) -> Array:
+        """E e, shape (d,).
+
+        Parameters
+        ----------
+        signal : ndarray, shape (d,)
+            b, without its part in the directions that were partialled out.
+        """
+        _, b0, b1, b2 = self._bias_vectors(signal)
+        if self.order == 0:
+            return -b0
+        T2, T3, _ = self._traces
+        w = self._freedom
+        return np.asarray(-(b0 + (b2 + b1 * (T3 - T2) / w) / w))
