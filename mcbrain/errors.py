@@ -1,4 +1,4 @@
-"""What mcbrain reports in one sentence instead of a traceback."""
+"""The kinds of mistake: the user's, reported in one sentence, and one of mcbrain's own."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ __all__ = [
     "StoreError",
     "UnfinishedError",
     "did_you_mean",
+    "unhandled",
     "unwritable",
 ]
 
@@ -49,6 +50,32 @@ def did_you_mean(name: str, allowed: Iterable[str]) -> str:
     close = difflib.get_close_matches(name, choices, n=1)
     listing = ", ".join(choices)
     return f"did you mean '{close[0]}'? Allowed: {listing}" if close else f"allowed: {listing}"
+
+
+def unhandled(what: str, value: object, where: str) -> NotImplementedError:
+    """What is raised where a decision has no branch for an entry of one of mcbrain's tables.
+
+    No branch is a default: an entry that somebody adds to a table and forgets elsewhere ends in
+    this sentence and not in the numbers of another entry.
+
+    Parameters
+    ----------
+    what : str
+        What the table lists, such as "input distribution".
+    value : object
+        The entry.
+    where : str
+        What has no branch for it, in words that lead to the module.
+
+    Returns
+    -------
+    NotImplementedError
+        To be raised.
+    """
+    return NotImplementedError(
+        f"{what} {value!r} is in a table of mcbrain, but {where} cannot handle it; this is a fault "
+        "of mcbrain and not of what was asked for, and no number was computed"
+    )
 
 
 def unwritable(path: Path, error: OSError) -> UnfinishedError:

@@ -1,19 +1,20 @@
 """The estimators and the penalty rules (theory/README.md 2), one registry.
 
-Every estimator is one line: the subspace it spares from the penalty, and eta, the share of the
-penalty that the subspace still feels: Omega = (I - P) + eta P.
+Every estimator is one line: the subspace it spares from the penalty, eta, the share of the penalty
+that the subspace still feels, Omega = (I - P) + eta P, and whether that penalty is to be chosen. No
+two lines say the same: the numbers of an estimator follow from its line alone.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
 
-from mcbrain.errors import InputError, did_you_mean
+from mcbrain.errors import InputError, did_you_mean, unhandled
 
 __all__ = [
     "ESTIMATORS",
@@ -22,6 +23,7 @@ __all__ = [
     "Choice",
     "Estimator",
     "Rule",
+    "check_estimators",
     "choices_from_table",
     "grid",
 ]
@@ -38,14 +40,32 @@ Subspace = Literal["none", "estimated", "measured"]
 RULES = ("optimal", "optimal-shift", "loo", "gcv")
 
 
+Penalty = Literal["chosen", "zero", "infinite"]
+
+
 @dataclass(frozen=True)
 class Estimator:
-    """One estimator: `name` as in tables, the subspace it spares, and eta."""
+    """One estimator.
+
+    Attributes
+    ----------
+    name : str
+        As in tables.
+    subspace : {"none", "estimated", "measured"}
+        What it spares from the penalty.
+    eta : float
+        Share of the penalty that the subspace still feels.
+    penalty : {"chosen", "zero", "infinite"}
+        Whether there is a penalty to choose, by a number or a rule, or what it always is.
+    two_bands : bool
+        Whether the subspace has a penalty of its own, which a rule chooses as well.
+    """
 
     name: str
     subspace: Subspace
     eta: float
-    penalised: bool = True
+    penalty: Penalty
+    two_bands: bool = False
 
     @property
     def uses_brain(self) -> bool:
@@ -53,18 +73,52 @@ class Estimator:
         return self.subspace == "estimated"
 
     @property
-    def two_bands(self) -> bool:
-        """Whether the subspace has a penalty of its own."""
-        return self.name.startswith("two-penalty")
+    def penalised(self) -> bool:
+        """Whether there is a penalty to choose."""
+        return self.penalty == "chosen"
+
+    def in_force(self, chosen: float) -> float:
+        """The penalty that the estimator has, where the one chosen for it is given."""
+        match self.penalty:
+            case "chosen":
+                return chosen
+            case "zero":
+                return 0.0
+            case "infinite":
+                return math.inf
+        raise unhandled("penalty of an estimator", self.penalty, "an estimator")
 
 
 ESTIMATORS: dict[str, Estimator] = {
-    "ols": Estimator("ols", "none", 1.0, penalised=False),
-    "ridge": Estimator("ridge", "none", 1.0),
-    "befs": Estimator("befs", "estimated", 0.0),
-    "befs-oracle": Estimator("befs-oracle", "measured", 0.0),
-    "projection": Estimator("projection", "estimated", 0.0, penalised=False),
+    "ols": Estimator("ols", "none", 1.0, "zero"),
+    "ridge": Estimator("ridge", "none", 1.0, "chosen"),
+    "befs": Estimator("befs", "estimated", 0.0, "chosen"),
+    "befs-oracle": Estimator("befs-oracle", "measured", 0.0, "chosen"),
+    "projection": Estimator("projection", "estimated", 0.0, "infinite"),
 }
+
+
+def check_estimators(table: Mapping[str, Estimator]) -> None:
+    """Refuse a table in which an estimator would carry the numbers of another.
+
+    Raises
+    ------
+    ValueError
+        Two names for one definition, or a name that differs from its key.
+    """
+    seen: dict[Estimator, str] = {}
+    for key, estimator in table.items():
+        if estimator.name != key:
+            raise ValueError(f"estimator '{key}' calls itself '{estimator.name}'")
+        other = seen.setdefault(replace(estimator, name=""), key)
+        if other != key:
+            raise ValueError(
+                f"estimators '{other}' and '{key}' have one definition, {estimator}: what '{key}' "
+                f"does differently from '{other}' is not said, so it would carry the same numbers"
+            )
+
+
+check_estimators(ESTIMATORS)
 
 
 @dataclass(frozen=True)
@@ -101,6 +155,7 @@ def parse_estimator(name: str) -> Estimator:
     InputError
         No such estimator, or an eta that is not a number >= 0.
     """
+    check_estimators(ESTIMATORS)
     if name in ESTIMATORS:
         return ESTIMATORS[name]
     kind, _, text = str(name).partition(":")
@@ -113,7 +168,7 @@ def parse_estimator(name: str) -> Estimator:
         eta = math.nan
     if not 0.0 <= eta <= 1e6:
         raise InputError(f"estimator '{name}': the form is two-penalty:ETA with a number ETA >= 0")
-    return Estimator(name, "estimated", eta)
+    return Estimator(name, "estimated", eta, "chosen", two_bands=True)
 
 
 def choices_from_table(table: Mapping[str, Any]) -> list[Choice]:

@@ -15,7 +15,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from mcbrain.errors import InputError
+from mcbrain.errors import InputError, unhandled
 from mcbrain.model import Model
 
 __all__ = ["BASIS", "CHANNELS", "Geometry"]
@@ -55,18 +55,24 @@ class Geometry:
     def _frame(self) -> Floats:
         """Orthonormal rows: k latents, then u, then one more, as far as d allows."""
         d, rows = self.model.input_dim, min(self.model.latent_dim + 2, self.model.input_dim)
-        if self.model.basis == "axes":
-            return np.eye(rows, d)
-        return _orthonormal_rows(self._rng(BASIS).standard_normal((rows, d)))
+        match self.model.basis:
+            case "axes":
+                return np.eye(rows, d)
+            case "haar":
+                return _orthonormal_rows(self._rng(BASIS).standard_normal((rows, d)))
+        raise unhandled("basis", self.model.basis, "the geometry of a study")
 
     @cached_property
     def rotation(self) -> Floats:
         """The whole seeded basis, shape (d, d): native coordinates of x are `rotation @ x`."""
         d = self.model.input_dim
-        if self.model.basis == "axes":
-            return np.eye(d)
-        axes = np.ascontiguousarray(self._rng(BASIS).standard_normal((d, d)))
-        return np.ascontiguousarray(_orthonormal_rows(axes).T)
+        match self.model.basis:
+            case "axes":
+                return np.eye(d)
+            case "haar":
+                axes = np.ascontiguousarray(self._rng(BASIS).standard_normal((d, d)))
+                return np.ascontiguousarray(_orthonormal_rows(axes).T)
+        raise unhandled("basis", self.model.basis, "the geometry of a study")
 
     @cached_property
     def brain(self) -> Floats:

@@ -1,4 +1,8 @@
-"""Laws of the inputs: their independent components, and the spectrum of their covariance."""
+"""What inputs, latents and recordings are drawn from: a record each, and the inputs' covariance.
+
+A record holds the NumPy line of its distribution, which `recipe` prints and `replay` evaluates. The
+kernels know the distributions by codes of their own, which `engines/sampled.py` looks up by name.
+"""
 
 from __future__ import annotations
 
@@ -12,27 +16,83 @@ from numpy.typing import NDArray
 from mcbrain.checks import parameter
 from mcbrain.errors import InputError, did_you_mean
 
-__all__ = ["InputLaw", "parse_covariance", "parse_inputs", "power_spectrum"]
+__all__ = [
+    "BASES",
+    "INPUTS",
+    "LATENTS",
+    "RECORDINGS",
+    "InputDistribution",
+    "InputLaw",
+    "parse_covariance",
+    "parse_inputs",
+    "power_spectrum",
+]
 
-_LAWS = ("gaussian", "student", "rademacher", "uniform", "laplace", "sparse")
-_PARAMETERS = {  # range of the number behind a law's name, and what is said of it
-    "student": (4.0, 1e6, "student:NU with a number NU > 4"),
-    "sparse": (0.0, 1.0, "sparse:F with a number 0 < F <= 1"),
-}
-
-
-Smoothness = Literal["density", "signs", "sparse"]
 
 # Whether the numbers of an input have a density, are signs, or are zero with some probability:
 # what decides how often a Gram matrix is nearly singular (theory/README.md 4a).
-_SMOOTHNESS: dict[str, Smoothness] = {
-    "gaussian": "density",
-    "student": "density",
-    "rademacher": "signs",
-    "uniform": "density",
-    "laplace": "density",
-    "sparse": "sparse",
+Smoothness = Literal["density", "signs", "sparse"]
+
+
+@dataclass(frozen=True)
+class InputDistribution:
+    """A distribution of the independent components of the inputs, of mean 0 and variance 1.
+
+    Attributes
+    ----------
+    line : str
+        NumPy expression of n draws of d components, shape (n, d), from the generators `rng` and
+        `aux`; {0} stands for the parameter.
+    smoothness : str
+        "density", "signs" or "sparse".
+    low, high : float
+        Range of the parameter, low < parameter <= high.
+    form : str
+        How it is written with its parameter, and what is allowed; empty without one.
+    """
+
+    line: str
+    smoothness: Smoothness
+    low: float = math.nan
+    high: float = math.nan
+    form: str = ""
+
+
+INPUTS: dict[str, InputDistribution] = {
+    "gaussian": InputDistribution("rng.standard_normal((n, d))", "density"),
+    "student": InputDistribution(
+        "np.sqrt(({0} - 2) / aux.chisquare({0}, n))[:, None] * rng.standard_normal((n, d))",
+        "density",
+        4.0,
+        1e6,
+        "student:NU with a number NU > 4",
+    ),
+    "rademacher": InputDistribution("np.where(rng.random((n, d)) < 0.5, 1.0, -1.0)", "signs"),
+    "uniform": InputDistribution("np.sqrt(3) * (2 * rng.random((n, d)) - 1)", "density"),
+    "laplace": InputDistribution("rng.laplace(0.0, np.sqrt(0.5), (n, d))", "density"),
+    "sparse": InputDistribution(
+        "(aux.random((n, d)) < {0}) * rng.standard_normal((n, d)) / np.sqrt({0})",
+        "sparse",
+        0.0,
+        1.0,
+        "sparse:F with a number 0 < F <= 1",
+    ),
 }
+
+# Latents of the inputs X, shape (n, k), as a NumPy expression.
+LATENTS: dict[str, str] = {
+    "linear": "{X} @ brain_map.T",
+    "tanh": "np.tanh({X} @ brain_map.T) / 0.628",
+}
+
+# Recordings that the latents drive, as a NumPy expression of `drive`, shape (n, p).
+RECORDINGS: dict[str, str] = {
+    "gaussian": "drive + {noise!r} * {rng}.standard_normal(drive.shape)",
+    "poisson": "{rng}.poisson(np.exp(np.log({rate!r}) + drive)).astype(np.float64)",
+}
+
+# The basis in which the components of the inputs are independent: a seeded rotation, or none.
+BASES = ("haar", "axes")
 
 
 @dataclass(frozen=True)
@@ -45,12 +105,17 @@ class InputLaw:
     @property
     def smoothness(self) -> Smoothness:
         """Of an input's numbers: "density", "signs" or "sparse"."""
-        return _SMOOTHNESS[self.name]
+        return INPUTS[self.name].smoothness
 
     @property
     def share(self) -> float:
         """Share of the numbers of an input that are not zero."""
         return self.parameter if self.smoothness == "sparse" else 1.0
+
+    @property
+    def line(self) -> str:
+        """NumPy expression of n draws of d components; see `InputDistribution.line`."""
+        return INPUTS[self.name].line.format(self.parameter)
 
 
 def parse_inputs(text: str) -> InputLaw:
@@ -62,16 +127,16 @@ def parse_inputs(text: str) -> InputLaw:
         An unknown law, or a parameter that is missing, out of range or too much.
     """
     name, _, number = str(text).partition(":")
-    if name not in _LAWS:
-        raise InputError(f"inputs = {text!r}: {did_you_mean(name, _LAWS)}")
-    if name not in _PARAMETERS:
+    if name not in INPUTS:
+        raise InputError(f"inputs = {text!r}: {did_you_mean(name, INPUTS)}")
+    known = INPUTS[name]
+    if not known.form:
         if number:
             raise InputError(f"inputs = {text!r}: '{name}' takes no parameter")
         return InputLaw(name)
-    low, high, form = _PARAMETERS[name]
-    value = parameter("inputs", text, number, form)
-    if not low < value <= high:
-        raise InputError(f"inputs = {text!r}: allowed is {form}")
+    value = parameter("inputs", text, number, known.form)
+    if not known.low < value <= known.high:
+        raise InputError(f"inputs = {text!r}: allowed is {known.form}")
     return InputLaw(name, value)
 
 

@@ -12,8 +12,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mcbrain.checks import LARGE, by_name, choice, integer, number, vector
-from mcbrain.errors import InputError
-from mcbrain.inputs import InputLaw, parse_covariance, parse_inputs, power_spectrum
+from mcbrain.errors import InputError, unhandled
+from mcbrain.inputs import (
+    BASES,
+    LATENTS,
+    RECORDINGS,
+    InputLaw,
+    parse_covariance,
+    parse_inputs,
+    power_spectrum,
+)
 
 __all__ = ["MODEL_FIELDS", "MeasuredBlock", "Model", "toml_value"]
 
@@ -145,17 +153,22 @@ class Model:
 
     def _settle_laws(self) -> None:
         set_ = object.__setattr__
-        choice("basis", self.basis, ("haar", "axes"))
-        choice("latents", self.latents, ("linear", "tanh"))
-        choice("neural_law", self.neural_law, ("gaussian", "poisson"))
+        choice("basis", self.basis, BASES)
+        choice("latents", self.latents, tuple(LATENTS))
+        choice("neural_law", self.neural_law, tuple(RECORDINGS))
         _ = self.input_law, self.spectrum_exponent
-        if self.neural_law == "gaussian" and self.baseline_rate is not None:
-            raise InputError(
-                f"baseline_rate = {self.baseline_rate}: only neural_law = 'poisson' has a rate"
-            )
-        if self.neural_law == "poisson":
-            rate = 1.0 if self.baseline_rate is None else self.baseline_rate
-            set_(self, "baseline_rate", number("baseline_rate", rate, 1e-6, 1e6))
+        match self.neural_law:
+            case "gaussian":
+                if self.baseline_rate is not None:
+                    raise InputError(
+                        f"baseline_rate = {self.baseline_rate}: only neural_law = 'poisson' has a "
+                        "rate"
+                    )
+            case "poisson":
+                rate = 1.0 if self.baseline_rate is None else self.baseline_rate
+                set_(self, "baseline_rate", number("baseline_rate", rate, 1e-6, 1e6))
+            case _:
+                raise unhandled("distribution of recordings", self.neural_law, "mcbrain.Model")
 
     def _settle_noises(self) -> None:
         set_ = object.__setattr__

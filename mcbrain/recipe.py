@@ -3,20 +3,12 @@
 from __future__ import annotations
 
 from mcbrain.blocks import Problem
+from mcbrain.errors import unhandled
 from mcbrain.geometry import BASIS, CHANNELS
+from mcbrain.inputs import LATENTS, RECORDINGS
 from mcbrain.model import Model
 
 __all__ = ["recipe"]
-
-# Draws of n standardised inputs by law; `aux` is the auxiliary stream.
-_DRAWS = {
-    "gaussian": "rng.standard_normal((n, d))",
-    "student": "np.sqrt(({0} - 2) / aux.chisquare({0}, n))[:, None] * rng.standard_normal((n, d))",
-    "rademacher": "np.where(rng.random((n, d)) < 0.5, 1.0, -1.0)",
-    "uniform": "np.sqrt(3) * (2 * rng.random((n, d)) - 1)",
-    "laplace": "rng.laplace(0.0, np.sqrt(0.5), (n, d))",
-    "sparse": "(aux.random((n, d)) < {0}) * rng.standard_normal((n, d)) / np.sqrt({0})",
-}
 
 _TOOLS = """\
 def stream(*key):
@@ -33,7 +25,7 @@ for _ in range({count}):
     X = inputs(n_task, streams[0], streams[4])
     y = X @ beta + {task_noise!r} * streams[1].standard_normal(n_task)
     X_brain = inputs(n_brain, streams[2], streams[5])
-    drive = {latents} @ channels.T
+    drive = ({latents}) @ channels.T
     R = {recordings}"""
 
 
@@ -57,15 +49,15 @@ def recipe(problem: Problem, block: int, place: int) -> str:
             _TOOLS.format(seed=problem.seed),
             *_population(model),
             _REPLICATES.format(
-                draw=_DRAWS[model.input_law.name].format(model.input_law.parameter) + _scale(model),
+                draw=model.input_law.line + _scale(model),
                 words=", ".join(map(str, problem.words)),
                 block=block,
                 count=place + 1,
                 task_noise=model.sigma_y,
-                latents="np.tanh(X_brain @ brain_map.T) / 0.628"
-                if model.latents == "tanh"
-                else "X_brain @ brain_map.T",
-                recordings=_recordings(model),
+                latents=LATENTS[model.latents].format(X="X_brain"),
+                recordings=RECORDINGS[model.neural_law].format(
+                    noise=model.sigma_r, rate=model.baseline_rate, rng="streams[3]"
+                ),
             ),
         ]
     )
@@ -75,12 +67,17 @@ def _population(model: Model) -> list[str]:
     """What all replicates share: where brain and task point, and the channels."""
     d, k, k_m, m = model.input_dim, model.latent_dim, model.k_m, model.misalignment
     rows = min(k + 2, d)
-    drawn = f"orthonormal(stream({BASIS:#x}).standard_normal(({rows}, d)))"
+    frames = {
+        "haar": f"orthonormal(stream({BASIS:#x}).standard_normal(({rows}, d)))",
+        "axes": f"np.eye({rows}, d)",
+    }
+    if model.basis not in frames:
+        raise unhandled("basis", model.basis, "the recipe of a replicate")
     missed = f" + np.sqrt({m!r}) * frame[k]" if k < d else ""
     inside = f"np.array({model.loadings.tolist()}) @ brain_map"
     channels = f"orthonormal(stream({CHANNELS:#x}).standard_normal(({k_m}, p))).T"
     lines = [
-        f"frame = {drawn if model.basis == 'haar' else f'np.eye({rows}, d)'}",
+        f"frame = {frames[model.basis]}",
         "brain_map = frame[:k]",
         f"beta = {model.signal_norm!r} * (np.sqrt(1 - {m!r}) * ({inside}){missed})",
         "channels = np.zeros((p, k))",
@@ -94,9 +91,3 @@ def _population(model: Model) -> list[str]:
 
 def _scale(model: Model) -> str:
     return " * scale" if model.spectrum_exponent else ""
-
-
-def _recordings(model: Model) -> str:
-    if model.neural_law == "poisson":
-        return f"streams[3].poisson(np.exp(np.log({model.baseline_rate!r}) + drive)).astype(float)"
-    return f"drive + {model.sigma_r!r} * streams[3].standard_normal((n_brain, p))"

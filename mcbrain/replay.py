@@ -13,6 +13,7 @@ from mcbrain.blocks import Problem, Query
 from mcbrain.engines import choose
 from mcbrain.errors import InputError
 from mcbrain.geometry import Geometry
+from mcbrain.inputs import LATENTS, RECORDINGS
 from mcbrain.plan.penalties import Penalties
 from mcbrain.plan.sampled import SampledPlan, block_size
 from mcbrain.plan.subspaces import PilotSubspaces
@@ -138,35 +139,25 @@ def rebuild(
 
 
 def _inputs(geometry: Geometry, n: int, rng: np.random.Generator, aux: Any) -> Floats:
-    law, d = geometry.model.input_law, geometry.model.input_dim
-    value = law.parameter
-    match law.name:
-        case "gaussian":
-            z = rng.standard_normal((n, d))
-        case "student":
-            z = np.sqrt((value - 2) / aux.chisquare(value, n))[:, None]
-            z = z * rng.standard_normal((n, d))
-        case "rademacher":
-            z = np.where(rng.random((n, d)) < 0.5, 1.0, -1.0)
-        case "uniform":
-            z = np.sqrt(3) * (2 * rng.random((n, d)) - 1)
-        case "laplace":
-            z = rng.laplace(0.0, np.sqrt(0.5), (n, d))
-        case _:
-            z = (aux.random((n, d)) < value) * rng.standard_normal((n, d)) / np.sqrt(value)
-    return np.asarray(z * geometry.scale)
+    """Inputs by the line that the recipe prints."""
+    model = geometry.model
+    names = {"rng": rng, "aux": aux, "n": n, "d": model.input_dim}
+    return np.asarray(_value(model.input_law.line, names) * geometry.scale)
 
 
 def _recordings(geometry: Geometry, X: Floats, rng: np.random.Generator) -> Floats:
+    """Recordings of inputs, likewise."""
     model = geometry.model
-    latents = X @ geometry.brain.T
-    if model.latents == "tanh":
-        latents = np.tanh(latents) / 0.628
-    drive = latents @ geometry.channels.T
-    if model.neural_law == "poisson":
-        rate = np.exp(np.log(model.baseline_rate or 1.0) + drive)
-        return np.asarray(rng.poisson(rate), float)
-    return np.asarray(drive + model.sigma_r * rng.standard_normal(drive.shape))
+    latents = _value(LATENTS[model.latents].format(X="X"), {"X": X, "brain_map": geometry.brain})
+    line = RECORDINGS[model.neural_law].format(
+        noise=model.sigma_r, rate=model.baseline_rate, rng="rng"
+    )
+    return _value(line, {"drive": latents @ geometry.channels.T, "rng": rng})
+
+
+def _value(line: str, names: dict[str, Any]) -> Floats:
+    """An expression of mcbrain's own tables, evaluated; no text of a user's is in it."""
+    return np.asarray(eval(line, {"__builtins__": {}, "np": np}, names))
 
 
 def _solve(

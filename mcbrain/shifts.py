@@ -1,27 +1,24 @@
-"""Test laws: each shift as a second moment M and a target (theory/README.md 2), one registry."""
+"""Test laws: each shift as a second moment M and a target (theory/README.md 2), one record each."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mcbrain.errors import InputError
+from mcbrain.errors import InputError, unhandled
 from mcbrain.geometry import Geometry
 from mcbrain.inputs import power_spectrum
 from mcbrain.model import Model
 
-__all__ = ["ALIGNED_MOMENTS", "SHIFTS", "Shift", "ShiftKind", "ShiftLaw", "law", "load_moment"]
+__all__ = ["SHIFTS", "Shift", "ShiftKind", "ShiftLaw", "law", "load_moment"]
 
 Floats = NDArray[np.float64]
-
-
-# Shifts whose M is a combination of I, P_A and uu' alone: the exact laws hold for all of them.
-ALIGNED_MOMENTS = ("id", "scale", "brain-insensitive", "brain-aligned", "missed-direction")
 
 
 @dataclass(frozen=True)
@@ -56,6 +53,11 @@ class Shift:
     def content(self) -> str:
         """What defines the shift, for hashing: the label, or for `custom` the matrix itself."""
         return f"{self.kind}#{self.digest}" if self.digest else self.label
+
+    @property
+    def has_moment(self) -> bool:
+        """Whether the test law is a second moment, which the laws of the theory need."""
+        return SHIFTS[self.kind].moment is not None
 
     def objection(self, model: Model) -> str | None:
         """Why this shift does not apply to a model, as a sentence, or None."""
@@ -131,8 +133,15 @@ def _missed_direction(shift: Shift, g: Geometry) -> ShiftLaw:
 
 def _mean(shift: Shift, g: Geometry) -> ShiftLaw:
     """M = Sigma + size^2 v v', the second moment of inputs whose mean moved by size * v."""
-    v = {"brain": g.aligned, "missed": g.missed}.get(shift.along)
-    v = g.orthogonal if v is None else v
+    match shift.along:
+        case "brain":
+            v = g.aligned
+        case "missed":
+            v = g.missed
+        case "orthogonal":
+            v = g.orthogonal
+        case _:
+            raise unhandled("direction", shift.along, "the shift 'mean'")
     return ShiftLaw(1.0, v[None, :].copy(), np.array([shift.value**2]), g.beta)
 
 
@@ -142,7 +151,13 @@ def _spectrum(shift: Shift, g: Geometry) -> ShiftLaw:
 
 
 def _concept(shift: Shift, g: Geometry) -> ShiftLaw:
-    toward = g.turn if shift.along == "brain" else g.orthogonal
+    match shift.along:
+        case "brain":
+            toward = g.turn
+        case "orthogonal":
+            toward = g.orthogonal
+        case _:
+            raise unhandled("direction", shift.along, "the shift 'concept'")
     norm = g.model.signal_norm
     target = math.cos(shift.value) * g.beta + math.sin(shift.value) * norm * toward
     return ShiftLaw(1.0, _none(g), np.zeros(0), target)
@@ -168,16 +183,59 @@ def _custom(shift: Shift, g: Geometry) -> ShiftLaw:
     return ShiftLaw(0.0, probes, np.maximum(values, 0.0), g.beta)
 
 
+def _mean_weights(shift: Shift, model: Model) -> dict[str, Any]:
+    """Weights of the shift `mean` in the frame of the theory."""
+    match shift.along:
+        case "brain":
+            return {"brain_direction": shift.value * model.loadings}
+        case "missed":
+            return {"missed": shift.value**2}
+        case "orthogonal":
+            return {"outside": shift.value**2}
+    raise unhandled("direction", shift.along, "the second moment of the shift 'mean'")
+
+
+Weights = Callable[[Shift, Model], Mapping[str, Any]]
+
+
 @dataclass(frozen=True)
 class ShiftKind:
-    """How a shift is written and what it may hold."""
+    """Everything about one kind of shift.
+
+    Attributes
+    ----------
+    law : callable
+        Shift, geometry -> what the kernels need.
+    moment : callable, "dense" or None
+        M in the frame of the theory: shift, model -> the weights of `ShiftCoefficients.structured`;
+        "dense" where M has no such form and is taken from `law`; None where the test law is no
+        second moment, so that no law of the theory holds.
+    words : str
+        What moves, above a figure.
+    parameter : str
+        Name of its number, if it has one.
+    low, high : float
+        Range of that number.
+    along : str
+        Name of its direction or file, if it has one.
+    directions : tuple of str
+        The directions that are allowed.
+    neutral : float, optional
+        The number at which the shift is `id`, where there is one that a figure can show.
+    moves_target : bool
+        Whether the task weights change at test time.
+    """
 
     law: Callable[[Shift, Geometry], ShiftLaw]
+    moment: Weights | Literal["dense"] | None
+    words: str
     parameter: str = ""
     low: float = 0.0
     high: float = 1e12
     along: str = ""
     directions: tuple[str, ...] = ()
+    neutral: float | None = None
+    moves_target: bool = False
 
     @property
     def form(self) -> str:
@@ -186,16 +244,59 @@ class ShiftKind:
 
 
 SHIFTS: dict[str, ShiftKind] = {
-    "id": ShiftKind(_id),
-    "scale": ShiftKind(_scale, "factor"),
-    "brain-insensitive": ShiftKind(_brain_insensitive, "factor"),
-    "brain-aligned": ShiftKind(_brain_aligned, "factor"),
-    "missed-direction": ShiftKind(_missed_direction, "factor"),
-    "mean": ShiftKind(_mean, "size", 0.0, 1e6, "along", ("brain", "missed", "orthogonal")),
-    "spectrum": ShiftKind(_spectrum, "exponent", 0.0, 10.0),
-    "concept": ShiftKind(_concept, "angle", -math.pi, math.pi, "toward", ("brain", "orthogonal")),
-    "adversarial": ShiftKind(_adversarial, "budget", 0.0, 1e6),
-    "custom": ShiftKind(_custom, along="file"),
+    "id": ShiftKind(_id, lambda shift, model: {}, "none"),
+    "scale": ShiftKind(
+        _scale,
+        lambda shift, model: {"identity": shift.value},
+        "all directions scaled",
+        "factor",
+        neutral=1.0,
+    ),
+    "brain-insensitive": ShiftKind(
+        _brain_insensitive,
+        lambda shift, model: {"identity": shift.value, "brain": 1.0 - shift.value},
+        "outside the brain's span",
+        "factor",
+        neutral=1.0,
+    ),
+    "brain-aligned": ShiftKind(
+        _brain_aligned,
+        lambda shift, model: {"brain": shift.value - 1.0},
+        "inside the brain's span",
+        "factor",
+        neutral=1.0,
+    ),
+    "missed-direction": ShiftKind(
+        _missed_direction,
+        lambda shift, model: {"missed": shift.value - 1.0},
+        "along what the brain misses",
+        "factor",
+        neutral=1.0,
+    ),
+    "mean": ShiftKind(
+        _mean,
+        _mean_weights,
+        "moved mean",
+        "size",
+        0.0,
+        1e6,
+        "along",
+        ("brain", "missed", "orthogonal"),
+    ),
+    "spectrum": ShiftKind(_spectrum, "dense", "another spectrum", "exponent", 0.0, 10.0),
+    "concept": ShiftKind(
+        _concept,
+        lambda shift, model: {},
+        "turned task",
+        "angle",
+        -math.pi,
+        math.pi,
+        "toward",
+        ("brain", "orthogonal"),
+        moves_target=True,
+    ),
+    "adversarial": ShiftKind(_adversarial, None, "adversary", "budget", 0.0, 1e6),
+    "custom": ShiftKind(_custom, "dense", "a matrix of the user's", along="file"),
 }
 
 
@@ -211,8 +312,17 @@ def law(shift: Shift, geometry: Geometry) -> ShiftLaw:
     ------
     InputError
         A custom matrix of the wrong size.
+    NotImplementedError
+        The record of the shift contradicts its law: a target that moves, or an adversary, which the
+        laws of the theory would overlook.
     """
-    return SHIFTS[shift.kind].law(shift, geometry)
+    kind = SHIFTS[shift.kind]
+    found = kind.law(shift, geometry)
+    if not kind.moves_target and not np.array_equal(found.target, geometry.beta):
+        raise unhandled("target that moves under the shift", shift.kind, "its record in SHIFTS")
+    if kind.moment is not None and found.budget:
+        raise unhandled("adversary of the shift", shift.kind, "its record in SHIFTS")
+    return found
 
 
 def load_moment(path: str) -> Floats:

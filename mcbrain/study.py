@@ -10,13 +10,14 @@ from typing import Any
 import msgspec
 
 from mcbrain.checks import choice, integer
-from mcbrain.errors import InputError
+from mcbrain.errors import InputError, unhandled
 from mcbrain.estimators import Choice
 from mcbrain.model import Model
 from mcbrain.shifts import Shift
 
 __all__ = [
     "ENGINES",
+    "PENALTY_SCALES",
     "Encoding",
     "Point",
     "Precision",
@@ -27,6 +28,7 @@ __all__ = [
 ]
 
 ENGINES = ("auto", "raw", "sufficient", "spectral", "law")
+PENALTY_SCALES = ("per-sample", "sum")
 
 
 class Encoding(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -114,6 +116,22 @@ class Study:
     def rank(self, model: Model) -> int:
         """Rank that the estimators of the subspace use for a model."""
         return model.k_m if self.encoding.rank is None else self.encoding.rank
+
+    def per_sample(self, penalty: float, n_task: Any) -> Any:
+        """The per-sample penalty that a number of the study stands for.
+
+        Parameters
+        ----------
+        penalty : float
+            As it was written.
+        n_task : int or ndarray
+        """
+        match self.penalty_scale:
+            case "per-sample":
+                return penalty
+            case "sum":
+                return penalty / n_task
+        raise unhandled("penalty_scale", self.penalty_scale, "a study")
 
     def undefined(self, choice: Choice, point: Point) -> bool:
         """Whether a choice asks for more brain directions than a point has brain samples."""

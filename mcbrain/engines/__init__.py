@@ -9,6 +9,7 @@ from pathlib import Path
 
 from mcbrain.blocks import BlockSums, Job
 from mcbrain.engines.choice import choose
+from mcbrain.errors import unhandled
 
 __all__ = ["choose", "is_warm", "simulate", "warm_up"]
 
@@ -22,7 +23,10 @@ def simulate(job: Job) -> list[BlockSums]:
         A problem, the statistics wanted of it, and block numbers. It pickles by value, so that a
         cluster runs it as this machine does.
     """
-    engine = import_module(f"mcbrain.engines.{job.problem.kind.removeprefix('pilot-')}")
+    kind = job.problem.kind
+    if kind not in _SIMULATORS:
+        raise unhandled("kind of problem", kind, "mcbrain.engines")
+    engine = import_module(f"mcbrain.engines.{_SIMULATORS[kind]}")
     blocks: list[BlockSums] = engine.simulate(job.problem, job.queries, job.indices)
     return blocks
 
@@ -38,11 +42,11 @@ def warm_up(engine: str, rules: bool = False) -> float:
         Also those of penalties chosen by "loo" or "gcv" on each replicate's data.
     """
     begun = time.perf_counter()
-    for kind in _KINDS[engine]:
-        import_module(f"mcbrain.engines.{kind}").warm_up()
+    for name in _compiled(engine):
+        import_module(f"mcbrain.engines.{name}").warm_up()
     if rules and engine == "raw":
         import_module("mcbrain.engines.raw").warm_up_rules()
-    if _KINDS[engine] and _compiles() and (mark := _mark(engine, rules)) is not None:
+    if _compiled(engine) and _compiles() and (mark := _mark(engine, rules)) is not None:
         with suppress(OSError):
             mark.touch()
     return time.perf_counter() - begun
@@ -50,7 +54,7 @@ def warm_up(engine: str, rules: bool = False) -> float:
 
 def is_warm(engine: str, rules: bool = False) -> bool:
     """Whether the machine code that `warm_up` makes is kept from before."""
-    if not _KINDS[engine] or not _compiles():
+    if not _compiled(engine) or not _compiles():
         return True
     mark = _mark(engine, rules)
     return mark is not None and mark.exists()
@@ -69,9 +73,24 @@ def _mark(engine: str, rules: bool) -> Path | None:
     return Path(folder) / f"warm-{engine}{'-rules' if rules and engine == 'raw' else ''}"
 
 
-_KINDS = {
-    "raw": ("raw", "brain"),
-    "sufficient": ("sufficient", "brain"),
-    "spectral": ("brain", "task"),
-    "law": (),
+def _compiled(engine: str) -> tuple[str, ...]:
+    """Modules whose kernels an engine and its pilots run."""
+    match engine:
+        case "raw" | "sufficient":
+            return engine, "brain"
+        case "spectral":
+            return "brain", "task"
+        case "law":
+            return ()
+    raise unhandled("engine", engine, "mcbrain.engines")
+
+
+# The module that simulates each kind of problem.
+_SIMULATORS = {
+    "raw": "raw",
+    "pilot-raw": "raw",
+    "sufficient": "sufficient",
+    "brain": "brain",
+    "pilot-brain": "brain",
+    "task": "task",
 }

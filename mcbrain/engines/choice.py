@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mcbrain.errors import InputError
+from mcbrain.errors import InputError, unhandled
 from mcbrain.study import Study
 
 __all__ = ["choose", "objection"]
@@ -48,19 +48,28 @@ def choose(study: Study) -> tuple[str, str]:
 
 def objection(study: Study, engine: str) -> str | None:
     """Why an engine would be wrong for a study, as a sentence; None when it is exact."""
-    if engine in ("raw", "law"):
-        return None
+    match engine:
+        case "raw" | "law":
+            return None
+        case "sufficient":
+            return _sufficient_objection(study)
+        case "spectral":
+            return _sufficient_objection(study) or _spectral_objection(study)
+    raise unhandled("engine", engine, "the choice of an engine")
+
+
+def _sufficient_objection(study: Study) -> str | None:
     for model in study.models:
         if model.input_law.name != "gaussian":
             return f"inputs '{model.inputs}' are not Gaussian; use raw"
         if model.latents != "linear":
-            return "latents 'tanh' are not linear; use raw"
+            return f"latents '{model.latents}' are not linear; use raw"
         if model.neural_law != "gaussian":
             return "recordings are not Gaussian; use raw"
-    for rule in ("loo", "gcv"):
-        if any(c.rule.kind == rule for c in study.choices):
-            return f"the rule '{rule}' chooses on whole data sets; use raw"
-    return _spectral_objection(study) if engine == "spectral" else None
+    for choice in study.choices:
+        if choice.rule.selects:
+            return f"the rule '{choice.rule.kind}' chooses on whole data sets; use raw"
+    return None
 
 
 def _spectral_objection(study: Study) -> str | None:
@@ -73,6 +82,6 @@ def _spectral_objection(study: Study) -> str | None:
         if choice.rule.kind == "fixed" and choice.rule.value < 0:
             return f"'{name}' has a negative penalty; use sufficient"
     for shift in study.shifts:
-        if shift.kind == "adversarial":
+        if not shift.has_moment:
             return f"'{shift.label}' is not a second moment; use sufficient"
     return None

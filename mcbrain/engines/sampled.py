@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mcbrain.blocks import BlockSums, Problem, Query, Row, data_parameters
+from mcbrain.errors import unhandled
 from mcbrain.estimators import ESTIMATORS
 from mcbrain.geometry import Geometry
 from mcbrain.kernels.accumulate import (
@@ -49,7 +50,8 @@ from mcbrain.shifts import Shift, law
 
 __all__ = ["Asked", "Bench", "asked", "compute", "population", "sizes", "try_every_path"]
 
-_LAWS = {
+# What the kernels know, by the names of mcbrain's tables.
+_INPUTS = {
     "gaussian": GAUSSIAN,
     "student": STUDENT,
     "rademacher": RADEMACHER,
@@ -57,6 +59,10 @@ _LAWS = {
     "laplace": LAPLACE,
     "sparse": SPARSE,
 }
+_LATENTS = {"linear": LINEAR, "tanh": TANH}
+_RECORDINGS = {"gaussian": GAUSSIAN_NOISE, "poisson": POISSON}
+_SUBSPACES = {"none": NO_SUBSPACE, "estimated": ESTIMATED, "measured": MEASURED}
+_GENERALISED = {"loo": 0, "gcv": 1}
 
 
 @dataclass(frozen=True)
@@ -193,10 +199,10 @@ def population(problem: Problem) -> Population:
         brain_map=geometry.brain,
         beta=geometry.beta,
         channels=geometry.channels,
-        law=_LAWS[inputs.name],
+        law=_code(_INPUTS, "input distribution", inputs.name),
         law_parameter=inputs.parameter,
-        latents=TANH if model.latents == "tanh" else LINEAR,
-        neural_law=POISSON if model.neural_law == "poisson" else GAUSSIAN_NOISE,
+        latents=_code(_LATENTS, "latents", model.latents),
+        neural_law=_code(_RECORDINGS, "distribution of recordings", model.neural_law),
         log_baseline=0.0 if rate is None else math.log(rate),
         task_noise=model.sigma_y,
         neural_noise=model.sigma_r,
@@ -232,7 +238,10 @@ def asked(problem: Problem, queries: tuple[Query, ...]) -> Asked:
         rows=make_queries(*(list(values) for values in zip(*settings, strict=True))),
         shifts=_shift_tables(Geometry(problem.model, problem.seed), shifts),
         choosing=np.array([i for i, r in enumerate(rows) if r.rule != "fixed"], np.int64),
-        generalised=np.array([int(r.rule == "gcv") for r in rows if r.rule != "fixed"], np.int64),
+        generalised=np.array(
+            [_code(_GENERALISED, "penalty rule", r.rule) for r in rows if r.rule != "fixed"],
+            np.int64,
+        ),
         place=np.array([column[q.row, q.shift] for q in queries], np.int64),
         baseline=np.array(
             [column[q.baseline, q.shift] if q.baseline else -1 for q in queries], np.int64
@@ -242,12 +251,17 @@ def asked(problem: Problem, queries: tuple[Query, ...]) -> Asked:
 
 def _solve_row(row: Row, n_task: int, n_brain: int) -> tuple[int, float, float]:
     """Subspace code, eta and summed penalty of a row (theory/README.md 2)."""
-    name = row.estimator.name
-    penalty = math.inf if name == "projection" else row.penalty * n_task
+    penalty = row.estimator.in_force(row.penalty) * n_task
     if row.estimator.uses_brain and n_brain == 0:
         return NO_SUBSPACE, 1.0, penalty  # without brain data befs is ridge, projection predicts 0
-    code = {"none": NO_SUBSPACE, "estimated": ESTIMATED, "measured": MEASURED}
-    return code[row.estimator.subspace], row.eta, penalty
+    return _code(_SUBSPACES, "subspace", row.estimator.subspace), row.eta, penalty
+
+
+def _code(table: Mapping[str, int], what: str, name: str) -> int:
+    """What the kernels call an entry of one of mcbrain's tables."""
+    if name not in table:
+        raise unhandled(what, name, "the bridge to the kernels (engines/sampled.py)")
+    return table[name]
 
 
 def _shift_tables(geometry: Geometry, shifts: Sequence[Shift]) -> Shifts:

@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mcbrain.blocks import Problem, statistic_id
-from mcbrain.errors import InputError
+from mcbrain.errors import InputError, unhandled
 from mcbrain.geometry import Geometry
 from mcbrain.model import Model
-from mcbrain.shifts import Shift, law
+from mcbrain.shifts import SHIFTS, Shift, law
 
 if TYPE_CHECKING:
     from mcbrain.theory.frame import ShiftCoefficients
@@ -96,7 +96,7 @@ def subspace_moments(problem: Problem, means: Floats) -> SubspaceMoments:
     rest = means.shape[1:]
     square, product = np.zeros((k, k, *rest)), np.zeros((k, k, *rest))
     for value, s in zip(means[k:], brain_statistics(k)[k:], strict=True):
-        target = square if s.name == "square" else product
+        target = {"square": square, "product": product}[s.name]
         target[s.i, s.j] = target[s.j, s.i] = value
     for i in range(k):
         product[i, i] = square[i, i]
@@ -134,45 +134,34 @@ def shift_coefficients(shift: Shift, model: Model, seed: int) -> ShiftCoefficien
     """
     from mcbrain.theory.frame import ShiftCoefficients
 
-    k, f = model.latent_dim, shift.value
-    structured = ShiftCoefficients.structured
-    match shift.kind:
-        case "id" | "concept":
-            return structured(k)
-        case "scale":
-            return structured(k, identity=f)
-        case "brain-insensitive":
-            return structured(k, identity=f, brain=1.0 - f)
-        case "brain-aligned":
-            return structured(k, brain=f - 1.0)
-        case "missed-direction":
-            return structured(k, missed=f - 1.0)
-        case "mean":
-            if shift.along == "brain":
-                return structured(k, brain_direction=f * model.loadings)
-            weight = {"missed": f**2}.get(shift.along, 0.0)
-            return structured(k, missed=weight, outside=f**2 - weight)
-        case "spectrum" | "custom":
+    match SHIFTS[shift.kind].moment:
+        case None:
+            raise InputError(
+                f"{shift.label} has no second moment and no law: simulate it (raw, sufficient)"
+            )
+        case "dense":
             geometry = Geometry(model, seed)
             found = law(shift, geometry)
             moment = (found.probes.T * found.weights) @ found.probes
+            moment += found.scale * np.eye(model.input_dim)
             return ShiftCoefficients.dense(moment, _full_basis(geometry))
-    raise InputError(
-        f"{shift.label} has no second moment and no law: simulate it (raw, sufficient)"
-    )
+        case weights:
+            return ShiftCoefficients.structured(model.latent_dim, **weights(shift, model))
 
 
 def shift_drift(shift: Shift, model: Model, seed: int) -> Floats | None:
     """Change of beta / |beta| at test time in the frame of the theory; None without one."""
     from mcbrain.theory.frame import concept_drift
 
-    if shift.kind != "concept":
+    if not SHIFTS[shift.kind].moves_target:
         return None
-    turn = None
-    if shift.along == "brain":
-        geometry = Geometry(model, seed)
-        turn = geometry.brain @ geometry.turn
-    return concept_drift(signal(model), shift.value, turn)
+    match shift.kind, shift.along:
+        case "concept", "brain":
+            geometry = Geometry(model, seed)
+            return concept_drift(signal(model), shift.value, geometry.brain @ geometry.turn)
+        case "concept", "orthogonal":
+            return concept_drift(signal(model), shift.value)
+    raise unhandled("target that moves under the shift", shift.label, "the laws (plan/moments.py)")
 
 
 def _full_basis(geometry: Geometry) -> Floats:

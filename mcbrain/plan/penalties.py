@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from mcbrain.blocks import Problem, Query, Row, data_parameters
-from mcbrain.errors import InputError, MissingPilotError
+from mcbrain.errors import InputError, MissingPilotError, unhandled
 from mcbrain.estimators import Choice
 from mcbrain.model import Model
 from mcbrain.plan.moments import brain_statistics, shift_coefficients, shift_drift, signal
@@ -34,7 +34,7 @@ _ID = parse_shift("id")
 
 def has_law(choice: Choice, model: Model, shift: Shift) -> bool:
     """Whether the optimum of a choice follows from moments of the subspace alone."""
-    if not model.isotropic or shift.kind == "adversarial":
+    if not model.isotropic or not shift.has_moment:
         return False
     return not choice.estimator.two_bands or choice.rule.kind == "optimal"
 
@@ -80,7 +80,14 @@ def pilots(
 
 def _shifts(study: Study, choice: Choice) -> tuple[Shift, ...]:
     """The shifts under which a choice's penalty must be optimised."""
-    return {"optimal": (_ID,), "optimal-shift": study.shifts}.get(choice.rule.kind, ())
+    match choice.rule.kind:
+        case "fixed" | "loo" | "gcv":
+            return ()
+        case "optimal":
+            return (_ID,)
+        case "optimal-shift":
+            return study.shifts
+    raise unhandled("penalty rule", choice.rule.kind, "the pilots (plan/penalties.py)")
 
 
 def _grid_problem(study: Study, point: Point) -> Problem:
@@ -130,8 +137,9 @@ class Penalties:
         if rule.selects:
             return math.nan, estimator.eta
         if rule.kind == "fixed":
-            scale = point.n_task if self.study.penalty_scale == "sum" else 1
-            return rule.value / scale, estimator.eta
+            return self.study.per_sample(rule.value, point.n_task), estimator.eta
+        if rule.kind not in ("optimal", "optimal-shift"):
+            raise unhandled("penalty rule", rule.kind, "the choice of penalties")
         if rule.kind == "optimal":
             shift = _ID
         if estimator.two_bands and has_law(choice, point.model, shift):

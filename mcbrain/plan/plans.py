@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 from mcbrain.blocks import Problem
+from mcbrain.errors import unhandled
 from mcbrain.plan.factored import FactoredPlan
 from mcbrain.plan.penalties import Penalties, pilots
 from mcbrain.plan.risks import SideRisks
@@ -54,9 +55,12 @@ def open_plan(study: Study, engine: str, store: BlockStore) -> FactoredPlan | Sa
     """
     subspaces = PilotSubspaces(study, store)
     penalties = Penalties(study, subspaces, store)
-    if engine == "spectral":
-        return FactoredPlan(SideRisks(study, penalties, subspaces))
-    return SampledPlan(study, engine, penalties)
+    match engine:
+        case "raw" | "sufficient":
+            return SampledPlan(study, engine, penalties)
+        case "spectral":
+            return FactoredPlan(SideRisks(study, penalties, subspaces))
+    raise unhandled("engine", engine, "the plans (plan/plans.py)")
 
 
 def all_works(plan: Plan, problems: Mapping[Problem, Sequence[Any]]) -> Iterator[Work]:

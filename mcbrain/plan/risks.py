@@ -89,11 +89,11 @@ class SideRisks:
         """Per-sample penalties of a choice, shape (n_task, noises)."""
         rule, noise = choice.rule, side.family.task_noise
         shape = (self.n_task.size, noise.size)
-        if choice.estimator.name == "projection":
+        if choice.estimator.penalty == "infinite":
             return np.full(shape, math.inf)
         if rule.kind == "fixed":
-            scale = self.n_task[:, None] if self.study.penalty_scale == "sum" else 1.0
-            return np.broadcast_to(rule.value / scale, shape).astype(float)
+            penalty = self.study.per_sample(rule.value, self.n_task[:, None])
+            return np.broadcast_to(penalty, shape).astype(float)
         if rule.kind == "optimal":
             m_bar, rank = self.penalties.missed(choice, point_of(self.study, side))
             d = side.family.model.input_dim

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mcbrain.blocks import Problem, Series
-from mcbrain.errors import MissingPilotError
+from mcbrain.errors import MissingPilotError, unhandled
 from mcbrain.estimators import Estimator
 from mcbrain.plan.moments import brain_parameters, brain_statistics, subspace_moments
 from mcbrain.store.blockstore import BlockStore
@@ -36,10 +36,16 @@ class Subspaces:
     def moments(self, estimator: Estimator, point: Point) -> SubspaceMoments:
         """Moments of the spared subspace; those of no subspace at all where there is none."""
         k = point.model.k_m
-        if estimator.subspace == "measured":
-            return SubspaceMoments.oracle(k)
-        if not self.simulated(estimator, point):
-            return SubspaceMoments.none(k)
+        match estimator.subspace:
+            case "measured":
+                return SubspaceMoments.oracle(k)
+            case "none":
+                return SubspaceMoments.none(k)
+            case "estimated":
+                if not self.simulated(estimator, point):
+                    return SubspaceMoments.none(k)
+            case _:
+                raise unhandled("subspace", estimator.subspace, "plan/subspaces.py")
         problem = self.problem(point)
         if problem.key not in self._known:
             self._known[problem.key] = self._estimated(problem, point)

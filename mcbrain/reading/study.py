@@ -21,6 +21,7 @@ from mcbrain.reading.shifts import found_from, parse_shift, shifts_from_table, w
 from mcbrain.shifts import Shift
 from mcbrain.study import (
     ENGINES,
+    PENALTY_SCALES,
     Encoding,
     Precision,
     Study,
@@ -128,7 +129,7 @@ def study_from_table(table: Mapping[str, Any], folder: Path | None = None, text:
     n_brain = _samples("n_brain", design.get("n_brain", 0), 0)
     settings = dict(_section(table, "estimators"))
     penalty_scale = settings.pop("penalty_scale", "per-sample")
-    choice("[estimators] penalty_scale", penalty_scale, ("per-sample", "sum"))
+    choice("[estimators] penalty_scale", penalty_scale, PENALTY_SCALES)
     shifts = _shifts(table.get("shifts", {"id": {}}), folder)
     engine = _convert(_section(table, "engine", {}), _Engine, "engine")
     choice("[engine] kind", engine.kind, ENGINES)

@@ -20,23 +20,13 @@ from mcbrain.report.style import (
     ramp,
 )
 from mcbrain.report.words import model_words
+from mcbrain.shifts import SHIFTS
 from mcbrain.worth.results_view import Results
 from mcbrain.worth.robustness import gain
 
 __all__ = ["residual_figure", "residuals", "shift_figure"]
 
 Array = NDArray[np.float64]
-
-_WORDS = {
-    "scale": "all directions scaled",
-    "brain-insensitive": "outside the brain's span",
-    "brain-aligned": "inside the brain's span",
-    "missed-direction": "along what the brain misses",
-    "mean": "moved mean",
-    "spectrum": "another spectrum",
-    "concept": "turned task",
-    "adversarial": "adversary",
-}
 
 
 def shift_figure(results: Results) -> Any:
@@ -50,7 +40,7 @@ def shift_figure(results: Results) -> Any:
     study = results.study
     kinds: dict[tuple[str, str], list[int]] = {}
     for i, shift in enumerate(study.shifts):
-        if np.isfinite(shift.value) and shift.kind in _WORDS:
+        if np.isfinite(shift.value):
             kinds.setdefault((shift.kind, shift.along), []).append(i)
     kinds = {k: v for k, v in kinds.items() if len(v) >= 3}
     if not kinds:
@@ -65,13 +55,14 @@ def shift_figure(results: Results) -> Any:
     for ax, kind in zip(axes[0], chosen, strict=True):
         places = kinds[kind]
         x = np.array([study.shifts[i].value for i in places])
-        if "id" in labels and kind[0] not in ("mean", "concept", "adversarial", "spectrum"):
-            places, x = [labels.index("id"), *places], np.append(1.0, x)
+        neutral = SHIFTS[kind[0]].neutral
+        if "id" in labels and neutral is not None:
+            places, x = [labels.index("id"), *places], np.append(neutral, x)
         handles = _gain_curves(ax, results, kind, (places, x), gains, errors)
         ax.axhline(1.0, color="#999999", lw=0.9, zorder=0)
         positive = bool(np.all(x > 0))
         ax.set(xscale="log" if positive else "linear", yscale="log", xlabel="strength of the shift")
-        ax.set_title(_WORDS[kind[0]] + (f", {kind[1]}" if kind[1] else ""), loc="right")
+        ax.set_title(SHIFTS[kind[0]].words + (f", {kind[1]}" if kind[1] else ""), loc="right")
     axes[0, 0].set_ylabel(f"gain (risk of {'tuned ridge' if base.tuned else 'OLS'} / risk)")
     where = f"$n_T$ = {study.n_task[_task(results)]:,}, {model_words(results, 0)}"
     legend_below(made, handles + line_handles(results, ("befs", "befs-oracle")), title=where)
@@ -106,7 +97,7 @@ def _gain_curves(
         and base is not None
         and base.tuned
         and study.choices[befs].rule.kind == "optimal"
-        and kind[0] not in ("adversarial",)
+        and SHIFTS[kind[0]].moment is not None
     )
     handles = []
     for b, colour in zip(shown, ramp(len(shown)), strict=True):

@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from mcbrain.errors import did_you_mean
 from mcbrain.rows.reasons import REASON_WORDS
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BRAIN_SCHEMA",
+    "MAY_BE_ABSENT",
     "PREDICTIONS",
     "RESULT_SCHEMA",
     "STATUSES",
@@ -104,6 +106,27 @@ RESULT_SCHEMA = pa.schema(
     [pa.field(name, kind, metadata={"meaning": text}) for name, kind, text in _COLUMNS]
 )
 
+# Columns that a row may leave out and that are null then: a law has no simulated numbers, an engine
+# that integrates has no quantiles, an undefined output has none at all.
+MAY_BE_ABSENT = frozenset(
+    {
+        "penalty",
+        "mean",
+        "mcse",
+        "sd",
+        "q05",
+        "median",
+        "q95",
+        "gain",
+        "gain_mcse",
+        "p_better",
+        "reason",
+        "predicted",
+        "prediction_se",
+        "seconds",
+    }
+)
+
 BRAIN_SCHEMA = pa.schema(
     [
         pa.field("input_dim", _WHOLE),
@@ -153,7 +176,14 @@ class RowWriter:
         self._codes = {n: {w: i for i, w in enumerate(ws)} for n, ws in self._words.items()}
 
     def add(self, row: Mapping[str, Any]) -> None:
-        """Add a row; a column that it lacks is null."""
+        """Add a row; of `MAY_BE_ABSENT`, a column that it lacks is null.
+
+        Raises
+        ------
+        ValueError
+            A key that is no column, or another column that is missing.
+        """
+        _check_keys(row, self._columns)
         for name, values in self._columns.items():
             values.append(row.get(name))
 
@@ -173,6 +203,7 @@ class RowWriter:
         if not pa.types.is_dictionary(item.type):
             return pa.array(values, item.type)
         codes = self._codes[item.name]
+        _check_words(item.name, values, codes)
         indices = pa.array([None if v is None else codes[v] for v in values], pa.int32())
         return pa.DictionaryArray.from_arrays(
             indices, pa.array(self._words[item.name], pa.string())
@@ -197,7 +228,14 @@ class ColumnWriter:
         """One batch; a scalar fills its column, a short list repeats, NaN and absence are null.
 
         Whole numbers in a dictionary column are codes: places in the list of its words, -1 null.
+
+        Raises
+        ------
+        ValueError
+            A key that is no column, a missing column that is not of `MAY_BE_ABSENT`, or a word that
+            its column does not know.
         """
+        _check_keys(columns, self.schema.names)
         arrays = [self.column(item.name, rows, columns.get(item.name)) for item in self.schema]
         return pa.RecordBatch.from_arrays(arrays, schema=self.schema)
 
@@ -211,6 +249,7 @@ class ColumnWriter:
             value = -1 if words is not None else math.nan
         values = np.atleast_1d(np.asarray(value))
         if words is not None and values.dtype.kind != "i":
+            _check_words(name, values.tolist(), words.to_pylist())
             values = pc.index_in(pa.array(values.astype(str)), words).to_numpy()
         if values.size < rows:
             values = np.tile(values, rows // values.size)
@@ -218,6 +257,24 @@ class ColumnWriter:
             codes = pa.array(values, pa.int32(), mask=values < 0)
             return pa.DictionaryArray.from_arrays(codes, words)
         return pa.array(values, kind, from_pandas=True)
+
+
+def _check_keys(row: Mapping[str, Any], columns: Iterable[str]) -> None:
+    """Refuse a key that is no column, and a column that is forgotten."""
+    known = columns if isinstance(columns, dict) else dict.fromkeys(columns)
+    if unknown := [name for name in row if name not in known]:
+        raise ValueError(
+            f"'{unknown[0]}' is no column of these rows; {did_you_mean(unknown[0], known)}"
+        )
+    if forgotten := [name for name in known if name not in row and name not in MAY_BE_ABSENT]:
+        raise ValueError(f"a row leaves out '{forgotten[0]}', which no row may (MAY_BE_ABSENT)")
+
+
+def _check_words(name: str, values: Iterable[Any], words: Iterable[str]) -> None:
+    """Refuse a word that its column does not know; None is null."""
+    known = set(words)
+    if unknown := sorted({str(v) for v in values if v is not None} - known):
+        raise ValueError(f"column '{name}' does not know the word '{unknown[0]}'")
 
 
 def result_words(study: Study) -> dict[str, list[str]]:

@@ -130,7 +130,7 @@ def _law_columns(
     row = Row(choice.estimator, rule, penalty, eta, study.rank(point.model), encoding)
     law = predictor.predict(point, choice, shift, row)
     status = row_status(row, point)
-    shown = choice.estimator.name != "projection" and penalty == penalty
+    shown = choice.estimator.penalty != "infinite" and penalty == penalty
     found = {
         "status": status,
         "predicted": law.value,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
@@ -115,7 +114,7 @@ class Predictor:
         model, d = point.model, point.model.input_dim
         anywhere = replace(point, index=0, n_task=0)
         brain, rank = self._brain_moments(spared, anywhere, shift, left_out)
-        penalty = math.inf if row.estimator.name == "projection" else row.penalty
+        penalty = row.estimator.in_force(row.penalty)
         setting: dict[str, Any] = {
             "n_task": point.n_task,
             "rank": rank,
@@ -139,6 +138,6 @@ def _lawless(model: Model, choice: Choice, shift: Shift) -> str | None:
     """Why no law exists, which needs isotropic Gaussian data and a penalty fixed in advance."""
     if not model.isotropic:
         return NOT_GAUSSIAN
-    if shift.kind == "adversarial":
+    if not shift.has_moment:
         return ADVERSARY
     return OWN_PENALTY if choice.rule.selects else None

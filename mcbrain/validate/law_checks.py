@@ -24,6 +24,16 @@ from mcbrain.validate.scores import Score, difference_score
 
 __all__ = ["independent_scores", "law_scores"]
 
+# The check that a row belongs to, by the kind of its prediction; only laws that are exact are held
+# to their standard errors here.
+_FAMILIES = {
+    "exact": "exact laws",
+    "semi-exact": "semi-exact laws",
+    "asymptotic": "none",
+    "same-law": "none",
+    "none": "none",
+}
+
 # Five samples nearer to a pole of the risk the mean must still have four finite moments.
 _MARGIN = 5
 
@@ -55,7 +65,7 @@ def _outputs(cell: Cell) -> Iterator[tuple[Choice, Shift]]:
 
 
 def _score(cell: Cell, choice: Choice, shift: Shift, row: dict[str, Any]) -> Score:
-    family = {"exact": "exact laws", "semi-exact": "semi-exact laws"}.get(row["prediction"], "none")
+    family = _FAMILIES[row["prediction"]]
     point = cell.point
     score = Score(
         family,

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from mcbrain.errors import InputError
+from mcbrain.errors import InputError, unhandled
 from mcbrain.model import Model
 from mcbrain.worth.measured import value_in_results
 from mcbrain.worth.results_view import Measured, Results
@@ -49,9 +49,14 @@ def gaussian_twin(model: Model) -> Model:
     """
     changes: dict[str, object] = {"inputs": "gaussian", "covariance": "identity"}
     changes |= {"latents": "linear", "neural_law": "gaussian", "baseline_rate": None}
-    if model.neural_law == "poisson":
-        assert model.baseline_rate is not None
-        changes["neural_noise"] = 1.0 / math.sqrt(model.baseline_rate)
+    match model.neural_law:
+        case "gaussian":
+            pass
+        case "poisson":
+            assert model.baseline_rate is not None
+            changes["neural_noise"] = 1.0 / math.sqrt(model.baseline_rate)
+        case _:
+            raise unhandled("distribution of recordings", model.neural_law, "a Gaussian twin")
     return Model(**{**model.given(), **changes})
 
 

@@ -112,23 +112,22 @@ def accepts(table: dict[str, Any]) -> bool:
 
 def options() -> dict[str, list[str]]:
     """The entries of the program's own tables, each spelt as a study would."""
-    from mcbrain import inputs
     from mcbrain.estimators import ESTIMATORS, RULES
+    from mcbrain.inputs import INPUTS
 
     return {
-        "inputs": [_spelt(name, inputs._PARAMETERS.get(name)) for name in inputs._LAWS],
+        "inputs": [_spelt(name, record) for name, record in INPUTS.items()],
         "shift": _shifts(),
         "estimator": [*ESTIMATORS, "two-penalty:0.1"],
         "rule": list(RULES),
     }
 
 
-def _spelt(name: str, range_: Any) -> str:
-    """An input law with a parameter inside its range, if it has one."""
-    if range_ is None:
+def _spelt(name: str, record: Any) -> str:
+    """An input distribution with a parameter inside its range, if it has one."""
+    if not record.form:
         return name
-    low, high, _ = range_
-    return f"{name}:{low + min(1.0, (high - low) / 2):g}"
+    return f"{name}:{record.low + min(1.0, (record.high - record.low) / 2):g}"
 
 
 def _shifts() -> list[str]:
