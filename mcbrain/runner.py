@@ -256,19 +256,13 @@ def warm(engine: str, reporter: Reporter, rules: bool = False) -> float:
     ----------
     engine : str
     reporter : Reporter
-        Told before kernels are compiled, and how long that took.
+        Told before kernels are compiled, how long that took, and whether they are kept.
     rules : bool
         Whether some penalty is chosen on each replicate's data.
     """
-    from mcbrain.engines import is_warm, warm_up
+    from mcbrain.engines import warm_up
 
-    known = is_warm(engine, rules)
-    if not known:
-        reporter.note("compiling the kernels, a minute or two, once")
-    seconds = warm_up(engine, rules)
-    if not known:
-        reporter.note(f"compiled in {seconds:.0f} s, kept for later runs")
-    return seconds
+    return warm_up(engine, rules, reporter.note)
 
 
 def _slug(name: str, part: Shard | None) -> str:

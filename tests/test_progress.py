@@ -13,7 +13,7 @@ from mcbrain.model import Model
 from mcbrain.plan.forecast import Forecast
 from mcbrain.plan.sampled import block_size, replicate_seconds, times_more
 from mcbrain.reading import study_from_table
-from mcbrain.runner import Reporter, run, warm
+from mcbrain.runner import Reporter, run
 from mcbrain.study import Precision
 
 MODEL = {"input_dim": 12, "latent_dim": 3, "n_channels": 8, "misalignment": 0.2}
@@ -131,20 +131,9 @@ def test_a_run_cut_by_its_time_limit_asks_for_another_and_not_for_more_replicate
     assert "mcse_not_met): raise max_replicates or ask for less precision" in said
 
 
-def test_compiling_is_announced_before_and_loading_is_not(monkeypatch, tmp_path):
-    monkeypatch.setattr("mcbrain.engines._mark", lambda engine, rules: tmp_path / "mark")
-    told = []
-    reporter = Reporter()
-    monkeypatch.setattr(reporter, "note", told.append)
-    warm("spectral", reporter)
-    assert [line.split()[0] for line in told] == ["compiling", "compiled"]
-    warm("spectral", reporter)
-    assert len(told) == 2
-
-
 def test_the_laws_alone_load_no_compiler():
     code = (
-        "import sys; from mcbrain.engines import is_warm, warm_up; "
-        "assert is_warm('law'); warm_up('law'); assert 'numba' not in sys.modules"
+        "import sys; from mcbrain.engines import warm_up; "
+        "warm_up('law'); assert 'numba' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -149,7 +150,8 @@ def warmup(
         loaded = load_study(study)
         engines, rules = [choose(loaded)[0]], loaded.selects
     for engine in engines:
-        print(f"engine {engine}: kernels ready after {warm_up(engine, rules):.1f} s")
+        seconds = warm_up(engine, rules, _note)
+        print(f"engine {engine}: kernels ready after {seconds:.1f} s")
 
 
 @app.command()
@@ -227,6 +229,10 @@ def export(
     from mcbrain.rows.tables import export_results
 
     print(f"wrote {export_results(folder, form)}")
+
+
+def _note(sentence: str) -> None:
+    print(sentence, file=sys.stderr, flush=True)
 
 
 _PREDICTED = ("predicted", "prediction", "status")

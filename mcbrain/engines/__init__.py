@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import time
-from contextlib import suppress
+from collections.abc import Callable
 from importlib import import_module
-from pathlib import Path
 
 from mcbrain.blocks import BlockSums, Job
 from mcbrain.engines.choice import choose
 from mcbrain.errors import unhandled
 
-__all__ = ["choose", "is_warm", "simulate", "warm_up"]
+__all__ = ["choose", "simulate", "warm_up"]
 
 
 def simulate(job: Job) -> list[BlockSums]:
@@ -31,7 +30,9 @@ def simulate(job: Job) -> list[BlockSums]:
     return blocks
 
 
-def warm_up(engine: str, rules: bool = False) -> float:
+def warm_up(
+    engine: str, rules: bool = False, note: Callable[[str], None] = lambda sentence: None
+) -> float:
     """Compile the kernels of an engine and of its pilots, or load them; seconds it took.
 
     Parameters
@@ -40,37 +41,27 @@ def warm_up(engine: str, rules: bool = False) -> float:
         "raw", "sufficient", "spectral" or "law".
     rules : bool
         Also those of penalties chosen by "loo" or "gcv" on each replicate's data.
+    note : callable, optional
+        Told before kernels are compiled, and whether the machine code is kept; nothing where it
+        was there.
     """
     begun = time.perf_counter()
-    for name in _compiled(engine):
-        import_module(f"mcbrain.engines.{name}").warm_up()
-    if rules and engine == "raw":
-        import_module("mcbrain.engines.raw").warm_up_rules()
-    if _compiled(engine) and _compiles() and (mark := _mark(engine, rules)) is not None:
-        with suppress(OSError):
-            mark.touch()
-    return time.perf_counter() - begun
+    if not _compiled(engine):
+        return 0.0
+    from mcbrain.kernels.cache import watching
 
-
-def is_warm(engine: str, rules: bool = False) -> bool:
-    """Whether the machine code that `warm_up` makes is kept from before."""
-    if not _compiled(engine) or not _compiles():
-        return True
-    mark = _mark(engine, rules)
-    return mark is not None and mark.exists()
-
-
-def _compiles() -> bool:
-    """Whether kernels are compiled in this process."""
-    return not import_module("numba").config.DISABLE_JIT
-
-
-def _mark(engine: str, rules: bool) -> Path | None:
-    """The file beside the machine code that says that it is complete; None where none is kept."""
-    folder = import_module("mcbrain.kernels.jit").CACHE_FOLDER
-    if folder is None:
-        return None
-    return Path(folder) / f"warm-{engine}{'-rules' if rules and engine == 'raw' else ''}"
+    with watching(lambda: note("compiling the kernels, a minute or two, once")) as account:
+        before = account.compiled
+        for name in _compiled(engine):
+            import_module(f"mcbrain.engines.{name}").warm_up()
+        if rules and engine == "raw":
+            import_module("mcbrain.engines.raw").warm_up_rules()
+    seconds = time.perf_counter() - begun
+    if account.compiled > before:
+        why = account.unkept
+        end = f"; could not be kept because {why}" if why else ", kept for later runs"
+        note(f"compiled in {seconds:.0f} s{end}")
+    return seconds
 
 
 def _compiled(engine: str) -> tuple[str, ...]:

@@ -1,0 +1,176 @@
+"""Machine code between processes: loaded where it is whole, compiled where it is not.
+
+Whatever goes wrong with a file costs compiling again and nothing else. An entry that cannot be read
+is written anew; one that cannot be written is left, and the account says why.
+"""
+
+import hashlib
+import os
+import pickle
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from numba.core import compiler, serialize
+
+from mcbrain.kernels.cache_folder import cache_folder, distrust, make_folder, safe_file
+
+__all__ = ["ACCOUNT", "Account", "KernelCache", "watching"]
+
+_Result: Any = compiler.CompileResult
+_pickled: Any = serialize.dumps
+_HEAD = b"mcbrain machine code 1\n"
+_DIGEST_BYTES = hashlib.sha256().digest_size
+
+
+@dataclass
+class Account:
+    """What this process compiled, and why that could not be kept.
+
+    Attributes
+    ----------
+    compiled : int
+        Functions compiled, for want of machine code that could be loaded.
+    unkept : str
+        The first reason why machine code was not kept or not used; empty if there was none.
+    compiling : callable, optional
+        Called when a function must be compiled, before it is.
+    """
+
+    compiled: int = 0
+    unkept: str = ""
+    compiling: Callable[[], None] | None = None
+
+    def miss(self) -> None:
+        """Count a function that must be compiled."""
+        self.compiled += 1
+        if self.compiling is not None:
+            self.compiling()
+
+    def not_kept(self, why: str) -> None:
+        """Keep the first reason; the others repeat it."""
+        self.unkept = self.unkept or why
+
+
+ACCOUNT = Account()
+
+
+@contextmanager
+def watching(compiling: Callable[[], None]) -> Iterator[Account]:
+    """Call a function when the first kernel must be compiled; the account so far.
+
+    Parameters
+    ----------
+    compiling : callable
+        Called at most once, before the compiler works.
+    """
+
+    def once() -> None:
+        ACCOUNT.compiling = None
+        compiling()
+
+    ACCOUNT.compiling = once
+    try:
+        yield ACCOUNT
+    finally:
+        ACCOUNT.compiling = None
+
+
+class KernelCache:
+    """The cache of a kernel, as Numba's dispatchers use one: an entry for each signature.
+
+    Parameters
+    ----------
+    name : str
+        Module and name of the kernel: with the state of all sources, that is the kernel.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    @property
+    def cache_path(self) -> str | None:
+        """Where entries are kept."""
+        try:
+            return str(cache_folder())
+        except OSError:
+            return None
+
+    def load_overload(self, signature: Any, target: Any) -> Any:
+        """Return a compiled function from its entry, or None: it must be compiled.
+
+        Parameters
+        ----------
+        signature : tuple of numba types, or Signature
+        target : numba.core.cpu.CPUContext
+        """
+        target.refresh()
+        try:
+            found = self._load(signature, target)
+        except Exception:  # whatever a damaged file leads to
+            found = None
+        if found is None:
+            ACCOUNT.miss()
+        return found
+
+    def _load(self, signature: Any, target: Any) -> Any:
+        """Return a compiled function from its entry, if there is one that is whole."""
+        folder = cache_folder()
+        if why := distrust(folder):
+            ACCOUNT.not_kept(why)
+            return None
+        with (folder / self._entry(signature)).open("rb") as source:
+            if not safe_file(source.fileno()):
+                return None
+            content = source.read()
+        head, payload = content[: len(_HEAD) + _DIGEST_BYTES], content[len(_HEAD) + _DIGEST_BYTES :]
+        if head != _HEAD + hashlib.sha256(payload).digest():
+            return None
+        kept, parts = pickle.loads(payload)
+        return _Result._rebuild(target, *parts) if kept == signature else None
+
+    def save_overload(self, signature: Any, compiled: Any) -> None:
+        """Write an entry, or note why it cannot be written.
+
+        Parameters
+        ----------
+        signature : tuple of numba types, or Signature
+        compiled : numba.core.compiler.CompileResult
+        """
+        try:
+            folder = cache_folder()
+            make_folder(folder)
+            if why := distrust(folder):
+                ACCOUNT.not_kept(why)
+                return
+            payload = _pickled((signature, compiled._reduce()))
+            digest = hashlib.sha256(payload).digest()
+            _replace(folder / self._entry(signature), _HEAD + digest + payload)
+        except OSError as error:
+            where = f"{error.filename}: " if error.filename else ""
+            ACCOUNT.not_kept(f"{where}{error.strerror or error}")
+        except Exception as error:
+            ACCOUNT.not_kept(f"{self._name} cannot be stored ({error})")
+
+    def _entry(self, signature: Any) -> str:
+        """Return the name of a signature's file."""
+        types = hashlib.sha256(repr(signature).encode()).hexdigest()
+        return f"{self._name}-{types[:16]}.nbc"
+
+    def flush(self) -> None:
+        """Forget nothing: the folder's name changes with the sources."""
+
+
+def _replace(path: Path, content: bytes) -> None:
+    """Write a file that others see whole or not at all."""
+    aside = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+    try:
+        with open(os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644), "wb") as sink:  # noqa: PTH123
+            sink.write(content)
+        aside.replace(path)
+    except BaseException:
+        with suppress(OSError):
+            aside.unlink()
+        raise

@@ -1,0 +1,178 @@
+"""Where machine code is kept: one folder for each state of all that decides it.
+
+The folder's name is a hash of the kernels' sources, of the libraries and the settings of the
+compiler, and of the processor, and says nothing of where these lie: a second environment with the
+same sources finds the same code.
+"""
+
+import hashlib
+import os
+import stat
+import sys
+from contextlib import suppress
+from functools import lru_cache
+from importlib.metadata import version
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import numba
+from llvmlite import binding
+
+__all__ = ["cache_folder", "distrust", "make_folder", "safe_file"]
+
+_settings: Any = numba.config
+_processor: Any = binding
+_LIBRARIES = ("numba", "llvmlite", "numpy", "scipy")
+# Settings of Numba that decide no machine code; every other one, known or new, is in the name.
+_IDLE = ("CACHE_", "CUDA_", "COLOR_", "NUMBA_", "THREADING_", "DUMP_", "HIGHLIGHT_", "RUNNING_")
+_OWN_ALONE = 0o755
+_OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
+
+
+def cache_folder() -> Path:
+    """Return the folder of this state's machine code, which may not exist.
+
+    Returns
+    -------
+    pathlib.Path
+        ``MCBRAIN_CACHE_DIR`` (default: the user's cache folder) / a hash.
+
+    Raises
+    ------
+    OSError
+        There is no place to keep anything, or the sources cannot be read; says why.
+    """
+    return _root() / _state(repr(sorted(_deciding_settings().items())))
+
+
+def _root() -> Path:
+    """Return the folder of every state's machine code."""
+    chosen = os.environ.get("MCBRAIN_CACHE_DIR")
+    return Path(os.path.abspath(chosen)) if chosen else _user_cache() / "mcbrain"  # noqa: PTH100
+
+
+def _user_cache() -> Path:
+    """Return where this platform keeps what a program can rebuild."""
+    if sys.platform == "win32" and (local := os.environ.get("LOCALAPPDATA")):
+        return Path(local)
+    named = os.environ.get("XDG_CACHE_HOME", "")
+    if sys.platform not in ("win32", "darwin") and Path(named).is_absolute():
+        return Path(named)
+    try:
+        home = Path.home()
+    except RuntimeError:
+        home = Path()
+    if not home.is_absolute():
+        raise OSError("this user has no home folder; MCBRAIN_CACHE_DIR names another place")
+    places = {"win32": "AppData/Local", "darwin": "Library/Caches"}
+    return home / places.get(sys.platform, ".cache")
+
+
+def _deciding_settings() -> dict[str, str]:
+    """Return the settings of the compiler, as it has them now."""
+    names = [n for n in dir(_settings) if n.isupper() and not n.startswith(_IDLE)]
+    return {name: str(getattr(_settings, name)) for name in names}
+
+
+@lru_cache
+def _state(settings: str) -> str:
+    """Return the hash of all that decides machine code.
+
+    A kernel holds the code of helpers from other files, so that the sources count together.
+    """
+    digest = hashlib.sha256(settings.encode())
+    processor = (
+        _processor.get_process_triple(),
+        _processor.get_host_cpu_name(),
+        _processor.get_host_cpu_features().flatten(),
+    )
+    python = (sys.implementation.cache_tag, sys.flags.optimize)  # -O leaves assertions out
+    libraries = [(name, version(name)) for name in _LIBRARIES]
+    digest.update(repr((processor, python, libraries)).encode())
+    for name, source in _sources():
+        digest.update(name.encode() + b"\0" + source)
+    return digest.hexdigest()[:16]
+
+
+def _sources() -> list[tuple[str, bytes]]:
+    """Return name and text of every kernel source, from a folder or a zip file."""
+    modules = [m for m in files(__package__).iterdir() if m.name.endswith(".py")]
+    if not modules:
+        raise OSError("the sources of the kernels cannot be read, so that it would have no name")
+    return sorted((module.name, module.read_bytes()) for module in modules)
+
+
+def distrust(folder: Path) -> str:
+    """Return why code from a folder must not be run, or nothing.
+
+    Loading machine code runs whatever stands there, so that nobody but the user and root may have
+    put it there.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+        As from `cache_folder`.
+    """
+    for place in (folder, folder.parent):
+        with suppress(FileNotFoundError, NotADirectoryError):
+            found = place.stat()
+            # Where the sticky bit is set, as in /tmp, others cannot touch what they do not own.
+            shared = bool(found.st_mode & stat.S_ISVTX) and place == folder.parent
+            if _foreign(found) and not shared:
+                return f"{place} belongs to another user; MCBRAIN_CACHE_DIR names another place"
+            if _open_to_others(found) and not shared:
+                return f"others may write in {place} (chmod go-w {place} forbids it)"
+    return ""
+
+
+def safe_file(descriptor: int) -> bool:
+    """Return whether only the user or root can have written an open file.
+
+    Parameters
+    ----------
+    descriptor : int
+        As from `os.open`.
+    """
+    found = os.fstat(descriptor)
+    return stat.S_ISREG(found.st_mode) and not _foreign(found) and not _open_to_others(found)
+
+
+def _foreign(found: os.stat_result) -> bool:
+    """Return whether something belongs neither to the user nor to root."""
+    return sys.platform != "win32" and found.st_uid not in (0, os.geteuid())
+
+
+def _open_to_others(found: os.stat_result) -> bool:
+    """Return whether somebody else may write; a group of the user's own is nobody else."""
+    if sys.platform == "win32" or not found.st_mode & _OTHERS_WRITE:
+        return False
+    return bool(found.st_mode & stat.S_IWOTH) or not _private(found.st_gid)
+
+
+def _private(group: int) -> bool:
+    """Return whether a group is the user's own, as many systems make one for each user."""
+    if sys.platform == "win32" or group == 0:
+        return False
+    import grp
+    import pwd
+
+    try:
+        user, found = pwd.getpwuid(os.geteuid()), grp.getgrgid(group)
+    except KeyError:
+        return False
+    own = user.pw_gid == group and found.gr_name == user.pw_name
+    return own and set(found.gr_mem) <= {user.pw_name}
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder in which the user alone writes, and where all may read if the umask lets them.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+        As from `cache_folder`.
+    """
+    folder.parent.parent.mkdir(parents=True, exist_ok=True)
+    for place in (folder.parent, folder):
+        place.mkdir(mode=_OWN_ALONE, exist_ok=True)
