@@ -1,0 +1,95 @@
+"""Which moments of an output exist, what its status may say, and what kind of law it has.
+
+The rule is that of theory/README.md 4a: least squares in w dimensions on n rows with a density has
+a finite moment of order j iff |n - w| + 1 > 2j. It acts with w = r inside a subspace that feels no
+penalty, with w = d where the penalty is or may be 0.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from sweep.design import Cell
+from sweep.population import Population, split
+
+WORDS = ("infinite_mean", "infinite_variance", "heavy_tail")
+NEVER = 10**6
+TINY = 0.05  # a penalty that leaves error bars useless near n = d, though every moment is finite
+
+
+@dataclass(frozen=True)
+class Domain:
+    """The distance |n - w| of an output, and the statuses that its row may have."""
+
+    gap: int
+    allowed: frozenset[str]
+
+    def has_moment(self, order: int) -> bool:
+        return self.gap + 1 > 2 * order
+
+
+def word(gap: int) -> str:
+    """The status at a distance."""
+    return WORDS[0] if gap <= 1 else WORDS[1] if gap <= 3 else WORDS[2] if gap <= 7 else "ok"
+
+
+def undefined(cell: Cell, name: str) -> bool:
+    return uses_brain(name) and 0 < cell.n_brain < cell.spared
+
+
+def uses_brain(name: str) -> bool:
+    return name in ("befs", "projection") or name.startswith("two-penalty")
+
+
+def domain(cell: Cell, population: Population, name: str, penalty: Any, eta: float) -> Domain:
+    """The domain of an output; `penalty` is per sample, or the rule if each replicate chooses."""
+    n, d = cell.n_task, population.d
+    blind = uses_brain(name) and cell.n_brain == 0
+    if blind and name == "projection":
+        return Domain(NEVER, frozenset({"ok"}))
+    rank = {"befs": cell.spared, "projection": cell.spared, "befs-oracle": cell.measured}.get(name)
+    rank = cell.spared if name.startswith("two-penalty") and eta == 0 else rank
+    rank = None if blind else rank
+    inside = NEVER if rank is None else abs(n - rank)
+    idle = rank is not None and n <= rank  # nothing is left to fit outside
+    whole = abs(n - d) if penalty in (0.0, "loo", "gcv") and not idle else NEVER
+    if not isinstance(penalty, str) and penalty < 0:
+        return Domain(0, frozenset({"infinite_mean"}))
+    gap, allowed = min(inside, whole), {word(min(inside, whole))}
+    law, shape = split(population.model.get("inputs", "gaussian"))
+    if cell.engine in ("spectral", "auto") and inside > 1:
+        allowed.add(word(whole))  # this engine integrates what is inside
+    if population.task_noise == 0.0:  # rows without noise may be fitted without error
+        allowed.add(word(inside))
+        if population.missed_share < 1e-12 or (rank or 0) >= population.k:
+            allowed.add("ok")
+    if not isinstance(penalty, str) and 0 < penalty < TINY and abs(n - d) <= 7:
+        gap = min(gap, abs(n - d))
+        allowed |= {"ok", *WORDS[1:]}
+    if law == "student" and shape < 8 and rank:
+        gap, allowed = min(gap, 7), allowed | {"heavy_tail"}  # rows that dwarf all others
+    if law == "rademacher":  # finitely many inputs: what is not singular has every moment
+        gap, allowed = min(gap, 7) if gap <= 7 else gap, allowed | {"ok"}
+    if law == "sparse" and (whole < NEVER or rank):
+        # With some probability a single entry is all that a fit rests on, whatever n is.
+        gap, allowed = 0, {"infinite_mean"} | (set() if penalty == 0.0 else allowed)
+    return Domain(gap, frozenset(allowed))
+
+
+def law_kind(cell: Cell, population: Population, output: tuple[str, Any, str], eta: float) -> str:
+    """exact, semi-exact, asymptotic, same-law or none, for a row whose mean is finite."""
+    name, rule, shift = output
+    estimated = uses_brain(name) and cell.n_brain > 0 and eta != 1.0
+    if not population.isotropic or shift.startswith("adversarial") or undefined(cell, name):
+        return "none"
+    if rule in ("loo", "gcv") or (not isinstance(rule, str) and rule < 0):
+        return "none"
+    if name.startswith("two-penalty") and estimated:
+        return "asymptotic" if eta > 0 else "semi-exact"
+    if not estimated:
+        return "exact"
+    if cell.engine == "law":
+        lawful = cell.spared >= cell.measured and cell.encoding_penalty == 0
+        return "asymptotic" if lawful else "none"
+    return "semi-exact"

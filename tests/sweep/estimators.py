@@ -1,0 +1,174 @@
+"""Both stages by their definitions, on stacks of replicates (theory/README.md 2).
+
+X is (count, n, d), y (count, n), A (count, d, r) with orthonormal columns or None for no subspace.
+What has no solution is NaN.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+TIE = 1e-9  # scores nearer than this are equal but for rounding
+EMPTY = 1e-10  # eigenvalues below this share of the largest are zeros
+GRID = np.geomspace(1e-4, 1e4, 49)
+
+
+def transposed(stack: np.ndarray) -> np.ndarray:
+    return np.swapaxes(stack, -1, -2)
+
+
+def times(stack: np.ndarray, vectors: np.ndarray) -> np.ndarray:
+    return (stack @ vectors[..., None])[..., 0]
+
+
+def solve(matrices: np.ndarray, vectors: np.ndarray) -> np.ndarray:
+    return np.linalg.solve(matrices, vectors[..., None])[..., 0]
+
+
+def encode(X: np.ndarray, R: np.ndarray, rank: int, penalty: float, exact: bool) -> np.ndarray:
+    """Stage 1: an orthonormal basis (count, d, rank) by reduced-rank regression.
+
+    `exact` asks for the pseudo-inverse by singular values, for inputs that may be dependent.
+    """
+    n, d = X.shape[1:]
+    if penalty > 0:
+        gram = transposed(X) @ X + n * penalty * np.eye(d)
+        maps = np.linalg.solve(gram, transposed(X) @ R)
+    elif exact:
+        maps = np.linalg.pinv(X, rcond=EMPTY) @ R
+    elif n >= d:
+        maps = np.linalg.solve(transposed(X) @ X, transposed(X) @ R)
+    else:
+        maps = transposed(X) @ np.linalg.solve(X @ transposed(X), R)
+    fitted = X @ maps
+    values, vectors = np.linalg.eigh(transposed(fitted) @ fitted)
+    basis = np.linalg.qr(maps @ vectors[..., -rank:])[0]
+    basis[values[:, -rank] <= EMPTY * values[:, -1]] = np.nan
+    return basis
+
+
+def _inside(X: np.ndarray, y: np.ndarray, A: np.ndarray) -> np.ndarray:
+    """Least squares inside the subspace, of minimum norm where n < r."""
+    Z = X @ A
+    n, r = Z.shape[1:]
+    if n < r:
+        along = times(transposed(Z), solve(Z @ transposed(Z), y))
+    else:
+        gram = transposed(Z) @ Z
+        values = np.linalg.eigvalsh(gram)
+        singular = values[:, 0] <= EMPTY * values[:, -1]
+        gram[singular] = np.eye(r)
+        along = solve(gram, times(transposed(Z), y))
+        along[singular] = np.nan
+    return times(A, along)
+
+
+def _limit(X: np.ndarray, y: np.ndarray, A: np.ndarray | None, eta: float) -> np.ndarray:
+    """The limit of penalty 0 from above."""
+    n, d = X.shape[1:]
+    if A is None or eta == 1.0:
+        return times(np.linalg.pinv(X, rcond=EMPTY), y)
+    if n >= d:
+        return solve(transposed(X) @ X, times(transposed(X), y))
+    P = A @ transposed(A)
+    if eta > 0:
+        root = np.eye(d) + (eta**-0.5 - 1) * P
+        return times(root, times(np.linalg.pinv(X @ root, rcond=EMPTY), y))
+    Q = np.linalg.qr(X @ A)[0]
+    left = X @ (np.eye(d) - P)
+    left = left - Q @ (transposed(Q) @ left)
+    outside = times(np.linalg.pinv(left, rcond=EMPTY), y - times(Q, times(transposed(Q), y)))
+    outside = outside - times(P, outside)
+    return outside + _inside(X, y - times(X, outside), A)
+
+
+def fit(
+    X: np.ndarray, y: np.ndarray, A: np.ndarray | None, eta: float, penalty: float | np.ndarray
+) -> np.ndarray:
+    """Stage 2: coefficients (count, d) at a per-sample penalty, or one for each replicate."""
+    if isinstance(penalty, np.ndarray):
+        out = np.full((len(X), X.shape[2]), np.nan)
+        middle = (penalty > 0) & np.isfinite(penalty)
+        for special in (0.0, np.inf):
+            at = penalty == special
+            if at.any():
+                out[at] = fit(X[at], y[at], None if A is None else A[at], eta, special)
+        if middle.any():
+            some = None if A is None else A[middle]
+            out[middle] = _penalised(X[middle], y[middle], some, eta, penalty[middle])
+        return out
+    if A is not None and eta == 0.0 and (penalty == np.inf or X.shape[1] <= A.shape[2]):
+        return _inside(X, y, A)
+    if penalty == np.inf:
+        return np.zeros((len(X), X.shape[2]))
+    if penalty == 0:
+        return _limit(X, y, A, eta)
+    return _penalised(X, y, A, eta, np.full(len(X), float(penalty)))
+
+
+def _penalised(
+    X: np.ndarray, y: np.ndarray, A: np.ndarray | None, eta: float, penalty: np.ndarray
+) -> np.ndarray:
+    """(X'X + n lambda Omega)^-1 X'y; NaN where that matrix is not positive definite."""
+    n, d = X.shape[1:]
+    if A is not None and eta == 0.0 and n <= A.shape[2]:
+        return _inside(X, y, A)
+    matrix = transposed(X) @ X
+    omega = np.eye(d) if A is None else np.eye(d) + (eta - 1) * (A @ transposed(A))
+    matrix = matrix + n * penalty[:, None, None] * omega
+    bad = ~np.isfinite(matrix).all(axis=(1, 2))
+    matrix[bad] = np.eye(d)
+    if np.any(penalty < 0):
+        bad |= np.linalg.eigvalsh(matrix)[:, 0] <= 0
+    elif A is not None and eta == 0.0:  # singular where what is not penalised is
+        values = np.linalg.eigvalsh(transposed(X @ A) @ (X @ A))
+        bad |= ~(values[:, 0] > EMPTY * values[:, -1])
+    matrix[bad] = np.eye(d)
+    found = solve(matrix, times(transposed(X), y))
+    found[bad] = np.nan
+    return found
+
+
+def chosen_penalty(
+    X: np.ndarray, y: np.ndarray, A: np.ndarray | None, eta: float, rule: str
+) -> np.ndarray:
+    """Per-sample penalty of each replicate by `loo` or `gcv`, the first of equal scores.
+
+    With S = I - H the residual operator over all penalties, left-out errors are (Sy)_i / S_ii; the
+    same at penalty 0 with fewer rows than columns is the limit, by S / lambda.
+    """
+    n, d = X.shape[1:]
+    if A is not None and eta == 0.0:
+        if n <= A.shape[2]:
+            return np.zeros(len(X))  # every penalty gives the same
+        Q = np.linalg.qr(X @ A)[0]
+        W = X - (X @ A) @ transposed(A)
+        W = W - Q @ (transposed(Q) @ W)
+        left, columns = 1 - np.sum(Q**2, axis=2), d - A.shape[2]
+        rest, rows = y - times(Q, times(transposed(Q), y)), n - A.shape[2]
+    else:
+        W = X if A is None or eta == 1.0 else X + (eta**-0.5 - 1) * (X @ A) @ transposed(A)
+        left, rest, columns, rows = np.ones(y.shape), y, d, n
+    values, vectors = np.linalg.eigh(transposed(W) @ W)
+    mean = np.clip(values, 0, None).sum(axis=1) / columns
+    keep = np.arange(d) >= d - min(rows, columns)
+    values, W = values[:, keep], W @ vectors[:, :, keep]
+    fits = times(transposed(W), y)
+    grid = mean[:, None] * GRID
+    inverse = 1 / (values[:, :, None] + grid[:, None, :])
+    errors = rest[:, :, None] - W @ (fits[:, :, None] * inverse)
+    shares = left[:, :, None] - W**2 @ inverse
+    if rows <= columns:
+        error0, share0 = times(W, fits / values**2), times(W**2, 1 / values**2)
+    else:
+        error0, share0 = rest - times(W, fits / values), left - times(W**2, 1 / values)
+    errors = np.concatenate([error0[:, :, None], errors, rest[:, :, None]], axis=2)
+    shares = np.concatenate([share0[:, :, None], shares, left[:, :, None]], axis=2)
+    if rule == "loo":
+        scores = np.sum((errors / shares) ** 2, axis=1)
+    else:
+        scores = n * np.sum(errors**2, axis=1) / np.sum(shares, axis=1) ** 2
+    candidates = np.concatenate([0 * mean[:, None], grid, np.inf + 0 * mean[:, None]], axis=1)
+    scores = np.where(np.isfinite(scores), scores, np.inf)
+    first = np.argmax(scores <= scores.min(axis=1, keepdims=True) * (1 + TIE), axis=1)
+    return candidates[np.arange(len(X)), first] / n
