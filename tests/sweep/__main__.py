@@ -11,15 +11,19 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from sweep import record  # noqa: E402
 from sweep.design import cells  # noqa: E402
+from sweep.named import NAMED  # noqa: E402
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--cells", help="numbers of cells, such as 3,7 or 0-40; default all")
+    parser.add_argument(
+        "--cells",
+        help="numbers of cells, such as 3,7 or 0-40; default all; those once wrong begin at 1000",
+    )
     parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument("--out", type=Path, default=Path("sweep-results"))
     asked = parser.parse_args()
-    some = list(cells())
+    some = [*cells(), *NAMED.values()]
     if asked.cells:
         spans = [part.split("-") for part in asked.cells.split(",")]
         wanted = {i for s in spans for i in range(int(s[0]), int(s[-1]) + 1)}

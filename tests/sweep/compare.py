@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 from scipy import stats
+
 from sweep.design import Cell
 from sweep.domains import Domain, domain, law_kind, undefined
 from sweep.truth import Truth
@@ -23,6 +24,7 @@ SHARE = ALPHA / TESTS
 BOUND = float(stats.norm.isf(SHARE / 20))
 POWER = float(stats.norm.ppf(0.99))
 LARGEST = 0.02  # of a sum of squares that one replicate may hold, for its error to be believed
+ROUNDING = 1e-18
 REGRET = {True: 0.004, False: 0.02}  # of the risk, where a law gives the optimum and elsewhere
 ASYMPTOTIC, SMALL = 0.2, 15  # error of the approximations from this dimension on (5b, 5e)
 
@@ -49,10 +51,7 @@ def compare(cell: Cell, rows: list[dict[str, Any]], truth: Truth) -> list[Check]
     found: list[Check] = []
     for i, (output, row) in enumerate(zip(cell.outputs, rows, strict=True)):
         label = f"{i} {output[0]}={output[1]} {output[2]}"
-        found += [
-            Check(what, label, *rest)
-            for what, *rest in _row(cell, row, output, truth, i)
-        ]
+        found += [Check(what, label, *rest) for what, *rest in _row(cell, row, output, truth, i)]
     return found
 
 
@@ -62,7 +61,7 @@ def _yes(good: bool) -> float:
 
 def _z(got: float, wanted: float, error: float) -> tuple[float, Any, Any, float, float]:
     """The columns of a check by a normal score."""
-    slack = 1e-9 * abs(wanted) + 1e-20
+    slack = 1e-9 * abs(wanted) + ROUNDING
     z = (got - wanted) / max(error, slack)
     relative = (BOUND + POWER) * error / abs(wanted) if wanted else np.nan
     return abs(z) / BOUND, got, f"{wanted:.6g} +- {error:.2g}", z, relative
@@ -95,7 +94,7 @@ def _row(
     yield from _prediction(cell, row, truth, output, i, where, valid)
     if i in truth.rivals and valid.size:
         yield from _optimum(cell, row, truth, output, i)
-    if row["engine"] == "law" or not row["replicates"] and row["engine"] != "spectral":
+    if row["engine"] == "law" or (not row["replicates"] and row["engine"] != "spectral"):
         return
     yield from _moments(row, where, valid)
     if row["engine"] in ("raw", "sufficient"):
@@ -111,7 +110,8 @@ def _status(
     if row["engine"] != "law" and "ok" in allowed:
         if failing:
             allowed.add("failed_replicates")
-        if cell.precision:
+        reached = row["mcse"] is not None and row["mcse"] <= cell.precision * row["mean"]
+        if cell.precision and not reached:
             allowed = allowed - {"ok"} | {"mcse_not_met"}
         if row["failed"]:
             allowed.add("failed_replicates")  # held against NumPy's by their number
@@ -134,7 +134,8 @@ def trusted(where: Domain, values: np.ndarray, order: int = 4) -> bool:
 
 
 def constant(values: np.ndarray) -> bool:
-    return float(np.ptp(values)) <= 1e-9 * float(np.abs(values).max()) + 1e-18
+    """Whether values differ by rounding alone; risks below `ROUNDING` are zeros."""
+    return float(np.ptp(values)) <= 1e-9 * float(np.abs(values).max()) + ROUNDING
 
 
 def _prediction(
@@ -168,6 +169,11 @@ def _optimum(
     population = truth.population
     mine, *others = truth.rivals[i]
     where = domain(cell, population, mine.name, mine.penalty, mine.eta)
+    if not where.has_moment(1) and population.task_noise > 0:
+        finite = [o for o in others if 0 < o.penalty < np.inf]
+        other = [domain(cell, population, o.name, o.penalty, o.eta) for o in finite]
+        good = not any(where.has_moment(2) for where in other)
+        yield "optimum", _yes(good), f"{row['penalty']:.4g}: no mean", "a penalty with a mean"
     if not where.has_moment(2) or not others:
         return
     sizes = [truth.excess[o].size for o in truth.rivals[i]]
@@ -178,12 +184,15 @@ def _optimum(
     error = BOUND * differences.std(axis=1) / np.sqrt(table.shape[1])
     lawful = population.isotropic and not output[2].startswith("adversarial")
     lawful = lawful and not output[0].startswith("two-penalty")
-    slack = REGRET[lawful] * abs(table[0].mean()) + 1e-18
+    slack = REGRET[lawful] * abs(table[0].mean()) + ROUNDING
     worst = int(np.argmax(regret / (slack + error)))
     better = f"{others[worst].penalty:.4g}: {table[1 + worst].mean():.5g}"
-    yield "optimum", regret[worst] / (slack + error[worst]), (
-        f"{row['penalty']:.4g}: {table[0].mean():.5g}"
-    ), better
+    yield (
+        "optimum",
+        regret[worst] / (slack + error[worst]),
+        (f"{row['penalty']:.4g}: {table[0].mean():.5g}"),
+        better,
+    )
 
 
 def _moments(row: dict[str, Any], where: Domain, valid: np.ndarray) -> Iterator[tuple[Any, ...]]:
@@ -213,9 +222,7 @@ def _moments(row: dict[str, Any], where: Domain, valid: np.ndarray) -> Iterator[
             yield "sd", *_z(row["sd"] ** 2, squares.mean(), error)
 
 
-def _ranks(
-    row: dict[str, Any], values: np.ndarray, valid: np.ndarray
-) -> Iterator[tuple[Any, ...]]:
+def _ranks(row: dict[str, Any], values: np.ndarray, valid: np.ndarray) -> Iterator[tuple[Any, ...]]:
     drawn, failed = row["replicates"], row["failed"]
     missing = values.size - valid.size
     p = stats.fisher_exact([[failed, drawn - failed], [missing, valid.size]])[1]
@@ -229,7 +236,7 @@ def _ranks(
             yield name, 2.0, None, float(np.quantile(valid, share))
             continue
         if constant(valid):
-            near = abs(value - valid[0]) <= 1e-9 * abs(valid[0]) + 1e-18
+            near = abs(value - valid[0]) <= 1e-9 * abs(valid[0]) + ROUNDING
             yield f"{name} of an atom", _yes(near), value, float(valid[0])
             continue
         place = int(np.clip(np.ceil(share * count), 1, count))
@@ -251,6 +258,8 @@ def _against(
         yield "gain of no mean", _yes(row["gain"] is None), row["gain"], None
     elif not other.has_moment(2) and row["engine"] != "spectral":
         yield "gain of no variance", _yes(row["gain_mcse"] is None), row["gain_mcse"], None
+    elif max(mine.mean(), theirs.mean()) < ROUNDING:
+        pass  # a ratio of zeros
     elif row["gain"] is not None and trusted(where, mine) and trusted(other, theirs):
         gain = theirs.mean() / mine.mean()
         influence = (theirs - gain * mine) / mine.mean()
@@ -266,7 +275,7 @@ def _against(
             yield "gain_mcse", abs(np.log(max(ratio, 1e-300))) / np.log(2.5), row["gain_mcse"], own
     if row["p_better"] is None:
         return
-    near = 1e-7 * (np.abs(theirs) + np.abs(mine))
+    near = 1e-7 * (np.abs(theirs) + np.abs(mine)) + ROUNDING
     count = row["replicates"] - row["failed"]
     better = round(row["p_better"] * count)
     worst = 1.0

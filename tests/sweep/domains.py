@@ -15,6 +15,7 @@ from sweep.population import Population, split
 
 WORDS = ("infinite_mean", "infinite_variance", "heavy_tail")
 NEVER = 10**6
+HIDDEN = 1e-6  # a penalty that no error bar can do justice to: its row must say so
 TINY = 0.05  # a penalty that leaves error bars useless near n = d, though every moment is finite
 
 
@@ -60,13 +61,15 @@ def domain(cell: Cell, population: Population, name: str, penalty: Any, eta: flo
     law, shape = split(population.model.get("inputs", "gaussian"))
     if cell.engine in ("spectral", "auto") and inside > 1:
         allowed.add(word(whole))  # this engine integrates what is inside
+        if whole > 1 and cell.law:
+            allowed.add("ok")  # and the law stands for the rest
     if population.task_noise == 0.0:  # rows without noise may be fitted without error
         allowed.add(word(inside))
         if population.missed_share < 1e-12 or (rank or 0) >= population.k:
             allowed.add("ok")
     if not isinstance(penalty, str) and 0 < penalty < TINY and abs(n - d) <= 7:
         gap = min(gap, abs(n - d))
-        allowed |= {"ok", *WORDS[1:]}
+        allowed = allowed | {"ok", *WORDS[1:]} if penalty > HIDDEN else set(WORDS[1:])
     if law == "student" and shape < 8 and rank:
         gap, allowed = min(gap, 7), allowed | {"heavy_tail"}  # rows that dwarf all others
     if law == "rademacher":  # finitely many inputs: what is not singular has every moment

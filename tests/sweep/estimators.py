@@ -41,9 +41,14 @@ def encode(X: np.ndarray, R: np.ndarray, rank: int, penalty: float, exact: bool)
     else:
         maps = transposed(X) @ np.linalg.solve(X @ transposed(X), R)
     fitted = X @ maps
-    values, vectors = np.linalg.eigh(transposed(fitted) @ fitted)
-    basis = np.linalg.qr(maps @ vectors[..., -rank:])[0]
-    basis[values[:, -rank] <= EMPTY * values[:, -1]] = np.nan
+    if n <= d + 3:  # where squaring would hide what is small
+        values, vectors = np.linalg.svd(fitted, full_matrices=False)[1:]
+        leading, weak = transposed(vectors[:, :rank]), values[:, rank - 1] <= 1e-13 * values[:, 0]
+    else:
+        values, vectors = np.linalg.eigh(transposed(fitted) @ fitted)
+        leading, weak = vectors[..., -rank:], values[:, -rank] <= 1e-13 * values[:, -1]
+    basis = np.linalg.qr(maps @ leading)[0]
+    basis[weak] = np.nan
     return basis
 
 
@@ -97,7 +102,8 @@ def fit(
             some = None if A is None else A[middle]
             out[middle] = _penalised(X[middle], y[middle], some, eta, penalty[middle])
         return out
-    if A is not None and eta == 0.0 and (penalty == np.inf or X.shape[1] <= A.shape[2]):
+    idle = A is not None and X.shape[1] <= A.shape[2] and penalty >= 0
+    if A is not None and eta == 0.0 and (penalty == np.inf or idle):
         return _inside(X, y, A)
     if penalty == np.inf:
         return np.zeros((len(X), X.shape[2]))
@@ -111,7 +117,7 @@ def _penalised(
 ) -> np.ndarray:
     """(X'X + n lambda Omega)^-1 X'y; NaN where that matrix is not positive definite."""
     n, d = X.shape[1:]
-    if A is not None and eta == 0.0 and n <= A.shape[2]:
+    if A is not None and eta == 0.0 and n <= A.shape[2] and np.all(penalty > 0):
         return _inside(X, y, A)
     matrix = transposed(X) @ X
     omega = np.eye(d) if A is None else np.eye(d) + (eta - 1) * (A @ transposed(A))
@@ -139,7 +145,7 @@ def chosen_penalty(
     """
     n, d = X.shape[1:]
     if A is not None and eta == 0.0:
-        if n <= A.shape[2]:
+        if n <= A.shape[2] or d == A.shape[2]:
             return np.zeros(len(X))  # every penalty gives the same
         Q = np.linalg.qr(X @ A)[0]
         W = X - (X @ A) @ transposed(A)

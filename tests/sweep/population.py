@@ -1,9 +1,9 @@
 """The population of a cell and its data, in stacks of replicates (theory/README.md 1).
 
 Where the risk depends on directions only through angles (elliptical inputs of covariance I), brain
-and task lie along axes of our own choice. Elsewhere they are those of the study's seed, by the lines
-that `mcbrain replay` prints; the two words of `spectrum` and `concept:ANGLE:brain`, which it does
-not print, follow them.
+and task lie along axes of our own choice. Elsewhere they are those of the study's seed, by the
+lines that `mcbrain replay` prints; the two words of `spectrum` and `concept:ANGLE:brain`, which it
+does not print, follow them.
 """
 
 from __future__ import annotations

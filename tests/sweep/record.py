@@ -6,6 +6,7 @@ import hashlib
 import json
 import math
 import time
+import warnings
 from collections import Counter
 from collections.abc import Iterable
 from concurrent.futures import ProcessPoolExecutor
@@ -16,11 +17,13 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
+
 from sweep import compare, truth
 from sweep.design import Cell, counted
 from sweep.shifts import custom_moment
 
 Found = dict[str, Any]
+NOTHING = 1e-7  # relative errors below are of constants, whose scores mean nothing
 
 
 def rows_of(cell: Cell, count: int) -> list[Found]:
@@ -54,7 +57,9 @@ def run_cell(cell: Cell, share: float = 1.0) -> Found:
     start = time.perf_counter()
     count = max(400, int(share * truth.replicates(cell)))
     try:
-        rows = rows_of(cell, min(3 * count, 40_000))
+        with warnings.catch_warnings(record=True) as heard:
+            warnings.simplefilter("always")
+            rows = rows_of(cell, min(3 * count, 40_000))
     except Exception as error:  # a cell that cannot be run is a disagreement, and the sweep goes on
         return _result(cell, [], [_broken(error)], [time.perf_counter() - start, 0.0], 0)
     middle = time.perf_counter()
@@ -62,6 +67,8 @@ def run_cell(cell: Cell, share: float = 1.0) -> Found:
     with np.errstate(all="ignore"):
         truth.simulate(cell, asked, count)
         checks = compare.compare(cell, rows, asked)
+    said = {str(w.message) for w in heard}
+    checks += [compare.Check("warning", "all", 2.0, text, "silence") for text in sorted(said)]
     seconds = [middle - start, time.perf_counter() - middle]
     return _result(cell, rows, checks, seconds, count)
 
@@ -129,53 +136,68 @@ def disagreements(cell: Cell, found: Found) -> list[str]:
     ]
 
 
-def pooled(some: list[Cell], results: list[Found]) -> dict[tuple[str, str], tuple[float, float]]:
+Pooled = dict[tuple[str, str], tuple[float, float]]
+
+
+def pooled(some: list[Cell], results: list[Found], what: str) -> Pooled:
     """For each value of each option: the pooled score of its cells, and the error it finds.
 
     Scores of a cell share its data, so their mean counts as one number of variance at most 1. The
-    error is that relative error of every mean, the same in all cells, which is found with 99 %.
+    error is that relative error of every number, the same in all cells, which is found with 99 %.
     """
+    reach = compare.BOUND + compare.POWER
     gathered: dict[tuple[str, str], list[tuple[float, float]]] = {}
     for cell, found in zip(some, results, strict=True):
-        scores = [c for c in found["checks"] if c["what"] == "mean" and math.isfinite(c["error"])]
-        scores = [c for c in scores if c["error"] > 0]
+        scores = [c for c in found["checks"] if c["what"] == what and c["error"] > NOTHING]
         if not scores:
             continue
         z = float(np.mean([c["z"] for c in scores]))
-        per_error = float(np.mean([(compare.BOUND + compare.POWER) / c["error"] for c in scores]))
-        for value in dict.fromkeys(cell.values):
-            gathered.setdefault(value, []).append((z, per_error))
+        slope = float(np.mean([reach / c["error"] for c in scores]))
+        for value in (*dict.fromkeys(cell.values), ("all", "cells")):
+            gathered.setdefault(value, []).append((z, slope))
     out = {}
     for value, pairs in gathered.items():
         z, slope = np.array(pairs).sum(axis=0) / np.sqrt(len(pairs))
-        out[value] = (float(z), float((compare.BOUND + compare.POWER) / slope))
+        out[value] = (float(z), reach / float(slope))
     return out
 
 
 def summary(some: list[Cell], results: list[Found]) -> str:
     """The table of counts, and what the sweep can find."""
-    cells, outcome = counted(some), pooled(some, results)
-    words = Counter(w for found in results for w in set(found["statuses"]))
-    kinds = Counter(w for found in results for w in set(found["kinds"]))
+    cells = counted(some) + Counter({("all", "cells"): len(some)})
+    means, laws = pooled(some, results, "mean"), pooled(some, results, "predicted")
     checks = [c for found in results for c in found["checks"]]
-    by_kind = Counter(c["what"] for c in checks)
     failed = Counter(c["what"] for c in checks if c["fails"])
-    errors = np.array([c["error"] for c in checks if c["what"] in ("mean", "predicted")])
-    errors = errors[np.isfinite(errors) & (errors > 1e-8)]
-    lines = [f"{len(some)} cells, {sum(len(f['statuses']) for f in results)} rows, "
-             f"{len(checks)} comparisons, {sum(failed.values())} disagreements, "
-             f"{sum(sum(f['seconds']) for f in results):.0f} s of one core"]  # fmt: skip
-    lines.append("| option | value | cells | pooled z | error found with 99 % |")
-    for (option, value), number in sorted(cells.items()):
-        z, error = outcome.get((option, value), (math.nan, math.nan))
-        lines.append(f"| {option} | {value} | {number} | {z:.1f} | {100 * error:.2f} % |")
-    lines.append("| word | | cells |")
-    lines += [f"| status | {w} | {n} |" for w, n in sorted(words.items())]
-    lines += [f"| prediction | {w} | {n} |" for w, n in sorted(kinds.items())]
-    lines.append("| compared | number | disagree |")
-    lines += [f"| {w} | {n} | {failed[w]} |" for w, n in sorted(by_kind.items())]
-    if errors.size:
-        quarter, half = np.quantile(errors, [0.25, 0.5])
-        lines.append(f"smallest relative error of one mean found with 99 %: {errors.min():.2%}; "
-                     f"a quarter of all below {quarter:.2%}, half below {half:.2%}")  # fmt: skip
+    rows, seconds = (
+        sum(len(f["statuses"]) for f in results),
+        sum(sum(f["seconds"]) for f in results),
+    )
+    lines = [
+        f"{len(some)} cells, {rows} rows, {len(checks)} comparisons, "
+        f"{failed.total()} disagreements, {seconds:.0f} s of one core",
+        "| option | value | cells | mean: pooled z | finds | law: pooled z | finds |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for value, number in sorted(cells.items()):
+        columns = [f"{z:.1f} | {error:.2%}" for z, error in _pair(means, laws, value)]
+        lines.append(f"| {value[0]} | {value[1]} | {number} | {columns[0]} | {columns[1]} |")
+    lines += ["", "| word | cells |", "|---|---|"]
+    for name in ("statuses", "kinds"):
+        words = Counter(word for found in results for word in dict.fromkeys(found[name]))
+        lines += [f"| {name}: {word} | {number} |" for word, number in sorted(words.items())]
+    lines += ["", "| compared | times | disagree |", "|---|---|---|"]
+    for what, number in sorted(Counter(c["what"] for c in checks).items()):
+        lines.append(f"| {what} | {number} | {failed[what]} |")
+    for what in ("mean", "predicted"):
+        errors = [c["error"] for c in checks if c["what"] == what and c["error"] > NOTHING]
+        if errors:
+            least, quarter, half = np.quantile(errors, [0.0, 0.25, 0.5])
+            lines.append(
+                f"relative error of one {what} that is found with 99 %: {least:.2%} at best, "
+                f"{quarter:.1%} or less in a quarter, {half:.1%} or less in half of them"
+            )
     return "\n".join(lines)
+
+
+def _pair(means: Pooled, laws: Pooled, value: tuple[str, str]) -> list[tuple[float, float]]:
+    return [found.get(value, (math.nan, math.nan)) for found in (means, laws)]
