@@ -23,7 +23,9 @@ ALPHA, TESTS = 1e-4, 60_000
 SHARE = ALPHA / TESTS
 BOUND = float(stats.norm.isf(SHARE / 20))
 POWER = float(stats.norm.ppf(0.99))
-LARGEST = 0.02  # of a sum of squares that one replicate may hold, for its error to be believed
+# What one replicate may hold of a sum of squares, or standard deviations that it may be off, for
+# the error of the mean to be believed.
+LARGEST, FAR = 0.02, 10.0
 ROUNDING = 1e-18
 REGRET = {True: 0.004, False: 0.02}  # of the risk, where a law gives the optimum and elsewhere
 ASYMPTOTIC, SMALL = 0.2, 15  # error of the approximations from this dimension on (5b, 5e)
@@ -130,7 +132,8 @@ def trusted(where: Domain, values: np.ndarray, order: int = 4) -> bool:
     if values.size < 100 or not where.has_moment(order):
         return False
     squares = (values - values.mean()) ** 2
-    return bool(squares.max() <= LARGEST * max(squares.sum(), 1e-300) or constant(values))
+    share = max(LARGEST, FAR**2 / values.size)
+    return bool(squares.max() <= share * squares.sum() or constant(values))
 
 
 def constant(values: np.ndarray) -> bool:
@@ -238,6 +241,8 @@ def _ranks(row: dict[str, Any], values: np.ndarray, valid: np.ndarray) -> Iterat
         if constant(valid):
             near = abs(value - valid[0]) <= 1e-9 * abs(valid[0]) + ROUNDING
             yield f"{name} of an atom", _yes(near), value, float(valid[0])
+            continue
+        if max(value, float(np.quantile(valid, share))) < ROUNDING:
             continue
         place = int(np.clip(np.ceil(share * count), 1, count))
         law = stats.betabinom(valid.size, place, count - place + 1)

@@ -67,7 +67,8 @@ def domain(cell: Cell, population: Population, name: str, penalty: Any, eta: flo
         allowed.add(word(inside))
         if population.missed_share < 1e-12 or (rank or 0) >= population.k:
             allowed.add("ok")
-    if not isinstance(penalty, str) and 0 < penalty < TINY and abs(n - d) <= 7:
+    tiny = not isinstance(penalty, str) and 0 < penalty < TINY and population.task_noise > 0
+    if tiny and abs(n - d) <= 7:
         gap = min(gap, abs(n - d))
         allowed = allowed | {"ok", *WORDS[1:]} if penalty > HIDDEN else set(WORDS[1:])
     if law == "student" and shape < 8 and rank:

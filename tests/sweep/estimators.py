@@ -10,6 +10,7 @@ import numpy as np
 
 TIE = 1e-9  # scores nearer than this are equal but for rounding
 EMPTY = 1e-10  # eigenvalues below this share of the largest are zeros
+NEXT_TO_NOTHING = 1e-7  # times the mean eigenvalue, where the limit has no form of its own
 GRID = np.geomspace(1e-4, 1e4, 49)
 
 
@@ -23,6 +24,12 @@ def times(stack: np.ndarray, vectors: np.ndarray) -> np.ndarray:
 
 def solve(matrices: np.ndarray, vectors: np.ndarray) -> np.ndarray:
     return np.linalg.solve(matrices, vectors[..., None])[..., 0]
+
+
+def singular(grams: np.ndarray) -> np.ndarray:
+    """Which of a stack of semi-definite matrices are singular but for rounding."""
+    values = np.linalg.eigvalsh(grams)
+    return values[:, 0] <= EMPTY * values[:, -1]
 
 
 def encode(X: np.ndarray, R: np.ndarray, rank: int, penalty: float, exact: bool) -> np.ndarray:
@@ -56,15 +63,12 @@ def _inside(X: np.ndarray, y: np.ndarray, A: np.ndarray) -> np.ndarray:
     """Least squares inside the subspace, of minimum norm where n < r."""
     Z = X @ A
     n, r = Z.shape[1:]
-    if n < r:
-        along = times(transposed(Z), solve(Z @ transposed(Z), y))
-    else:
-        gram = transposed(Z) @ Z
-        values = np.linalg.eigvalsh(gram)
-        singular = values[:, 0] <= EMPTY * values[:, -1]
-        gram[singular] = np.eye(r)
-        along = solve(gram, times(transposed(Z), y))
-        along[singular] = np.nan
+    gram = Z @ transposed(Z) if n < r else transposed(Z) @ Z
+    lost = singular(gram)
+    gram[lost] = np.eye(min(n, r))
+    Zt = transposed(Z)
+    along = times(Zt, solve(gram, y)) if n < r else solve(gram, times(Zt, y))
+    along[lost] = np.nan
     return times(A, along)
 
 
@@ -74,7 +78,19 @@ def _limit(X: np.ndarray, y: np.ndarray, A: np.ndarray | None, eta: float) -> np
     if A is None or eta == 1.0:
         return times(np.linalg.pinv(X, rcond=EMPTY), y)
     if n >= d:
-        return solve(transposed(X) @ X, times(transposed(X), y))
+        gram = transposed(X) @ X
+        lost = singular(gram)
+        gram[lost] = np.eye(d)
+        found = solve(gram, times(transposed(X), y))
+        if lost.any():
+            found[lost] = _least(X[lost], y[lost], A[lost], eta)
+        return found
+    return _least(X, y, A, eta)
+
+
+def _least(X: np.ndarray, y: np.ndarray, A: np.ndarray, eta: float) -> np.ndarray:
+    """Of all best fits the one that is penalised least, for eta = 0 with the shortest part in P."""
+    d = X.shape[2]
     P = A @ transposed(A)
     if eta > 0:
         root = np.eye(d) + (eta**-0.5 - 1) * P
@@ -127,8 +143,7 @@ def _penalised(
     if np.any(penalty < 0):
         bad |= np.linalg.eigvalsh(matrix)[:, 0] <= 0
     elif A is not None and eta == 0.0:  # singular where what is not penalised is
-        values = np.linalg.eigvalsh(transposed(X @ A) @ (X @ A))
-        bad |= ~(values[:, 0] > EMPTY * values[:, -1])
+        bad |= singular(transposed(X @ A) @ (X @ A))
     matrix[bad] = np.eye(d)
     found = solve(matrix, times(transposed(X), y))
     found[bad] = np.nan
@@ -160,21 +175,28 @@ def chosen_penalty(
     keep = np.arange(d) >= d - min(rows, columns)
     values, W = values[:, keep], W @ vectors[:, :, keep]
     fits = times(transposed(W), y)
-    grid = mean[:, None] * GRID
+    grid = mean[:, None] * np.concatenate([[NEXT_TO_NOTHING], GRID])
     inverse = 1 / (values[:, :, None] + grid[:, None, :])
     errors = rest[:, :, None] - W @ (fits[:, :, None] * inverse)
     shares = left[:, :, None] - W**2 @ inverse
-    if rows <= columns:
-        error0, share0 = times(W, fits / values**2), times(W**2, 1 / values**2)
-    else:
-        error0, share0 = rest - times(W, fits / values), left - times(W**2, 1 / values)
-    errors = np.concatenate([error0[:, :, None], errors, rest[:, :, None]], axis=2)
-    shares = np.concatenate([share0[:, :, None], shares, left[:, :, None]], axis=2)
+    live = values > EMPTY * values[:, -1:]
+    inverse0 = np.where(live, 1 / np.where(live, values, 1.0), 0.0)
+    full = (live.sum(axis=1) == rows)[:, None]
+    error0 = np.where(full, times(W, fits * inverse0**2), rest - times(W, fits * inverse0))
+    share0 = np.where(full, times(W**2, inverse0**2), left - times(W**2, inverse0))
+    alone = ~full & (share0 < 1e-9)  # a row that nothing else predicts, but in the limit
+    errors[:, :, 0], shares[:, :, 0] = (
+        np.where(alone, errors[:, :, 0], error0),
+        np.where(alone, shares[:, :, 0], share0),
+    )
+    errors = np.concatenate([errors, rest[:, :, None]], axis=2)
+    shares = np.concatenate([shares, left[:, :, None]], axis=2)
     if rule == "loo":
         scores = np.sum((errors / shares) ** 2, axis=1)
     else:
         scores = n * np.sum(errors**2, axis=1) / np.sum(shares, axis=1) ** 2
-    candidates = np.concatenate([0 * mean[:, None], grid, np.inf + 0 * mean[:, None]], axis=1)
+    grid[:, 0] = 0.0
+    candidates = np.concatenate([grid, np.full((len(X), 1), np.inf)], axis=1)
     scores = np.where(np.isfinite(scores), scores, np.inf)
     first = np.argmax(scores <= scores.min(axis=1, keepdims=True) * (1 + TIE), axis=1)
     return candidates[np.arange(len(X)), first] / n

@@ -100,7 +100,7 @@ class Population:
 
     @property
     def isotropic(self) -> bool:
-        return self.gaussian and bool(np.all(self.scale == 1.0))
+        return self.gaussian and self.model.get("covariance", "identity") == "identity"
 
     def inputs(self, rng: np.random.Generator, count: int, n: int) -> np.ndarray:
         """Inputs, (count, n, d)."""

@@ -59,7 +59,7 @@ def run_cell(cell: Cell, share: float = 1.0) -> Found:
     try:
         with warnings.catch_warnings(record=True) as heard:
             warnings.simplefilter("always")
-            rows = rows_of(cell, min(3 * count, 40_000))
+            rows = rows_of(cell, min(3 * count, 60_000))
     except Exception as error:  # a cell that cannot be run is a disagreement, and the sweep goes on
         return _result(cell, [], [_broken(error)], [time.perf_counter() - start, 0.0], 0)
     middle = time.perf_counter()
