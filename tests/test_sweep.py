@@ -146,3 +146,19 @@ def test_the_sweep(tmp_path):
     assert {value: z for value, z in scores.items() if abs(z) > compare.BOUND} == {}
     seen = Counter(word for f in results for word in (*f["statuses"], *f["kinds"]))
     assert {*STATUSES, *PREDICTIONS} - set(seen) == set()
+
+
+@pytest.mark.long
+def test_a_sweep_goes_on_from_what_is_kept(tmp_path):
+    some = [cells()[61], cells()[129]]
+    first = record.run_cells(some, tmp_path, jobs=2)
+    path = tmp_path / "sweep.jsonl"
+    lines = path.read_text().splitlines()
+    path.write_text(lines[0] + "\n" + lines[1][:50])  # as after a kill in the middle of a line
+    again = record.run_cells(some, tmp_path, jobs=1)
+    numbers = [[c["z"] for c in f["checks"]] for f in first]
+    assert [[c["z"] for c in f["checks"]] for f in again] == numbers
+    kept = path.read_text().splitlines()
+    assert kept[0] == lines[0]
+    assert record.run_cells(some, tmp_path, jobs=1) == again
+    assert path.read_text().splitlines() == kept

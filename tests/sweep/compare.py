@@ -33,15 +33,18 @@ ASYMPTOTIC, SMALL = 0.2, 15  # error of the approximations from this dimension o
 
 @dataclass(frozen=True)
 class Check:
-    """One comparison: `score` above 1 is a disagreement; `error` is the relative error it finds."""
+    """One comparison: a `score` above 1 is a disagreement.
+
+    `error` is the relative error that it finds with 99 %, 0 where it is no score of a number.
+    """
 
     what: str
     output: str
     score: float
     got: Any
     wanted: Any
-    z: float = np.nan
-    error: float = np.nan
+    z: float = 0.0
+    error: float = 0.0
 
     @property
     def fails(self) -> bool:
@@ -65,7 +68,7 @@ def _z(got: float, wanted: float, error: float) -> tuple[float, Any, Any, float,
     """The columns of a check by a normal score."""
     slack = 1e-9 * abs(wanted) + ROUNDING
     z = (got - wanted) / max(error, slack)
-    relative = (BOUND + POWER) * error / abs(wanted) if wanted else np.nan
+    relative = (BOUND + POWER) * error / abs(wanted) if wanted else 0.0
     return abs(z) / BOUND, got, f"{wanted:.6g} +- {error:.2g}", z, relative
 
 

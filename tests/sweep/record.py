@@ -108,6 +108,8 @@ def run_cells(some: Iterable[Cell], folder: Path, jobs: int) -> list[Found]:
     path = folder / "sweep.jsonl"
     lines = path.read_text().splitlines() if path.exists() else []
     kept = {found["key"]: found for found in map(_parsed, lines) if found}
+    if lines:
+        path.write_text("\n".join([*lines, ""]))  # a line that was cut short is closed
     some = list(some)
     missing = [cell for cell in some if key(cell) not in kept]
     with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool, path.open("a") as out:
