@@ -26,7 +26,7 @@ POWER = float(stats.norm.ppf(0.99))
 # What one replicate may hold of a sum of squares, or standard deviations that it may be off, for
 # the error of the mean to be believed.
 LARGEST, FAR = 0.02, 10.0
-ROUNDING = 1e-18
+ROUNDING = 1e-14  # risks that are zeros but for rounding
 REGRET = {True: 0.004, False: 0.02}  # of the risk, where a law gives the optimum and elsewhere
 ASYMPTOTIC, SMALL = 0.2, 15  # error of the approximations from this dimension on (5b, 5e)
 

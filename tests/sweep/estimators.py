@@ -98,7 +98,9 @@ def _least(X: np.ndarray, y: np.ndarray, A: np.ndarray, eta: float) -> np.ndarra
     Q = np.linalg.qr(X @ A)[0]
     left = X @ (np.eye(d) - P)
     left = left - Q @ (transposed(Q) @ left)
-    outside = times(np.linalg.pinv(left, rcond=EMPTY), y - times(Q, times(transposed(Q), y)))
+    size = np.linalg.norm(X, axis=(1, 2)) / np.maximum(np.linalg.norm(left, 2, axis=(1, 2)), 1e-300)
+    inverse = np.linalg.pinv(left, rcond=EMPTY * size)  # relative to X: all may be partialled out
+    outside = times(inverse, y - times(Q, times(transposed(Q), y)))
     outside = outside - times(P, outside)
     return outside + _inside(X, y - times(X, outside), A)
 
@@ -179,7 +181,7 @@ def chosen_penalty(
     inverse = 1 / (values[:, :, None] + grid[:, None, :])
     errors = rest[:, :, None] - W @ (fits[:, :, None] * inverse)
     shares = left[:, :, None] - W**2 @ inverse
-    live = values > EMPTY * values[:, -1:]
+    live = values > EMPTY * np.sum(X**2, axis=(1, 2))[:, None]
     inverse0 = np.where(live, 1 / np.where(live, values, 1.0), 0.0)
     full = (live.sum(axis=1) == rows)[:, None]
     error0 = np.where(full, times(W, fits * inverse0**2), rest - times(W, fits * inverse0))
