@@ -23,7 +23,7 @@ from sweep.design import Cell, counted
 from sweep.shifts import custom_moment
 
 Found = dict[str, Any]
-NOTHING = 1e-7  # relative errors below are of constants, whose scores mean nothing
+NEARLY_CONSTANT = 2e-3  # an excess whose mean is so well known says little of what power there is
 
 
 def rows_of(cell: Cell, count: int) -> list[Found]:
@@ -142,7 +142,7 @@ Pooled = dict[tuple[str, str], tuple[float, float]]
 
 
 def pooled(some: list[Cell], results: list[Found], what: str) -> Pooled:
-    """For each value of each option: the pooled score of its cells, and the error it finds.
+    """For each value of each option: the pooled score of its rows, and the error it finds.
 
     Scores of a cell share its data, so their mean counts as one number of variance at most 1. The
     error is that relative error of every number, the same in all cells, which is found with 99 %.
@@ -150,18 +150,32 @@ def pooled(some: list[Cell], results: list[Found], what: str) -> Pooled:
     reach = compare.BOUND + compare.POWER
     gathered: dict[tuple[str, str], list[tuple[float, float]]] = {}
     for cell, found in zip(some, results, strict=True):
-        scores = [c for c in found["checks"] if c["what"] == what and c["error"] > NOTHING]
-        if not scores:
-            continue
-        z = float(np.mean([c["z"] for c in scores]))
-        slope = float(np.mean([reach / c["error"] for c in scores]))
+        scores = [c for c in found["checks"] if c["what"] == what and c["error"] > NEARLY_CONSTANT]
         for value in (*dict.fromkeys(cell.values), ("all", "cells")):
-            gathered.setdefault(value, []).append((z, slope))
+            if mine := [c for c in scores if _is_about(c["output"], value)]:
+                z = float(np.mean([c["z"] for c in mine]))
+                slope = float(np.mean([reach / c["error"] for c in mine]))
+                gathered.setdefault(value, []).append((z, slope))
     out = {}
     for value, pairs in gathered.items():
         z, slope = np.array(pairs).sum(axis=0) / np.sqrt(len(pairs))
         out[value] = (float(z), reach / float(slope))
     return out
+
+
+def _is_about(output: str, value: tuple[str, str]) -> bool:
+    """Whether a row of a cell with this value has it itself: all do but for a row's own options."""
+    _, choice, shift = output.split(" ")
+    name, _, rule = choice.partition("=")
+    own = {"estimator": name, "penalty": rule, "shift": shift}.get(value[0], value[1])
+    return own == value[1] or (value[0] == "penalty" and own == str(_number(value[1])))
+
+
+def _number(text: str) -> float | str:
+    try:
+        return float(text)
+    except ValueError:
+        return text
 
 
 def summary(some: list[Cell], results: list[Found]) -> str:
@@ -191,7 +205,7 @@ def summary(some: list[Cell], results: list[Found]) -> str:
     for what, number in sorted(Counter(c["what"] for c in checks).items()):
         lines.append(f"| {what} | {number} | {failed[what]} |")
     for what in ("mean", "predicted"):
-        errors = [c["error"] for c in checks if c["what"] == what and c["error"] > NOTHING]
+        errors = [c["error"] for c in checks if c["what"] == what and c["error"] > NEARLY_CONSTANT]
         if errors:
             least, quarter, half = np.quantile(errors, [0.0, 0.25, 0.5])
             lines.append(
