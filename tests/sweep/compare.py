@@ -26,6 +26,9 @@ POWER = float(stats.norm.ppf(0.99))
 # What one replicate may hold of a sum of squares, or standard deviations that it may be off, for
 # the error of the mean to be believed.
 LARGEST, FAR = 0.02, 10.0
+# By this factor an sd may be off where its fourth moment is all that exists: with tails of power
+# 4.5 one of 60,000 replicates is that large with probability 1e-9.
+ROUGHLY = 5.0
 ROUNDING = 1e-14  # risks that are zeros but for rounding
 REGRET = {True: 0.004, False: 0.02}  # of the risk, where a law gives the optimum and elsewhere
 ASYMPTOTIC, SMALL = 0.2, 15  # error of the approximations from this dimension on (5b, 5e)
@@ -132,7 +135,7 @@ def _status(
 
 def trusted(where: Domain, values: np.ndarray, order: int = 4) -> bool:
     """Whether errors of the mean of these values can be believed."""
-    if values.size < 100 or not where.has_moment(order):
+    if values.size < 100 or not where.has_plain_moment(order):
         return False
     squares = (values - values.mean()) ** 2
     share = max(LARGEST, FAR**2 / values.size)
@@ -180,7 +183,7 @@ def _optimum(
         other = [domain(cell, population, o.name, o.penalty, o.eta) for o in finite]
         good = not any(where.has_moment(2) for where in other)
         yield "optimum", _yes(good), f"{row['penalty']:.4g}: no mean", "a penalty with a mean"
-    if not where.has_moment(2) or not others:
+    if not where.has_plain_moment(2) or not others:
         return
     sizes = [truth.excess[o].size for o in truth.rivals[i]]
     table = np.array([truth.excess[o][: min(sizes)] for o in truth.rivals[i]])
@@ -210,15 +213,13 @@ def _moments(row: dict[str, Any], where: Domain, valid: np.ndarray) -> Iterator[
     sampled = row["engine"] in ("raw", "sufficient")
     count = row["replicates"] - row["failed"]
     spread = float(valid.std())
-    if sampled and count > 1 and row["sd"] is not None:
-        spread = float(np.sqrt((valid.var() * valid.size + row["sd"] ** 2 * count)
-                               / (valid.size + count)))  # fmt: skip
-        own = spread / np.sqrt(count)
-    else:
-        own = row["mcse"] or 0.0
+    # The row's own sd is no excuse for its mean, if it is far from that of NumPy.
+    own = spread / np.sqrt(max(count, 1)) if sampled else row["mcse"] or 0.0
     yield "mean", *_z(row["mean"], float(valid.mean()), np.hypot(spread / np.sqrt(valid.size), own))
     if not sampled or row["sd"] is None:
         return
+    if not constant(valid):
+        yield "sd, roughly", row["sd"] / spread / ROUGHLY, row["sd"], spread
     off = row["sd"] / np.sqrt(count) - row["mcse"]
     yield "mcse", _yes(abs(off) <= 1e-6 * row["mcse"] + 1e-12 * row["mean"]), row["mcse"], row["sd"]
     if trusted(where, valid, 8) and not constant(valid):

@@ -21,13 +21,20 @@ TINY = 0.05  # a penalty that leaves error bars useless near n = d, though every
 
 @dataclass(frozen=True)
 class Domain:
-    """The distance |n - w| of an output, and the statuses that its row may have."""
+    """The distance |n - w| of an output, and the statuses that its row may have.
+
+    `plain` is the distance by which errors are believed: less where moments exist in name only.
+    """
 
     gap: int
     allowed: frozenset[str]
+    plain: int = NEVER
 
     def has_moment(self, order: int) -> bool:
         return self.gap + 1 > 2 * order
+
+    def has_plain_moment(self, order: int) -> bool:
+        return min(self.gap, self.plain) + 1 > 2 * order
 
 
 def word(gap: int) -> str:
@@ -57,7 +64,7 @@ def domain(cell: Cell, population: Population, name: str, penalty: Any, eta: flo
     whole = abs(n - d) if penalty in (0.0, "loo", "gcv") and not idle else NEVER
     if not isinstance(penalty, str) and penalty < 0:
         return Domain(0, frozenset({"infinite_mean"}))
-    gap, allowed = min(inside, whole), {word(min(inside, whole))}
+    gap, allowed, plain = min(inside, whole), {word(min(inside, whole))}, NEVER
     law, shape = split(population.model.get("inputs", "gaussian"))
     if cell.engine in ("spectral", "auto") and inside > 1:
         allowed.add(word(whole))  # this engine integrates what is inside
@@ -69,16 +76,16 @@ def domain(cell: Cell, population: Population, name: str, penalty: Any, eta: flo
             allowed.add("ok")
     tiny = not isinstance(penalty, str) and 0 < penalty < TINY and population.task_noise > 0
     if tiny and abs(n - d) <= 7:
-        gap = min(gap, abs(n - d))
+        plain = abs(n - d)
         allowed = allowed | {"ok", *WORDS[1:]} if penalty > HIDDEN else set(WORDS[1:])
     if law == "student" and shape < 8 and rank:
-        gap, allowed = min(gap, 7), allowed | {"heavy_tail"}  # rows that dwarf all others
+        plain, allowed = 7, allowed | {"heavy_tail"}  # rows that dwarf all others
     if law == "rademacher":  # finitely many inputs: what is not singular has every moment
-        gap, allowed = min(gap, 7) if gap <= 7 else gap, allowed | {"ok"}
+        gap, allowed, plain = NEVER, allowed | {"ok"}, min(plain, gap)
     if law == "sparse" and (whole < NEVER or rank):
         # With some probability a single entry is all that a fit rests on, whatever n is.
         gap, allowed = 0, {"infinite_mean"} | (set() if penalty == 0.0 else allowed)
-    return Domain(gap, frozenset(allowed))
+    return Domain(gap, frozenset(allowed), plain)
 
 
 def law_kind(cell: Cell, population: Population, output: tuple[str, Any, str], eta: float) -> str:
