@@ -65,12 +65,13 @@ class Group:
 
     def entries(self, name: str, width: int) -> tuple[np.ndarray, np.ndarray]:
         """A list column of entries of some width: the row of each, and the entries, (n, width)."""
-        if isinstance(self.content, list):
-            sizes = np.array([getattr(s, name).size for s in self.content], np.int64)
-        else:
-            sizes = np.diff(flat(self.content, name)[1])
-        row = np.repeat(np.arange(sizes.size), sizes // width)
-        return row, self.values(name).reshape(-1, width)
+        if f"{name} of" not in self._columns:
+            if isinstance(self.content, list):
+                sizes = np.array([getattr(s, name).size for s in self.content], np.int64)
+            else:
+                sizes = np.diff(flat(self.content, name)[1])
+            self._columns[f"{name} of"] = np.repeat(np.arange(sizes.size), sizes // width)
+        return self._columns[f"{name} of"], self.values(name).reshape(-1, width)
 
     def _once(self, name: str, decode: Callable[[], np.ndarray]) -> np.ndarray:
         if name not in self._columns:
@@ -149,8 +150,8 @@ class StoredBlocks:
             count[at] = entries[mine, 1]
             sums[:, at] = group.entries("joint_sums", 4)[1][mine].T
             row, found = group.entries("cross", len(group.statistics))
-            row, found = row[group.index[row] < n], found[group.index[row] < n]
-            cross[group.index[row]] = found[:, place]
+            mine = group.index[row] < n
+            cross[group.index[row[mine]]] = found[mine, place]
         own_mean, own_m2, other_mean, other_m2 = sums
         return Pairs(count, own_mean, own_m2, other_mean, other_m2, cross, series.better[0])
 

@@ -24,8 +24,8 @@ STATUSES = ("ok", "heavy_tail", "infinite_variance", "infinite_mean")
 
 # Largest k at which the mean, the variance and the fourth moment are infinite: k <= 2j.
 _MEAN, _VARIANCE, _FOURTH = 2, 4, 8
-# Events of a smaller probability are left out of account: no run will ever see one.
-_NEVER = 1e-15
+# Rarer events are left out of account: of a thousand runs of 1e9 replicates one would see one.
+_NEVER = 1e-12
 # From this |n - w| on no event is too rare: the third moment of 1/s has logarithms at most.
 _MILD = 5
 # Squared skewness over replicates at which the interval of a mean covers 0.92 in place of 0.95.
