@@ -52,7 +52,7 @@ class Geometry:
         return np.sqrt(self.model.input_variances)
 
     @cached_property
-    def _frame(self) -> Floats:
+    def frame(self) -> Floats:
         """Orthonormal rows: k latents, then u, then one more, as far as d allows."""
         d, rows = self.model.input_dim, min(self.model.latent_dim + 2, self.model.input_dim)
         match self.model.basis:
@@ -77,13 +77,13 @@ class Geometry:
     @cached_property
     def brain(self) -> Floats:
         """A', orthonormal rows, shape (k, d)."""
-        return np.ascontiguousarray(self._frame[: self.model.latent_dim])
+        return np.ascontiguousarray(self.frame[: self.model.latent_dim])
 
     @cached_property
     def missed(self) -> Floats:
         """u, shape (d,); zeros when the brain spans every input."""
         k, d = self.model.latent_dim, self.model.input_dim
-        return self._frame[k].copy() if k < d else np.zeros(d)
+        return self.frame[k].copy() if k < d else np.zeros(d)
 
     @cached_property
     def orthogonal(self) -> Floats:
@@ -94,7 +94,7 @@ class Geometry:
                 f"a direction orthogonal to brain and task needs input_dim >= {k + 2}, "
                 f"two more than latent_dim; input_dim = {self.model.input_dim}"
             )
-        return np.asarray(self._frame[k + 1].copy())
+        return np.asarray(self.frame[k + 1].copy())
 
     @cached_property
     def aligned(self) -> Floats:

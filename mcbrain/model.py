@@ -287,8 +287,15 @@ class Model:
         )
 
     @property
+    def isotropic_inputs(self) -> bool:
+        """Whether inputs are Gaussian with identity covariance: then the exact laws apply to every
+        estimator that uses no recordings, whatever the latents and the recordings are like.
+        """
+        return self.input_law.name == "gaussian" and self.spectrum_exponent == 0.0
+
+    @property
     def isotropic(self) -> bool:
-        """Whether the exact laws apply: Gaussian, with identity covariance."""
+        """Whether the laws apply to the recordings too: Gaussian, with identity covariance."""
         return self.gaussian and self.spectrum_exponent == 0.0
 
     def given(self) -> dict[str, Any]:

@@ -165,12 +165,12 @@ def shift_drift(shift: Shift, model: Model, seed: int) -> Floats | None:
 
 
 def _full_basis(geometry: Geometry) -> Floats:
-    """Orthogonal (d, d), columns: latents, u, one direction outside, then the rest."""
-    model = geometry.model
-    rows = [geometry.brain, geometry.missed[None, :]]
-    if model.latent_dim + 2 <= model.input_dim:
-        rows.append(geometry.orthogonal[None, :])
-    known = np.concatenate(rows)[: model.input_dim]
+    """Orthonormal columns, shape (d, max(d, k + 2)): latents, u, one direction outside, the rest.
+
+    Columns of directions for which the space has no room are 0.
+    """
+    known, d = geometry.frame, geometry.model.input_dim
     full, _ = np.linalg.qr(known.T, mode="complete")
     full[:, : len(known)] = known.T
-    return np.asarray(full)
+    missing = max(geometry.model.latent_dim + 2 - d, 0)
+    return np.pad(full, [(0, 0), (0, missing)])

@@ -1,16 +1,19 @@
 """Penalties, frozen before the first replicate of a point (theory/README.md 2).
 
 The rule `optimal` of an estimator that uses brain data needs m_bar, from the moments of the
-estimated subspace. Where no law gives the optimum, a pilot of whole replicates compares a grid.
+estimated subspace. Where no law gives the optimum, a pilot of whole replicates compares a grid on
+the same data, and the minimum is sought between its values.
 """
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mcbrain.blocks import Problem, Query, Row, data_parameters
 from mcbrain.errors import InputError, MissingPilotError, unhandled
@@ -27,16 +30,24 @@ from mcbrain.theory.wishart import task_moments
 
 __all__ = ["Penalties", "pilots"]
 
-# Quarter decades about the value that is optimal for ridge, further up: BEFS penalises more.
-_GRID = np.geomspace(1e-3, 1e5, 33)
+Floats = NDArray[np.float64]
+
+# A pilot's grid has four penalties per decade about the one that is optimal for ridge. It reaches
+# further up than down, because BEFS penalises more.
+_DECADES_BELOW, _DECADES_ABOVE = 3, 5
+_NODES = 5  # neighbours on the grid between which its minimum is interpolated
+_DIGITS = 6  # of a penalty found so: fewer than two machines' rounding could tell apart
 _ID = parse_shift("id")
 
 
-def has_law(choice: Choice, model: Model, shift: Shift) -> bool:
+def has_law(choice: Choice, point: Point, shift: Shift, subspaces: Subspaces) -> bool:
     """Whether the optimum of a choice follows from moments of the subspace alone."""
-    if not model.isotropic or not shift.has_moment:
+    estimator = choice.estimator
+    if not subspaces.lawful(estimator, point) or not shift.has_moment:
         return False
-    return not choice.estimator.two_bands or choice.rule.kind == "optimal"
+    if choice.rule.kind == "optimal" or not subspaces.simulated(estimator, point):
+        return True
+    return not estimator.two_bands
 
 
 def task_noise(model: Model) -> float:
@@ -67,10 +78,8 @@ def pilots(
             wanted.setdefault(subspaces.problem(point), dict.fromkeys(statistics, None))
     for choice in study.choices:
         for shift in _shifts(study, choice):
-            if all(has_law(choice, model, shift) for model in study.models):
-                continue
             for point in points:
-                if study.undefined(choice, point) or has_law(choice, point.model, shift):
+                if study.undefined(choice, point) or has_law(choice, point, shift, subspaces):
                     continue
                 grid = grid_queries(study, choice, point, shift)
                 wanted.setdefault(_grid_problem(study, point), {}).update(dict.fromkeys(grid))
@@ -96,14 +105,24 @@ def _grid_problem(study: Study, point: Point) -> Problem:
 
 
 def grid_queries(study: Study, choice: Choice, point: Point, shift: Shift) -> tuple[Query, ...]:
-    """The grid of penalties that a pilot of whole replicates compares."""
-    noise = task_noise(point.model) or 1e-3
-    centre = float(exact.optimal_penalty(noise, point.n_task, 0, point.model.input_dim))
+    """The penalties that a pilot of whole replicates compares, in ascending order, both ends in.
+
+    The grid holds both scales that an optimum can have, noise over signal and the variance of an
+    input, as the search by law does (theory/README.md 4c).
+    """
+    d = point.model.input_dim
+    centre = float(exact.optimal_penalty(task_noise(point.model), point.n_task, 0, d))
+    if not 1e-300 < centre < 1e300:
+        centre = 1.0
+    away = -math.log10(centre)
+    low = min(0.0, math.floor(away)) - _DECADES_BELOW - math.ceil(math.log10(d))
+    high = max(0.0, math.ceil(away)) + _DECADES_ABOVE
+    inner = centre * 10.0 ** np.arange(low, high + 0.01, 0.25)
     estimator, rank = choice.estimator, study.rank(point.model)
     encoding = float(study.encoding.penalty)
     return tuple(
         Query(Row(estimator, "fixed", float(v), estimator.eta, rank, encoding), shift, None)
-        for v in centre * _GRID
+        for v in (0.0, *inner, math.inf)
     )
 
 
@@ -142,12 +161,12 @@ class Penalties:
             raise unhandled("penalty rule", rule.kind, "the choice of penalties")
         if rule.kind == "optimal":
             shift = _ID
-        if estimator.two_bands and has_law(choice, point.model, shift):
+        lawful = has_law(choice, point, shift, self.subspaces)
+        if lawful and estimator.two_bands and rule.kind == "optimal":
             return self._bands(choice, point)
         name = (point.index, choice, shift)
         if name not in self._best:
-            lawful = has_law(choice, point.model, shift)
-            find = self._from_law if lawful else self._best_of_grid
+            find = self._from_law if lawful else self._from_pilot
             self._best[name] = find(choice, point, shift)
         return self._best[name], estimator.eta
 
@@ -156,14 +175,22 @@ class Penalties:
         noise, seed = task_noise(model), self.study.seed
         if choice.rule.kind == "optimal":
             m_bar, rank = self.missed(choice, point)
-            return float(exact.optimal_penalty(noise, n, rank, d, m_bar))
-        subspace = self.subspaces.moments(choice.estimator, point)
-        coefficients = shift_coefficients(shift, model, seed)
-        drift = shift_drift(shift, model, seed)
-        brain = exact.brain_moments(subspace, signal(model), coefficients, d, drift)
-        return exact.optimal_shift_penalty(
-            task_moments, brain, n_task=n, rank=subspace.rank, input_dim=d, task_noise=noise
-        )
+            best = float(exact.optimal_penalty(noise, n, rank, d, m_bar))
+        else:
+            subspace = self.subspaces.moments(choice.estimator, point)
+            coefficients = shift_coefficients(shift, model, seed)
+            drift = shift_drift(shift, model, seed)
+            brain = exact.brain_moments(subspace, signal(model), coefficients, d, drift)
+            best = exact.optimal_shift_penalty(
+                task_moments, brain, n_task=n, rank=subspace.rank, input_dim=d, task_noise=noise
+            )
+        if math.isnan(best):
+            raise InputError(
+                f"{choice.estimator.name} = '{choice.rule.kind}': no law gives the subspace that "
+                f"n_brain = {point.n_brain} brain samples estimate at this rank and encoding "
+                "penalty, and with it this optimum; simulate it, or give a number"
+            )
+        return best
 
     def missed(self, choice: Choice, point: Point) -> tuple[float, int]:
         """m_bar of the subspace that a choice spares, and its rank (theory/README.md 4c)."""
@@ -181,15 +208,17 @@ class Penalties:
         """Penalty outside the subspace, and eta, from the two bands' own closed forms."""
         model, d = point.model, point.model.input_dim
         noise = task_noise(model)
-        if not self.subspaces.simulated(choice.estimator, point):
-            return float(exact.optimal_penalty(noise, point.n_task, 0, d)), 1.0
         missed, rank = self.missed(choice, point)
+        if rank in (0, d):
+            return float(exact.optimal_penalty(noise, point.n_task, 0, d)), 1.0  # one band: ridge
         m_bar = min(max(missed, 1e-12), 1.0 - 1e-12)
         bands = exact.optimal_band_penalties(noise, point.n_task, rank, d, m_bar)
         outside, inside = (float(x) for x in bands)
-        return outside, inside / outside if outside > 0 else 0.0
+        if outside == 0:
+            return 0.0, float(exact.optimal_eta(rank, d, m_bar))
+        return outside, inside / outside
 
-    def _best_of_grid(self, choice: Choice, point: Point, shift: Shift) -> float:
+    def _from_pilot(self, choice: Choice, point: Point, shift: Shift) -> float:
         if self.store is None:
             raise InputError(
                 f"{choice.estimator.name} = '{choice.rule.kind}': no law gives this optimum for "
@@ -202,4 +231,65 @@ class Penalties:
             raise MissingPilotError(
                 "the pilot for the optimal penalty is not complete; run the study first"
             )
-        return grid[int(np.nanargmin(series.totals()[1]))].row.penalty
+        penalty, risk = np.array([q.row.penalty for q in grid]), series.totals()[1]
+        if point.model.sigma_y > 0:  # a mean that does not exist is no candidate, however it fell
+            wild = exact.status(point.n_task, 0, point.model.input_dim, penalty) == "infinite_mean"
+            risk = np.where(wild, np.inf, risk)
+        return minimum_between(penalty, risk)
+
+
+def minimum_between(penalty: Floats, risk: Floats) -> float:
+    """The penalty of least risk, interpolated between those at which the risk was measured.
+
+    Parameters
+    ----------
+    penalty : ndarray, shape (n,)
+        0, ascending penalties whose logarithms are equally spaced, inf.
+    risk : ndarray, shape (n,)
+        On the same replicates, so that it is as smooth as the risk of each of them; a value that
+        is not finite is never the least.
+
+    Returns
+    -------
+    float
+        An end where it is best; else the minimum of the polynomial in log penalty through the best
+        of the grid and its neighbours, rounded to `_DIGITS` digits.
+    """
+    risk = np.where(np.isfinite(risk), risk, np.inf)
+    best = int(np.argmin(risk))
+    first = min(max(best - _NODES // 2, 1), len(penalty) - 1 - _NODES)
+    near = risk[first : first + _NODES]
+    at = best - first
+    if not (0 < at < _NODES - 1 and np.all(np.isfinite(near))):
+        return float(penalty[best])
+    place = _lowest_place(near, at)
+    step = math.log(penalty[first + 1] / penalty[first])
+    return float(f"{penalty[first] * math.exp(step * place):.{_DIGITS}g}")
+
+
+def _lowest_place(values: Floats, at: int) -> float:
+    """Where between at - 1 and at + 1 the polynomial through values at 0, 1, ... is least.
+
+    Golden sections; Newton's form of the polynomial, in plain arithmetic that is the same on every
+    machine.
+    """
+    coefficients, differences = [], list(values - values[at])
+    for order in range(len(values)):
+        coefficients.append(differences[0])
+        differences = [(b - a) / (order + 1) for a, b in itertools.pairwise(differences)]
+
+    def polynomial(x: float) -> float:
+        total = 0.0
+        for order in reversed(range(len(coefficients))):
+            total = total * (x - order) + coefficients[order]
+        return total
+
+    low, high = at - 1.0, at + 1.0
+    golden = (math.sqrt(5.0) - 1.0) / 2.0
+    for _ in range(48):
+        left, right = high - golden * (high - low), low + golden * (high - low)
+        if polynomial(left) <= polynomial(right):
+            high = right
+        else:
+            low = left
+    return (low + high) / 2.0

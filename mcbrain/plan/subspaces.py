@@ -33,6 +33,15 @@ class Subspaces:
         """Whether the subspace depends on brain data."""
         return estimator.uses_brain and point.n_brain > 0
 
+    def lawful(self, estimator: Estimator, point: Point) -> bool:
+        """Whether the exact laws hold for what an estimator uses at a point (theory/README.md 4).
+
+        Recordings, and with them how the latents drive them, count only where the subspace is
+        estimated from them.
+        """
+        model = point.model
+        return model.isotropic if self.simulated(estimator, point) else model.isotropic_inputs
+
     def moments(self, estimator: Estimator, point: Point) -> SubspaceMoments:
         """Moments of the spared subspace; those of no subspace at all where there is none."""
         k = point.model.k_m

@@ -75,23 +75,32 @@ class Predictor:
         """
         if self.study.undefined(choice, point):
             return Prediction(reason=FEW_BRAIN_SAMPLES)
-        if reason := _lawless(point.model, choice, shift):
+        spared = _spared(choice.estimator, point, row)
+        if reason := self._lawless(spared, point, choice, shift):
             return Prediction(reason=reason)
         if row.penalty < 0:
             return Prediction()
-        # A penalty that is the same in both bands is ridge, whatever the subspace.
-        spared = ESTIMATORS["ridge"] if row.eta == 1.0 else choice.estimator
         estimated = self.subspaces.simulated(spared, point)
         value = self._risk(spared, point, shift, row)
         if not np.isfinite(value):
             return Prediction(reason=NO_BRAIN_STAGE if np.isnan(value) else None)
-        exact_stage = not _banded(row)
+        exact_stage = not (estimated and _banded(row))
         if not estimated and exact_stage:
             return Prediction(float(value), None, "exact")
         if not isinstance(self.subspaces, PilotSubspaces) or not exact_stage:
             return Prediction(float(value), None, "asymptotic")
         leave = self._risk(spared, point, shift, row, left_out=True)
         return Prediction(float(value), jackknife(leave), "semi-exact")
+
+    def _lawless(self, spared: Estimator, point: Point, choice: Choice, shift: Shift) -> str | None:
+        """Why no law exists, which needs isotropic Gaussian data as far as it is used, and a
+        penalty that is fixed in advance.
+        """
+        if not self.subspaces.lawful(spared, point):
+            return NOT_GAUSSIAN
+        if not shift.has_moment:
+            return ADVERSARY
+        return OWN_PENALTY if choice.rule.selects else None
 
     def _brain(
         self, spared: Estimator, point: Point, shift: Shift, left_out: bool
@@ -134,10 +143,10 @@ def _banded(row: Row) -> bool:
     return row.estimator.two_bands and row.eta not in (0.0, 1.0)
 
 
-def _lawless(model: Model, choice: Choice, shift: Shift) -> str | None:
-    """Why no law exists, which needs isotropic Gaussian data and a penalty fixed in advance."""
-    if not model.isotropic:
-        return NOT_GAUSSIAN
-    if not shift.has_moment:
-        return ADVERSARY
-    return OWN_PENALTY if choice.rule.selects else None
+def _spared(estimator: Estimator, point: Point, row: Row) -> Estimator:
+    """The estimator itself, or ridge where it is that: equal penalties inside and outside, or none
+    on either side with samples enough, where all of them are least squares.
+    """
+    alike = row.eta == 1.0
+    alike |= _banded(row) and row.penalty == 0 and point.n_task >= point.model.input_dim
+    return ESTIMATORS["ridge"] if alike else estimator

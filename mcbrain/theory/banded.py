@@ -35,7 +35,7 @@ def two_penalty_excess(
     brain
         Moments of subspace, signal and shift.
     penalty
-        Per-sample penalty outside P, > 0.
+        Per-sample penalty outside P, > 0, or 0, which is its limit, for n_task < input_dim.
     eta
         Penalty inside over outside, > 0; 1 is ridge, eta -> 0 is BEFS, and both have exact laws.
     task_noise
@@ -44,12 +44,13 @@ def two_penalty_excess(
     Returns
     -------
     Array
-        In units of |beta|^2; NaN where penalty or eta is not positive.
+        In units of |beta|^2; NaN where eta is not positive, and at penalty 0 for
+        n_task >= input_dim, which is OLS.
     """
     n, r, d, sigma, lam, share = (
         np.asarray(x, dtype=float) for x in (n_task, rank, input_dim, task_noise, penalty, eta)
     )
-    valid = (lam > 0) & (share > 0)
+    valid = (share > 0) & ((lam > 0) | ((lam == 0) & (n < d)))
     lam, share = np.where(valid, lam, 1.0), np.where(valid, share, 1.0)
     q = d - r
     kappa = _effective_penalty(n, r, q, lam, share)
@@ -73,9 +74,9 @@ def two_penalty_excess(
 
 
 def _effective_penalty(n: Array, r: Array, q: Array, penalty: Array, eta: Array) -> Array:
-    """kappa with kappa (1 - df/n) = penalty, df = r/(1 + kappa eta) + q/(1 + kappa).
+    """kappa > 0 with kappa (1 - df/n) = penalty, df = r/(1 + kappa eta) + q/(1 + kappa).
 
-    The left side is convex and increasing where it is positive: Newton from the right is monotone.
+    Without a penalty, df = n: the data are interpolated. The left side is convex and increasing where it is positive: Newton from the right is monotone.
     """
     kappa = penalty + (r / eta + q) / n
     for _ in range(NEWTON_STEPS):

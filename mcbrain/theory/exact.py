@@ -237,9 +237,7 @@ def optimal_shift_penalty(
     return float(np.exp(found.x))
 
 
-def _penalty_grid(
-    task_noise: float, n_task: int, rank: int, input_dim: int, m_hat: float
-) -> Array:
+def _penalty_grid(task_noise: float, n_task: int, rank: int, input_dim: int, m_hat: float) -> Array:
     """0, four penalties per decade, inf.
 
     They reach eight decades beyond either scale that an optimum can have: noise over signal, which

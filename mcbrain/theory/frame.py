@@ -67,7 +67,16 @@ class ShiftCoefficients:
 
     @classmethod
     def dense(cls, second_moment: ArrayLike, basis: ArrayLike) -> ShiftCoefficients:
-        """Any M (..., d, d); basis (d, d) is orthogonal, its columns A, u, o, then the rest."""
+        """Any M (..., d, d) in a whole basis of the space.
+
+        Parameters
+        ----------
+        second_moment
+            (..., d, d), M.
+        basis
+            (d, f), orthonormal columns A, u, o, then the rest. Where d < k + 2 there is no room for
+            o, or for u either: their columns are 0, so that every frame has the same directions.
+        """
         Q = np.asarray(basis, dtype=float)
         frame = np.swapaxes(Q, -1, -2) @ np.asarray(second_moment, dtype=float) @ Q
         return cls(np.zeros(frame.shape[:-2]), frame)
