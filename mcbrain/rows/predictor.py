@@ -10,7 +10,6 @@ import numpy as np
 
 from mcbrain.blocks import Row, jackknife
 from mcbrain.estimators import ESTIMATORS, Choice, Estimator
-from mcbrain.model import Model
 from mcbrain.plan.moments import shift_coefficients, shift_drift, signal
 from mcbrain.plan.penalties import task_noise
 from mcbrain.plan.subspaces import PilotSubspaces, Subspaces

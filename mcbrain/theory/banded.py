@@ -76,7 +76,8 @@ def two_penalty_excess(
 def _effective_penalty(n: Array, r: Array, q: Array, penalty: Array, eta: Array) -> Array:
     """kappa > 0 with kappa (1 - df/n) = penalty, df = r/(1 + kappa eta) + q/(1 + kappa).
 
-    Without a penalty, df = n: the data are interpolated. The left side is convex and increasing where it is positive: Newton from the right is monotone.
+    Without a penalty df = n: the data are interpolated. The left side is convex, and increasing
+    where it is positive: Newton from the right is monotone.
     """
     kappa = penalty + (r / eta + q) / n
     for _ in range(NEWTON_STEPS):

@@ -68,9 +68,9 @@ def excess_risk(
     Returns
     -------
     Array
-        In units of |beta|^2; inf where the mean is infinite: |n_task - rank| <= 1 with rank > 0, and
-        wherever `task.noise` is, unless what is infinite there has weight zero under M, no label
-        noise or nothing to explain.
+        In units of |beta|^2; inf where the mean is infinite: |n_task - rank| <= 1 with rank > 0,
+        and wherever `task.noise` is, unless what is infinite there has weight zero under M, no
+        label noise or nothing to explain.
     """
     n, r, d, sigma = _floats(n_task, rank, input_dim, task_noise)
     q, variance = d - r, sigma**2
