@@ -29,7 +29,7 @@ class Value:
         where the value is measured, as is `saturation`.
     interval : tuple of float
         Of `task_samples`. Measured: 95 %, by jackknife over blocks. From the laws: its range when
-        m_bar is off by twice the root-mean-square error of law 5b.
+        m_bar is off by as much as law 5b is in 95 % of models (`law_accuracy`).
     saturation : float
         v_T with unlimited brain data.
     risk, baseline_risk : float

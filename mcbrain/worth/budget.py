@@ -17,7 +17,7 @@ from mcbrain.ask import check_model
 from mcbrain.checks import affordable, integer, positive
 from mcbrain.errors import InputError
 from mcbrain.model import Model
-from mcbrain.worth.surface import Surface, law_accuracy
+from mcbrain.worth.surface import Surface
 from mcbrain.worth.value import value
 
 __all__ = ["Allocation", "Schedule", "allocate", "exposed_latents"]
@@ -45,12 +45,12 @@ class Allocation:
         Price of a brain sample at which the best split with brain data is as good as none; 0 where
         brain data is worth nothing at any price.
     break_even_range : tuple of float
-        Its range when m_bar is off by twice the root-mean-square error of law 5b.
+        Its range when m_bar is off by as much as law 5b is in 95 % of models (`law_accuracy`).
     risk, risk_without : float
         Excess risk over |beta|^2 of the best split, and of tuned ridge on the whole budget.
     marginal_rate : float
         Task samples that one more brain sample replaces there; at an interior optimum it equals the
-        price ratio. NaN at the corner.
+        price ratio. NaN at the corner, and with fewer than 3 task samples above the rank.
     cost : float
         What the split costs.
     kind : str
@@ -132,6 +132,16 @@ def check_prices(budget: float, cost_task: float, **others: float) -> None:
 
 
 @dataclass(frozen=True)
+class _Split:
+    """What a budget may be spent on, and the risk that it buys."""
+
+    risk: float
+    n_task: int
+    n_brain: int
+    repeats: int
+
+
+@dataclass(frozen=True)
 class _Market:
     """A budget, and the risk that it buys."""
 
@@ -147,13 +157,14 @@ class _Market:
     def best(self, cost_brain: float) -> Allocation:
         """The best split in whole numbers."""
         r, corner_task = self.surface.r, int(self.budget // self.cost_task)
-        off = law_accuracy(self.surface.d)
-        corner = float(self.surface.ridge(corner_task))
-        risk, n_brain, repeats = self._interior(cost_brain)
-        fee = cost_brain + (repeats - 1) * self.cost_repeat
+        off = self.surface.accuracy
+        corner = float(self.surface.exact_ridge(corner_task))
+        best = self._interior(cost_brain)
+        risk = self._exact_risk(best)
         if not risk < corner:
-            n_brain, repeats, risk, fee = 0, 1, corner, 0.0
-        n_task = int((self.budget - n_brain * fee) // self.cost_task)
+            best, risk = _Split(corner, corner_task, 0, 1), corner
+        n_task, n_brain, repeats = best.n_task, best.n_brain, best.repeats
+        fee = cost_brain + (repeats - 1) * self.cost_repeat
         return Allocation(
             n_task=n_task,
             n_brain=n_brain,
@@ -166,54 +177,83 @@ class _Market:
             ),
             risk=risk,
             risk_without=corner,
-            marginal_rate=self._rate(n_task, n_brain, repeats) if n_brain >= r else float("nan"),
+            marginal_rate=self._rate(best) if n_brain >= r else float("nan"),
             cost=n_task * self.cost_task + n_brain * fee,
             kind="interior" if n_brain else "corner",
         )
 
-    def _risk(self, n_brain: Array, repeats: Array, cost_brain: float) -> Array:
-        """Risk of splits with brain data, the rest of the budget spent on whole task samples."""
-        fee = cost_brain + (repeats - 1.0) * self.cost_repeat
-        n_task = np.floor((self.budget - n_brain * fee) / self.cost_task)
+    def _m_bar(self, n_brain: Array, repeats: Array) -> Array:
         noise = self.surface.model.measured.neural_noise / np.sqrt(repeats)
         m = None if self.schedule is None else np.clip(self.schedule(n_brain), 0.0, 1.0)
         m_bar = self.surface.m_bar(n_brain, neural_noise=noise, misalignment=m)
-        return self.surface.befs(n_task, np.minimum(m_bar * self.factor, 1.0))
+        return np.minimum(m_bar * self.factor, 1.0)
 
-    def _interior(self, cost_brain: float, refine: bool = True) -> tuple[float, int, int]:
-        """Best risk with brain data, its n_brain and its repeats; inf where none is affordable.
+    def _best_of(self, n_brain: Array, repeats: int, cost_brain: float) -> tuple[_Split, int]:
+        """The best split among numbers of brain samples, and its place.
+
+        The rest of the budget is spent on whole task samples, or on those of them that are of use
+        below the rank.
+        """
+        fee = cost_brain + (repeats - 1) * self.cost_repeat
+        missed = self._m_bar(n_brain, np.asarray(float(repeats)))
+        most = np.floor((self.budget - n_brain * fee) / self.cost_task)
+        n_task = np.stack([most, self.surface.best_below_rank(most, missed)])
+        risk = self.surface.befs(n_task, missed)
+        side, place = np.unravel_index(np.argmin(risk), risk.shape)
+        whole = int(n_task[side, place]), int(n_brain[place])
+        return _Split(float(risk[side, place]), *whole, repeats), int(place)
+
+    def _exact_risk(self, split: _Split) -> float:
+        """The risk of a split by the closed form of the task stage; inf where there is none."""
+        if not np.isfinite(split.risk):
+            return float("inf")
+        missed = self._m_bar(np.array([float(split.n_brain)]), np.asarray(float(split.repeats)))
+        return self.surface.exact_befs(split.n_task, float(missed[0]))
+
+    def _interior(self, cost_brain: float, refine: bool = True) -> _Split:
+        """The best split with brain data, of risk inf where none is affordable.
 
         Without `refine` n_brain is the best of the scan, whose risk is right to second order.
         """
-        found = (np.inf, 0, 1)
+        found = _Split(np.inf, 0, 0, 1)
         for repeats in range(1, self.max_repeats + 1):
-            fee = cost_brain + (repeats - 1) * self.cost_repeat
-            most = (self.budget - (self.surface.r + 2) * self.cost_task) / fee
-            if most < self.surface.r:
+            scan = self._scan(cost_brain + (repeats - 1) * self.cost_repeat)
+            if not scan.size:
                 break
-            scan = np.unique(np.round(np.geomspace(self.surface.r, most, _SCAN)))
-            risk = self._risk(scan, np.asarray(float(repeats)), cost_brain)
-            best = int(np.argmin(risk))
-            if not refine:
-                found = min(found, (float(risk[best]), int(scan[best]), repeats))
-                continue
-            low, high = scan[max(best - 1, 0)], scan[min(best + 1, scan.size - 1)]
-            near: Array = np.unique(
-                np.round(np.linspace(low, high, int(min(high - low, 4000)) + 1))
-            )
-            risk = self._risk(near, np.asarray(float(repeats)), cost_brain)
-            best = int(np.argmin(risk))
-            found = min(found, (float(risk[best]), int(near[best]), repeats))
+            split, best = self._best_of(scan, repeats, cost_brain)
+            if refine:
+                low, high = scan[max(best - 1, 0)], scan[min(best + 1, scan.size - 1)]
+                near = np.round(np.linspace(low, high, int(min(high - low, 4000)) + 1))
+                split, _ = self._best_of(np.unique(near), repeats, cost_brain)
+            found = min(found, split, key=lambda s: s.risk)
         return found
+
+    def _scan(self, fee: float) -> Array:
+        """Numbers of brain samples that leave money for a task sample, ascending; maybe none.
+
+        Geometric up to where the rank takes the last task samples, beyond it again, and the most
+        that each number of task samples below the rank leaves.
+        """
+        r = self.surface.r
+        most = (self.budget - self.cost_task) / fee
+        if most < r:
+            return np.zeros(0)
+        enough = (self.budget - (r + 2) * self.cost_task) / fee
+        few = np.arange(1.0, min(r, self.budget // self.cost_task) + 1.0)
+        ends = np.floor((self.budget - few * self.cost_task) / fee)
+        parts = [ends[ends >= r], np.geomspace(max(enough, r), most, _SCAN // 4)]
+        if enough >= r:
+            parts.append(np.geomspace(r, enough, _SCAN))
+        return np.unique(np.minimum(np.round(np.concatenate(parts)), np.floor(most)))
 
     def _break_even(self, corner: float) -> float:
         """The price at which brain data and no brain data are equally good: risk grows with it."""
         low, high = 1e-9 * self.cost_task, _HIGHEST_PRICE * self.cost_task
-        if not self._interior(low, refine=False)[0] < corner:
+        if not self._interior(low, refine=False).risk < corner:
             return 0.0
         for _ in range(60):
             middle = np.sqrt(low * high)
-            if self._interior(middle, refine=False)[0] < corner:
+            if self._interior(middle, refine=False).risk < corner:
                 low = middle
             else:
                 high = middle
@@ -221,13 +261,13 @@ class _Market:
                 break
         return float(low)
 
-    def _rate(self, n_task: int, n_brain: int, repeats: int) -> float:
+    def _rate(self, split: _Split) -> float:
         if self.schedule is not None:
             return float("nan")
         given = self.surface.model.given() | {
-            "neural_noise": self.surface.model.sigma_r / np.sqrt(repeats)
+            "neural_noise": self.surface.model.sigma_r / np.sqrt(split.repeats)
         }
-        return value(Model(**given), n_task, n_brain).marginal_rate
+        return value(Model(**given), split.n_task, split.n_brain).marginal_rate
 
 
 def exposed_latents(model: Model, latents_per_session: int, samples_per_session: int) -> Schedule:

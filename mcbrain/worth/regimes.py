@@ -40,7 +40,7 @@ class RegimeMap:
         Risk of tuned ridge on the whole budget over the risk of the best split, >= 1.
     surely, possibly : ndarray of bool
         Whether any split with brain data wins where m_bar is larger, or smaller, than law 5b has it
-        by twice that law's root-mean-square error: the break-even line lies between the two.
+        by what that law stays within in 95 % of models: the break-even line lies between the two.
     """
 
     price: Array
@@ -133,8 +133,13 @@ def _solve(
             m_bar = np.interp(np.log(n_brain), counts, missed[min(i, len(missed) - 1)])
             return surface.befs(money[i] - price * n_brain, m_bar, noise[i])
 
-        most = np.maximum((money[i] - surface.r - 2.0) / price, surface.r * (1 + 1e-9))
-        cells.append(_best(risk_of, _grid(np.full(price.shape, surface.r, float), most, splits)))
+        least = np.full(price.shape, surface.r, float)
+        most = np.maximum((money[i] - surface.r - 2.0) / price, least * (1 + 1e-9))
+        above = _best(risk_of, _grid(least, most, splits))
+        # Task samples below the rank, from as many as leave a mean to none.
+        task = np.linspace(max(surface.r - 1.0, 0.0), 0.0, splits)[1:, None]
+        below = _best(risk_of, np.maximum((money[i] - task) / price, least))
+        cells.append(_lesser(above, below))
     return np.array([risk for risk, _ in cells]), np.array([n for _, n in cells])
 
 
@@ -166,6 +171,11 @@ def _best(risk_of: Callable[[Array], Array], grid: Array) -> tuple[Array, Array]
     risk = risk_of(fine)
     place = np.argmin(risk, axis=0)
     return risk[place, across], fine[place, across]
+
+
+def _lesser(one: tuple[Array, Array], two: tuple[Array, Array]) -> tuple[Array, Array]:
+    """The lesser risk and its split, where a split is either's."""
+    return np.minimum(one[0], two[0]), np.where(two[0] < one[0], two[1], one[1])
 
 
 def _grid(low: ArrayLike, high: ArrayLike, size: int) -> Array:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from mcbrain.errors import InputError, did_you_mean
 from mcbrain.model import Model
@@ -66,7 +66,7 @@ class HalfSpace:
     def gain(self, direction: Array) -> float:
         """Risk of the baseline over that of BEFS under M = vv', v in the frame, (k + 2,)."""
         v = np.asarray(direction, dtype=float)
-        return float((v @ self.baseline @ v) / (v @ self.befs @ v))
+        return _ratio(v @ self.baseline @ v, v @ self.befs @ v)
 
     def gains(self) -> tuple[float, float, float]:
         """The gain where all inputs vary outside the frame, over span(A), or along u alone."""
@@ -74,7 +74,7 @@ class HalfSpace:
         k = over.size - 2
         rest, brain, missed = (slice(k + 1, None), slice(k), slice(k, k + 1))
         first, second, third = (
-            float(over[s].sum() / under[s].sum()) for s in (rest, brain, missed)
+            _ratio(over[s].sum(), under[s].sum()) for s in (rest, brain, missed)
         )
         return first, second, third
 
@@ -130,9 +130,8 @@ def half_space(
         Sizes at which a mean is infinite or no direction is left outside the latents and u, or
         another baseline.
     """
-    if baseline not in BASELINES:
-        raise InputError(f"baseline = {baseline!r}: {did_you_mean(str(baseline), BASELINES)}")
     surface, k = Surface(model), model.latent_dim
+    _check_baseline(baseline)
     if model.input_dim < k + 2:
         raise InputError(
             f"input_dim = {model.input_dim}: at least latent_dim + 2 = {k + 2} is needed, for a "
@@ -173,6 +172,8 @@ def gain(
 ) -> Array:
     """R_base / R_befs under each shift, penalties tuned under `id`, shape (shifts,).
 
+    inf where BEFS alone has no excess risk, NaN where neither has, or neither has a mean.
+
     Parameters
     ----------
     model : Model
@@ -182,8 +183,18 @@ def gain(
     baseline : str
     seed : int
         Of the directions that `spectrum` and `concept` need.
+
+    Raises
+    ------
+    InputError
+        Another baseline, or fewer brain samples than the rank; with 0 of them BEFS is ridge.
     """
     surface = Surface(model)
+    _check_baseline(baseline)
+    if 0 < n_brain < surface.r:
+        raise InputError(
+            f"n_brain = {n_brain}: at least measured_latents = {surface.r} is needed (or 0)"
+        )
     own = _tuned_penalties(surface, n_task, n_brain, baseline)
     found = []
     for text in shifts:
@@ -193,16 +204,27 @@ def gain(
             _excess(surface, n_task, n, penalty, moment, drift)
             for n, penalty in ((0, own[1]), (n_brain, own[0]))
         ]
-        found.append(float(risks[0] / risks[1]))
+        found.append(_ratio(*risks))
     return np.array(found)
+
+
+def _check_baseline(baseline: str) -> None:
+    if baseline not in BASELINES:
+        raise InputError(f"baseline = {baseline!r}: {did_you_mean(str(baseline), BASELINES)}")
+
+
+def _ratio(baseline: ArrayLike, befs: ArrayLike) -> float:
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return float(np.divide(baseline, befs))
 
 
 def _tuned_penalties(
     surface: Surface, n_task: int, n_brain: int, baseline: str
 ) -> tuple[float, float]:
     d, r, sigma = surface.d, surface.r, surface.sigma
-    befs = exact.optimal_penalty(sigma, n_task, r, d, surface.m_bar(n_brain))
-    ridge = exact.optimal_penalty(sigma, n_task, 0, d)
+    ridge = befs = exact.optimal_penalty(sigma, n_task, 0, d)
+    if n_brain:
+        befs = exact.optimal_penalty(sigma, n_task, r, d, surface.m_bar(n_brain))
     return float(befs), float(ridge) if baseline == "ridge" else 0.0
 
 

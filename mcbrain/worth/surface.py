@@ -1,9 +1,8 @@
 """The risk as a surface over task and brain samples, at tuned penalties (theory/README.md 4, 5).
 
 Two evaluations of the same surface. `exact` ones take whole numbers and the closed form of the task
-stage; the others take any real numbers of samples and its series to second order in 1/n, whose
-relative error is below 1e-5 at tuned penalties, for searches over hundreds of thousands of cells.
-The brain stage is law 5b in both.
+stage; the others take any real numbers of samples, for searches over hundreds of thousands of
+cells, and are within 2e-6 of it (`mean_shrinkage`). The brain stage is law 5b in both.
 """
 
 from __future__ import annotations
@@ -17,21 +16,17 @@ from numpy.typing import ArrayLike, NDArray
 from mcbrain.errors import InputError
 from mcbrain.model import Model
 from mcbrain.theory import exact, first_order
+from mcbrain.theory.accuracy import law_accuracy
 from mcbrain.theory.asymptotic import subspace_law
-from mcbrain.theory.marchenko_pastur import asymptotic_resolvent
+from mcbrain.theory.marchenko_pastur import mean_shrinkage
 from mcbrain.theory.wishart import task_moments
 
-__all__ = ["BASELINES", "Surface", "law_accuracy"]
+__all__ = ["BASELINES", "Surface"]
 
 Array = NDArray[np.float64]
 
 BASELINES = ("ridge", "ols")
 _SMALLEST = 1e-13  # m_bar below this is an exact alignment: the penalty is infinite
-
-
-def law_accuracy(input_dim: int) -> float:
-    """Twice the root-mean-square relative error of m_bar by law 5b (theory/README.md 5b)."""
-    return 0.02 if input_dim >= 60 else 0.05
 
 
 @dataclass(frozen=True)
@@ -131,9 +126,14 @@ class Surface:
         clipped = np.clip(missed, 0.0, 1.0)
         return np.asarray(np.where(np.isinf(n) & np.all(block.gains > 0), m, clipped))
 
+    @property
+    def accuracy(self) -> float:
+        """Relative error of m_bar that 95 % of models stay within (`law_accuracy`)."""
+        return law_accuracy(self.d, self.r)
+
     def missed_range(self, m_bar: ArrayLike) -> Array:
-        """m_bar (...), larger and smaller by twice the error of law 5b; (3, ...), at most 1."""
-        off = law_accuracy(self.d)
+        """m_bar (...), larger and smaller by the accuracy of law 5b; (3, ...), at most 1."""
+        off = self.accuracy
         return np.minimum(np.multiply.outer([1.0, 1.0 + off, 1.0 - off], m_bar), 1.0)
 
     # Risk -----------------------------------------------------------------------------------------
@@ -141,7 +141,10 @@ class Surface:
     def befs(
         self, n_task: ArrayLike, m_bar: ArrayLike, task_noise: ArrayLike | None = None
     ) -> Array:
-        """BEFS on a subspace that misses m_bar, at real n_task; inf for n_task <= r + 1."""
+        """BEFS on a subspace that misses m_bar, at real n_task >= 0; inf within 1 of the rank.
+
+        With fewer task samples than that the data are interpolated inside the subspace.
+        """
         return _tuned(n_task, self.r, self.d, self._noise(task_noise), m_bar)
 
     def ridge(self, n_task: ArrayLike, task_noise: ArrayLike | None = None) -> Array:
@@ -160,6 +163,19 @@ class Surface:
         usable = n >= self.r
         befs = self.befs(n_task, self.m_bar(np.where(usable, n, np.inf)))
         return np.where(usable, befs, np.where(n == 0, self.ridge(n_task), np.inf))
+
+    def best_below_rank(self, n_task: ArrayLike, m_bar: ArrayLike) -> Array:
+        """Whole number of at most n_task samples, below the rank, at which the risk is least.
+
+        Interpolation inside the subspace has a double descent of its own: of the n_task samples
+        that one has, it is best to use few enough. The risk is convex in their number.
+        """
+        missed, most = np.asarray(m_bar, dtype=float), np.asarray(n_task, dtype=float)
+        spread = (self.sigma**2 + missed) * self.r * (self.r - 1.0)
+        turn = self.r - 1.0 - np.sqrt(spread / np.maximum(1.0 - missed, 1e-300))
+        low = np.clip(np.floor(turn), 0.0, most)
+        high = np.clip(low + 1.0, 0.0, most)
+        return np.where(self.befs(low, missed) <= self.befs(high, missed), low, high)
 
     def exact_befs(self, n_task: int, m_bar: float) -> float:
         """BEFS at a whole n_task, by the closed form, n_task < r included (theory/README.md 4b)."""
@@ -236,7 +252,7 @@ class Surface:
 def _tuned(
     n_task: ArrayLike, rank: int, input_dim: int, task_noise: Array, m_bar: ArrayLike
 ) -> Array:
-    """Excess at the optimal penalty (theory/README.md 4b, 4c): e_U = m_bar E sum f / q there."""
+    """Excess at the optimal penalty (theory/README.md 4a to 4c), where e_U = m_bar E sum f / q."""
     n, missed = np.asarray(n_task, dtype=float), np.asarray(m_bar, dtype=float)
     q, rows, variance = input_dim - rank, n - rank, task_noise**2
     fits = rows > (1.0 if rank else 0.0)
@@ -244,10 +260,14 @@ def _tuned(
         outside = np.zeros(np.broadcast_shapes(n.shape, missed.shape))
     else:
         z = variance * q / np.maximum(missed, _SMALLEST)
-        g, _ = asymptotic_resolvent(np.where(fits, rows, 1.0), float(q), z, order=2)
-        outside = np.where(missed > _SMALLEST, missed * np.clip(z * g / q, 0.0, 1.0), 0.0)
+        shrinkage = mean_shrinkage(np.where(fits, rows, 1.0), q, z)
+        outside = np.where(missed > _SMALLEST, missed * shrinkage, 0.0)
     if rank == 0:
         return np.where(fits, outside, missed * np.ones_like(outside))
     gap = np.where(fits, n - rank - 1.0, 1.0)
-    risk = (outside * (n - 1.0) + variance * rank) / gap
-    return np.where(fits & ~np.isnan(missed), risk, np.inf)
+    above = (outside * (n - 1.0) + variance * rank) / gap
+    few = (n >= 0) & (n < rank - 1.0)
+    gap = np.where(few, rank - n - 1.0, 1.0)
+    below = missed + (1.0 - missed) * (1.0 - n / rank) + (variance + missed) * n / gap
+    risk = np.where(fits, above, np.where(few, below, np.inf))
+    return np.where(np.isnan(missed), np.inf, risk)

@@ -1,0 +1,76 @@
+"""How far off the brain law is: its measured error, as data (theory/README.md 5b).
+
+`brain_law.csv` is written by `python -m mcbrain.validate.brain_law`, which holds the law against
+simulation over a random design. Nothing here is fitted: a class of cells has the error that most of
+its cells were found to stay within.
+"""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+
+__all__ = ["DIM_EDGES", "SHARE_EDGES", "ErrorClass", "error_classes", "law_accuracy"]
+
+# Classes of cells: input_dim, and latents over input_dim, each from its edge up to the next one.
+DIM_EDGES = (1, 5, 8, 12, 18, 27, 40, 60, 90, 140, 220)
+SHARE_EDGES = (0.0, 0.1, 0.2, 0.35, 0.6)
+
+
+@dataclass(frozen=True)
+class ErrorClass:
+    """Relative error of m_bar by law 5b among the cells of a class.
+
+    Attributes
+    ----------
+    input_dim, share : float
+        Where the class begins, an element of `DIM_EDGES` and of `SHARE_EDGES`.
+    cells : int
+    rms, within, largest : float
+        Root mean square; what 97 % of the cells stay within; the largest.
+    """
+
+    input_dim: float
+    share: float
+    cells: int
+    rms: float
+    within: float
+    largest: float
+
+
+@cache
+def error_classes() -> tuple[ErrorClass, ...]:
+    """Every class that was measured."""
+    text = resources.files("mcbrain.theory").joinpath("brain_law.csv").read_text("utf-8")
+    return tuple(
+        ErrorClass(
+            float(row["input_dim"]),
+            float(row["share"]),
+            int(row["cells"]),
+            *(float(row[name]) for name in ("rms", "within", "largest")),
+        )
+        for row in csv.DictReader(text.splitlines())
+    )
+
+
+def law_accuracy(input_dim: int, latents: int | None = None) -> float:
+    """Relative error of m_bar by law 5b that at least 95 % of models stay within.
+
+    Parameters
+    ----------
+    input_dim : int
+    latents : int, optional
+        Measured latents; without them that of the worst number of latents.
+
+    Notes
+    -----
+    Classes with too few cells to say are read as those of the same share of latents in the next
+    smaller dimension, where the error is larger. Source: theory/README.md 5b.
+    """
+    wanted = [c for c in error_classes() if c.input_dim <= input_dim]
+    by_share: dict[float, float] = {c.share: c.within for c in wanted}  # the largest dimension wins
+    if latents is None:
+        return max(by_share.values())
+    return by_share[max(s for s in by_share if s <= latents / input_dim or s == min(by_share))]
