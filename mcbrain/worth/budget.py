@@ -173,7 +173,7 @@ class _Market:
             break_even_price=self._break_even(corner),
             break_even_range=(
                 replace(self, factor=1.0 + off)._break_even(corner),
-                replace(self, factor=1.0 - off)._break_even(corner),
+                replace(self, factor=max(1.0 - off, 0.0))._break_even(corner),
             ),
             risk=risk,
             risk_without=corner,

@@ -26,6 +26,7 @@ __all__ = ["BASELINES", "Surface"]
 Array = NDArray[np.float64]
 
 BASELINES = ("ridge", "ols")
+_PLENTY = 1e9  # samples, where no number of them is asked for: the cheapest to compute
 _SMALLEST = 1e-13  # m_bar below this is an exact alignment: the penalty is infinite
 
 
@@ -134,7 +135,8 @@ class Surface:
     def missed_range(self, m_bar: ArrayLike) -> Array:
         """m_bar (...), larger and smaller by the accuracy of law 5b; (3, ...), at most 1."""
         off = self.accuracy
-        return np.minimum(np.multiply.outer([1.0, 1.0 + off, 1.0 - off], m_bar), 1.0)
+        factors = [1.0, 1.0 + off, max(1.0 - off, 0.0)]
+        return np.minimum(np.multiply.outer(factors, m_bar), 1.0)
 
     # Risk -----------------------------------------------------------------------------------------
 
@@ -175,7 +177,8 @@ class Surface:
         turn = self.r - 1.0 - np.sqrt(spread / np.maximum(1.0 - missed, 1e-300))
         low = np.clip(np.floor(turn), 0.0, most)
         high = np.clip(low + 1.0, 0.0, most)
-        return np.where(self.befs(low, missed) <= self.befs(high, missed), low, high)
+        risks = (_below_rank(n, self.r, self.sigma**2, missed) for n in (low, high))
+        return np.where(np.less_equal(*risks), low, high)
 
     def exact_befs(self, n_task: int, m_bar: float) -> float:
         """BEFS at a whole n_task, by the closed form, n_task < r included (theory/README.md 4b)."""
@@ -260,14 +263,19 @@ def _tuned(
         outside = np.zeros(np.broadcast_shapes(n.shape, missed.shape))
     else:
         z = variance * q / np.maximum(missed, _SMALLEST)
-        shrinkage = mean_shrinkage(np.where(fits, rows, 1.0), q, z)
+        shrinkage = mean_shrinkage(np.where(fits, rows, _PLENTY), q, z)
         outside = np.where(missed > _SMALLEST, missed * shrinkage, 0.0)
     if rank == 0:
         return np.where(fits, outside, missed * np.ones_like(outside))
     gap = np.where(fits, n - rank - 1.0, 1.0)
     above = (outside * (n - 1.0) + variance * rank) / gap
+    risk = np.where(fits, above, _below_rank(n, rank, variance, missed))
+    return np.where(np.isnan(missed), np.inf, risk)
+
+
+def _below_rank(n: Array, rank: int, variance: Array | float, missed: Array) -> Array:
+    """Excess with n < rank - 1 samples, interpolated inside the subspace; else inf (4a)."""
     few = (n >= 0) & (n < rank - 1.0)
     gap = np.where(few, rank - n - 1.0, 1.0)
-    below = missed + (1.0 - missed) * (1.0 - n / rank) + (variance + missed) * n / gap
-    risk = np.where(fits, above, np.where(few, below, np.inf))
-    return np.where(np.isnan(missed), np.inf, risk)
+    risk = missed + (1.0 - missed) * (1.0 - n / rank) + (variance + missed) * n / gap
+    return np.where(few, risk, np.inf)
