@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+import mcbrain as mb
 from mcbrain.errors import InputError
 from mcbrain.geometry import Geometry
 from mcbrain.model import Model
@@ -147,3 +148,48 @@ def test_shifts_that_do_not_apply_say_why():
     assert "latent_dim >= 2" in (parse_shift("concept:0.1:brain").objection(one) or "")
     assert "isotropic" in (parse_shift("adversarial:0.1").objection(MODEL) or "")
     assert set(SHIFTS) >= {"id", "custom"}
+
+
+@pytest.mark.parametrize("text", ["mean:9:brain", "mean:9:missed", "mean:9:orthogonal", "custom"])
+def test_the_raw_engine_tests_on_the_second_moment_in_the_coordinates_of_x(text, tmp_path):
+    """Ridge under a power-law covariance, against plain NumPy in the coordinates of x.
+
+    `mean` is Sigma + s^2 ww' and `custom` is M itself: neither is whitened, which would be many
+    standard errors away. z-scores below 4.5.
+    """
+    model = mb.Model(**MODEL.given() | {"covariance": "powerlaw:2.0"})
+    g, n, reps = Geometry(model, 3), 14, 8000
+    Q, beta = g.rotation, g.rotation.T @ g.beta
+    sigma = Q.T @ np.diag(g.scale**2) @ Q
+    if text == "custom":
+        half = np.random.default_rng(1).standard_normal((9, 9))
+        moment = half @ half.T
+        np.save(tmp_path / "moment.npy", moment)
+        text, extra = f"custom:{tmp_path / 'moment.npy'}", moment - sigma
+    else:
+        w = {"brain": g.aligned, "missed": g.missed, "orthogonal": g.orthogonal}[text[7:]]
+        extra = 81.0 * np.outer(Q.T @ w, Q.T @ w)
+        moment = sigma + extra
+    rng = np.random.default_rng(2)
+    X = (g.scale * rng.standard_normal((reps, n, 9))) @ Q
+    y = X @ beta + rng.standard_normal((reps, n))
+    Xt = np.swapaxes(X, 1, 2)
+    error = np.linalg.solve(Xt @ X / n + 0.3 * np.eye(9), Xt @ y[..., None] / n)[..., 0] - beta
+    excess = np.einsum("ri,ij,rj->r", error, moment, error)
+    [row] = mb.simulate(
+        model,
+        n,
+        0,
+        {"ridge": 0.3},
+        [text],
+        engine="raw",
+        precision=0,
+        max_replicates=reps,
+        seed=3,
+    ).to_pylist()
+    combined = np.hypot(row["mcse"], excess.std() / np.sqrt(reps))
+    assert abs(row["mean"] - excess.mean()) < 4.5 * combined
+    root = Q.T @ np.diag(g.scale) @ Q
+    whitened = root @ (moment if text.startswith("custom") else np.eye(9) + extra) @ root
+    other = np.einsum("ri,ij,rj->r", error, whitened, error).mean()
+    assert abs(row["mean"] - other) > 9 * combined
