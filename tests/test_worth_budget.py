@@ -115,3 +115,58 @@ def test_the_map_agrees_with_single_splits(axis: str) -> None:
 def test_prices_that_are_none_are_refused_in_a_sentence(options: dict, word: str) -> None:
     with pytest.raises(mb.InputError, match=word):
         allocate(MODEL, **{"budget": 1000.0} | options)
+
+
+def test_below_the_rank_brain_data_can_be_worth_the_most() -> None:
+    model = mb.Model(input_dim=40, latent_dim=20, n_channels=40, task_noise=0.1, neural_noise=0.1)
+    found = allocate(model, 15.0, 1.0, 0.001)
+    assert found.worth_collecting
+    assert (found.n_task, found.n_brain) == (14, 1000)
+    [row] = mb.predict(model, 14, 1000, {"befs": "optimal"}).to_pylist()
+    assert found.risk == pytest.approx(row["predicted"], rel=1e-9)
+    assert found.risk == pytest.approx(0.3287, rel=1e-3)
+    assert found.break_even_price == pytest.approx(0.15, rel=1e-3)
+    # The map of regimes takes real numbers, where a whole task sample is a fifteenth of them all.
+    region = regime_map(model, [0.001], "budget", [15.0])
+    assert region.n_task[0, 0] < 19
+    assert region.gain[0, 0] == pytest.approx(found.risk_without / found.risk, rel=0.15)
+
+
+def test_risks_are_those_of_the_exact_law_at_every_size() -> None:
+    model = mb.Model(input_dim=3, latent_dim=1, n_channels=1, task_noise=0.1, neural_noise=2.0)
+    found = allocate(model, 3.0)
+    [row] = mb.predict(model, 3, 0, {"ridge": "optimal"}).to_pylist()
+    assert found.risk_without == pytest.approx(row["predicted"], rel=1e-12)
+    assert found.risk_without == pytest.approx(0.1222, rel=1e-3)
+    # Searches at real numbers take the exact law where its series is not good enough.
+    for n_task in (1, 2, 3, 4, 9, 30):
+        surface = Surface(model)
+        assert float(surface.ridge(n_task)) == pytest.approx(
+            float(surface.exact_ridge(n_task)), rel=3e-6
+        )
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_no_split_of_a_small_budget_is_better(seed: int) -> None:
+    """Every whole number of either kind of sample, money left over included."""
+    rng = np.random.default_rng(seed)
+    d = int(rng.integers(2, 24))
+    k = int(rng.integers(1, d + 1))
+    model = mb.Model(
+        input_dim=d,
+        latent_dim=k,
+        n_channels=k + int(rng.integers(0, 20)),
+        misalignment=0.0 if d == k else float(rng.choice([0.0, 0.1, 0.5])),
+        task_noise=float(np.exp(rng.uniform(-3, 0.5))),
+        neural_noise=float(np.exp(rng.uniform(-3, 0))),
+    )
+    budget, price = float(rng.uniform(3, 30)), float(rng.choice([0.05, 0.2, 1.0]))
+    surface = Surface(model)
+    best = float(surface.exact_ridge(int(budget)))
+    for n_brain in range(surface.r, int(budget / price) + 1):
+        missed = float(surface.m_bar(n_brain))
+        for n_task in range(1, int(budget - price * n_brain) + 1):
+            best = min(best, surface.exact_befs(n_task, missed))
+    found = allocate(model, budget, 1.0, price)
+    assert found.risk == pytest.approx(best, rel=1e-6)
+    assert found.cost <= budget * (1 + 1e-12)
