@@ -143,7 +143,7 @@ def _penalised(
     bad = ~np.isfinite(matrix).all(axis=(1, 2))
     matrix[bad] = np.eye(d)
     if np.any(penalty < 0):
-        bad |= np.linalg.eigvalsh(matrix)[:, 0] <= 0
+        bad |= singular(matrix)  # or worse: an eigenvalue below 0
     elif A is not None and eta == 0.0:  # singular where what is not penalised is
         bad |= singular(transposed(X @ A) @ (X @ A))
     matrix[bad] = np.eye(d)
