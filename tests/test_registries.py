@@ -1,0 +1,400 @@
+"""An entry that somebody adds to a table of mcbrain works everywhere, or ends in a sentence.
+
+Each test adds an entry to one table, as a newcomer would, and visits every home of its kind: none
+may give it the numbers of another entry.
+"""
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from small_study import TABLE, study
+
+import mcbrain as mb
+from mcbrain import estimators, shifts
+from mcbrain.blocks import Job, Problem, Query, Row, data_parameters
+from mcbrain.engines import choose, simulate, warm_up
+from mcbrain.errors import InputError
+from mcbrain.estimators import ESTIMATORS, Choice, Estimator, Rule
+from mcbrain.geometry import Geometry
+from mcbrain.inputs import BASES, INPUTS, LATENTS, RECORDINGS, InputDistribution
+from mcbrain.model import MODEL_FIELDS, Model
+from mcbrain.plan.moments import shift_coefficients, shift_drift
+from mcbrain.plan.penalties import Penalties, pilots
+from mcbrain.plan.plans import open_plan
+from mcbrain.plan.subspaces import LawSubspaces
+from mcbrain.reading import parse_shift
+from mcbrain.recipe import recipe
+from mcbrain.replay import rebuild
+from mcbrain.rows.columns import (
+    BRAIN_SCHEMA,
+    MAY_BE_ABSENT,
+    PREDICTIONS,
+    RESULT_SCHEMA,
+    STATUSES,
+    ColumnWriter,
+    RowWriter,
+    result_words,
+)
+from mcbrain.shifts import SHIFTS, ShiftKind, ShiftLaw, law
+from mcbrain.study import Point
+from mcbrain.theory import exact
+from mcbrain.validate.law_checks import _FAMILIES
+
+SIZES = {"input_dim": 9, "latent_dim": 3, "n_channels": 5, "misalignment": 0.2}
+RIDGE = Row(ESTIMATORS["ridge"], "fixed", 0.3, 1.0, 3, 0.0)
+
+
+def model(**changes):
+    return Model(**SIZES, **changes)
+
+
+def problem(of, kind="raw"):
+    return Problem(kind, data_parameters(of, 12, 20), seed=1)
+
+
+def draw(of, row=RIDGE, shift="id", kind="raw"):
+    """A block of a problem, as an engine draws it."""
+    asked = (Query(row, parse_shift(shift), None),)
+    return simulate(Job(problem(of, kind), asked, (0,)))
+
+
+def without_fit(of, **engine):
+    """A study of a model, as a study file would ask for it."""
+    settings = {name: getattr(of, name) for name in MODEL_FIELDS if getattr(of, name) is not None}
+    settings.pop("snr_task", None), settings.pop("snr_brain", None)
+    return study(model=settings, engine=engine or {"kind": "auto"})
+
+
+def unhandled(what):
+    return pytest.raises(NotImplementedError, match=f"{what}.*a fault of mcbrain")
+
+
+# What data is drawn from --------------------------------------------------------------------
+
+
+def test_an_input_distribution_is_drawn_by_its_line_or_not_at_all(monkeypatch):
+    line = "rng.logistic(0.0, np.sqrt(3) / np.pi, (n, d))"
+    monkeypatch.setitem(INPUTS, "logistic", InputDistribution(line))
+    of = model(inputs="logistic")
+    with unhandled("input distribution 'logistic'"):
+        draw(of)
+    with unhandled("input distribution 'logistic'"):
+        mb.simulate(of, 12, 20, {"ridge": 0.3}, precision=0, max_replicates=10, threads=1)
+    for engine in ("sufficient", "spectral"):
+        with pytest.raises(InputError, match="'logistic' are not Gaussian"):
+            choose(without_fit(of, kind=engine))
+    assert choose(without_fit(of))[0] == "raw"
+    assert mb.predict(of, 12, 20, {"ridge": 0.3})["predicted"].to_pylist() == [None]
+    asked = Point(0, of, 12, 20)
+    data = rebuild(replace(study(), seed=1), asked, problem(of), 0, 0)
+    names = {}
+    exec(recipe(problem(of), 0, 0), names)
+    np.testing.assert_array_equal(data["X"], names["X"])
+    other = rebuild(replace(study(), seed=1), replace(asked, model=model()), problem(model()), 0, 0)
+    assert not np.array_equal(data["X"], other["X"])
+    assert line in recipe(problem(of), 0, 0)
+
+
+def test_an_input_distribution_with_a_parameter_has_a_range():
+    for name, record in INPUTS.items():
+        assert bool(record.form) == ("{0}" in record.line), name
+        assert not record.form or record.low < record.high, name
+    with pytest.raises(InputError, match="logistic"):
+        model(inputs="logistic")
+
+
+def test_latents_are_drawn_by_their_line_or_not_at_all(monkeypatch):
+    monkeypatch.setitem(LATENTS, "relu", "np.maximum({X} @ brain_map.T, 0.0)")
+    of = model(latents="relu")
+    with unhandled("latents 'relu'"):
+        draw(of)
+    for engine in ("sufficient", "spectral"):
+        with pytest.raises(InputError, match="'relu' are not linear"):
+            choose(without_fit(of, kind=engine))
+    names = {}
+    exec(recipe(problem(of), 0, 0), names)
+    data = rebuild(replace(study(), seed=1), Point(0, of, 12, 20), problem(of), 0, 0)
+    np.testing.assert_array_equal(data["R"], names["R"])
+    assert "np.maximum" in recipe(problem(of), 0, 0)
+
+
+def test_recordings_that_a_model_does_not_know_are_refused(monkeypatch):
+    monkeypatch.setitem(RECORDINGS, "binomial", "{rng}.binomial(9, 1 / (1 + np.exp(-drive)))")
+    with unhandled("distribution of recordings 'binomial'"):
+        model(neural_law="binomial")
+
+
+def test_a_basis_that_the_geometry_does_not_know_is_refused(monkeypatch):
+    monkeypatch.setattr("mcbrain.model.BASES", (*BASES, "wavelet"))
+    of = model(basis="wavelet")
+    with unhandled("basis 'wavelet'"):
+        draw(of)
+    with unhandled("basis 'wavelet'"):
+        _ = Geometry(of, 1).rotation
+    with unhandled("basis 'wavelet'"):
+        recipe(problem(of), 0, 0)
+
+
+@pytest.mark.parametrize("covariance", ["banded:2", "powerlaws:1", "identity:1", "Identity"])
+def test_a_covariance_without_a_spectrum_is_refused(covariance):
+    with pytest.raises(InputError, match="covariance = "):
+        model(covariance=covariance)
+
+
+# Shifts -------------------------------------------------------------------------------------
+
+
+def aligned(shift, g):
+    """The shift brain-aligned under another name."""
+    return ShiftLaw(1.0, g.brain * g.scale, np.full(len(g.brain), shift.value - 1.0), g.beta)
+
+
+def turned(shift, g):
+    return replace(aligned(shift, g), target=2.0 * g.beta)
+
+
+def test_a_new_shift_is_one_record(monkeypatch):
+    monkeypatch.setitem(SHIFTS, "brainy", ShiftKind(aligned, "dense", "as it says", "factor"))
+    of = model()
+    for engine in ("raw", "sufficient", "spectral", "law"):
+        found = [
+            mb.simulate(
+                of, 30, 40, {"ridge": 0.3, "befs": 0.3}, [f"{kind}:4"],
+                precision=0, max_replicates=200, threads=1, seed=5, engine=engine,
+            )
+            for kind in ("brainy", "brain-aligned")
+        ]  # fmt: skip
+        for column in ("mean", "predicted"):
+            one, two = (t[column].to_pylist() for t in found)
+            expected = [None if v is None else pytest.approx(v, rel=1e-9) for v in two]
+            assert one == expected, (engine, column)
+            assert one != [None, None] or column == "mean"
+
+
+def test_a_shift_says_what_the_laws_must_know():
+    with pytest.raises(TypeError, match="moment"):
+        ShiftKind(aligned)
+
+
+def test_a_shift_without_a_second_moment_is_simulated_and_has_no_law(monkeypatch):
+    monkeypatch.setitem(SHIFTS, "brainy", ShiftKind(aligned, None, "as it says", "factor"))
+    of, shift = model(), parse_shift("brainy:4")
+    with pytest.raises(InputError, match="no second moment and no law"):
+        shift_coefficients(shift, of, 1)
+    with pytest.raises(InputError, match="not a second moment"):
+        choose(study(shifts=["brainy:4"], engine={"kind": "spectral"}))
+    assert choose(study(shifts=["brainy:4"], engine={"kind": "auto"}))[0] == "sufficient"
+    assert mb.predict(of, 30, 40, {"befs": 0.3}, ["brainy:4"])["predicted"].to_pylist() == [None]
+    table = mb.simulate(
+        of, 30, 40, {"ridge": 0.3}, ["brainy:4"], precision=0, max_replicates=64, threads=1
+    )
+    assert table["prediction"].to_pylist() == ["none"]
+
+
+def test_a_shift_that_moves_the_target_says_so(monkeypatch):
+    silent = ShiftKind(turned, "dense", "as it says", "factor")
+    of, shift = model(), shifts.Shift("twisted", 4.0)
+    monkeypatch.setitem(SHIFTS, "twisted", silent)
+    with unhandled("target that moves under the shift 'twisted'"):
+        draw(of, shift="twisted:4")
+    monkeypatch.setitem(SHIFTS, "twisted", replace(silent, moves_target=True))
+    draw(of, shift="twisted:4")
+    with unhandled("target that moves under the shift 'twisted:4'"):
+        shift_drift(shift, of, 1)
+
+
+def test_an_adversary_has_no_second_moment(monkeypatch):
+    hidden = replace(SHIFTS["adversarial"], moment="dense")
+    monkeypatch.setitem(SHIFTS, "adversarial", hidden)
+    with unhandled("adversary of the shift 'adversarial'"):
+        draw(model(), shift="adversarial:0.5")
+
+
+@pytest.mark.parametrize("kind", ["mean", "concept"])
+def test_a_direction_that_a_shift_does_not_know_is_refused(monkeypatch, kind):
+    monkeypatch.setitem(SHIFTS, kind, replace(SHIFTS[kind], directions=("sideways",)))
+    with unhandled("direction 'sideways'"):
+        draw(model(), shift=f"{kind}:1:sideways")
+    shift = parse_shift(f"{kind}:1:sideways")
+    with pytest.raises(NotImplementedError, match="sideways"):
+        shift_coefficients(shift, model(), 1)
+        shift_drift(shift, model(), 1)
+
+
+def every_shift():
+    for kind, record in SHIFTS.items():
+        if record.along and not record.directions:
+            continue  # a file
+        number = ["2"] if record.parameter else []
+        for along in record.directions or ("",):
+            yield ":".join([kind, *number, *([along] if along else [])])
+
+
+@pytest.mark.parametrize("text", list(every_shift()))
+def test_kernels_and_laws_know_the_same_shift(text):
+    """Both homes of a record, its law and its moment, give one M and one target."""
+    of, shift = model(task_loadings=(1.0, 0.5, -0.3)), parse_shift(text)
+    g = Geometry(of, 4)
+    found, drift = law(shift, g), shift_drift(shift, of, 4)
+    frame = np.column_stack([g.brain.T, g.missed, g.orthogonal])
+    known = np.zeros(of.input_dim) if drift is None else frame @ drift
+    np.testing.assert_allclose(found.target - g.beta, known, atol=1e-12)
+    if not shift.has_moment:
+        assert found.budget > 0
+        return
+    moment = found.scale * np.eye(of.input_dim) + (found.probes.T * found.weights) @ found.probes
+    coefficients = shift_coefficients(shift, of, 4)
+    inside = frame.T @ moment @ frame
+    k = of.latent_dim + 2
+    expected = coefficients.identity * np.eye(k) + coefficients.frame[:k, :k]
+    np.testing.assert_allclose(inside, expected, atol=1e-12)
+
+
+# Estimators and penalty rules ---------------------------------------------------------------
+
+
+def test_an_estimator_of_anothers_definition_is_refused(monkeypatch):
+    monkeypatch.setitem(ESTIMATORS, "lasso", Estimator("lasso", "none", 1.0, "chosen"))
+    with pytest.raises(ValueError, match="'ridge' and 'lasso' have one definition"):
+        estimators.parse_estimator("lasso")
+    with pytest.raises(ValueError, match="'ridge' and 'lasso' have one definition"):
+        mb.predict(model(), 12, 20, {"lasso": 0.3})
+
+
+def test_an_estimator_is_found_under_its_own_name(monkeypatch):
+    monkeypatch.setitem(ESTIMATORS, "lasso", Estimator("Lasso", "none", 0.5, "chosen"))
+    with pytest.raises(ValueError, match="'lasso' calls itself 'Lasso'"):
+        estimators.parse_estimator("lasso")
+
+
+def test_a_subspace_that_nobody_estimates_is_refused():
+    learned = Estimator("learned", "learned", 0.0, "chosen")
+    with unhandled("subspace 'learned'"):
+        draw(model(), replace(RIDGE, estimator=learned))
+    with unhandled("subspace 'learned'"):
+        LawSubspaces(study()).moments(learned, next(study().points()))
+
+
+def test_a_penalty_that_an_estimator_cannot_have_is_refused():
+    odd = Estimator("odd", "none", 1.0, "halved")
+    with unhandled("penalty of an estimator 'halved'"):
+        draw(model(), replace(RIDGE, estimator=odd))
+    forced = [ESTIMATORS[name].in_force(0.3) for name in ("ols", "ridge", "projection")]
+    assert forced == [0.0, 0.3, math.inf]
+
+
+def test_a_penalty_rule_that_nobody_carries_out_is_refused(monkeypatch):
+    monkeypatch.setattr(estimators, "RULES", (*estimators.RULES, "aic"))
+    (choice,) = estimators.choices_from_table({"ridge": "aic"})
+    assert choice == Choice(ESTIMATORS["ridge"], Rule("aic"))
+    asking = study(estimators={"ridge": "aic"})
+    subspaces, point = LawSubspaces(asking), next(asking.points())
+    with unhandled("penalty rule 'aic'"):
+        Penalties(asking, subspaces).resolve(choice, point, parse_shift("id"))
+    with unhandled("penalty rule 'aic'"):
+        list(pilots(asking, subspaces, [point]))
+    for engine in ("raw", "sufficient", "spectral", "law"):
+        with unhandled("penalty rule 'aic'"):
+            mb.simulate(
+                model(), 30, 40, {"ridge": "aic"}, precision=0, max_replicates=64, threads=1,
+                engine=engine,
+            )  # fmt: skip
+    with unhandled("penalty rule 'aic'"):
+        draw(model(), replace(RIDGE, rule="aic", penalty=math.nan))
+
+
+def test_a_penalty_scale_that_nobody_knows_is_refused(tmp_path):
+    asking = replace(study(engine={"kind": "spectral"}), penalty_scale="per-channel")
+    fixed, point = Choice(ESTIMATORS["ridge"], Rule("fixed", 0.3)), next(asking.points())
+    with unhandled("penalty_scale 'per-channel'"):
+        Penalties(asking, LawSubspaces(asking)).resolve(fixed, point, parse_shift("id"))
+
+
+# Engines ------------------------------------------------------------------------------------
+
+
+def test_an_engine_without_a_home_is_refused():
+    asking = replace(study(), engine="quick")
+    with unhandled("engine 'quick'"):
+        choose(asking)
+    with unhandled("engine 'quick'"):
+        open_plan(asking, "quick", None)
+    with unhandled("engine 'quick'"):
+        warm_up("quick")
+
+
+@pytest.mark.parametrize("kind", ["quick", "pilot-quick", "pilot-task", "raw-pilot", ""])
+def test_a_kind_of_problem_without_an_engine_is_refused(kind):
+    with unhandled(f"kind of problem '{kind}'"):
+        draw(model(), kind=kind)
+
+
+# Result columns, statuses and predictions ---------------------------------------------------
+
+
+def a_row(**changes):
+    words = {name: str(value) for name, value in study().models[0].columns().items()}
+    row = dict.fromkeys(RESULT_SCHEMA.names) | {"point": 0, "replicates": 0, "failed": 0}
+    row |= {name: words[name] for name in ("latent_gains", "inputs", "basis")}
+    return row | {"status": "ok", "prediction": "none", "engine": "raw"} | changes
+
+
+@pytest.fixture(params=[RowWriter, ColumnWriter])
+def write(request):
+    """Whether a row is taken, by either writer."""
+    writer = request.param(RESULT_SCHEMA, result_words(study()))
+
+    def taken(row):
+        if isinstance(writer, ColumnWriter):
+            return writer.batch(1, row)
+        writer.add(row)
+        return writer.take()
+
+    return taken
+
+
+def test_a_whole_row_is_taken(write):
+    found = write(a_row(mean=0.5)).to_pylist()[0]
+    assert found["mean"] == 0.5
+    assert found["status"] == "ok"
+
+
+@pytest.mark.parametrize("key", ["maen", "gain_mcs", "reasons"])
+def test_a_key_that_is_no_column_is_refused(write, key):
+    with pytest.raises(ValueError, match=f"'{key}' is no column"):
+        write(a_row(**{key: 1.0}))
+
+
+@pytest.mark.parametrize("key", sorted(set(RESULT_SCHEMA.names) - MAY_BE_ABSENT))
+def test_a_forgotten_column_is_refused(write, key):
+    row = a_row()
+    del row[key]
+    with pytest.raises(ValueError, match=f"a row leaves out '{key}'"):
+        write(row)
+
+
+def test_a_simulated_number_may_be_absent(write):
+    row = {name: value for name, value in a_row().items() if name not in MAY_BE_ABSENT}
+    assert write(row).to_pylist()[0]["mean"] is None
+    assert set(RESULT_SCHEMA.names) > MAY_BE_ABSENT
+    assert set(MODEL_FIELDS) <= set(RESULT_SCHEMA.names)
+
+
+@pytest.mark.parametrize("column", ["status", "prediction", "engine", "inputs"])
+def test_a_word_that_its_column_does_not_know_is_refused(write, column):
+    with pytest.raises(ValueError, match=f"column '{column}' does not know the word 'odd'"):
+        write(a_row(**{column: "odd"}))
+
+
+def test_a_brain_row_has_every_key():
+    writer = RowWriter(BRAIN_SCHEMA, {"source": ["pilot"], "moment": ["overlap"]})
+    with pytest.raises(ValueError, match="a row leaves out 'rank'"):
+        writer.add({name: None for name in BRAIN_SCHEMA.names if name != "rank"})
+
+
+def test_every_status_and_prediction_has_its_homes():
+    assert set(exact.STATUSES) < set(STATUSES)
+    assert set(_FAMILIES) == set(PREDICTIONS)
+    assert TABLE["engine"]["kind"] in result_words(study())["engine"]
