@@ -41,6 +41,8 @@ from mcbrain.shifts import SHIFTS, ShiftKind, ShiftLaw, law
 from mcbrain.study import Point
 from mcbrain.theory import exact
 from mcbrain.validate.law_checks import _FAMILIES
+from mcbrain.worth import scaling
+from mcbrain.worth.surface import Surface
 
 SIZES = {"input_dim": 9, "latent_dim": 3, "n_channels": 5, "misalignment": 0.2}
 RIDGE = Row(ESTIMATORS["ridge"], "fixed", 0.3, 1.0, 3, 0.0)
@@ -310,6 +312,15 @@ def test_a_penalty_scale_that_nobody_knows_is_refused(tmp_path):
     fixed, point = Choice(ESTIMATORS["ridge"], Rule("fixed", 0.3)), next(asking.points())
     with unhandled("penalty_scale 'per-channel'"):
         Penalties(asking, LawSubspaces(asking)).resolve(fixed, point, parse_shift("id"))
+
+
+def test_a_scaling_law_that_nobody_fits_is_refused(monkeypatch):
+    monkeypatch.setitem(scaling.FORMS, "exponential", "R = floor + scale e^-n")
+    n = np.arange(20.0, 40.0)
+    with unhandled("scaling law 'exponential'"):
+        scaling.fit(n, 1.0 / n, 0.01 / n, "exponential", 9)
+    with pytest.raises(KeyError, match="n_channels"):
+        scaling.local_exponent(Surface(model()), 50, 50, "n_channels")
 
 
 # Engines ------------------------------------------------------------------------------------

@@ -20,6 +20,7 @@ from mcbrain.errors import InputError, MissingPilotError, unhandled
 from mcbrain.estimators import Choice
 from mcbrain.model import Model
 from mcbrain.plan.moments import brain_statistics, shift_coefficients, shift_drift, signal
+from mcbrain.plan.statuses import has_mean, row_status
 from mcbrain.plan.subspaces import PILOT_BLOCKS, Subspaces
 from mcbrain.reading import parse_shift
 from mcbrain.shifts import Shift
@@ -233,8 +234,8 @@ class Penalties:
             )
         penalty, risk = np.array([q.row.penalty for q in grid]), series.totals()[1]
         if point.model.sigma_y > 0:  # a mean that does not exist is no candidate, however it fell
-            wild = exact.status(point.n_task, 0, point.model.input_dim, penalty) == "infinite_mean"
-            risk = np.where(wild, np.inf, risk)
+            wild = np.array([not has_mean(row_status(q.row, point)) for q in grid])
+            risk = np.where(wild & ~wild.all(), np.inf, risk)
         return minimum_between(penalty, risk)
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from mcbrain.errors import InputError, did_you_mean
+from mcbrain.errors import InputError, did_you_mean, unhandled
 from mcbrain.worth.surface import Surface
 
 __all__ = ["FORMS", "Fit", "fit", "fit_two_resources", "local_exponent"]
@@ -96,12 +96,17 @@ def fit(n: ArrayLike, risk: ArrayLike, mcse: ArrayLike, form: str, input_dim: in
         names: tuple[str, ...] = ("floor", "scale", "exponent")
         return _solve(form, names, _power_floor, x[None], y, error, start)
 
-    law = _brain_law if form == "brain-law" else _task_law
+    match form:
+        case "brain-law":
+            law, names = _brain_law, ("floor", "slope")
+        case "task-law":
+            law, names = _task_law, ("noise", "saved")
+        case _:
+            raise unhandled("scaling law", form, "worth/scaling.py")
 
     def own(n: Array, first: Array, second: Array) -> Array:
         return law(n, first, second, offset)
 
-    names = ("floor", "slope") if form == "brain-law" else ("noise", "saved")
     return _solve(form, names, own, x[None], y, error, [y.min(), y.max() * x.min()])
 
 
@@ -209,9 +214,7 @@ def local_exponent(
     """
     t, b = np.asarray(n_task, dtype=float), np.asarray(n_brain, dtype=float)
     h, rest = 0.01, np.asarray(floor, dtype=float)
-    pair = [
-        surface.risk(t * np.exp(s), b) if along == "n_task" else surface.risk(t, b * np.exp(s))
-        for s in (-h, h)
-    ]
+    step = {"n_task": (1.0, 0.0), "n_brain": (0.0, 1.0)}[along]
+    pair = [surface.risk(t * np.exp(s * step[0]), b * np.exp(s * step[1])) for s in (-h, h)]
     with np.errstate(invalid="ignore", divide="ignore"):
         return np.asarray(-(np.log(pair[1] - rest) - np.log(pair[0] - rest)) / (2.0 * h))
