@@ -96,6 +96,7 @@ def fit(n: ArrayLike, risk: ArrayLike, mcse: ArrayLike, form: str, input_dim: in
         names: tuple[str, ...] = ("floor", "scale", "exponent")
         return _solve(form, names, _power_floor, x[None], y, error, start)
 
+    law: Callable[[Array, Array, Array, float], Array]
     match form:
         case "brain-law":
             law, names = _brain_law, ("floor", "slope")
