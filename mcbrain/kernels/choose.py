@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from mcbrain.kernels.draw import restore
 from mcbrain.kernels.jit import kernel, part
 from mcbrain.kernels.lapack import dgemm
 from mcbrain.kernels.nodes import Nodes, make_nodes, place_nodes, settle
@@ -56,7 +57,7 @@ class Choice(NamedTuple):
     data: DataWork
     """Room for all task rows, or for a chunk of them."""
     states: NDArray[np.uint64]
-    """(3, 4) where a replicate's task streams began."""
+    """`Workspace.states`."""
 
 
 def make_choice(
@@ -78,27 +79,9 @@ def make_choice(
     work, none = make_select_work(d, n, 0, table, grid)
     free = [make_select_work(d, n, rank, table, grid)[1] for rank in ranks[1:]]
     plain = work._replace(reduction=task.solve.reduction)
-    data, states = make_data(kept, d, 0, 0), np.zeros((3, 4), dtype=np.uint64)
+    data = make_data(kept, d, 0, 0)
     nodes = make_nodes(work.inverse.shape[0])
-    return Choice(rules, nodes, work, plain, none, free[0], free[1], data, states)
-
-
-@part
-def save(streams: Streams, states: NDArray[np.uint64]) -> None:
-    """Note where the task streams stand."""
-    for j in range(4):
-        states[0, j] = streams.task_inputs.state[j]
-        states[1, j] = streams.label_noise.state[j]
-        states[2, j] = streams.task_auxiliary.state[j]
-
-
-@part
-def _restore(streams: Streams, states: NDArray[np.uint64]) -> None:
-    """Take the task streams back to where they stood."""
-    for j in range(4):
-        streams.task_inputs.state[j] = states[0, j]
-        streams.label_noise.state[j] = states[1, j]
-        streams.task_auxiliary.state[j] = states[2, j]
+    return Choice(rules, nodes, work, plain, none, free[0], free[1], data, task.states)
 
 
 @kernel
@@ -124,7 +107,7 @@ def score_task_rows(
     data, kept, done = choice.data, choice.data.inputs.shape[0], 0
     work.numbers[3], work.numbers[4] = 0.0, 0.0
     if kept < n:
-        _restore(streams, choice.states)
+        restore(streams.task_inputs, streams.task_auxiliary, streams.label_noise, choice.states)
     while done < n:
         rows = min(work.table.shape[0], n - done)
         start = n - done - rows if kept == n else 0

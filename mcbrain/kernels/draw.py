@@ -4,8 +4,9 @@ import math
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
-from mcbrain.kernels.jit import helper, part
+from mcbrain.kernels.jit import helper, kernel, part
 from mcbrain.kernels.lapack import dgemm, dgemv
 from mcbrain.kernels.streams import (
     FloatArray,
@@ -19,7 +20,19 @@ from mcbrain.kernels.streams import (
     next_uniform,
     store,
 )
-from mcbrain.kernels.types import Population
+from mcbrain.kernels.types import (
+    GAUSSIAN,
+    GAUSSIAN_NOISE,
+    LAPLACE,
+    LINEAR,
+    POISSON,
+    RADEMACHER,
+    SPARSE,
+    STUDENT,
+    TANH,
+    UNIFORM,
+    Population,
+)
 
 
 @helper
@@ -45,34 +58,36 @@ def _sparse(auxiliary: Stream, share: float, entries: FloatArray) -> None:
     store(auxiliary, s)
 
 
-@part
+@kernel
 def draw_inputs(population: Population, stream: Stream, auxiliary: Stream, X: FloatArray) -> None:
     """Fill X (n, d) with rows x = scale * z, z iid of the population's law.
 
-    Entries take the stream's numbers in C order. Laws 0 to 5 are those of `types`: student rows
-    share one chi-square each and sparse entries one uniform each, from `auxiliary`.
+    Entries take the stream's numbers in C order. Student rows share one chi-square each and sparse
+    entries one uniform each, from `auxiliary`. A law that is not of `types` gives no numbers.
     """
     law = population.law
     n, d = X.shape
     entries = X.reshape(n * d)
-    if law == 2 or law == 3:
+    if law == RADEMACHER or law == UNIFORM:
         fill_uniform(stream, entries)
-    elif law == 4:
+    elif law == LAPLACE:
         fill_laplace(stream, entries)
-    else:
+    elif law == GAUSSIAN or law == STUDENT or law == SPARSE:
         fill_normal(stream, entries)
-    if law == 1:
+    else:
+        entries[:] = math.nan
+    if law == STUDENT:
         _student(auxiliary, population.law_parameter, X)
-    elif law == 2:
+    elif law == RADEMACHER:
         for i in range(entries.size):
             entries[i] = 1.0 if entries[i] < 0.5 else -1.0
-    elif law == 3:
+    elif law == UNIFORM:
         for i in range(entries.size):
             entries[i] = math.sqrt(3.0) * (2.0 * entries[i] - 1.0)
-    elif law == 4:
+    elif law == LAPLACE:
         for i in range(entries.size):
             entries[i] *= math.sqrt(0.5)
-    elif law == 5:
+    elif law == SPARSE:
         _sparse(auxiliary, population.law_parameter, entries)
     isotropic = True
     for j in range(d):
@@ -83,12 +98,30 @@ def draw_inputs(population: Population, stream: Stream, auxiliary: Stream, X: Fl
                 X[i, j] *= population.scale[j]
 
 
-@part
+@kernel
 def draw_labels(population: Population, stream: Stream, X: FloatArray, y: FloatArray) -> None:
     """Fill y (n,) with labels X beta + task_noise * normals."""
     n, d = X.shape
     fill_normal(stream, y)
     dgemv("T", d, n, 1.0, X, d, population.beta, 1, population.task_noise, y, 1)
+
+
+@part
+def save(first: Stream, second: Stream, third: Stream, states: NDArray[np.uint64]) -> None:
+    """Note in `states` (3, 4) where three streams stand."""
+    for j in range(4):
+        states[0, j] = first.state[j]
+        states[1, j] = second.state[j]
+        states[2, j] = third.state[j]
+
+
+@part
+def restore(first: Stream, second: Stream, third: Stream, states: NDArray[np.uint64]) -> None:
+    """Take three streams back to where they stood."""
+    for j in range(4):
+        first.state[j] = states[0, j]
+        second.state[j] = states[1, j]
+        third.state[j] = states[2, j]
 
 
 class Maps(NamedTuple):
@@ -107,28 +140,33 @@ def make_maps(population: Population) -> Maps:
     )
 
 
-@part
+@kernel
 def draw_recordings(
     population: Population, maps: Maps, stream: Stream, X: FloatArray, Z: FloatArray, R: FloatArray
 ) -> None:
     """Fill Z (n, k) with latents and R (n, p) with recordings of the inputs X (n, d).
 
     Gaussian recordings are H z + neural_noise * normals; Poisson ones counts of the rate
-    exp(log_baseline + H z). Both take the stream's numbers in C order of R.
+    exp(log_baseline + H z). Both take the stream's numbers in C order of R. Latents or recordings
+    that are not of `types` give no numbers.
     """
     n, d = X.shape
     p, k = population.channels.shape
     dgemm("N", "N", k, n, d, 1.0, maps.latents, k, X, d, 0.0, Z, k)
-    if population.latents == 1:
+    if population.latents == TANH:
         for i in range(n):
             for j in range(k):
                 Z[i, j] = math.tanh(Z[i, j]) / 0.628
+    elif population.latents != LINEAR:
+        Z[:] = math.nan
     weight = 0.0
-    if population.neural_law == 0:
+    if population.neural_law == GAUSSIAN_NOISE:
         fill_normal(stream, R.reshape(n * p))
         weight = population.neural_noise
+    elif population.neural_law != POISSON:
+        Z[:] = math.nan
     dgemm("N", "N", p, n, k, 1.0, maps.channels, p, Z, k, weight, R, p)
-    if population.neural_law == 1:
+    if population.neural_law == POISSON:
         s = load(stream)
         for i in range(n):
             for j in range(p):

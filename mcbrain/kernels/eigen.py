@@ -206,7 +206,7 @@ def leading_eigenvectors(matrix: FloatArray, m: int, r: int, work: EigenWork) ->
     """Write the top-r eigenvectors of the upper triangle of `matrix` (m, m) to `work.vectors`.
 
     `matrix` lies at the start of its array; `work.reduction` is of size m. Returns 1 if the rank
-    is below r.
+    is below r, or if `matrix` is not finite.
     """
     reduction = work.reduction
     load_symmetric(matrix, m, reduction)
@@ -216,7 +216,10 @@ def leading_eigenvectors(matrix: FloatArray, m: int, r: int, work: EigenWork) ->
         row = abs(reduction.diagonal[i])
         row += abs(reduction.beside[i]) if i < m - 1 else 0.0
         row += abs(reduction.beside[i - 1]) if i > 0 else 0.0
-        norm = max(norm, row)
+        # Written so that a NaN stays.
+        norm = norm if row <= norm else row
+    if not norm < np.inf:
+        return 1
     for first in range(0, r, 8):
         bisect(m, first, r, norm, work)
         inverse_iterate(m, first, norm, work)

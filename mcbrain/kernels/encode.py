@@ -14,7 +14,6 @@ from mcbrain.kernels.jit import helper, kernel, part, sum_helper
 from mcbrain.kernels.lapack import (
     dgemm,
     dgeqrf,
-    dpotrf,
     dpotrs,
     dsyrk,
     dtrmm,
@@ -23,11 +22,14 @@ from mcbrain.kernels.lapack import (
 from mcbrain.kernels.products import (
     copy,
     elimination_room,
+    factorise,
     factorise_and_solve,
     gram,
     solve_factor,
 )
+from mcbrain.kernels.singular import ExactWork, separate
 from mcbrain.kernels.streams import FloatArray
+from mcbrain.kernels.types import BROKEN, DOUBTFUL, FINE, LOST, SOUND
 
 
 class EncodeWork(NamedTuple):
@@ -68,7 +70,7 @@ def dot(x: FloatArray, y: FloatArray) -> float:
 
 @kernel
 def orthonormalise(rows: FloatArray) -> int:
-    """Make the rows (r, d) orthonormal in place, by Gram-Schmidt done twice; 1 if dependent.
+    """Make the rows (r, d) orthonormal in place, by Gram-Schmidt done twice; LOST if dependent.
 
     Twice is enough (Giraud, Langou & Rozloznik 2005) while the rows are independent.
     """
@@ -84,10 +86,10 @@ def orthonormalise(rows: FloatArray) -> int:
         after = dot(row, row)
         # Written so that a NaN is a failure too.
         if not after > 1e-20 * before:
-            return 1
+            return LOST
         for j in range(d):
             row[j] /= np.sqrt(after)
-    return 0
+    return SOUND
 
 
 @helper
@@ -102,7 +104,7 @@ def _transpose(columns: FloatArray, rows: FloatArray) -> None:
 def leading_left(fitted: FloatArray, m: int, r: int, out: FloatArray, work: EncodeWork) -> int:
     """Write rows (r, m) that span the top-r left singular vectors of `fitted` (m, p).
 
-    Returns 1 if its rank is below r.
+    Returns LOST if its rank is below r.
     """
     p, small, vectors = fitted.shape[1], work.small, work.eigen.vectors
     if p <= m:
@@ -116,20 +118,31 @@ def leading_left(fitted: FloatArray, m: int, r: int, out: FloatArray, work: Enco
     return lost
 
 
+@helper
+def _joined(verdict: int, lost: int) -> int:
+    """Return the verdict on a subspace from those on the factor and on the rank."""
+    if lost == SOUND:
+        return verdict
+    return LOST if verdict == SOUND else BROKEN
+
+
 @part
 def encode_least_squares(r: int, basis: FloatArray, work: EncodeWork) -> int:
     """Write the estimated subspace to `basis` (r, d) from `work.gram` and `work.cross`.
 
     With G = LL' and F = L^-1 C, X B_hat is an orthogonal matrix times F, and B_hat V is L^-T
-    times the top-r left singular vectors of F. Returns 1 if G or the fit has too small a rank.
+    times the top-r left singular vectors of F. Returns LOST if the fit has too small a rank, and
+    what `encode_exactly` must decide.
     """
     factor, fitted = work.factor, work.fitted
-    if factorise_and_solve(work.gram, work.cross, work.table, factor, fitted) != 0:
-        return 1
-    if leading_left(fitted, work.cross.shape[0], r, basis, work) != 0:
-        return 1
-    solve_factor(factor, basis)
-    return orthonormalise(basis)
+    verdict = factorise_and_solve(work.gram, work.cross, work.table, factor, fitted)
+    if verdict == BROKEN:
+        return BROKEN
+    lost = leading_left(fitted, work.cross.shape[0], r, basis, work)
+    if lost == SOUND:
+        solve_factor(factor, basis)
+        lost = orthonormalise(basis)
+    return _joined(verdict, lost)
 
 
 @part
@@ -144,8 +157,9 @@ def encode_ridge(alpha: float, r: int, basis: FloatArray, work: EncodeWork) -> i
     copy(work.gram, factor)
     for i in range(d):
         factor[i, i] += alpha
-    if dpotrf("L", d, factor, d) != 0:
-        return 1
+    verdict = factorise(d, factor)
+    if verdict == BROKEN:
+        return BROKEN
     copy(work.cross, weights)
     dtrsm("R", "L", "T", "N", p, d, 1.0, factor, d, weights, p)
     dtrsm("R", "L", "N", "N", p, d, 1.0, factor, d, weights, p)
@@ -155,22 +169,24 @@ def encode_ridge(alpha: float, r: int, basis: FloatArray, work: EncodeWork) -> i
             for j in range(p):
                 residual[i, j] -= alpha * weights[i, j]
         dgemm("N", "T", p, p, d, 1.0, weights, p, residual, p, 0.0, small, p)
-        if leading_eigenvectors(small, p, r, work.eigen) != 0:
-            return 1
-        dgemm("T", "T", d, r, p, 1.0, weights, p, vectors, vectors.shape[1], 0.0, basis, d)
-        return orthonormalise(basis)
+        lost = leading_eigenvectors(small, p, r, work.eigen)
+        if lost == SOUND:
+            dgemm("T", "T", d, r, p, 1.0, weights, p, vectors, vectors.shape[1], 0.0, basis, d)
+            lost = orthonormalise(basis)
+        return _joined(verdict, lost)
     if dgeqrf(p, d, weights, p, work.reflectors, work.scratch, work.scratch.size) != 0:
-        return 1
+        return BROKEN
     for i in range(d):
         for j in range(d):
             small[i, j] = work.gram[min(i, j), max(i, j)]
     dtrmm("L", "U", "N", "N", d, d, 1.0, weights, p, small, d)
     dtrmm("R", "U", "T", "N", d, d, 1.0, weights, p, small, d)
-    if leading_eigenvectors(small, d, r, work.eigen) != 0:
-        return 1
-    _transpose(vectors, basis)
-    dtrmm("L", "U", "T", "N", d, r, 1.0, weights, p, basis, d)
-    return orthonormalise(basis)
+    lost = leading_eigenvectors(small, d, r, work.eigen)
+    if lost == SOUND:
+        _transpose(vectors, basis)
+        dtrmm("L", "U", "T", "N", d, r, 1.0, weights, p, basis, d)
+        lost = orthonormalise(basis)
+    return _joined(verdict, lost)
 
 
 @part
@@ -178,19 +194,59 @@ def encode_dual(X: FloatArray, R: FloatArray, r: int, basis: FloatArray, work: E
     """Write the estimated subspace to `basis` (r, d) from X (n, d), R (n, p) with n < d.
 
     The pseudo-inverse fits R exactly, so V comes from R alone, and span(B_hat V) is
-    X'(XX')^-1 times the top-r left singular vectors of R. Returns 1 if n < r.
+    X'(XX')^-1 times the top-r left singular vectors of R. Returns LOST if n < r, and else as
+    `encode_least_squares`.
     """
     n, d = X.shape
     if n < r:
-        return 1
+        return LOST
     factor, left = work.factor, work.left
     dsyrk("L", "T", n, d, 1.0, X, d, 0.0, factor, n)
-    if dpotrf("L", n, factor, n) != 0:
-        return 1
-    if leading_left(R, n, r, left, work) != 0:
-        return 1
-    dpotrs("L", n, r, factor, n, left, n)
-    dgemm("N", "N", d, r, n, 1.0, X, d, left, n, 0.0, basis, d)
+    verdict = factorise(n, factor)
+    if verdict == BROKEN:
+        return BROKEN
+    lost = leading_left(R, n, r, left, work)
+    if lost == SOUND:
+        dpotrs("L", n, r, factor, n, left, n)
+        dgemm("N", "N", d, r, n, 1.0, X, d, left, n, 0.0, basis, d)
+        lost = orthonormalise(basis)
+    return _joined(verdict, lost)
+
+
+@kernel
+def encode_exactly(
+    verdict: int, alpha: float, r: int, n: int, basis: FloatArray, work: EncodeWork,
+    exact: ExactWork,
+) -> int:  # fmt: skip
+    """Return SOUND or LOST where `verdict` is DOUBTFUL or BROKEN, from n samples in `exact`.
+
+    A subspace that is only DOUBTFUL stays where the samples have full rank. Else, with
+    X = U diag(s) V', X B_hat is U F, F = s^2/(s^2 + alpha) U'R, and B_hat V is V diag(1/s) times
+    the top-r left singular vectors of F: for alpha = 0 this is the pseudo-inverse.
+    """
+    rows, p, d = work.left.shape[1], work.fitted.shape[1], basis.shape[1]
+    if separate(basis[:0], 0.0, n, exact) != FINE:
+        return LOST
+    m, rank = exact.factor.shape[0], exact.ranks[1]
+    if verdict == DOUBTFUL and rank == m:
+        return SOUND
+    if rank < r:
+        return LOST
+    fitted, left = work.fitted[:rows], work.left
+    dgemm("N", "T", p, m, m, 1.0, exact.answers, p, exact.left, m, 0.0, fitted, p)
+    for j in range(rows):
+        weight = 0.0
+        if j < rank:
+            square = exact.values[j] ** 2
+            weight = square / (square + alpha)
+        for i in range(p):
+            fitted[j, i] = weight * fitted[j, i] if j < rank else 0.0
+    if leading_left(fitted, rows, r, left, work) != SOUND:
+        return LOST
+    for a in range(r):
+        for j in range(rank):
+            left[a, j] /= exact.values[j]
+    dgemm("N", "N", d, r, rank, 1.0, exact.right, d, left, rows, 0.0, basis, d)
     return orthonormalise(basis)
 
 

@@ -136,5 +136,7 @@ dpotrf = _routine(cython_lapack, "dpotrf", "c i pi o")
 dpotrs = _routine(cython_lapack, "dpotrs", "c ii pi pi o")
 dgeqrf = _routine(cython_lapack, "dgeqrf", "ii pi p pi o")
 dormqr = _routine(cython_lapack, "dormqr", "cc iii pi p pi pi o")
+# Singular values and vectors.
+dgesdd = _routine(cython_lapack, "dgesdd", "c ii pi p pi pi pi p o")
 # Eigenvectors of a tridiagonal matrix.
 dstemr = _routine(cython_lapack, "dstemr", "cc i pp dd ii pp pi i p p pi pi o")

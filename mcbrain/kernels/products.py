@@ -10,6 +10,7 @@ from mcbrain.kernels.jit import helper, kernel, part
 from mcbrain.kernels.lanes import get, padded, put
 from mcbrain.kernels.lapack import dgemm, dpotrf, dsyrk, dtrsm
 from mcbrain.kernels.streams import FloatArray
+from mcbrain.kernels.types import BROKEN, DOUBTFUL, DOUBTFUL_PIVOT, SOUND, SUSPECT
 
 SMALL_PRODUCT = 250_000
 """Multiplications up to which a whole product beats its half by `dsyrk`."""
@@ -41,33 +42,61 @@ def elimination_room(d: int, p: int) -> int:
     return d * (padded(d) + padded(p)) if d <= SMALL_ORDER else 0
 
 
+@helper
+def trust(pivot: float, entry: float, d: int) -> int:
+    """Say what a pivot of a (d, d) Cholesky factorisation is worth, `entry` being the diagonal's."""
+    # Written so that a NaN is not trusted.
+    if not pivot > SUSPECT * d * entry:
+        return BROKEN
+    return SOUND if pivot > DOUBTFUL_PIVOT * entry else DOUBTFUL
+
+
+@helper
+def factorise(d: int, matrix: FloatArray) -> int:
+    """Overwrite the upper triangle of G (d, d), at the start of `matrix`, by U with G = U'U.
+
+    Says if U can be trusted.
+    """
+    if dpotrf("L", d, matrix, d) != 0:
+        return BROKEN
+    entries, verdict = matrix.reshape(matrix.size), SOUND
+    for i in range(d):
+        entry = 0.0
+        for j in range(i + 1):
+            entry += entries[j * d + i] ** 2
+        verdict = max(verdict, trust(entries[i * d + i] ** 2, entry, d))
+    return verdict
+
+
 @kernel
 def eliminate(d: int, width: int, table: FloatArray) -> int:
-    """Turn the d rows [G, C] of `table` to U'^-1 [G, C] = [U, F], G = U'U; 1 if G is singular.
+    """Turn the d rows [G, C] of `table` to U'^-1 [G, C] = [U, F], G = U'U; says if U can be trusted.
 
     Rows are `width` long, whole eights; G is read from its upper triangle.
     """
+    verdict = SOUND
     for i in range(d):
         row, first = i * width, i // 8 * 8
+        entry = table[row + i]
         for k in range(i):
             weight = table[k * width + i]
             for j in range(first, width, 8):
                 put(table, row + j, get(table, row + j) - weight * get(table, k * width + j))
         pivot = table[row + i]
-        # Written so that a NaN is a failure too.
-        if not pivot > 0.0:
-            return 1
+        verdict = max(verdict, trust(pivot, entry, d))
+        if verdict == BROKEN:
+            return BROKEN
         scale = 1.0 / math.sqrt(pivot)
         for j in range(first, width, 8):
             put(table, row + j, scale * get(table, row + j))
-    return 0
+    return verdict
 
 
 @part
 def factorise_and_solve(
     matrix: FloatArray, cross: FloatArray, table: FloatArray, factor: FloatArray, out: FloatArray
 ) -> int:
-    """Write U with G = U'U to `factor` (d, d) and U'^-1 C to `out` (d, p); 1 if G is singular.
+    """Write U with G = U'U to `factor` (d, d) and U'^-1 C to `out` (d, p); says if U can be trusted.
 
     G is the upper triangle of `matrix` (d, d), C is `cross` (d, p); `table` has the size of
     `elimination_room`.
@@ -75,25 +104,27 @@ def factorise_and_solve(
     d, p = cross.shape
     if table.size == 0:
         copy(matrix, factor)
-        if dpotrf("L", d, factor, d) != 0:
-            return 1
+        verdict = factorise(d, factor)
+        if verdict == BROKEN:
+            return BROKEN
         copy(cross, out)
         dtrsm("R", "L", "T", "N", p, d, 1.0, factor, d, out, p)
-        return 0
+        return verdict
     width, start = table.size // d, (d + 7) // 8 * 8
     for i in range(d):
         for j in range(d):
             table[i * width + j] = matrix[i, j]
         for j in range(p):
             table[i * width + start + j] = cross[i, j]
-    if eliminate(d, width, table) != 0:
-        return 1
+    verdict = eliminate(d, width, table)
+    if verdict == BROKEN:
+        return BROKEN
     for i in range(d):
         for j in range(d):
             factor[i, j] = table[i * width + j]
         for j in range(p):
             out[i, j] = table[i * width + start + j]
-    return 0
+    return verdict
 
 
 @part

@@ -2,16 +2,19 @@
 
 Data is drawn, reduced to Gram matrices a chunk of rows at a time, and dropped: memory does not
 depend on n_task or n_brain, except that below d rows the data itself is the smaller thing and
-is kept (dual forms). Brain and task stage are kernels of their own, and each has one kernel for
+is kept (dual forms). A replicate whose Gram matrix turns out to be singular is drawn again, by the
+same numbers, and solved by singular values (`singular`). Brain and task stage are kernels of their own, and each has one kernel for
 each form, so that a study compiles only what it runs.
 """
 
 import numpy as np
+from numpy.typing import NDArray
 
-from mcbrain.kernels.draw import draw_inputs, draw_labels, draw_recordings
+from mcbrain.kernels.draw import draw_inputs, draw_labels, draw_recordings, restore, save
 from mcbrain.kernels.encode import (
     EncodeWork,
     encode_dual,
+    encode_exactly,
     encode_least_squares,
     encode_ridge,
     overlap_matrix,
@@ -21,11 +24,30 @@ from mcbrain.kernels.jit import helper, kernel, part
 from mcbrain.kernels.lapack import dgemm, dgemv
 from mcbrain.kernels.products import copy, gram
 from mcbrain.kernels.risk import excess_risk
+from mcbrain.kernels.singular import (
+    ExactWork,
+    absorb,
+    any_singular,
+    clear,
+    keep_rows,
+    solve_singular_rows,
+)
 from mcbrain.kernels.solve import reduce_matrix, solve_primal
 from mcbrain.kernels.solve_dual import reduce_dual, solve_dual
 from mcbrain.kernels.solve_work import SolveWork
 from mcbrain.kernels.streams import FloatArray
-from mcbrain.kernels.types import CodeArray, Population, Queries, Shifts, Sizes, Streams
+from mcbrain.kernels.types import (
+    DOUBTFUL,
+    ESTIMATED,
+    SINGULAR,
+    SOUND,
+    CodeArray,
+    Population,
+    Queries,
+    Shifts,
+    Sizes,
+    Streams,
+)
 from mcbrain.kernels.workspace import DataWork, Outcome, Workspace, part_of
 
 
@@ -46,12 +68,28 @@ def draw_brain_grams(population: Population, streams: Streams, n: int, work: Wor
         done += rows
 
 
+@kernel
+def draw_brain_again(population: Population, streams: Streams, n: int, work: Workspace) -> None:
+    """Draw the brain data of this replicate once more, into `work.brain_exact`."""
+    data = work.brain
+    restore(streams.brain_inputs, streams.brain_auxiliary, streams.recording_noise, work.states)
+    clear(work.brain_exact)
+    done = 0
+    while done < n:
+        rows = min(data.inputs.shape[0], n - done)
+        X, R = data.inputs[:rows], data.recordings[:rows]
+        draw_inputs(population, streams.brain_inputs, streams.brain_auxiliary, X)
+        draw_recordings(population, work.maps, streams.recording_noise, X, data.latents[:rows], R)
+        absorb(X, R, work.brain_exact)
+        done += rows
+
+
 @helper
 def record(
     population: Population, basis: FloatArray, lost: int, at: int, encode: EncodeWork, out: Outcome
 ) -> None:
     """Write m_hat and C^ of a replicate."""
-    if lost == 0:
+    if lost == SOUND:
         out.m_hat[at] = share_missed(population.beta, basis, encode.residual)
         overlap_matrix(population.brain_map, basis, encode.cosines, out.overlap[at])
     else:
@@ -64,10 +102,18 @@ def brain_primal(
     population: Population, streams: Streams, sizes: Sizes, work: Workspace, out: Outcome
 ) -> None:
     """Estimate a subspace for each replicate of `out` by least squares, n_brain >= d."""
+    n, r = sizes.n_brain, sizes.rank
     for at in range(out.m_hat.size):
-        draw_brain_grams(population, streams, sizes.n_brain, work)
-        work.lost[at] = encode_least_squares(sizes.rank, work.bases[at], work.encode)
-        record(population, work.bases[at], work.lost[at], at, work.encode, out)
+        save(streams.brain_inputs, streams.brain_auxiliary, streams.recording_noise, work.states)
+        draw_brain_grams(population, streams, n, work)
+        verdict = encode_least_squares(r, work.bases[at], work.encode)
+        if verdict >= DOUBTFUL:
+            draw_brain_again(population, streams, n, work)
+            verdict = encode_exactly(
+                verdict, 0.0, r, n, work.bases[at], work.encode, work.brain_exact
+            )
+        work.lost[at] = verdict
+        record(population, work.bases[at], verdict, at, work.encode, out)
 
 
 @kernel
@@ -75,12 +121,18 @@ def brain_ridge(
     population: Population, streams: Streams, sizes: Sizes, work: Workspace, out: Outcome
 ) -> None:
     """As `brain_primal`, with a penalty in stage 1, for any n_brain."""
+    n, r, alpha = sizes.n_brain, sizes.rank, sizes.encoding_penalty
     for at in range(out.m_hat.size):
-        draw_brain_grams(population, streams, sizes.n_brain, work)
-        work.lost[at] = encode_ridge(
-            sizes.encoding_penalty, sizes.rank, work.bases[at], work.encode
-        )
-        record(population, work.bases[at], work.lost[at], at, work.encode, out)
+        save(streams.brain_inputs, streams.brain_auxiliary, streams.recording_noise, work.states)
+        draw_brain_grams(population, streams, n, work)
+        verdict = encode_ridge(alpha, r, work.bases[at], work.encode)
+        if verdict >= DOUBTFUL:
+            draw_brain_again(population, streams, n, work)
+            verdict = encode_exactly(
+                verdict, alpha, r, n, work.bases[at], work.encode, work.brain_exact
+            )
+        work.lost[at] = verdict
+        record(population, work.bases[at], verdict, at, work.encode, out)
 
 
 @kernel
@@ -93,16 +145,23 @@ def brain_dual(
     for at in range(out.m_hat.size):
         draw_inputs(population, streams.brain_inputs, streams.brain_auxiliary, X)
         draw_recordings(population, work.maps, streams.recording_noise, X, data.latents, R)
-        work.lost[at] = encode_dual(X, R, sizes.rank, work.bases[at], work.encode)
-        record(population, work.bases[at], work.lost[at], at, work.encode, out)
+        verdict = encode_dual(X, R, sizes.rank, work.bases[at], work.encode)
+        if verdict >= DOUBTFUL:
+            keep_rows(X, R, work.brain_exact)
+            verdict = encode_exactly(
+                verdict, 0.0, sizes.rank, sizes.n_brain, work.bases[at], work.encode,
+                work.brain_exact,
+            )  # fmt: skip
+        work.lost[at] = verdict
+        record(population, work.bases[at], verdict, at, work.encode, out)
 
 
 @helper
 def mark_lost(lost: int, queries: Queries, failures: CodeArray) -> None:
     """Mark the rows that need a subspace that was not found."""
     for row in range(failures.size):
-        if lost != 0 and queries.subspace[row] == 1:
-            failures[row] = 1
+        if lost != SOUND and queries.subspace[row] == ESTIMATED:
+            failures[row] = SINGULAR
 
 
 @part
@@ -134,21 +193,60 @@ def draw_task_grams(
     return squares
 
 
+@kernel
+def draw_task_again(
+    population: Population, streams: Streams, n: int, data: DataWork, states: NDArray[np.uint64],
+    exact: ExactWork,
+) -> float:  # fmt: skip
+    """Draw the task data of this replicate once more, into `exact` (d rows).
+
+    Returns the square of what of y no fit can reach.
+    """
+    restore(streams.task_inputs, streams.task_auxiliary, streams.label_noise, states)
+    clear(exact)
+    done, squares = 0, 0.0
+    while done < n:
+        rows = min(data.inputs.shape[0], n - done)
+        X, y = data.inputs[:rows], data.labels[:rows]
+        draw_task(population, streams, X, y)
+        squares += absorb(X, y.reshape(rows, 1), exact)
+        done += rows
+    return squares
+
+
 @part
-def solve_and_judge(
+def solve_rows(queries: Queries, shifts: Shifts, at: int, work: Workspace, out: Outcome) -> None:
+    """Solve every row after `reduce_matrix`, n_task >= d."""
+    frame = work.frame
+    if frame.shape[0] > 0:
+        split = shifts.targets.shape[0]
+        copy(shifts.targets, frame[:split])
+        copy(shifts.probes, frame[split:])
+    solve_primal(
+        work.used_bases[at], work.measured, frame, queries, work.solve, work.risk.coefs,
+        out.failures[at],
+    )  # fmt: skip
+
+
+@part
+def solve_again(n: int, queries: Queries, at: int, work: Workspace, out: Outcome) -> None:
+    """Solve by singular values, from `work.task_exact`, the rows that `solve_rows` gave up."""
+    solve_singular_rows(
+        work.used_bases[at], work.measured, work.lost[at], work.frame.shape[0] > 0,
+        work.solve.reduction, n, queries, work.task_exact, work.risk.coefs, out.failures[at],
+    )  # fmt: skip
+
+
+@part
+def judge(
     population: Population, queries: Queries, shifts: Shifts, at: int, work: Workspace, out: Outcome
 ) -> None:
-    """Solve every row after `reduce_matrix`, n_task >= d, and record its risk."""
+    """Record the risk of every row after `solve_rows`."""
     frame, targets, probes = work.frame, shifts.targets, shifts.probes
     if frame.shape[0] > 0:
         split = targets.shape[0]
-        copy(targets, frame[:split])
-        copy(probes, frame[split:])
         targets, probes = frame[:split], frame[split:]
     failures = out.failures[at]
-    solve_primal(
-        work.used_bases[at], work.measured, frame, queries, work.solve, work.risk.coefs, failures
-    )
     mark_lost(work.lost[at], queries, failures)
     seen = Shifts(shifts.scale, shifts.weights, probes, targets, shifts.target, shifts.adversary)
     excess_risk(population, seen, work.risk, out.excess[at], failures)
@@ -165,11 +263,16 @@ def task_primal(
     out: Outcome,
 ) -> None:
     """Draw task data, solve every row and record its risk, n_task >= d."""
-    solve, chunk = work.solve, work.task.inputs.shape[0]
+    solve, chunk, n = work.solve, work.task.inputs.shape[0], sizes.n_task
     for at in range(out.m_hat.size):
-        draw_task_grams(population, streams, sizes.n_task, chunk, work.task, solve)
+        save(streams.task_inputs, streams.task_auxiliary, streams.label_noise, work.states)
+        draw_task_grams(population, streams, n, chunk, work.task, solve)
         reduce_matrix(solve)
-        solve_and_judge(population, queries, shifts, at, work, out)
+        solve_rows(queries, shifts, at, work, out)
+        if any_singular(out.failures[at]):
+            draw_task_again(population, streams, n, work.task, work.states, work.task_exact)
+            solve_again(n, queries, at, work, out)
+        judge(population, queries, shifts, at, work, out)
 
 
 @kernel
@@ -192,6 +295,9 @@ def task_dual(
             X, y, work.used_bases[at], work.measured, queries, work.solve, work.risk.coefs,
             failures,
         )  # fmt: skip
+        if any_singular(failures):
+            keep_rows(X, y.reshape(y.size, 1), work.task_exact)
+            solve_again(sizes.n_task, queries, at, work, out)
         mark_lost(work.lost[at], queries, failures)
         excess_risk(population, shifts, work.risk, out.excess[at], failures)
 

@@ -2,10 +2,21 @@
 
 import numpy as np
 
-from mcbrain.kernels.choose import Choice, choose_dual, choose_primal, save
+from mcbrain.kernels.choose import Choice, choose_dual, choose_primal
+from mcbrain.kernels.draw import save
 from mcbrain.kernels.jit import kernel, part
-from mcbrain.kernels.raw import brain_stage, draw_task, draw_task_grams, mark_lost, solve_and_judge
+from mcbrain.kernels.raw import (
+    brain_stage,
+    draw_task,
+    draw_task_again,
+    draw_task_grams,
+    judge,
+    mark_lost,
+    solve_again,
+    solve_rows,
+)
 from mcbrain.kernels.risk import excess_risk
+from mcbrain.kernels.singular import any_singular, keep_rows
 from mcbrain.kernels.solve import reduce_matrix
 from mcbrain.kernels.solve_dual import reduce_dual, solve_dual
 from mcbrain.kernels.solve_work import set_lane
@@ -33,7 +44,7 @@ def task_select_primal(
     n, chunk = sizes.n_task, work.task.inputs.shape[0]
     solve, rules = work.solve, choice.rules
     for at in range(out.m_hat.size):
-        save(streams, choice.states)
+        save(streams.task_inputs, streams.task_auxiliary, streams.label_noise, work.states)
         squares = draw_task_grams(population, streams, n, chunk, choice.data, solve)
         reduce_matrix(solve)
         for place in range(rules.row.size):
@@ -52,7 +63,11 @@ def task_select_primal(
                 )  # fmt: skip
             chosen[at, place] = penalty
             _set_penalty(queries, row, penalty, 0, work)
-        solve_and_judge(population, queries, shifts, at, work, out)
+        solve_rows(queries, shifts, at, work, out)
+        if any_singular(out.failures[at]):
+            draw_task_again(population, streams, n, work.task, work.states, work.task_exact)
+            solve_again(n, queries, at, work, out)
+        judge(population, queries, shifts, at, work, out)
 
 
 @kernel
@@ -85,6 +100,9 @@ def task_select_dual(
             X, y, work.used_bases[at], work.measured, queries, work.solve, work.risk.coefs,
             failures,
         )  # fmt: skip
+        if any_singular(failures):
+            keep_rows(X, y.reshape(y.size, 1), work.task_exact)
+            solve_again(X.shape[0], queries, at, work, out)
         mark_lost(work.lost[at], queries, failures)
         excess_risk(population, shifts, work.risk, out.excess[at], failures)
 

@@ -9,7 +9,15 @@ from mcbrain.kernels.jit import helper, part
 from mcbrain.kernels.lanes import get, put
 from mcbrain.kernels.lapack import dgemm
 from mcbrain.kernels.streams import FloatArray
-from mcbrain.kernels.types import CodeArray, IndexArray, Population, Queries, Shifts
+from mcbrain.kernels.types import (
+    FINE,
+    NOT_FINITE,
+    CodeArray,
+    IndexArray,
+    Population,
+    Queries,
+    Shifts,
+)
 
 
 class RiskWork(NamedTuple):
@@ -99,9 +107,9 @@ def excess_risk(
     _attack(population, shifts, work, excess)
     for row in range(excess.shape[0]):
         for s in range(excess.shape[1]):
-            if failures[row] == 0 and not math.isfinite(excess[row, s]):
-                failures[row] = 3
-        if failures[row] != 0:
+            if failures[row] == FINE and not math.isfinite(excess[row, s]):
+                failures[row] = NOT_FINITE
+        if failures[row] != FINE:
             excess[row] = math.nan
 
 

@@ -28,12 +28,31 @@ from mcbrain.kernels.tridiagonal import (
     solve_inside,
     substitute,
 )
-from mcbrain.kernels.types import CodeArray, Queries
+from mcbrain.kernels.types import (
+    ESTIMATED,
+    FINE,
+    MEASURED,
+    NO_SUBSPACE,
+    NOT_POSITIVE_DEFINITE,
+    ROUNDING,
+    SINGULAR,
+    SUSPECT,
+    UNKNOWN_CODE,
+    CodeArray,
+    Queries,
+)
+
+
+SUSPECT_INSIDE = 1e4 * ROUNDING
+"""As `SUSPECT`, of the pivots of S: these may be larger than its smallest eigenvalue."""
 
 
 @helper
 def _verdict(parameters: FloatArray, found: FloatArray, j: int, dual: int, r: int, m: int) -> int:
     """Say whether lane j has a solution: FINE, SINGULAR or NOT_POSITIVE_DEFINITE.
+
+    SINGULAR is a matrix that is singular up to rounding, or too nearly so for what stands on it:
+    singular values must decide (`singular`). S inherits the rounding of (T + lambda)^-1.
 
     For lambda < 0, [[G + lambda, A], [A', I/((1-eta) lambda)]] has the inertia of either block
     plus that of the other's Schur complement (Haynsworth): with n(.) counting negative
@@ -46,13 +65,15 @@ def _verdict(parameters: FloatArray, found: FloatArray, j: int, dual: int, r: in
         negative = found[8 + j]
         if r > 0 and inner != 0.0:
             negative += -found[24 + j] if inner < 0.0 else found[24 + j]
-        return 2 if dual == 1 or negative != 0.0 else 0
-    # Written so that a NaN is a failure too.
-    if finite == 1.0 and not found[j] > 2.3e-16 * m:
-        return 1
-    if r > 0 and (inner != 0.0 or finite == 0.0) and not found[16 + j] > 2.3e-16 * r:
-        return 1
-    return 0
+        return NOT_POSITIVE_DEFINITE if dual == 1 or negative != 0.0 else FINE
+    # Written so that a NaN is a failure too, at an infinite penalty as well.
+    if not found[j] > (SUSPECT * m if finite == 1.0 else 0.0):
+        return SINGULAR
+    if r > 0 and (inner != 0.0 or finite == 0.0):
+        digits = min(found[j], 1.0) if finite == 1.0 else 1.0
+        if not digits * found[16 + j] > SUSPECT_INSIDE * r:
+            return SINGULAR
+    return FINE
 
 
 @part
@@ -124,7 +145,8 @@ def share_inverses(
     """Finish the earlier batches without a subspace that have a batch's penalties: M c is there."""
     parameters = work.parameters
     for other in range(place):
-        same = work.done[other] == 0 and queries.subspace[queries.batches[other, 0]] == 0
+        code = queries.subspace[queries.batches[other, 0]]
+        same = work.done[other] == 0 and code == NO_SUBSPACE
         for j in range(16):
             same = same and parameters[other, j] == parameters[place, j]
         if same:
@@ -159,10 +181,14 @@ def solve_rotated(
         place = queries.batches.shape[0] - 1 - step
         batch = queries.batches[place]
         code = queries.subspace[batch[0]]
+        if code != NO_SUBSPACE and code != ESTIMATED and code != MEASURED:
+            for j in range(8):
+                failures[batch[j]] = UNKNOWN_CODE
+            continue
         r = ranks[code]
         if work.done[place] == 0:
             if code != prepared:
-                prepare(1 if code < 2 else 1 + ranks[1], r, dual, work)
+                prepare(1 + ranks[ESTIMATED] if code == MEASURED else 1, r, dual, work)
                 prepared = code
             solve_batch(r, place, work, out)
             share_inverses(r, place, dual, queries, work, out, failures)

@@ -9,7 +9,7 @@ from mcbrain.kernels.lapack import dgemm, dgeqrf, dormqr, dsyrk, dtrsm
 from mcbrain.kernels.solve import reduce_matrix, solve_rotated
 from mcbrain.kernels.solve_work import SolveWork
 from mcbrain.kernels.streams import FloatArray
-from mcbrain.kernels.types import CodeArray, Queries
+from mcbrain.kernels.types import ESTIMATED, FINE, MEASURED, SINGULAR, CodeArray, Queries
 
 
 @part
@@ -27,7 +27,7 @@ def minimum_norm_inside(
     """Write the minimum-norm interpolator inside span(basis) to `out` (d,), n <= r.
 
     With Z' = (X basis')' = QR, (r, n), the coefficients along the basis are Q R'^-1 y.
-    Returns 1 if Z has not full rank.
+    Returns SINGULAR if Z has not full rank, or hardly.
     """
     n, d = X.shape
     r = basis.shape[0]
@@ -38,8 +38,8 @@ def minimum_norm_inside(
     for i in range(n):
         entry = abs(work.projected[i * r + i])
         smallest, largest = min(smallest, entry), max(largest, entry)
-    if not smallest > 2.3e-16 * r * largest:
-        return 1
+    if not smallest > 1e-9 * largest:
+        return SINGULAR
     for a in range(r):
         coefficients[a] = y[a] if a < n else 0.0
     dtrsm("L", "U", "T", "N", n, 1, 1.0, work.projected, r, coefficients, r)
@@ -52,7 +52,7 @@ def minimum_norm_inside(
     for a in range(r):
         for i in range(d):
             out[i] += coefficients[a] * basis[a, i]
-    return 0
+    return FINE
 
 
 @helper
@@ -119,9 +119,9 @@ def solve_dual(
     dgemm("N", "T", every, d, n, 1.0, work.tall, every, X, d, 0.0, coefs, every)
     for place in range(queries.batches.shape[0]):
         code = queries.subspace[queries.batches[place, 0]]
-        if code == 1:
+        if code == ESTIMATED:
             _add_inside(estimated, place, work, coefs)
-        elif code == 2:
+        elif code == MEASURED:
             _add_inside(measured, place, work, coefs)
-    _interpolate_inside(X, y, 1, estimated, queries, work, coefs, failures)
-    _interpolate_inside(X, y, 2, measured, queries, work, coefs, failures)
+    _interpolate_inside(X, y, ESTIMATED, estimated, queries, work, coefs, failures)
+    _interpolate_inside(X, y, MEASURED, measured, queries, work, coefs, failures)

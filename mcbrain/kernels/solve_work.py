@@ -23,7 +23,7 @@ class SolveWork(NamedTuple):
     parameters: FloatArray
     """(batches, 64) of `tridiagonal`."""
     found: FloatArray
-    """(32,)"""
+    """(32,) of `tridiagonal`."""
     done: IndexArray
     """(batches,) 1 while solving, for what another batch has finished."""
     reduction: Reduction
@@ -55,9 +55,10 @@ class SolveWork(NamedTuple):
 def set_lane(parameters: FloatArray, j: int, penalty: float, eta: float, dual: int) -> None:
     """Write the coefficients of the formulas of `solve` to lane j of a batch's (64,) parameters.
 
-    An infinite penalty leaves least squares inside P where P is free, and nothing otherwise.
+    An infinite penalty leaves least squares inside P where P is free, and nothing otherwise. One
+    that is not a number gives no numbers.
     """
-    finite = penalty < np.inf
+    finite = not penalty == np.inf
     free = 1.0 - eta if finite else (1.0 if eta == 0.0 else 0.0)
     parameters[j] = penalty if finite else 0.0
     parameters[8 + j] = 1.0 if finite else 0.0

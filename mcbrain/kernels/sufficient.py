@@ -16,13 +16,15 @@ from mcbrain.kernels.draw import draw_inputs
 from mcbrain.kernels.encode import (
     EncodeWork,
     encode_dual,
+    encode_exactly,
     encode_ridge,
     leading_left,
     orthonormalise,
 )
 from mcbrain.kernels.jit import helper, kernel
 from mcbrain.kernels.lapack import dgemm, dgemv, dsyrk, dtrsm
-from mcbrain.kernels.raw import record, solve_and_judge, task_dual
+from mcbrain.kernels.raw import judge, record, solve_again, solve_rows, task_dual
+from mcbrain.kernels.singular import any_singular, keep_rows, keep_triangle
 from mcbrain.kernels.solve import reduce_matrix
 from mcbrain.kernels.streams import (
     FloatArray,
@@ -33,7 +35,7 @@ from mcbrain.kernels.streams import (
     next_normal,
     store,
 )
-from mcbrain.kernels.types import Population, Queries, Shifts, Sizes, Streams
+from mcbrain.kernels.types import DOUBTFUL, LOST, SOUND, Population, Queries, Shifts, Sizes, Streams
 from mcbrain.kernels.workspace import DataWork, Outcome, Workspace, make_workspace, part_of
 
 
@@ -108,8 +110,8 @@ def draw_few(population: Population, n_channels: int, streams: Streams, data: Da
 def encode_factor(data: DataWork, r: int, basis: FloatArray, work: EncodeWork) -> int:
     """Write the subspace of least squares: L^-T times the top-r left vectors of L'AH' + noise."""
     d = data.inputs.shape[0]
-    if leading_left(data.recordings, d, r, basis, work) != 0:
-        return 1
+    if leading_left(data.recordings, d, r, basis, work) != SOUND:
+        return LOST
     dtrsm("L", "U", "N", "N", d, r, 1.0, data.inputs, d, basis, d)
     return orthonormalise(basis)
 
@@ -141,19 +143,28 @@ def brain_factor_ridge(
 ) -> None:
     """As `brain_factor`, with a penalty in stage 1, for any n_brain."""
     d, data, encode = population.scale.size, work.brain, work.encode
-    X, R = data.inputs, data.recordings
+    X, R, n, alpha = data.inputs, data.recordings, sizes.n_brain, sizes.encoding_penalty
     rows, width = R.shape
     for at in range(out.m_hat.size):
-        if sizes.n_brain >= d:
-            draw_many(population, n_channels, streams, sizes.n_brain, data)
+        if n >= d:
+            draw_many(population, n_channels, streams, n, data)
             dsyrk("L", "T", d, d, 1.0, X, d, 0.0, encode.gram, d)
             dgemm("N", "N", width, d, d, 1.0, R, width, X, d, 0.0, encode.cross, width)
         else:
             draw_few(population, n_channels, streams, data)
             dsyrk("L", "N", d, rows, 1.0, X, d, 0.0, encode.gram, d)
             dgemm("N", "T", width, d, rows, 1.0, R, width, X, d, 0.0, encode.cross, width)
-        work.lost[at] = encode_ridge(sizes.encoding_penalty, sizes.rank, work.bases[at], encode)
-        record(population, work.bases[at], work.lost[at], at, encode, out)
+        verdict = encode_ridge(alpha, sizes.rank, work.bases[at], encode)
+        if verdict >= DOUBTFUL:
+            if n >= d:
+                keep_triangle(X, R, work.brain_exact)
+            else:
+                keep_rows(X, R, work.brain_exact)
+            verdict = encode_exactly(
+                verdict, alpha, sizes.rank, n, work.bases[at], encode, work.brain_exact
+            )
+        work.lost[at] = verdict
+        record(population, work.bases[at], verdict, at, encode, out)
 
 
 @kernel
@@ -169,10 +180,17 @@ def brain_few(
     data = work.brain
     for at in range(out.m_hat.size):
         draw_few(population, n_channels, streams, data)
-        work.lost[at] = encode_dual(
+        verdict = encode_dual(
             data.inputs, data.recordings, sizes.rank, work.bases[at], work.encode
         )
-        record(population, work.bases[at], work.lost[at], at, work.encode, out)
+        if verdict >= DOUBTFUL:
+            keep_rows(data.inputs, data.recordings, work.brain_exact)
+            verdict = encode_exactly(
+                verdict, 0.0, sizes.rank, sizes.n_brain, work.bases[at], work.encode,
+                work.brain_exact,
+            )  # fmt: skip
+        work.lost[at] = verdict
+        record(population, work.bases[at], verdict, at, work.encode, out)
 
 
 @kernel
@@ -195,7 +213,11 @@ def task_factor(
         dgemv("N", d, d, 1.0, L, d, population.beta, 1, population.task_noise, t, 1)
         dgemv("T", d, d, 1.0, L, d, t, 1, 0.0, solve.moment, 1)
         reduce_matrix(solve)
-        solve_and_judge(population, queries, shifts, at, work, out)
+        solve_rows(queries, shifts, at, work, out)
+        if any_singular(out.failures[at]):
+            keep_triangle(L, t.reshape(d, 1), work.task_exact)
+            solve_again(sizes.n_task, queries, at, work, out)
+        judge(population, queries, shifts, at, work, out)
 
 
 def _brain_stage(population: Population, sizes: Sizes) -> Any:

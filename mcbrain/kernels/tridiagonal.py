@@ -7,13 +7,33 @@ The parameters of a batch are a flat array of eight eights: `shift`, added to th
 `finite`, 1, or 0 for an infinite shift, where M = (T + shift)^-1 becomes the identity; `outer` and
 `inner`, the weights of M c and of M A x in the solution; the weights of S1, S2 and of the identity
 in S, the r x r matrix of S x = A'M c; and `outside`, the weight of x itself. What is found is four
-eights: the smallest pivot of T + shift over its largest diagonal entry, how many of its pivots
-are negative, and the same two of S, the smallest one there in size.
+eights: the smallest eigenvalue of T + shift over its largest diagonal entry, or less, how many of
+its pivots are negative, the smallest pivot of S over its largest diagonal entry, in size, and how
+many of its pivots are negative.
 """
 
 from mcbrain.kernels.jit import kernel
-from mcbrain.kernels.lanes import get, least, put
+from mcbrain.kernels.lanes import get, least, positive, put
 from mcbrain.kernels.streams import FloatArray
+
+
+@kernel
+def bound_below(n: int, inverse: FloatArray, ratio: FloatArray, out: FloatArray) -> None:
+    """Write 1/tr (T + shift)^-1 for eight shifts to the start of `out`, from 1/D and L.
+
+    It is the smallest eigenvalue or up to n times less, and not above 0 where some eigenvalue is
+    not; a NaN is not above 0 either. A small pivot would not say as much: where the eigenvector has a small last entry, all
+    pivots of a singular T may be large. The trace is the slope of log det(T + shift) = sum log D,
+    a sum of positive terms.
+    """
+    slope = 0.0 * get(inverse, 0) + 1.0
+    trace, smallest = get(inverse, 0), get(inverse, 0)
+    for i in range(1, n):
+        lower, scale = get(ratio, 8 * i), get(inverse, 8 * i)
+        slope = 1.0 + lower * lower * slope
+        trace = trace + slope * scale
+        smallest = least(scale, smallest)  # a NaN stays: all later pivots are
+    put(out, 0, positive(smallest) / trace)
 
 
 @kernel
@@ -28,13 +48,14 @@ def factorise(
 ) -> None:
     """Factorise T + shift = L D L', (n, n), for eight shifts.
 
-    Writes 1/D to `inverse` and the subdiagonal of L to `ratio`, both (8 n,), and to `found` the
-    smallest pivot and how many are negative: as many as eigenvalues (Sylvester's inertia).
+    Writes 1/D to `inverse` and the subdiagonal of L to `ratio`, both (8 n,), and to `found` a
+    bound on the smallest eigenvalue (`bound_below`) and how many pivots are negative: as many as
+    eigenvalues (Sylvester's inertia).
     """
     shift, finite = get(parameters, 0), get(parameters, 8)
     infinite = 1.0 - finite
     pivot = finite * (diagonal[0] + shift) + infinite
-    smallest, largest = pivot, abs(diagonal[0])
+    largest = abs(diagonal[0])
     put(ratio, 0, 0.0 * shift)
     put(inverse, 0, 1.0 / pivot)
     for i in range(1, n):
@@ -42,9 +63,8 @@ def factorise(
         pivot = finite * (diagonal[i] + shift - lower * beside[i - 1]) + infinite
         put(ratio, 8 * i, lower)
         put(inverse, 8 * i, 1.0 / pivot)
-        smallest = least(pivot, smallest)  # a NaN stays: all later pivots are
         largest = max(largest, abs(diagonal[i]))
-    put(found, 0, smallest)
+    bound_below(n, inverse, ratio, found)
     for j in range(8):
         found[j] /= largest + abs(parameters[j])
         found[8 + j] = 0.0

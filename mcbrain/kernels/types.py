@@ -32,8 +32,26 @@ NO_SUBSPACE, ESTIMATED, MEASURED = range(3)
 LANES = 8
 """How many penalties are solved side by side: a vector register of floats."""
 
-FINE, SINGULAR, NOT_POSITIVE_DEFINITE, NOT_FINITE = range(4)
+LEAVE_ONE_OUT, GENERALISED = range(2)
+"""Rules by which a replicate chooses a penalty (`select.Rules.generalised`)."""
+
+FINE, SINGULAR, NOT_POSITIVE_DEFINITE, NOT_FINITE, UNKNOWN_CODE = range(5)
 """Why a row has no value (`failures`)."""
+
+SOUND, LOST, DOUBTFUL, BROKEN = range(4)
+"""What became of a factorisation or a subspace: trusted; of too small a rank; computed, but with
+pivots so small that singular values must decide; not computed, and they must decide as well."""
+
+ROUNDING = 2.3e-16
+"""A little above the unit roundoff."""
+
+SUSPECT = 64.0 * ROUNDING
+"""An eigenvalue below m times this share of the largest may be 0: the Gram matrix of (., m) data
+and its tridiagonal form are that inexact at most (1/20 of it has been seen)."""
+
+DOUBTFUL_PIVOT = 1e-8
+"""Share of a diagonal entry below which a Cholesky pivot may be 0. The pivot of a column that
+depends on others is rounding times the square of its weights on them."""
 
 
 class Population(NamedTuple):

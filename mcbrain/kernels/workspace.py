@@ -3,14 +3,24 @@
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mcbrain.kernels.draw import Maps, make_maps
 from mcbrain.kernels.encode import EncodeWork, make_encode_work
 from mcbrain.kernels.lanes import padded
 from mcbrain.kernels.risk import RiskWork, make_risk_work
+from mcbrain.kernels.singular import ExactWork, make_exact_work
 from mcbrain.kernels.solve_work import SolveWork, make_solve_work
 from mcbrain.kernels.streams import FloatArray
-from mcbrain.kernels.types import CodeArray, Population, Queries, Shifts, Sizes
+from mcbrain.kernels.types import (
+    ESTIMATED,
+    MEASURED,
+    CodeArray,
+    Population,
+    Queries,
+    Shifts,
+    Sizes,
+)
 
 
 class DataWork(NamedTuple):
@@ -40,11 +50,15 @@ class Workspace(NamedTuple):
     used_bases: FloatArray
     """The same array, or one without rows where no row of output uses it."""
     lost: CodeArray
-    """(replicates at a time,) 1 where the estimated subspace has too small a rank."""
+    """(replicates at a time,) LOST where the estimated subspace has too small a rank, or SOUND."""
     measured: FloatArray
     """(rank, d) the measured subspace, without rows where no row of output uses it."""
     frame: FloatArray
     """(targets + probes, d) of the shifts as `solve_primal` turns them, or without rows."""
+    states: NDArray[np.uint64]
+    """(3, 4) where the streams of a stage stood before a replicate, to draw its data again."""
+    brain_exact: ExactWork
+    task_exact: ExactWork
 
 
 class Outcome(NamedTuple):
@@ -82,8 +96,8 @@ def make_workspace(
     (p, k), d = population.channels.shape, population.scale.size
     n_task, n_brain = sizes.n_task, sizes.n_brain
     rank = sizes.rank if n_brain > 0 else 0
-    estimated = rank if np.any(queries.subspace == 1) else 0
-    measured = sizes.measured if np.any(queries.subspace == 2) else 0
+    estimated = rank if np.any(queries.subspace == ESTIMATED) else 0
+    measured = sizes.measured if np.any(queries.subspace == MEASURED) else 0
     dual_brain = n_brain < d and sizes.encoding_penalty == 0.0
     brain_rows = n_brain if dual_brain else min(n_brain, chunk)
     task_rows = n_task if n_task < d else min(n_task, chunk)
@@ -103,6 +117,9 @@ def make_workspace(
         lost=np.zeros(step, dtype=np.int8),
         measured=np.ascontiguousarray(population.brain_map[:measured]),
         frame=np.zeros((frame, d)),
+        states=np.zeros((3, 4), dtype=np.uint64),
+        brain_exact=make_exact_work(n_brain, d, p, 0),
+        task_exact=make_exact_work(n_task, d, 1, max(estimated, measured)),
     )
 
 
