@@ -16,6 +16,7 @@ from mcbrain.kernels.householder import (
 )
 from mcbrain.kernels.jit import kernel
 from mcbrain.kernels.lanes import padded
+from mcbrain.kernels.types import BROKEN, LOST
 
 pytestmark = pytest.mark.kernels
 
@@ -99,9 +100,9 @@ def test_dependent_inputs_and_silent_channels_are_failures():
     rng = np.random.default_rng(1)
     X, R = rng.standard_normal((40, 6)), rng.standard_normal((40, 5))
     X[:, 3] = 0.0
-    assert estimate(X, R, 2)[0] == 1
+    assert estimate(X, R, 2)[0] == BROKEN
     X = rng.standard_normal((40, 6))
-    assert estimate(X, 0.0 * R, 2)[0] == 1
+    assert estimate(X, 0.0 * R, 2)[0] == LOST
     R[:, 1:] = R[:, :1]
-    assert estimate(X, R, 2)[0] == 1
+    assert estimate(X, R, 2)[0] == LOST
     assert estimate(X, R, 1)[0] == 0

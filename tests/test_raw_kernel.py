@@ -3,43 +3,15 @@
 import numba
 import numpy as np
 import pytest
-from kernel_inputs import KEY, make_population, make_shifts
-from twins import raw as twin
-from twins import streams as twin_streams
+from kernel_inputs import KEY, compare, make_population, make_rows, make_shifts
 
 from mcbrain.kernels import raw
-from mcbrain.kernels.types import Sizes, make_queries, open_streams
+from mcbrain.kernels.types import Sizes, open_streams
 from mcbrain.kernels.workspace import make_outcome, make_workspace
 
 pytestmark = pytest.mark.kernels
 
 TINY = bool(numba.config.DISABLE_JIT)
-
-
-def make_rows(n_task, codes, penalties):
-    """Every subspace at every penalty; two-penalty (eta = 0.3) where there is a subspace."""
-    rows = [
-        (code, eta, n_task * penalty)
-        for code in codes
-        for eta in ((0.0,) if code == 0 else (0.0, 0.3))
-        for penalty in penalties
-    ]
-    return make_queries(*zip(*rows, strict=True))
-
-
-def compare(population, sizes, queries, shifts, replicates=3, rtol=1e-10, chunk=256):
-    """Run both on the same streams and compare every number of every replicate."""
-    outcome = make_outcome(population, queries, shifts, replicates)
-    work = make_workspace(population, sizes, queries, shifts, chunk)
-    raw.raw_block(population, open_streams(5, KEY, 7), sizes, queries, shifts, work, outcome)
-    rngs = [twin_streams.open_stream(5, KEY, 7, role) for role in range(6)]
-    for at in range(replicates):
-        excess, m_hat, overlap = twin.replicate(population, rngs, sizes, queries, shifts)
-        np.testing.assert_allclose(outcome.excess[at], excess, rtol=rtol)
-        np.testing.assert_allclose(outcome.m_hat[at], m_hat, rtol=rtol, atol=1e-28)
-        np.testing.assert_allclose(outcome.overlap[at], overlap, rtol=rtol, atol=rtol)
-        np.testing.assert_array_equal(outcome.failures[at] != 0, np.isnan(excess[:, 0]))
-    return outcome
 
 
 PENALTIES = (0.0, 1e-6, 0.02, 1.0, 1e7, np.inf)

@@ -7,7 +7,6 @@ else drawn again from the saved state of their streams, so that memory does not 
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from mcbrain.kernels.draw import restore
 from mcbrain.kernels.jit import kernel, part
@@ -25,22 +24,44 @@ from mcbrain.kernels.partial import (
     reduce_block,
 )
 from mcbrain.kernels.products import copy
-from mcbrain.kernels.raw import draw_task
+from mcbrain.kernels.raw import draw_task, draw_task_again
 from mcbrain.kernels.select import (
+    IN_DOUBT,
     Rules,
     best_candidate,
     factorise_shifts,
+    is_singular,
     score_generalised,
     score_rows,
     set_candidates,
     take_candidates,
 )
+from mcbrain.kernels.singular import keep_rows
+from mcbrain.kernels.singular_select import (
+    ScoreWork,
+    make_score_work,
+    prepare_scores,
+    score_generalised_exactly,
+    score_rows_exactly,
+)
 from mcbrain.kernels.streams import FloatArray
-from mcbrain.kernels.types import Population, Queries, Sizes, Streams
+from mcbrain.kernels.types import (
+    ESTIMATED,
+    FINE,
+    GENERALISED,
+    LEAVE_ONE_OUT,
+    MEASURED,
+    SOUND,
+    Population,
+    Queries,
+    Sizes,
+    Streams,
+)
 from mcbrain.kernels.workspace import DataWork, Workspace, chunk_rows, make_data
 
 _KEPT = 2**21  # entries of the task inputs
 _TABLE = 256  # rows scored at a time, which the nearest cache holds
+_ALONE = 1e10  # sum of 1/left beyond which a row is alone in a direction of the subspace
 
 
 class Choice(NamedTuple):
@@ -56,8 +77,7 @@ class Choice(NamedTuple):
     measured: Free
     data: DataWork
     """Room for all task rows, or for a chunk of them."""
-    states: NDArray[np.uint64]
-    """`Workspace.states`."""
+    scores: ScoreWork
 
 
 def make_choice(
@@ -75,13 +95,18 @@ def make_choice(
     kept = n if n >= d and n * d <= _KEPT and chunk == 0 else rows
     # In the dual the table holds all rows at once.
     table = rows if n < d else min(rows, _TABLE)
-    ranks = [0, sizes.rank if 1 in codes else 0, sizes.measured if 2 in codes else 0]
+    ranks = [
+        0,
+        sizes.rank if ESTIMATED in codes else 0,
+        sizes.measured if MEASURED in codes else 0,
+    ]
     work, none = make_select_work(d, n, 0, table, grid)
     free = [make_select_work(d, n, rank, table, grid)[1] for rank in ranks[1:]]
     plain = work._replace(reduction=task.solve.reduction)
     data = make_data(kept, d, 0, 0)
     nodes = make_nodes(work.inverse.shape[0])
-    return Choice(rules, nodes, work, plain, none, free[0], free[1], data, task.states)
+    scores = make_score_work(n, d, max(ranks), work.candidates.size)
+    return Choice(rules, nodes, work, plain, none, free[0], free[1], data, scores)
 
 
 @kernel
@@ -101,13 +126,13 @@ def set_rows(rows: int, y: FloatArray, eta: float, free: Free, work: SelectWork)
 @kernel
 def score_task_rows(
     population: Population, streams: Streams, n: int, places: int, eta: float, free: Free,
-    work: SelectWork, choice: Choice,
+    work: SelectWork, task: Workspace, choice: Choice,
 ) -> None:  # fmt: skip
     """Score every shift by the leave-one-out errors of the task rows, kept or drawn again."""
     data, kept, done = choice.data, choice.data.inputs.shape[0], 0
     work.numbers[3], work.numbers[4] = 0.0, 0.0
     if kept < n:
-        restore(streams.task_inputs, streams.task_auxiliary, streams.label_noise, choice.states)
+        restore(streams.task_inputs, streams.task_auxiliary, streams.label_noise, task.states)
     while done < n:
         rows = min(work.table.shape[0], n - done)
         start = n - done - rows if kept == n else 0
@@ -144,49 +169,111 @@ def _start(matrix: FloatArray, rank: int, work: SelectWork) -> float:
 @kernel
 def leave_one_out_primal(
     population: Population, streams: Streams, n: int, eta: float, free: Free, work: SelectWork,
-    choice: Choice,
+    task: Workspace, choice: Choice,
 ) -> float:  # fmt: skip
-    """Return the best candidate by the errors of rows left out, after `reduce_block`, n >= d."""
+    """Return the best candidate by the errors of rows left out, after `reduce_block`, n >= d.
+
+    IN_DOUBT where a row is alone in some direction, so that its error is 0/0.
+    """
     nodes = choice.nodes
     form_axes(eta, 0, free, work)
     # Without row i the smallest eigenvalue falls by 1 - h_i at most, which is 1 - d/n on average.
     at = place_nodes(nodes, max(2.0, n / max(n - work.matrix.shape[0], 0.1)), work)
     if at >= 0:
         factorise_shifts(nodes.eights[at], work)
-        score_task_rows(population, streams, n, nodes.eights[at], eta, free, work, choice)
+        score_task_rows(population, streams, n, nodes.eights[at], eta, free, work, task, choice)
         chosen = settle(nodes, at, 0, 1 + choice.rules.multiples.size, work)
-        if chosen >= 0.0:
+        if chosen != IN_DOUBT:
             return chosen
     every = take_candidates(work)
     factorise_shifts(every, work)
-    score_task_rows(population, streams, n, every, eta, free, work, choice)
+    if is_singular(work):
+        return IN_DOUBT
+    score_task_rows(population, streams, n, every, eta, free, work, task, choice)
     return best_candidate(work)
 
 
+@part
+def _given(n: int, spared: int, rule: int) -> float:
+    """Return the penalty where the data say nothing of it, else IN_DOUBT.
+
+    With n <= `spared` rows, the directions that are not penalised, every penalty gives the same
+    fit, and the penalty is infinite; with one more, every penalty gives the same errors when a row
+    is left out, and the first is chosen, 0.
+    """
+    if n <= spared:
+        return np.inf
+    return 0.0 if rule == LEAVE_ONE_OUT and n == spared + 1 else IN_DOUBT
+
+
+@part
+def _best_or_none(work: SelectWork) -> float:
+    """Return the best candidate, not a number where the scores are none."""
+    chosen = best_candidate(work)
+    return chosen if chosen != IN_DOUBT else np.nan
+
+
 @kernel
-def choose_primal(
-    eta: float, generalised: int, squares: float, basis: FloatArray, free: Free,
-    work: SelectWork, task: Workspace, choice: Choice, population: Population, streams: Streams,
-    n: int,
+def _choose_fast_primal(
+    eta: float, rule: int, squares: float, basis: FloatArray, free: Free, work: SelectWork,
+    task: Workspace, choice: Choice, population: Population, streams: Streams, n: int,
 ) -> float:  # fmt: skip
-    """Return the penalty (summed over rows) that a rule chooses, n >= d."""
+    """As `choose_primal`, or IN_DOUBT."""
     r, d = basis.shape[0], population.scale.size
     work.numbers[1] = _start(task.solve.matrix, r, work)
     for i in range(d):
         work.moment[i, 0] = task.solve.moment[i]
-    if r > 0 and partial_out_primal(basis, eta, free, work) != 0:
-        return np.nan
+    if r > 0 and partial_out_primal(basis, eta, free, work) != SOUND:
+        return IN_DOUBT
     reduce_block(free, work)
     set_candidates(choice.rules.multiples, work)
-    if generalised == 0:
-        return leave_one_out_primal(population, streams, n, eta, free, work, choice)
+    if rule == LEAVE_ONE_OUT:
+        return leave_one_out_primal(population, streams, n, eta, free, work, task, choice)
     lost = r if eta == 0.0 else 0
     for a in range(lost):
         squares -= free.along[a] ** 2
     work.numbers[2], work.numbers[3] = squares, n * squares / (n - lost) ** 2
     factorise_shifts(take_candidates(work), work)
+    if is_singular(work):
+        return IN_DOUBT
     score_generalised(n, lost, 0, work)
     return best_candidate(work)
+
+
+@kernel
+def choose_primal(
+    eta: float, rule: int, squares: float, basis: FloatArray, free: Free, work: SelectWork,
+    task: Workspace, choice: Choice, population: Population, streams: Streams, n: int,
+) -> float:  # fmt: skip
+    """Return the penalty (summed over rows) that a rule chooses, n >= d.
+
+    Not a number for a rule that is not of `types`, or for data that are not finite.
+    """
+    if rule != LEAVE_ONE_OUT and rule != GENERALISED:
+        return np.nan
+    chosen = _given(n, basis.shape[0] if eta == 0.0 else 0, rule)
+    if chosen == IN_DOUBT:
+        chosen = _choose_fast_primal(
+            eta, rule, squares, basis, free, work, task, choice, population, streams, n
+        )
+    if chosen != IN_DOUBT:
+        return chosen
+    exact, data, scores = task.task_exact, task.task, choice.scores
+    beyond = draw_task_again(population, streams, n, data, task.states, exact)
+    if prepare_scores(basis, eta, n, choice.rules.multiples, exact, work, scores) != FINE:
+        return np.nan
+    if rule == GENERALISED:
+        score_generalised_exactly(n, beyond, exact, work, scores)
+        return _best_or_none(work)
+    restore(streams.task_inputs, streams.task_auxiliary, streams.label_noise, task.states)
+    done = 0
+    while done < n:
+        rows = min(data.inputs.shape[0], n - done)
+        X, y = data.inputs[:rows], data.labels[:rows]
+        draw_task(population, streams, X, y)
+        score_rows_exactly(X, y, n, exact, work, scores)
+        done += rows
+    return _best_or_none(work)
 
 
 @kernel
@@ -200,31 +287,32 @@ def leave_one_out_dual(eta: float, n: int, free: Free, work: SelectWork, choice:
         factorise_shifts(nodes.eights[at], work)
         score_rows(n, nodes.eights[at], 1, work)
         chosen = settle(nodes, at, 1, 1 + choice.rules.multiples.size, work)
-        if chosen >= 0.0:
+        if chosen != IN_DOUBT:
             return chosen
     every = take_candidates(work)
     factorise_shifts(every, work)
+    alone = not 0.0 < work.numbers[4] < _ALONE
+    if alone or is_singular(work):
+        return IN_DOUBT
     score_rows(n, every, 1, work)
     return best_candidate(work)
 
 
 @kernel
-def choose_dual(
-    eta: float, generalised: int, basis: FloatArray, free: Free, work: SelectWork,
-    task: Workspace, choice: Choice,
+def _choose_fast_dual(
+    eta: float, rule: int, basis: FloatArray, free: Free, work: SelectWork, task: Workspace,
+    choice: Choice,
 ) -> float:  # fmt: skip
-    """As `choose_primal` for n < d; infinite where every penalty gives the same (n <= r)."""
+    """As `choose_dual`, or IN_DOUBT."""
     X, y = task.task.inputs, task.task.labels
     (n, d), r = X.shape, basis.shape[0]
-    if r >= n and eta == 0.0:
-        return np.inf
     work.numbers[1] = n * _start(task.solve.matrix, r, work) / d
     for i in range(n):
         work.moment[i, 0] = y[i]
     if r > 0:
         dgemm("T", "N", n, r, d, 1.0, X, d, basis, d, 0.0, free.basis, n)
-        if partial_out_dual(eta, free, d, work) != 0:
-            return np.nan
+        if partial_out_dual(eta, free, d, work) != SOUND:
+            return IN_DOUBT
     lost = r if eta == 0.0 else 0
     squares = 0.0
     for i in range(n):
@@ -234,9 +322,36 @@ def choose_dual(
     set_rows(n, y, eta, free, work)
     reduce_block(free, work)
     set_candidates(choice.rules.multiples, work)
-    if generalised == 0:
+    if rule == LEAVE_ONE_OUT:
         return leave_one_out_dual(eta, n, free, work, choice)
     work.numbers[3] = n * squares / (n - lost) ** 2
     factorise_shifts(take_candidates(work), work)
+    if is_singular(work):
+        return IN_DOUBT
     score_generalised(n, lost, 1, work)
     return best_candidate(work)
+
+
+@kernel
+def choose_dual(
+    eta: float, rule: int, basis: FloatArray, free: Free, work: SelectWork, task: Workspace,
+    choice: Choice,
+) -> float:  # fmt: skip
+    """As `choose_primal` for n < d."""
+    if rule != LEAVE_ONE_OUT and rule != GENERALISED:
+        return np.nan
+    X, y, exact = task.task.inputs, task.task.labels, task.task_exact
+    n = X.shape[0]
+    chosen = _given(n, basis.shape[0] if eta == 0.0 else 0, rule)
+    if chosen == IN_DOUBT:
+        chosen = _choose_fast_dual(eta, rule, basis, free, work, task, choice)
+    if chosen != IN_DOUBT:
+        return chosen
+    keep_rows(X, y.reshape(n, 1), exact)
+    if prepare_scores(basis, eta, n, choice.rules.multiples, exact, work, choice.scores) != FINE:
+        return np.nan
+    if rule == GENERALISED:
+        score_generalised_exactly(n, 0.0, exact, work, choice.scores)
+    else:
+        score_rows_exactly(X, y, n, exact, work, choice.scores)
+    return _best_or_none(work)

@@ -68,11 +68,11 @@ def draw_inputs(population: Population, stream: Stream, auxiliary: Stream, X: Fl
     law = population.law
     n, d = X.shape
     entries = X.reshape(n * d)
-    if law == RADEMACHER or law == UNIFORM:
+    if law in (RADEMACHER, UNIFORM):
         fill_uniform(stream, entries)
     elif law == LAPLACE:
         fill_laplace(stream, entries)
-    elif law == GAUSSIAN or law == STUDENT or law == SPARSE:
+    elif law in (GAUSSIAN, STUDENT, SPARSE):
         fill_normal(stream, entries)
     else:
         entries[:] = math.nan

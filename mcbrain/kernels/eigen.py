@@ -17,6 +17,7 @@ from mcbrain.kernels.jit import kernel, part
 from mcbrain.kernels.lanes import get, padded, positive, put
 from mcbrain.kernels.lapack import dstemr
 from mcbrain.kernels.streams import FloatArray
+from mcbrain.kernels.types import LOST, ROUNDING, SOUND
 
 
 class EigenWork(NamedTuple):
@@ -205,7 +206,7 @@ def fall_back(m: int, r: int, work: EigenWork) -> int:
 def leading_eigenvectors(matrix: FloatArray, m: int, r: int, work: EigenWork) -> int:
     """Write the top-r eigenvectors of the upper triangle of `matrix` (m, m) to `work.vectors`.
 
-    `matrix` lies at the start of its array; `work.reduction` is of size m. Returns 1 if the rank
+    `matrix` lies at the start of its array; `work.reduction` is of size m. Returns LOST if the rank
     is below r, or if `matrix` is not finite.
     """
     reduction = work.reduction
@@ -219,12 +220,12 @@ def leading_eigenvectors(matrix: FloatArray, m: int, r: int, work: EigenWork) ->
         # Written so that a NaN stays.
         norm = norm if row <= norm else row
     if not norm < np.inf:
-        return 1
+        return LOST
     for first in range(0, r, 8):
         bisect(m, first, r, norm, work)
         inverse_iterate(m, first, norm, work)
     if not is_settled(m, r, work) and fall_back(m, r, work) != 0:
-        return 1
+        return LOST
     reflect(m, reduction, 0, work.vectors)
-    # Written so that a NaN is a failure too.
-    return 0 if work.values[r - 1] > 2.3e-16 * m * work.values[0] else 1
+    # Written so that a NaN is a failure too; rounding has left 1.3 m of its unit where there is 0.
+    return SOUND if work.values[r - 1] > 8.0 * ROUNDING * m * work.values[0] else LOST

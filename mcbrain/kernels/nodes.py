@@ -25,6 +25,7 @@ from scipy.special import ellipj, ellipkm1
 from mcbrain.kernels.jit import kernel
 from mcbrain.kernels.lanes import get, least, put
 from mcbrain.kernels.partial import SelectWork
+from mcbrain.kernels.select import IN_DOUBT
 from mcbrain.kernels.streams import FloatArray
 from mcbrain.kernels.types import IndexArray
 
@@ -149,7 +150,7 @@ def _interpolate(nodes: Nodes, at: int, largest: float, work: SelectWork) -> Non
 
 @kernel
 def settle(nodes: Nodes, at: int, dual: int, count: int, work: SelectWork) -> float:
-    """Return the best of `count` candidates and infinity from the scores at nodes, -1 in doubt.
+    """Return the best of `count` candidates and infinity from the scores at nodes, or IN_DOUBT.
 
     Without a row the poles stay beyond -b/kappa if no leverage reaches its limit at that penalty,
     where T - b/kappa is positive definite (`place_nodes`).
@@ -157,9 +158,9 @@ def settle(nodes: Nodes, at: int, dual: int, count: int, work: SelectWork) -> fl
     in the dual with l = kappa/(b E_ii).
     """
     if not (work.tightest[0] > 0.0 and work.tightest[1] > 1e-10):
-        return -1.0
+        return IN_DOUBT
     if dual == 1 and not 0.0 < work.numbers[4] < _INSIDE * work.matrix.shape[0]:
-        return -1.0
+        return IN_DOUBT
     limit, largest = work.numbers[3], work.shifts[0] / nodes.place[at, 0]
     load = work.loads[1] - work.numbers[4] if dual == 0 else work.loads[1] / -work.shifts[0]
     load = max(load, 0.0)
@@ -176,4 +177,4 @@ def settle(nodes: Nodes, at: int, dual: int, count: int, work: SelectWork) -> fl
     for j in range(count):
         other = work.values[j] - work.doubts[j] > best + doubt
         sure = sure and (other or work.candidates[j] == chosen)
-    return chosen if sure else -1.0
+    return chosen if sure else IN_DOUBT

@@ -18,7 +18,9 @@ from mcbrain.kernels.householder import (
 from mcbrain.kernels.jit import kernel, part
 from mcbrain.kernels.lanes import padded
 from mcbrain.kernels.lapack import dgemm, dpotrf, dtrsm
+from mcbrain.kernels.products import trust
 from mcbrain.kernels.streams import FloatArray
+from mcbrain.kernels.types import BROKEN, SOUND
 
 
 class SelectWork(NamedTuple):
@@ -110,12 +112,18 @@ def product_right(
 
 @part
 def whiten(free: Free) -> int:
-    """Turn `basis` into L^-1 `basis`, LL' = `inner`; 1 if that is singular."""
+    """Turn `basis` into L^-1 `basis`, LL' = `inner`; says if L can be trusted."""
     r, m = free.basis.shape
     if dpotrf("U", r, free.inner, r) != 0:
-        return 1
+        return BROKEN
+    verdict = SOUND
+    for a in range(r):
+        entry = 0.0
+        for b in range(a + 1):
+            entry += free.inner[a, b] ** 2
+        verdict = max(verdict, trust(free.inner[a, a] ** 2, entry, r))
     dtrsm("R", "U", "N", "N", m, r, 1.0, free.inner, r, free.basis, m)
-    return 0
+    return verdict
 
 
 @part
@@ -146,9 +154,9 @@ def _coordinates(basis: FloatArray, moment: FloatArray, along: FloatArray) -> No
 
 @kernel
 def partial_out_primal(basis: FloatArray, eta: float, free: Free, work: SelectWork) -> int:
-    """Turn `work.matrix` = G and `work.moment` = c into those of plain ridge; 1 on failure.
+    """Turn `work.matrix` = G and `work.moment` = c into those of plain ridge.
 
-    `basis` (r, d) has orthonormal rows.
+    `basis` (r, d) has orthonormal rows. Returns whether the result can be trusted.
     """
     r, d = basis.shape
     matrix, moment = work.matrix, work.moment
@@ -165,9 +173,10 @@ def partial_out_primal(basis: FloatArray, eta: float, free: Free, work: SelectWo
         _coordinates(basis, moment, free.along)
         _shift_moment(s, basis, free.along, moment)
         work.numbers[1] = _mean_eigenvalue(matrix, d)
-        return 0
-    if whiten(free) != 0:
-        return 1
+        return SOUND
+    verdict = whiten(free)
+    if verdict != SOUND:
+        return verdict
     product(free.basis, matrix, 1.0, 0.0, free.product)
     _coordinates(free.basis, moment, free.along)
     _shift_moment(-1.0, free.product, free.along, moment)
@@ -175,7 +184,7 @@ def partial_out_primal(basis: FloatArray, eta: float, free: Free, work: SelectWo
     work.numbers[1] = _mean_eigenvalue(matrix, d - r)
     work.numbers[0] = work.numbers[1]
     product_left(basis, basis, work.numbers[0], 1.0, matrix)
-    return 0
+    return SOUND
 
 
 @kernel
@@ -186,10 +195,11 @@ def partial_out_dual(eta: float, free: Free, d: int, work: SelectWork) -> int:
     if eta > 0.0:
         product_left(F, F, 1.0 / eta - 1.0, 1.0, matrix)
         work.numbers[1] = _mean_eigenvalue(matrix, d)
-        return 0
+        return SOUND
     product_right(F, F, 1.0, 0.0, free.inner)
-    if whiten(free) != 0:
-        return 1
+    verdict = whiten(free)
+    if verdict != SOUND:
+        return verdict
     product(F, matrix, 1.0, 0.0, free.product)
     product_right(free.product, F, 1.0, 0.0, free.inner)
     product(free.inner, F, -0.5, 1.0, free.product)
@@ -200,7 +210,7 @@ def partial_out_dual(eta: float, free: Free, d: int, work: SelectWork) -> int:
     work.numbers[1] = _mean_eigenvalue(matrix, d - r)
     work.numbers[0] = work.numbers[1]
     product_left(F, F, work.numbers[0], 1.0, matrix)
-    return 0
+    return SOUND
 
 
 @kernel

@@ -44,7 +44,7 @@ def elimination_room(d: int, p: int) -> int:
 
 @helper
 def trust(pivot: float, entry: float, d: int) -> int:
-    """Say what a pivot of a (d, d) Cholesky factorisation is worth, `entry` being the diagonal's."""
+    """Say what a pivot of a (d, d) Cholesky factorisation is worth, beside the diagonal entry."""
     # Written so that a NaN is not trusted.
     if not pivot > SUSPECT * d * entry:
         return BROKEN
@@ -70,9 +70,10 @@ def factorise(d: int, matrix: FloatArray) -> int:
 
 @kernel
 def eliminate(d: int, width: int, table: FloatArray) -> int:
-    """Turn the d rows [G, C] of `table` to U'^-1 [G, C] = [U, F], G = U'U; says if U can be trusted.
+    """Turn the d rows [G, C] of `table` to U'^-1 [G, C] = [U, F], G = U'U.
 
-    Rows are `width` long, whole eights; G is read from its upper triangle.
+    Rows are `width` long, whole eights; G is read from its upper triangle. Says if U can be
+    trusted.
     """
     verdict = SOUND
     for i in range(d):
@@ -96,7 +97,9 @@ def eliminate(d: int, width: int, table: FloatArray) -> int:
 def factorise_and_solve(
     matrix: FloatArray, cross: FloatArray, table: FloatArray, factor: FloatArray, out: FloatArray
 ) -> int:
-    """Write U with G = U'U to `factor` (d, d) and U'^-1 C to `out` (d, p); says if U can be trusted.
+    """Write U with G = U'U to `factor` (d, d) and U'^-1 C to `out` (d, p).
+
+    Says if U can be trusted.
 
     G is the upper triangle of `matrix` (d, d), C is `cross` (d, p); `table` has the size of
     `elimination_room`.

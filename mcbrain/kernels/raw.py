@@ -3,8 +3,8 @@
 Data is drawn, reduced to Gram matrices a chunk of rows at a time, and dropped: memory does not
 depend on n_task or n_brain, except that below d rows the data itself is the smaller thing and
 is kept (dual forms). A replicate whose Gram matrix turns out to be singular is drawn again, by the
-same numbers, and solved by singular values (`singular`). Brain and task stage are kernels of their own, and each has one kernel for
-each form, so that a study compiles only what it runs.
+same numbers, and solved by singular values (`singular`). Brain and task stage are kernels of their
+own, and each has one kernel for each form, so that a study compiles only what it runs.
 """
 
 import numpy as np

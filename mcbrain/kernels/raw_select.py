@@ -21,7 +21,16 @@ from mcbrain.kernels.solve import reduce_matrix
 from mcbrain.kernels.solve_dual import reduce_dual, solve_dual
 from mcbrain.kernels.solve_work import set_lane
 from mcbrain.kernels.streams import FloatArray
-from mcbrain.kernels.types import Population, Queries, Shifts, Sizes, Streams
+from mcbrain.kernels.types import (
+    ESTIMATED,
+    MEASURED,
+    SOUND,
+    Population,
+    Queries,
+    Shifts,
+    Sizes,
+    Streams,
+)
 from mcbrain.kernels.workspace import Outcome, Workspace, part_of
 
 
@@ -50,13 +59,13 @@ def task_select_primal(
         for place in range(rules.row.size):
             row = rules.row[place]
             code, eta = queries.subspace[row], queries.eta[row]
-            basis = work.measured if code == 2 else work.used_bases[at]
-            free = choice.measured if code == 2 else choice.estimated
-            room = choice.work
-            if code == 0:
-                basis, free, room = choice.none.basis, choice.none, choice.plain
+            basis, free, room = choice.none.basis, choice.none, choice.plain
+            if code == ESTIMATED:
+                basis, free, room = work.used_bases[at], choice.estimated, choice.work
+            elif code == MEASURED:
+                basis, free, room = work.measured, choice.measured, choice.work
             penalty = np.inf
-            if code != 1 or work.lost[at] == 0:
+            if code != ESTIMATED or work.lost[at] == SOUND:
                 penalty = choose_primal(
                     eta, rules.generalised[place], squares, basis, free, room, work, choice,
                     population, streams, n,
@@ -83,13 +92,13 @@ def task_select_dual(
         for place in range(rules.row.size):
             row = rules.row[place]
             code, eta = queries.subspace[row], queries.eta[row]
-            basis = work.measured if code == 2 else work.used_bases[at]
-            free = choice.measured if code == 2 else choice.estimated
-            room = choice.work
-            if code == 0:
-                basis, free, room = choice.none.basis, choice.none, choice.plain
+            basis, free, room = choice.none.basis, choice.none, choice.plain
+            if code == ESTIMATED:
+                basis, free, room = work.used_bases[at], choice.estimated, choice.work
+            elif code == MEASURED:
+                basis, free, room = work.measured, choice.measured, choice.work
             penalty = np.inf
-            if code != 1 or work.lost[at] == 0:
+            if code != ESTIMATED or work.lost[at] == SOUND:
                 penalty = choose_dual(
                     eta, rules.generalised[place], basis, free, room, work, choice
                 )

@@ -11,6 +11,10 @@ residual e_i into e_i / (1 - h_i), h_i the leverage (Allen 1974); GCV replaces h
   w = L^-1 Q'c: forward substitution only;
 - below d samples the same with XX': residuals are alpha_i / E_ii for E = (XX' + lambda)^-1, or
   that on the complement of Z, alpha = E y; at lambda = 0 this is the limit from above.
+
+Where a denominator is 0 up to rounding, or T is singular, `singular_select` scores instead. The
+penalty chosen is the first candidate (0, then rising ones, then infinity) whose score is the
+smallest but for rounding.
 """
 
 from typing import NamedTuple
@@ -21,8 +25,14 @@ from mcbrain.kernels.jit import kernel
 from mcbrain.kernels.lanes import get, least, put
 from mcbrain.kernels.partial import SelectWork
 from mcbrain.kernels.streams import FloatArray
-from mcbrain.kernels.tridiagonal import substitute
-from mcbrain.kernels.types import IndexArray
+from mcbrain.kernels.tridiagonal import bound_below, substitute
+from mcbrain.kernels.types import SUSPECT, IndexArray
+
+IN_DOUBT = -1.0
+"""Instead of a penalty: the scores do not say."""
+
+EQUAL = 1e-11
+"""Share of the smallest score by which others may differ from it by rounding alone."""
 
 
 class Rules(NamedTuple):
@@ -31,7 +41,7 @@ class Rules(NamedTuple):
     row: IndexArray
     """(rules,) rows of `Queries`."""
     generalised: IndexArray
-    """(rules,) 0 for leave-one-out, 1 for GCV."""
+    """(rules,) LEAVE_ONE_OUT or GENERALISED."""
     multiples: FloatArray
     """(grid,) candidates, times the mean eigenvalue of what is penalised; 0 and infinity join."""
 
@@ -77,6 +87,17 @@ def factorise_shifts(places: int, work: SelectWork) -> None:
 
 
 @kernel
+def is_singular(work: SelectWork) -> bool:
+    """Say whether T is singular up to rounding, after `factorise_shifts` of all candidates."""
+    m, largest = work.matrix.shape[0], 0.0
+    for i in range(m):
+        largest = max(largest, abs(work.reduction.diagonal[i]))
+    bound_below(m, work.inverse[0], work.ratio[0], work.values)
+    # The first candidate is 0; written so that a NaN is singular too.
+    return bool(not work.values[0] > SUSPECT * m * largest)
+
+
+@kernel
 def score_rows(rows: int, places: int, dual: int, work: SelectWork) -> None:
     """Add the squared leave-one-out errors of the rows of `work.table` for every shift.
 
@@ -118,7 +139,7 @@ def score_rows(rows: int, places: int, dual: int, work: SelectWork) -> None:
             if dual == 0:
                 tightest = least(tightest, least(least(h0, h1), least(h2, h3)))
             # One division for four: 1/h0 = h1 h2 h3 / (h0 h1 h2 h3). A zero spoils all four, and
-            # then there is no score.
+            # then there is doubt.
             a, b = h0 * h1, h2 * h3
             scale = 1.0 / (a * b)
             a, b = scale * b, scale * a
@@ -171,12 +192,17 @@ def score_generalised(n: int, lost: int, dual: int, work: SelectWork) -> None:
 
 @kernel
 def best_candidate(work: SelectWork) -> float:
-    """Return the penalty with the smallest score, the first of equal ones.
+    """Return the penalty with the smallest score, the first of those equal up to rounding.
 
-    A score whose denominator is rounding is no score.
+    IN_DOUBT where a denominator is rounding, or a score not a number.
     """
     best, chosen = work.numbers[3], np.inf
+    for j in range(work.candidates.size):
+        # Written so that a NaN leaves doubt.
+        if not (work.tightest[j] > 1e-10 and work.scores[j] < np.inf):
+            return IN_DOUBT
+        best = min(best, work.scores[j])
     for j in range(work.candidates.size - 1, -1, -1):
-        if work.tightest[j] > 1e-10 and work.scores[j] <= best:
-            best, chosen = work.scores[j], work.candidates[j]
-    return chosen
+        if work.scores[j] <= (1.0 + EQUAL) * best:
+            chosen = work.candidates[j]
+    return chosen if best < np.inf else IN_DOUBT

@@ -132,9 +132,10 @@ def clear(work: ExactWork) -> None:
 
 @kernel
 def absorb(X: FloatArray, Y: FloatArray, work: ExactWork) -> float:
-    """Add rows to X~ (d, d) and Y~ by Givens rotations; returns what of Y no fit can reach, squared.
+    """Add rows to X~ (d, d) and Y~ by Givens rotations.
 
-    Rows of zeros need no rotation, so that sparse data is quick.
+    Returns the square of what of Y no fit can reach. Zeros need no rotation, so that sparse data
+    is quick.
     """
     factor, answers, row, answer = work.factor, work.answers, work.row, work.answer
     d, p, squares = row.size, answer.size, 0.0
@@ -250,12 +251,8 @@ def separate(basis: FloatArray, eta: float, n: int, work: ExactWork) -> int:
             rank = ranks[INSIDE]
             if rank < 0:
                 return SINGULAR
-            dgemm(
-                "N", "T", d, rank, m, 1.0, block, d, work.inner_left, k, 0.0, work.across, d
-            )
-            dgemm(
-                "N", "N", d, m, rank, -1.0, work.across, d, work.inner_left, k, 1.0, block, d
-            )
+            dgemm("N", "T", d, rank, m, 1.0, block, d, work.inner_left, k, 0.0, work.across, d)
+            dgemm("N", "N", d, m, rank, -1.0, work.across, d, work.inner_left, k, 1.0, block, d)
         else:
             least = rounding_share(n, d) * length(block)
     left, right = work.left.reshape(m * m), work.right.reshape(m * d)
@@ -287,21 +284,20 @@ def explain(r: int, work: ExactWork) -> None:
 
 
 @kernel
-def solve_exactly(
-    basis: FloatArray, eta: float, penalty: float, n: int, work: ExactWork
-) -> int:
+def solve_exactly(basis: FloatArray, eta: float, penalty: float, n: int, work: ExactWork) -> int:
     """Write beta_hat to the first column of `work.solution`, after `separate`, penalty >= 0.
 
     With n <= r rows and eta = 0 it is the fit inside P alone, whatever the penalty.
     """
-    (m, d), r, solution = work.factor.shape, basis.shape[0], work.solution
+    d, r, solution = work.factor.shape[1], basis.shape[0], work.solution
     verdict = separate(basis, eta, n, work)
     if verdict != FINE:
         return verdict
     spared = eta == 0.0 and r > 0
     explain(r, work)
     solution[:] = 0.0
-    if penalty < np.inf and not (spared and n <= r):
+    # Written so that a penalty that is not a number gives none.
+    if penalty != np.inf and not (spared and n <= r):
         for j in range(work.ranks[OUTSIDE]):
             s = work.values[j]
             weight = work.along[j] * s / (s * s + penalty)

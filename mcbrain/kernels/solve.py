@@ -42,7 +42,6 @@ from mcbrain.kernels.types import (
     Queries,
 )
 
-
 SUSPECT_INSIDE = 1e4 * ROUNDING
 """As `SUSPECT`, of the pivots of S: these may be larger than its smallest eigenvalue."""
 

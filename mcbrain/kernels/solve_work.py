@@ -58,7 +58,7 @@ def set_lane(parameters: FloatArray, j: int, penalty: float, eta: float, dual: i
     An infinite penalty leaves least squares inside P where P is free, and nothing otherwise. One
     that is not a number gives no numbers.
     """
-    finite = not penalty == np.inf
+    finite = penalty != np.inf
     free = 1.0 - eta if finite else (1.0 if eta == 0.0 else 0.0)
     parameters[j] = penalty if finite else 0.0
     parameters[8 + j] = 1.0 if finite else 0.0

@@ -24,7 +24,7 @@ from mcbrain.kernels.encode import (
 from mcbrain.kernels.jit import helper, kernel
 from mcbrain.kernels.lapack import dgemm, dgemv, dsyrk, dtrsm
 from mcbrain.kernels.raw import judge, record, solve_again, solve_rows, task_dual
-from mcbrain.kernels.singular import any_singular, keep_rows, keep_triangle
+from mcbrain.kernels.singular import absorb, any_singular, clear, keep_rows, keep_triangle
 from mcbrain.kernels.solve import reduce_matrix
 from mcbrain.kernels.streams import (
     FloatArray,
@@ -159,7 +159,8 @@ def brain_factor_ridge(
             if n >= d:
                 keep_triangle(X, R, work.brain_exact)
             else:
-                keep_rows(X, R, work.brain_exact)
+                clear(work.brain_exact)
+                absorb(X, R, work.brain_exact)
             verdict = encode_exactly(
                 verdict, alpha, sizes.rank, n, work.bases[at], encode, work.brain_exact
             )
@@ -180,9 +181,7 @@ def brain_few(
     data = work.brain
     for at in range(out.m_hat.size):
         draw_few(population, n_channels, streams, data)
-        verdict = encode_dual(
-            data.inputs, data.recordings, sizes.rank, work.bases[at], work.encode
-        )
+        verdict = encode_dual(data.inputs, data.recordings, sizes.rank, work.bases[at], work.encode)
         if verdict >= DOUBTFUL:
             keep_rows(data.inputs, data.recordings, work.brain_exact)
             verdict = encode_exactly(

@@ -22,9 +22,9 @@ def bound_below(n: int, inverse: FloatArray, ratio: FloatArray, out: FloatArray)
     """Write 1/tr (T + shift)^-1 for eight shifts to the start of `out`, from 1/D and L.
 
     It is the smallest eigenvalue or up to n times less, and not above 0 where some eigenvalue is
-    not; a NaN is not above 0 either. A small pivot would not say as much: where the eigenvector has a small last entry, all
-    pivots of a singular T may be large. The trace is the slope of log det(T + shift) = sum log D,
-    a sum of positive terms.
+    not, or not a number. A small pivot would not say as much: all pivots of a singular T may be
+    large, where its null vector has a small last entry. The trace is the slope of
+    log det(T + shift) = sum log D, a sum of positive terms.
     """
     slope = 0.0 * get(inverse, 0) + 1.0
     trace, smallest = get(inverse, 0), get(inverse, 0)

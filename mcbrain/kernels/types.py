@@ -47,7 +47,7 @@ ROUNDING = 2.3e-16
 
 SUSPECT = 64.0 * ROUNDING
 """An eigenvalue below m times this share of the largest may be 0: the Gram matrix of (., m) data
-and its tridiagonal form are that inexact at most (1/20 of it has been seen)."""
+and its tridiagonal form are that inexact at most (1/80 of it has been seen)."""
 
 DOUBTFUL_PIVOT = 1e-8
 """Share of a diagonal entry below which a Cholesky pivot may be 0. The pivot of a column that

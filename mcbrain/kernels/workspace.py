@@ -118,7 +118,7 @@ def make_workspace(
         measured=np.ascontiguousarray(population.brain_map[:measured]),
         frame=np.zeros((frame, d)),
         states=np.zeros((3, 4), dtype=np.uint64),
-        brain_exact=make_exact_work(n_brain, d, p, 0),
+        brain_exact=make_exact_work(n_brain if dual_brain else d, d, p, 0),
         task_exact=make_exact_work(n_task, d, 1, max(estimated, measured)),
     )
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from .solve import beta_hat
+from .solve import beta_hat, pinv
 
 
 def candidates(X, basis, eta, multiples):
@@ -14,8 +14,10 @@ def candidates(X, basis, eta, multiples):
         block, count = X @ (np.eye(d) - P + P / np.sqrt(eta)), d
     else:
         Z = X @ basis
-        block, count = (np.eye(n) - Z @ np.linalg.pinv(Z)) @ X @ (np.eye(d) - P), d - r
+        block = (np.eye(n) - Z @ pinv(Z, np.linalg.norm(X))) @ X @ (np.eye(d) - P)
+        count = d - r
     mean = np.sum(block**2) / count if count else 1.0
+    mean = mean if mean > 1e-24 * np.sum(X**2) else 1.0
     return np.concatenate([[0.0], mean * np.asarray(multiples), [np.inf]])
 
 
@@ -31,9 +33,9 @@ def loo_score(X, y, basis, eta, penalty):
 
 
 def gcv_score(X, y, basis, eta, penalty):
-    """Return n |y - H y|^2 / (n - tr H)^2, at penalty 0 with n < d its limit."""
-    n, d = X.shape
-    if penalty == 0 and n < d:
+    """Return n |y - H y|^2 / (n - tr H)^2, at penalty 0 and full rank n its limit."""
+    n = len(y)
+    if penalty == 0 and np.linalg.matrix_rank(X) == n:
         penalty = 1e-7 * np.sum(X**2) / n  # far below every eigenvalue that matters
     fits = np.stack([X @ beta_hat(X, e, basis, eta, penalty)[0] for e in np.eye(n)], axis=1)
     rest = np.eye(n) - fits

@@ -9,24 +9,35 @@ def _complement(basis):
     return np.linalg.svd(np.eye(d) - basis @ basis.T)[0][:, : d - r]
 
 
-def _smoothest_interpolator(X, y, basis):
-    """Minimise |(I - P) b|^2 among all b with X b = y, n > r."""
-    outside = _complement(basis)
+def pinv(matrix, size):
+    """Return the pseudo-inverse; singular values below 1e-12 `size` are rounding."""
+    left, values, right = np.linalg.svd(matrix, full_matrices=False)
+    kept = values > 1e-12 * size
+    return (right[kept].T / values[kept]) @ left[:, kept].T
+
+
+def _smoothest(X, y, basis):
+    """Minimise |(I - P) b|^2 and then |P b|^2 among all b of least squares, n > r."""
+    outside, size = _complement(basis), np.linalg.norm(X)
     Z, W = X @ basis, X @ outside
-    rest = np.eye(len(y)) - Z @ np.linalg.pinv(Z)
-    # `rest` projects on n - r dimensions: solve there, not in the n of y.
-    kept = np.linalg.svd(rest)[0][:, : len(y) - basis.shape[1]]
-    delta = np.linalg.pinv(kept.T @ W) @ (kept.T @ y)
-    return basis @ (np.linalg.pinv(Z) @ (y - W @ delta)) + outside @ delta
+    left, values, _ = np.linalg.svd(Z)
+    # What Z leaves has n - rank(Z) dimensions: solve there, not in the n of y.
+    kept = left[:, np.sum(values > 1e-12 * size) :]
+    delta = pinv(kept.T @ W, size) @ (kept.T @ y)
+    return basis @ (pinv(Z, size) @ (y - W @ delta)) + outside @ delta
 
 
 def beta_hat(X, y, basis, eta, penalty):
     """Return argmin |y - X b|^2 + penalty b'((I - P) + eta P) b, and whether it is unique.
 
     `basis` (d, r), or None for ridge; the penalty may be 0 (then the limit from above), infinite
-    or negative (then not unique unless positive definite).
+    or negative (then not unique unless positive definite). Where nothing else decides, of least
+    norm.
     """
     n, d = X.shape
+    size = np.linalg.norm(X)
+    if n == 0:
+        return np.zeros(d), True
     if basis is None:
         basis, eta = np.zeros((d, 0)), 0.0
     r = basis.shape[1]
@@ -36,18 +47,20 @@ def beta_hat(X, y, basis, eta, penalty):
         matrix = X.T @ X + penalty * omega
         unique = n >= d and np.linalg.eigvalsh(matrix)[0] > 0
         return np.linalg.solve(matrix, X.T @ y), unique
+    if penalty < 1e-24 * size**2:
+        penalty = 0.0  # nothing but its being there can be seen of it
     inside = eta == 0 and (penalty == np.inf or n <= r)
     if inside:
-        return basis @ (np.linalg.pinv(X @ basis) @ y), True
+        return basis @ (pinv(X @ basis, size) @ y), True
     if penalty == np.inf:
         return np.zeros(d), True
-    if penalty == 0 and n >= d:
+    if penalty == 0 and np.sum(np.linalg.svd(X)[1] > 1e-12 * size) == d:
         return np.linalg.lstsq(X, y)[0], True
-    if penalty == 0 and eta == 0:
-        return _smoothest_interpolator(X, y, basis), True
+    if penalty == 0 and eta == 0 and r > 0:
+        return _smoothest(X, y, basis), True
     if penalty == 0:
-        white = np.eye(d) - P + P / np.sqrt(eta)
-        return white @ (np.linalg.pinv(X @ white) @ y), True
+        white = np.eye(d) - P + P / np.sqrt(eta) if r > 0 else np.eye(d)
+        return white @ (pinv(X @ white, np.linalg.norm(X @ white)) @ y), True
     root = np.eye(d) - P + np.sqrt(eta) * P
     rows = np.vstack([X, np.sqrt(penalty) * root])
-    return np.linalg.lstsq(rows, np.concatenate([y, np.zeros(d)]), rcond=0)[0], True
+    return np.linalg.lstsq(rows, np.concatenate([y, np.zeros(d)]), rcond=1e-14)[0], True
