@@ -47,7 +47,7 @@ FIRST_LOOK = 64
 ROUNDING = 2.0**-46
 
 # Why a replicate failed, by the code that the kernels return.
-REASONS = {1: "singular", 2: "not positive definite", 3: "not finite"}
+REASONS = {1: "singular", 2: "not positive definite", 3: "not finite", 4: "unknown code"}
 
 
 @dataclass(frozen=True)

@@ -155,3 +155,19 @@ def test_the_law_is_that_of_whole_data_sets(case):
         a, b = (x - centre) ** power, (y - centre) ** power
         error = np.sqrt(a.var(0) / len(a) + b.var(0) / len(b))
         assert np.max(np.abs(a.mean(0) - b.mean(0)) / error) < 4.8
+
+
+@pytest.mark.parametrize("other", [{"law": 2}, {"law": 6}, {"latents": 1}, {"neural_law": 1}])
+def test_statistics_that_do_not_suffice_give_no_number(other):
+    population = make_population(4, 3, 1)._replace(**other)
+    sizes = Sizes(9, 8, 1, 1, 0.0)
+    queries = make_queries([0], [1.0], [0.0])
+    shifts = Shifts(
+        np.ones(1), np.zeros((1, 0)), np.zeros((0, 4)), population.beta[None],
+        np.zeros(1, np.int64), np.zeros(1),
+    )  # fmt: skip
+    reduced = reduce_channels(population, 8)
+    work = make_sufficient_workspace(reduced, sizes, queries, shifts)
+    outcome = make_outcome(reduced, queries, shifts, 1)
+    with pytest.raises(ValueError, match="suffice only for Gaussian"):
+        sufficient_block(reduced, 3, open_streams(1, KEY, 0), sizes, queries, shifts, work, outcome)

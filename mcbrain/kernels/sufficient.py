@@ -35,7 +35,19 @@ from mcbrain.kernels.streams import (
     next_normal,
     store,
 )
-from mcbrain.kernels.types import DOUBTFUL, LOST, SOUND, Population, Queries, Shifts, Sizes, Streams
+from mcbrain.kernels.types import (
+    DOUBTFUL,
+    GAUSSIAN,
+    GAUSSIAN_NOISE,
+    LINEAR,
+    LOST,
+    SOUND,
+    Population,
+    Queries,
+    Shifts,
+    Sizes,
+    Streams,
+)
 from mcbrain.kernels.workspace import DataWork, Outcome, Workspace, make_workspace, part_of
 
 
@@ -221,6 +233,12 @@ def task_factor(
 
 def _brain_stage(population: Population, sizes: Sizes) -> Any:
     """Return the kernel of stage 1 for these sizes."""
+    laws = population.law, population.latents, population.neural_law
+    if laws != (GAUSSIAN, LINEAR, GAUSSIAN_NOISE):
+        raise ValueError(
+            f"(law, latents, neural_law) = {laws}: these statistics suffice only for Gaussian "
+            f"inputs, linear latents and Gaussian recordings, {(GAUSSIAN, LINEAR, GAUSSIAN_NOISE)}"
+        )
     if sizes.encoding_penalty > 0.0:
         return brain_factor_ridge
     return brain_factor if sizes.n_brain >= population.scale.size else brain_few
@@ -256,6 +274,11 @@ def sufficient_block(
         Of `make_sufficient_workspace` for the same arguments; one for each thread.
     outcome : Outcome
         Of `make_outcome`; filled.
+
+    Raises
+    ------
+    ValueError
+        The population has another law.
     """
     d, step = population.scale.size, work.lost.size
     brain = _brain_stage(population, sizes)
