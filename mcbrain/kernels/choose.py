@@ -163,6 +163,7 @@ def _start(matrix: FloatArray, rank: int, work: SelectWork) -> float:
             work.moment[i, j] = 0.0
     for j in range(5):
         work.numbers[j] = 0.0
+    work.numbers[5] = trace
     return trace / m if trace > 0.0 else 1.0
 
 

@@ -20,7 +20,7 @@ from mcbrain.kernels.lanes import padded
 from mcbrain.kernels.lapack import dgemm, dpotrf, dtrsm
 from mcbrain.kernels.products import trust
 from mcbrain.kernels.streams import FloatArray
-from mcbrain.kernels.types import BROKEN, SOUND
+from mcbrain.kernels.types import BROKEN, DOUBTFUL, DOUBTFUL_PIVOT, SOUND, SUSPECT
 
 
 class SelectWork(NamedTuple):
@@ -62,8 +62,9 @@ class SelectWork(NamedTuple):
     doubts: FloatArray
     """(8 L,) how far off these may be."""
     numbers: FloatArray
-    """(5,) the number that fills the null space; mean penalised eigenvalue; |residual|^2 at
-    an infinite penalty; its score; the sum of 1/(1 - leverage) there."""
+    """(6,) the number that fills the null space; mean penalised eigenvalue; |residual|^2 at
+    an infinite penalty; its score; the sum of 1/(1 - leverage) there; the trace of the whole
+    Gram matrix, whose rounding is in the block."""
 
 
 class Free(NamedTuple):
@@ -111,8 +112,11 @@ def product_right(
 
 
 @part
-def whiten(free: Free) -> int:
-    """Turn `basis` into L^-1 `basis`, LL' = `inner`; says if L can be trusted."""
+def whiten(free: Free, size: float) -> int:
+    """Turn `basis` into L^-1 `basis`, LL' = `inner`; says if L can be trusted.
+
+    `size` is the trace of the whole Gram matrix.
+    """
     r, m = free.basis.shape
     if dpotrf("U", r, free.inner, r) != 0:
         return BROKEN
@@ -122,6 +126,8 @@ def whiten(free: Free) -> int:
         for b in range(a + 1):
             entry += free.inner[a, b] ** 2
         verdict = max(verdict, trust(free.inner[a, a] ** 2, entry, r))
+        if not entry > SUSPECT * m * size:
+            verdict = BROKEN
     dtrsm("R", "U", "N", "N", m, r, 1.0, free.inner, r, free.basis, m)
     return verdict
 
@@ -174,15 +180,18 @@ def partial_out_primal(basis: FloatArray, eta: float, free: Free, work: SelectWo
         _shift_moment(s, basis, free.along, moment)
         work.numbers[1] = _mean_eigenvalue(matrix, d)
         return SOUND
-    verdict = whiten(free)
+    verdict = whiten(free, work.numbers[5])
     if verdict != SOUND:
         return verdict
     product(free.basis, matrix, 1.0, 0.0, free.product)
     _coordinates(free.basis, moment, free.along)
     _shift_moment(-1.0, free.product, free.along, moment)
     product_left(free.product, free.product, -1.0, 1.0, matrix)
-    work.numbers[1] = _mean_eigenvalue(matrix, d - r)
-    work.numbers[0] = work.numbers[1]
+    left = _mean_eigenvalue(matrix, d - r)
+    if r < d and not (d - r) * left > DOUBTFUL_PIVOT * work.numbers[5]:
+        return DOUBTFUL
+    work.numbers[1] = left
+    work.numbers[0] = left
     product_left(basis, basis, work.numbers[0], 1.0, matrix)
     return SOUND
 
@@ -197,7 +206,7 @@ def partial_out_dual(eta: float, free: Free, d: int, work: SelectWork) -> int:
         work.numbers[1] = _mean_eigenvalue(matrix, d)
         return SOUND
     product_right(F, F, 1.0, 0.0, free.inner)
-    verdict = whiten(free)
+    verdict = whiten(free, work.numbers[5])
     if verdict != SOUND:
         return verdict
     product(F, matrix, 1.0, 0.0, free.product)
@@ -207,8 +216,11 @@ def partial_out_dual(eta: float, free: Free, d: int, work: SelectWork) -> int:
     product_left(free.product, F, -1.0, 1.0, matrix)
     _coordinates(F, moment, free.along)
     _shift_moment(-1.0, F, free.along, moment)
-    work.numbers[1] = _mean_eigenvalue(matrix, d - r)
-    work.numbers[0] = work.numbers[1]
+    left = _mean_eigenvalue(matrix, d - r)
+    if r < d and not (d - r) * left > DOUBTFUL_PIVOT * work.numbers[5]:
+        return DOUBTFUL
+    work.numbers[1] = left
+    work.numbers[0] = left
     product_left(F, F, work.numbers[0], 1.0, matrix)
     return SOUND
 
@@ -278,7 +290,7 @@ def make_select_work(
         loads=np.zeros(8 * eights),
         values=np.zeros(8 * eights),
         doubts=np.zeros(8 * eights),
-        numbers=np.zeros(5),
+        numbers=np.zeros(6),
     )
     free = Free(
         basis=np.zeros((rank, m)),

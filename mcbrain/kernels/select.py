@@ -89,7 +89,7 @@ def factorise_shifts(places: int, work: SelectWork) -> None:
 @kernel
 def is_singular(work: SelectWork) -> bool:
     """Say whether T is singular up to rounding, after `factorise_shifts` of all candidates."""
-    m, largest = work.matrix.shape[0], 0.0
+    m, largest = work.matrix.shape[0], work.numbers[5]
     for i in range(m):
         largest = max(largest, abs(work.reduction.diagonal[i]))
     bound_below(m, work.inverse[0], work.ratio[0], work.values)

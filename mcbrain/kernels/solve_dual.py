@@ -1,5 +1,7 @@
 """Stage 2 below d samples, from XX' (`solve`)."""
 
+import math
+
 import numpy as np
 
 from mcbrain.kernels.householder import reflect
@@ -27,7 +29,7 @@ def minimum_norm_inside(
     """Write the minimum-norm interpolator inside span(basis) to `out` (d,), n <= r.
 
     With Z' = (X basis')' = QR, (r, n), the coefficients along the basis are Q R'^-1 y.
-    Returns SINGULAR if Z has not full rank, or hardly.
+    `work.matrix` holds XX'. Returns SINGULAR if Z has not full rank, or hardly.
     """
     n, d = X.shape
     r = basis.shape[0]
@@ -37,7 +39,8 @@ def minimum_norm_inside(
     smallest, largest = np.inf, 0.0
     for i in range(n):
         entry = abs(work.projected[i * r + i])
-        smallest, largest = min(smallest, entry), max(largest, entry)
+        smallest = min(smallest, entry)
+        largest = max(largest, max(entry, math.sqrt(work.matrix[i, i])))
     if not smallest > 1e-9 * largest:
         return SINGULAR
     for a in range(r):

@@ -8,8 +8,8 @@ The parameters of a batch are a flat array of eight eights: `shift`, added to th
 `inner`, the weights of M c and of M A x in the solution; the weights of S1, S2 and of the identity
 in S, the r x r matrix of S x = A'M c; and `outside`, the weight of x itself. What is found is four
 eights: the smallest eigenvalue of T + shift over its largest diagonal entry, or less, how many of
-its pivots are negative, the smallest pivot of S over its largest diagonal entry, in size, and how
-many of its pivots are negative.
+its pivots are negative, the smallest pivot of S, in size, over what S may be, T/(T + shift), and
+how many of its pivots are negative.
 """
 
 from mcbrain.kernels.jit import kernel
@@ -49,8 +49,8 @@ def factorise(
     """Factorise T + shift = L D L', (n, n), for eight shifts.
 
     Writes 1/D to `inverse` and the subdiagonal of L to `ratio`, both (8 n,), and to `found` a
-    bound on the smallest eigenvalue (`bound_below`) and how many pivots are negative: as many as
-    eigenvalues (Sylvester's inertia).
+    bound on the smallest eigenvalue (`bound_below`), how many pivots are negative, as many as
+    eigenvalues (Sylvester's inertia), and the size that S may have.
     """
     shift, finite = get(parameters, 0), get(parameters, 8)
     infinite = 1.0 - finite
@@ -67,6 +67,9 @@ def factorise(
     bound_below(n, inverse, ratio, found)
     for j in range(8):
         found[j] /= largest + abs(parameters[j])
+        found[16 + j] = largest / (largest + abs(parameters[j]))
+        if parameters[8 + j] == 0.0:
+            found[16 + j] = largest
         found[8 + j] = 0.0
         if parameters[j] < 0.0:
             for i in range(n):
@@ -125,11 +128,12 @@ def solve_inside(r: int, sums: FloatArray, found: FloatArray) -> None:
     """Solve S x = v for eight symmetric systems by S = U'DU, without pivoting.
 
     Row 0 of `sums` is v, and becomes x; rows 1 to r the upper triangle of S, lost. Writes to
-    `found` the smallest pivot and how many are negative.
+    `found` the smallest pivot, as a share of the larger of S and the size found there, and how many
+    are negative.
     """
     width = 8 * r
     for j in range(8):
-        found[16 + j], found[24 + j] = 0.0, 0.0
+        found[24 + j] = 0.0
         for a in range(r):
             found[16 + j] = max(found[16 + j], abs(sums[(1 + a) * width + 8 * a + j]))
     for a in range(r):

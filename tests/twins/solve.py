@@ -36,7 +36,7 @@ def beta_hat(X, y, basis, eta, penalty):
     """
     n, d = X.shape
     size = np.linalg.norm(X)
-    if n == 0:
+    if not X.any():
         return np.zeros(d), True
     if basis is None:
         basis, eta = np.zeros((d, 0)), 0.0
