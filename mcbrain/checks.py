@@ -26,6 +26,7 @@ __all__ = [
     "parameter",
     "positive",
     "results_path",
+    "unmasked",
     "vector",
 ]
 
@@ -108,6 +109,40 @@ def choice(name: str, value: Any, allowed: tuple[str, ...]) -> None:
     """Refuse a word that is not allowed."""
     if value not in allowed:
         raise InputError(f"{name} = {value!r}: {did_you_mean(str(value), allowed)}")
+
+
+def unmasked(name: str, values: Any) -> Any:
+    """Refuse an array with masked values, which NumPy would use as if they were not masked.
+
+    Parameters
+    ----------
+    name : str
+        What to call it in the sentence.
+    values : object
+        Anything; lists and tuples are looked through.
+
+    Returns
+    -------
+    object
+        The same `values`.
+
+    Raises
+    ------
+    InputError
+        If an array is masked anywhere.
+    """
+    if isinstance(values, np.ma.MaskedArray) and np.ma.is_masked(values):
+        masked = np.argwhere(np.ma.getmaskarray(values))
+        place = ", ".join(str(int(i)) for i in masked[0])
+        raise InputError(
+            f"{name} is masked at [{place}] (and {len(masked) - 1} more): "
+            "leave out what is missing, or fill it in"
+        )
+    if isinstance(values, (list, tuple)):
+        for index, value in enumerate(values):
+            if isinstance(value, (list, tuple, np.ma.MaskedArray)):
+                unmasked(f"{name}[{index}]", value)
+    return values
 
 
 def results_path(path: Any) -> Path:

@@ -23,7 +23,8 @@ from mcbrain.appraisal.bootstrap import Tails, bootstrap, reflect
 from mcbrain.appraisal.moments import Inside, Task, assemble, noise_ratio, variances
 from mcbrain.appraisal.parameters import Array, Estimates, Shape
 from mcbrain.befs.encoder import BrainEncoder
-from mcbrain.befs.solvers import Primal, decompose
+from mcbrain.befs.prepare import Design
+from mcbrain.befs.solvers import decompose
 from mcbrain.errors import InputError
 
 __all__ = ["estimate"]
@@ -94,24 +95,23 @@ def estimate(prepared: Prepared, *, n_latents: int | None, draws: int, seed: int
 
 def _task_statistics(arrays: Arrays, basis: Array) -> tuple[Task, Inside, Callable[[float], Array]]:
     """Statistics given the subspace, and the coefficients (d,) as a function of the ratio."""
-    X = arrays.X - arrays.X.mean(axis=0)
-    y = (arrays.y - arrays.y.mean())[:, None]
-    n = X.shape[0]
     r = basis.shape[1]
-    problem = decompose(X, y, basis, np.full(n, n**-0.5))
-    seen = problem.spectrum > 0
-    spectrum = problem.spectrum[seen]
-    if isinstance(problem, Primal):
-        squares = problem.shrunk_fit[seen, 0] ** 2 / spectrum
-    else:
-        squares = problem.fit[seen, 0] ** 2
+    design = Design(arrays.X, None, True, basis)
+    problem = decompose(design)
+    X, y = design.scaled(arrays.X), design.scaled(arrays.y[:, None])
+    reduced = problem.reduce(y)
     turn = linalg.qr(basis)[0]
     gram = turn.T @ (X.T @ X) @ turn
     values, vectors = linalg.eigh(gram[r:, r:])
     inside = Inside(gram[:r, :r], vectors.T @ gram[r:, :r], np.maximum(values, 0.0))
-    rest = problem.residual_squares()[0]
-    task = Task(spectrum, squares, np.asarray(rest), problem.residual_dof)
-    return task, inside, lambda z: np.asarray(problem.coefficients(np.array([z])))[:, 0]
+    rest = np.sum(problem.residual(y, reduced) ** 2)
+    squares = reduced.shrunk[:, 0] ** 2
+    task = Task(problem.sizes**2, squares, np.asarray(rest), problem.residual_dof)
+
+    def fit(ratio: float) -> Array:
+        return problem.coefficients(reduced, np.sqrt([ratio]))[:, 0]
+
+    return task, inside, fit
 
 
 def _visible(arrays: Arrays, noise: float) -> bool:

@@ -2,40 +2,95 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from numbers import Real
 from typing import Any
 
 import numpy as np
 
-from mcbrain.befs.solvers import Array, Dual, Primal
+from mcbrain.befs.prepare import Array, power_of_two, real_array
+from mcbrain.befs.scores import Generalised, LeaveOneOut
+from mcbrain.befs.solvers import Decomposition
 from mcbrain.errors import InputError
 
-__all__ = ["choose_penalty", "default_penalties", "penalty_unit"]
+__all__ = ["Candidates", "candidates", "first_of_least", "penalty_unit"]
+
+_RULES: dict[str, type[LeaveOneOut] | type[Generalised]] = {"loo": LeaveOneOut, "gcv": Generalised}
+# Errors closer than this, relative to the least, are equal: what differs is rounding.
+_EQUAL = 1e-11
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """Penalties to choose from; one alone where the penalty is a number.
+
+    Attributes
+    ----------
+    grid : (L,)
+        As the user counts them.
+    root : (L,)
+        Their square roots in a sum over rows.
+    score : LeaveOneOut, Generalised or None
+        What they are judged by; None for a number.
+    """
+
+    grid: Array
+    root: Array
+    score: LeaveOneOut | Generalised | None
+
+    def choose(self, Y: Array, joint: bool = False) -> tuple[Array, Array | None]:
+        """Index (t,) of the best for each scaled target (n, t), and the errors (L, t) if any.
+
+        Parameters
+        ----------
+        Y : (n, t)
+        joint : bool
+            One penalty for all targets, by the sum of their errors.
+        """
+        if self.score is None:
+            return np.zeros(Y.shape[1], dtype=int), None
+        errors = self.score.errors(Y)
+        squares = np.mean(Y**2, axis=0)
+        if joint:
+            best = first_of_least(errors.sum(axis=1, keepdims=True), squares.sum(keepdims=True))
+            return np.broadcast_to(best, Y.shape[1]), errors
+        return first_of_least(errors, squares), errors
 
 
 def penalty_unit(scale: Any, size: float) -> float:
     """What one unit of the penalty is in a sum over rows: `size` for "per-sample", 1 for "sum"."""
     units = {"per-sample": size, "sum": 1.0}
-    if scale not in units:
+    if not isinstance(scale, str) or scale not in units:
         raise InputError(f"penalty_scale is {scale!r}: it must be one of {', '.join(units)}")
     return units[scale]
 
 
-def choose_penalty(
-    problem: Primal | Dual, penalty: Any, penalties: Any, unit: float, joint: bool = False
-) -> tuple[Array, Array | None, Array | None]:
-    """The penalty of each target, (1,) or (t,), with the grid and its errors where there is one.
+def first_of_least(errors: Array, squares: Array) -> Array:
+    """Index (t,) of the first row of errors (L, t) that is as small as the least of its column.
 
     Parameters
     ----------
-    problem : Primal or Dual
+    errors : (L, t)
+    squares : (t,)
+        Mean squares of what was predicted: errors below their rounding are equal too.
+    """
+    least = errors.min(axis=0)
+    floor = np.square(64 * np.finfo(float).eps) * squares
+    return np.asarray(np.argmax(errors <= least * (1.0 + _EQUAL) + floor, axis=0))
+
+
+def candidates(problem: Decomposition, penalty: Any, penalties: Any, unit: float) -> Candidates:
+    """The penalties that a fit chooses from, and how.
+
+    Parameters
+    ----------
+    problem : Decomposition
     penalty : float, "loo" or "gcv"
     penalties : array, optional
-        The grid; by default `default_penalties`.
+        The grid; by default forty-eight penalties around the mean eigenvalue of what is penalised,
+        with zero and infinity.
     unit : float
         What one unit of the penalty is in the sum over rows: n, or 1.
-    joint : bool
-        One penalty for all targets, by the sum of their errors.
 
     Raises
     ------
@@ -47,39 +102,43 @@ def choose_penalty(
             raise InputError(
                 f"penalty is {penalty!r}: it must be a number from 0 to infinity, 'loo' or 'gcv'"
             )
-        return np.array([float(penalty)]), None, None
-    if penalty not in ("loo", "gcv"):
+        value = np.array([float(penalty)])
+        return Candidates(value, np.sqrt(value) * np.sqrt(unit), None)
+    if penalty not in _RULES:
         raise InputError(f"penalty is {penalty!r}: it must be a number, 'loo' or 'gcv'")
-    grid = default_penalties(problem) / unit if penalties is None else _checked_grid(penalties)
-    score = problem.loo_errors if penalty == "loo" else problem.gcv_errors
-    if isinstance(problem, Dual) and problem.spectrum.size == 0:
+    if penalties is None:
+        root = _default_roots(problem)
+        with np.errstate(over="ignore", under="ignore"):
+            grid = np.square(root / np.sqrt(unit))
+    else:
+        grid = _checked_grid(penalties)
+        root = np.sqrt(grid) * np.sqrt(unit)
+    if problem.rows.shape[0] == problem.constant.shape[1] + problem.fixed.shape[1]:
         raise InputError(
-            f"penalty is {penalty!r} but with n_samples={problem.X.shape[0]} the intercept and the "
-            f"{problem.basis.shape[1]} unpenalised directions leave nothing to choose by: give "
-            "more rows or a number"
+            f"penalty is {penalty!r} but with n_samples={problem.rows.shape[0]} the intercept and "
+            f"the {problem.design.basis.shape[1]} unpenalised directions leave nothing to choose "
+            "by: give more rows or a number"
         )
-    errors = score(grid * unit)
-    totals = errors.sum(axis=1, keepdims=True) if joint else errors
-    return grid[np.argmin(totals, axis=0)], grid, errors
+    return Candidates(grid, root, _RULES[penalty](problem, root))
 
 
-def default_penalties(problem: Primal | Dual) -> Array:
-    """Forty-eight penalties around the mean penalised eigenvalue, with zero and infinity: (50,).
-
-    They are in the convention of a sum over rows.
-    """
-    size = problem.X.shape[1] - (
-        problem.basis.shape[1] if isinstance(problem, Dual) else problem.free.shape[1]
-    )
-    total = float(problem.spectrum.sum())
-    scale = total / size if total > 0 else 1.0
-    return np.concatenate([[0.0], scale * np.geomspace(1e-6, 1e5, 48), [np.inf]])
+def _default_roots(problem: Decomposition) -> Array:
+    """Square roots of the default penalties in a sum over rows, (50,)."""
+    d, r = problem.design.basis.shape
+    scale = 1.0
+    if problem.sizes.size:
+        unit = float(power_of_two(problem.sizes))
+        scale = unit * float(np.sqrt(np.sum((problem.sizes / unit) ** 2) / (d - r)))
+    return np.concatenate([[0.0], scale * np.sqrt(np.geomspace(1e-6, 1e5, 48)), [np.inf]])
 
 
 def _checked_grid(penalties: Any) -> Array:
-    grid = np.asarray(penalties, dtype=np.float64)
-    if grid.ndim != 1 or grid.size == 0 or not np.all(grid >= 0):
+    grid = real_array("penalties", penalties)
+    if grid.ndim != 1 or grid.size == 0:
         raise InputError(
             f"penalties has shape {grid.shape}: it must be a list of numbers from 0 to infinity"
         )
+    if not np.all(grid >= 0):
+        wrong = grid[~(grid >= 0)][0]
+        raise InputError(f"penalties holds {wrong}: all must be numbers from 0 to infinity")
     return grid

@@ -17,9 +17,18 @@ from sklearn.base import (
 from sklearn.model_selection import check_cv
 from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
-from mcbrain.befs.choose import choose_penalty, penalty_unit
-from mcbrain.befs.prepare import centre
-from mcbrain.befs.solvers import Array, Dual, Primal, decompose
+from mcbrain.befs.choose import candidates, first_of_least, penalty_unit
+from mcbrain.befs.names import NamedRows
+from mcbrain.befs.prepare import (
+    Array,
+    Centre,
+    Design,
+    orthonormal_basis,
+    power_of_two,
+    real_array,
+)
+from mcbrain.befs.solvers import Decomposition, decompose
+from mcbrain.checks import unmasked
 from mcbrain.errors import InputError
 
 __all__ = ["BrainEncoder", "EncodingScore", "spiked_gains"]
@@ -71,7 +80,8 @@ class BrainEncoder(
     Attributes
     ----------
     subspace_ : (n_features, r)
-        Orthonormal basis of the represented directions, strongest first.
+        Orthonormal basis of the represented directions, strongest first. Where X was a table with
+        names of features, the rows keep them, and `BEFSRegressor` matches its inputs by name.
     channel_map_ : (p, r)
         How the channels read the latents: the coefficients are ``subspace_ @ channel_map_.T``.
     latent_gains_ : (r,)
@@ -84,7 +94,8 @@ class BrainEncoder(
     n_latents_ : int
     penalty_ : float
     cv_errors_ : (largest rank,)
-        Mean squared error left out at rank 1, 2, ..., if the rank was chosen.
+        Mean squared error of the values left out at rank 1, 2, ..., each as often as the folds test
+        it, if the rank was chosen; of ranks whose errors are equal the lowest is taken.
     """
 
     def __init__(
@@ -108,26 +119,39 @@ class BrainEncoder(
         Raises
         ------
         InputError
-            If the rank is not possible for this many inputs, channels and rows.
+            If the rank is not possible for this many inputs, channels and rows, or values are
+            masked.
         """
+        for name, values in (("X", X), ("y", y)):
+            unmasked(name, values)
         X, y = validate_data(
             self, X, y, dtype=np.float64, multi_output=True, y_numeric=True, ensure_min_samples=2
         )
         recordings = np.asarray(y, dtype=np.float64).reshape(X.shape[0], -1)
-        r = self.n_latents_ = self._rank(X, recordings)
-        full, axes, problem, means = self._full(X, recordings)
-        if axes.shape[0] < r:
+        unit = float(power_of_two(recordings))
+        recordings = recordings / unit
+        r, errors = self._rank(X, recordings)
+        self.n_latents_ = r
+        if errors is not None:
+            self.cv_errors_ = errors * unit**2
+        full = self._full(X, recordings)
+        self.penalty_ = full.penalty
+        if full.axes.shape[0] < r:
             raise InputError(
-                f"n_latents is {r} but {X.shape[0]} rows hold only {axes.shape[0]} directions: "
-                "give more rows or a lower rank"
+                f"n_latents is {r} but {X.shape[0]} rows hold only {full.axes.shape[0]} "
+                "directions: give more rows or a lower rank"
             )
-        left, values, right = linalg.svd(full @ axes[:r].T, full_matrices=False)
+        reduced = full.coef @ full.axes[:r].T
+        basis = _orthonormal(reduced)
+        turn, values, right = linalg.svd(basis.T @ reduced, full_matrices=False)
+        left = basis @ turn
         sign = np.where(np.sum(left**3, axis=0) < 0, -1.0, 1.0)
-        self.subspace_ = left * sign
-        self.channel_map_ = axes[:r].T @ (right.T * values * sign)
-        self.neural_noise_, self.latent_gains_ = _noise_and_gains(problem, r)
-        coef = self.channel_map_ @ self.subspace_.T
-        intercept = means[1] - coef @ means[0]
+        self.subspace_ = NamedRows.of(left * sign, getattr(self, "feature_names_in_", None))
+        self.channel_map_ = full.axes[:r].T @ (right.T * values * sign) * unit
+        noise, gains = _noise_and_gains(full, r)
+        self.neural_noise_, self.latent_gains_ = noise * unit, gains * unit
+        coef = full.axes[:r].T @ reduced.T * unit
+        intercept = full.y_centre.mean * unit - coef @ full.x_centre.mean
         self.coef_ = coef[0] if np.ndim(y) == 1 else coef
         self.intercept_ = float(intercept[0]) if np.ndim(y) == 1 else intercept
         return self
@@ -135,14 +159,14 @@ class BrainEncoder(
     def predict(self, X: Any) -> Array:
         """Predicted recordings, (n,) or (n, p)."""
         check_is_fitted(self)
-        X = validate_data(self, X, dtype=np.float64, reset=False)
+        X = validate_data(self, unmasked("X", X), dtype=np.float64, reset=False)
         return np.asarray(X @ self.coef_.T + self.intercept_)
 
     def transform(self, X: Any) -> Array:
         """The latents (n, r) that the recordings represent: X times `subspace_`."""
         check_is_fitted(self)
-        X = validate_data(self, X, dtype=np.float64, reset=False)
-        return np.asarray(X @ self.subspace_)
+        X = validate_data(self, unmasked("X", X), dtype=np.float64, reset=False)
+        return np.asarray(X @ np.asarray(self.subspace_))
 
     def encoding_score(self, X: Any, y: Any) -> EncodingScore:
         """Score of each channel, with its noise ceiling where there are repeats.
@@ -152,22 +176,26 @@ class BrainEncoder(
         X : (n, n_features)
             Stimuli, best ones that were not used to fit.
         y : (n, p), or (n_repeats, n, p)
-            Recordings, or the recordings of every repeat of the same stimuli.
+            Recordings, or the recordings of every repeat of the same stimuli. With one channel also
+            (n,), or (n_repeats, n).
+
+        Raises
+        ------
+        InputError
+            If the recordings have another shape, or are not finite real numbers.
 
         Notes
         -----
         The ceiling is the share of signal in the variance of the mean response (Sahani & Linden
         2003; Prince et al. 2022), noise measured from the spread over repeats.
         """
-        predicted = np.asarray(self.predict(X)).reshape(np.shape(X)[0], -1)
-        y = np.asarray(y, dtype=np.float64)
-        if y.shape[-2:] != predicted.shape or y.ndim not in (2, 3):
-            raise InputError(
-                f"recordings have shape {y.shape}: expected {predicted.shape}, or repeats of it"
-            )
+        predicted = np.asarray(self.predict(X))
+        predicted = predicted.reshape(predicted.shape[0], -1)
+        y = _repeats(real_array("y", y), predicted.shape)
         y = check_array(y, allow_nd=True, input_name="y", dtype=np.float64)
-        repeats = y.shape[0] if y.ndim == 3 else 1
-        mean = y.mean(axis=0) if y.ndim == 3 else y
+        unit = power_of_two(y, axis=(0, 1))
+        y, predicted = y / unit, predicted / unit
+        repeats, mean = y.shape[0], y.mean(axis=0)
         with np.errstate(divide="ignore", invalid="ignore"):
             r2 = 1 - np.mean((mean - predicted) ** 2, axis=0) / np.var(mean, axis=0)
             ceiling = np.full(mean.shape[1], np.nan)
@@ -181,7 +209,8 @@ class BrainEncoder(
     def _n_features_out(self) -> int:
         return int(self.subspace_.shape[1])
 
-    def _rank(self, X: Array, recordings: Array) -> int:
+    def _rank(self, X: Array, recordings: Array) -> tuple[int, Array | None]:
+        """The rank, and the errors left out of each if it is chosen."""
         largest = min(X.shape[1], recordings.shape[1])
         if self.n_latents is not None:
             if not isinstance(self.n_latents, Integral) or not 1 <= int(self.n_latents) <= largest:
@@ -189,42 +218,95 @@ class BrainEncoder(
                     f"n_latents is {self.n_latents!r}: for {X.shape[1]} inputs and "
                     f"{recordings.shape[1]} channels it must be a whole number from 1 to {largest}"
                 )
-            return int(self.n_latents)
+            return int(self.n_latents), None
         cv = min(self.cv, X.shape[0]) if isinstance(self.cv, Integral) else self.cv
-        errors = np.zeros(largest)
+        errors, tested = np.zeros(largest), 0
         for train, test in check_cv(cv).split(X, recordings):
-            full, axes, _, means = self._full(X[train], recordings[train])
-            truth = recordings[test] - means[1]
-            latents = (X[test] - means[0]) @ (full @ axes.T)
-            # Channel maps are orthonormal, so each rank adds its own term to the error.
-            added = np.sum(latents**2 - 2 * latents * (truth @ axes.T), axis=0)
-            errors[: added.size] += np.cumsum(added) + np.sum(truth**2)
-            errors[added.size :] = np.inf
-        self.cv_errors_ = errors / recordings.size
-        return int(np.argmin(errors)) + 1
+            full = self._full(X[train], recordings[train])
+            truth = full.y_centre.subtracted(recordings[test])
+            latents = full.x_centre.subtracted(X[test]) @ (full.coef @ full.axes.T)
+            along = truth @ full.axes.T
+            # Channel axes are orthonormal: each rank exchanges a term of the error for another.
+            missed = np.sum((truth - along @ full.axes) ** 2)
+            wrong = np.cumsum(np.sum((along - latents) ** 2, axis=0))
+            unused = np.cumsum(np.sum(along[:, ::-1] ** 2, axis=0))[::-1]
+            errors[: wrong.size] += missed + wrong + np.append(unused[1:], 0.0)
+            errors[wrong.size :] = np.inf
+            tested += truth.size
+        errors /= tested
+        squares = np.mean(Centre.of(recordings, None).subtracted(recordings) ** 2, keepdims=True)
+        return int(first_of_least(errors[:, None], squares[0])[0]) + 1, errors
 
-    def _full(
-        self, X: Array, recordings: Array
-    ) -> tuple[Array, Array, Primal | Dual, tuple[Array, Array]]:
-        """Full-rank coefficients (d, p), channel axes (k, p) by what they explain, and means."""
-        rows, shifted, x_mean, y_mean, constant = centre(X, recordings, None, self.fit_intercept)
-        problem = decompose(rows, shifted, np.zeros((X.shape[1], 0)), constant)
-        unit = penalty_unit(self.penalty_scale, float(X.shape[0]))
-        penalty, _, _ = choose_penalty(problem, self.penalty, None, unit, joint=True)
-        self.penalty_ = float(penalty[0])
-        z = penalty * unit
-        axes = linalg.svd(problem.response_coordinates(float(z[0])), full_matrices=False)[2]
-        coef = problem.coefficients(np.broadcast_to(z, (recordings.shape[1],)))
-        return coef, axes, problem, (x_mean, y_mean)
+    def _full(self, X: Array, recordings: Array) -> _Full:
+        design = Design(X, None, self.fit_intercept, np.zeros((X.shape[1], 0)))
+        problem = decompose(design)
+        scaled = design.scaled(recordings)
+        options = candidates(
+            problem, self.penalty, None, penalty_unit(self.penalty_scale, float(X.shape[0]))
+        )
+        best = int(options.choose(scaled, joint=True)[0][0])
+        y = problem.reduce(scaled)
+        root = options.root[best]
+        return _Full(
+            coef=problem.coefficients(y, np.array([root])),
+            axes=linalg.svd(problem.fitted(y, root), full_matrices=False)[2],
+            penalty=float(options.grid[best]),
+            problem=problem,
+            scaled=scaled,
+            x_centre=Centre.of(X, None, self.fit_intercept),
+            y_centre=Centre.of(recordings, None, self.fit_intercept),
+        )
 
 
-def _noise_and_gains(problem: Primal | Dual, rank: int) -> tuple[float, Array]:
+class _Full(NamedTuple):
+    """The regression of recordings on inputs before its rank is reduced.
+
+    coef (d, p); axes (k, p), orthonormal directions of the channels by what they explain; the
+    penalty; scaled (n, p), the centred recordings; the means.
+    """
+
+    coef: Array
+    axes: Array
+    penalty: float
+    problem: Decomposition
+    scaled: Array
+    x_centre: Centre
+    y_centre: Centre
+
+
+def _orthonormal(reduced: Array) -> Array:
+    """Orthonormal basis (d, r) of coefficients (d, r), rows as accurate as they were."""
+    try:
+        return orthonormal_basis(reduced)
+    except InputError:  # fewer directions than columns: any others will do for the rest
+        return linalg.svd(reduced, full_matrices=False)[0]
+
+
+def _repeats(y: Array, shape: tuple[int, int]) -> Array:
+    """Recordings as (n_repeats, n, p), n and p those of the predictions."""
+    n, p = shape
+    if y.shape == shape:
+        return y[None]
+    if p == 1 and y.shape == (n,):
+        return y[None, :, None]
+    if p == 1 and y.ndim == 2 and y.shape[1] == n:
+        return y[:, :, None]
+    if y.ndim == 3 and y.shape[1:] == shape and y.shape[0] > 0:
+        return y
+    alone = f", {(n,)}" if p == 1 else ""
+    raise InputError(f"recordings have shape {y.shape}: expected {shape}{alone}, or repeats of it")
+
+
+def _noise_and_gains(full: _Full, rank: int) -> tuple[float, Array]:
     """Standard deviation of the noise of a channel, and gains without what noise adds to them."""
-    n, p = problem.Y.shape
-    values = linalg.svdvals(problem.response_coordinates(0.0))
-    rows = int(np.count_nonzero(problem.spectrum)) - rank
+    problem, scaled = full.problem, full.scaled
+    y = problem.reduce(scaled)
+    n, p = scaled.shape
+    values = linalg.svdvals(problem.fitted(y, 0.0))
+    rows = problem.sizes.size - rank
     if problem.residual_dof > 0:
-        noise = np.sqrt(problem.residual_squares().sum() / (problem.residual_dof * p))
+        squares = np.sum(problem.residual(scaled, y) ** 2)
+        noise = np.sqrt(squares / (problem.residual_dof * p))
     elif rows > 0 and p > rank:
         noise = np.sqrt(np.sum(values[rank:] ** 2) / (rows * (p - rank)))
     else:

@@ -2,46 +2,125 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
 import numpy as np
 from scipy import linalg
 
-from mcbrain.befs.solvers import Array
+from mcbrain.checks import unmasked
 from mcbrain.errors import InputError
 
-__all__ = ["centre", "orthonormal_basis"]
+__all__ = ["Array", "Centre", "Design", "orthonormal_basis", "power_of_two", "real_array"]
+
+Array = np.ndarray[tuple[int, ...], np.dtype[np.float64]]
 
 
-def centre(
-    X: Array, Y: Array, weight: Array | None, intercept: bool
-) -> tuple[Array, Array, Array, Array, Array | None]:
-    """Rows without their weighted mean, times the square roots of the weights; weight 0 dropped.
+class Centre(NamedTuple):
+    """The mean of some rows, held as one of the rows and the mean distance from it.
 
-    Returns
-    -------
-    X : (n, d)
-    Y : (n, t)
-    x_mean : (d,)
-    y_mean : (t,)
-    constant : (n,) or None
-        Unit direction of the intercept among the scaled rows.
+    A column of times in seconds since 1970 varies in its last digits alone. Differences of two of
+    its values are exact, while its mean is rounded to the digits of the values themselves: rows are
+    centred by subtracting first the one and then the other.
     """
-    if weight is not None:
-        if not np.any(weight > 0):
-            raise InputError("every sample weight is 0: at least one row must count")
-        X, Y, weight = X[weight > 0], Y[weight > 0], weight[weight > 0]
-    x_mean, y_mean = np.zeros(X.shape[1]), np.zeros(Y.shape[1])
-    if intercept:
-        x_mean = np.average(X, axis=0, weights=weight)
-        y_mean = np.average(Y, axis=0, weights=weight)
-        X, Y = X - x_mean, Y - y_mean
-    root = np.ones(X.shape[0]) if weight is None else np.sqrt(weight)
-    if weight is not None:
-        X, Y = X * root[:, None], Y * root[:, None]
-    return X, Y, x_mean, y_mean, root / linalg.norm(root) if intercept else None
+
+    origin: Array
+    distance: Array
+
+    @classmethod
+    def of(cls, values: Array, weight: Array | None, wanted: bool = True) -> Centre:
+        """The weighted mean of rows (n, c), or zero where it is not wanted."""
+        if not wanted:
+            return cls(np.zeros(values.shape[1]), np.zeros(values.shape[1]))
+        return cls(values[0], np.average(values - values[0], axis=0, weights=weight))
+
+    def subtracted(self, values: Array) -> Array:
+        """Rows (n, c), or one row (c,), without the mean."""
+        return np.asarray((values - self.origin) - self.distance)
+
+    @property
+    def mean(self) -> Array:
+        """The mean itself, (c,)."""
+        return self.origin + self.distance
+
+
+@dataclass(frozen=True)
+class Design:
+    """What a fit learns from, apart from its targets.
+
+    Attributes
+    ----------
+    X : (n, d)
+        Inputs as they were given; only rows that count.
+    weight : (n,) or None
+        Weight of each row, above 0; None for equal weights of 1.
+    intercept : bool
+        Whether a constant, which is never penalised, is fitted too.
+    basis : (d, r)
+        Orthonormal basis of the directions that are not penalised; r = 0 for ridge.
+    """
+
+    X: Array
+    weight: Array | None
+    intercept: bool
+    basis: Array
+
+    @property
+    def root(self) -> Array:
+        """Square roots of the weights, by which rows are multiplied, (n,)."""
+        return np.ones(self.X.shape[0]) if self.weight is None else np.sqrt(self.weight)
+
+    def scaled(self, values: Array) -> Array:
+        """Rows (n, c) without their weighted mean, times the square roots of the weights."""
+        centred = Centre.of(values, self.weight, self.intercept).subtracted(values)
+        return centred if self.weight is None else centred * self.root[:, None]
+
+    def without(self, row: int) -> Design:
+        """The same with one row left out."""
+        weight = None if self.weight is None else np.delete(self.weight, row)
+        return Design(np.delete(self.X, row, axis=0), weight, self.intercept, self.basis)
+
+
+def power_of_two(values: Array, axis: int | tuple[int, ...] | None = None) -> Array:
+    """The power of two below the largest magnitude, 1 for zeros: dividing by it rounds nothing.
+
+    Parameters
+    ----------
+    values : array
+    axis : int, optional
+        The axis along which the largest is taken; all by default.
+    """
+    largest = np.max(np.abs(values), axis=axis, initial=0.0)
+    exponent = np.clip(np.frexp(largest)[1] - 1, -1000, 1000)
+    return np.asarray(np.where(largest > 0, np.ldexp(1.0, exponent), 1.0))
+
+
+def real_array(name: str, values: Any) -> Array:
+    """An array of finite or infinite real numbers, or one sentence.
+
+    Parameters
+    ----------
+    name : str
+        What to call it in the sentence.
+    values : array
+
+    Raises
+    ------
+    InputError
+        For complex numbers, text, Python objects and masked values.
+    """
+    array = np.asarray(unmasked(name, values))
+    kinds = (np.floating, np.integer)
+    if array.size and not any(np.issubdtype(array.dtype, kind) for kind in kinds):
+        raise InputError(f"{name} holds {array.dtype}: it must be an array of real numbers")
+    return array.astype(np.float64)
 
 
 def orthonormal_basis(subspace: Array) -> Array:
-    """Orthonormal basis (d, r) of the columns of `subspace`, itself if it already is one.
+    """Orthonormal basis (d, r) of the columns of `subspace`.
+
+    Each row is as accurate, relative to its own size, as it was given: the part of a direction that
+    belongs to an input of large numbers is small, and counts as much as the others.
 
     Raises
     ------
@@ -49,11 +128,17 @@ def orthonormal_basis(subspace: Array) -> Array:
         If a column is a combination of the others.
     """
     r = subspace.shape[1]
-    if np.allclose(subspace.T @ subspace, np.eye(r), atol=1e-12):
+    if r == 0:
         return subspace
-    left, values, _ = linalg.svd(subspace, full_matrices=False)
+    basis = subspace / power_of_two(subspace, axis=0)
+    basis = basis / linalg.norm(basis, axis=0).clip(0.5)
+    values = linalg.svdvals(basis)
     if values.size < r or values[-1] <= 1e-10 * values[0]:
         raise InputError(
             f"the {r} columns of the subspace are linearly dependent: give a basis of it"
         )
-    return np.asarray(left)
+    # The second turn removes what the first leaves of columns that are nearly dependent.
+    for _ in range(2):
+        triangle = linalg.qr(basis, mode="r")[0][:r]
+        basis = linalg.solve_triangular(triangle, basis.T, trans="T").T
+    return np.ascontiguousarray(basis)

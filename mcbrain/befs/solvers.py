@@ -4,10 +4,11 @@ Everything here solves, for one or several targets and for a whole grid of penal
 
     argmin_beta |y - X beta|^2 + z beta' (I - S S') beta                  (theory/README.md 2)
 
-with rows already centred and scaled by the square roots of their weights and z = n_task times the
-per-sample penalty. S has orthonormal columns; no columns makes it ridge. X'X and the penalty are
-brought to diagonal form once, after which a penalty costs a division, and leave-one-out errors of
-every penalty cost one pass over the rows.
+with rows centred and scaled by the square roots of their weights and z = n_task times the
+per-sample penalty. S has orthonormal columns; no columns makes it ridge. One singular value
+decomposition brings X and the penalty to diagonal form, after which a penalty costs a division.
+Products like X'X are never formed, since they lose half of the digits, and a penalty is held by its
+square root, since the squares of very small and very large inputs are no floating-point numbers.
 """
 
 from __future__ import annotations
@@ -16,272 +17,187 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy import linalg
+from scipy.linalg import lapack
 
-__all__ = ["Array", "Dual", "Primal", "decompose"]
+from mcbrain.befs.prepare import Array, Design, power_of_two
 
-Array = np.ndarray[tuple[int, ...], np.dtype[np.float64]]
+__all__ = ["Decomposition", "Reduced", "decompose"]
 
-_FITTED_AT_ONCE = 2**22
+# Columns that differ more in size than this need Jacobi's slower method for all of their digits.
+_ALIKE = 1e3
+_SLACK = 8.0  # times the rounding of a sum of all entries: below, a pivot is zero
 
 
 @dataclass(frozen=True)
-class Primal:
-    """More rows than columns: coefficients in a basis where X'X and the penalty are both diagonal.
+class Reduced:
+    """Targets in the coordinates of a `Decomposition`.
 
     Attributes
     ----------
-    X : (n, d)
-    Y : (n, t)
-    free : (d, a)
-        Unpenalised directions, with free' X'X free = I.
-    shrunk : (d, q)
-        Penalised directions: their X'X is diag(spectrum), their penalty the identity.
-    spectrum : (q,)
-    free_fit : (a, t)
-        free' X' Y.
-    shrunk_fit : (q, t)
-        shrunk' X' Y.
-    constant : (n,) or None
-        Unit direction of the fitted intercept among the scaled rows.
+    fixed : (a, t)
+        Along the unpenalised directions.
+    shrunk : (k, t)
+        Along the penalised ones.
     """
 
-    X: Array
-    Y: Array
-    free: Array
+    fixed: Array
     shrunk: Array
-    spectrum: Array
-    free_fit: Array
-    shrunk_fit: Array
-    constant: Array | None
-
-    def coefficients(self, z: Array) -> Array:
-        """Coefficients (d, t) for one penalty of each target, z of shape (t,)."""
-        return self.free @ self.free_fit + self.shrunk @ (self._inverse(z) * self.shrunk_fit)
-
-    def response_coordinates(self, z: float) -> Array:
-        """Fitted values in an orthonormal basis of the column space, (k, t)."""
-        scale = np.sqrt(self.spectrum)[:, None] * self._inverse(np.array([z]))
-        return np.vstack([self.free_fit, scale * self.shrunk_fit])
-
-    @property
-    def residual_dof(self) -> int:
-        """Rows left over when every direction with signal is fitted without penalty."""
-        used = self.free.shape[1] + np.count_nonzero(self.spectrum) + (self.constant is not None)
-        return self.X.shape[0] - int(used)
-
-    def residual_squares(self) -> Array:
-        """Residual sum of squares of each target at penalty zero, (t,)."""
-        explained = np.sum(self.response_coordinates(0.0) ** 2, axis=0)
-        squares = np.sum(self.Y**2, axis=0) - explained
-        return np.asarray(np.maximum(squares, 0.0))
-
-    def loo_errors(self, z: Array) -> Array:
-        """Mean squared leave-one-out error (L, t), the penalty z (L,) held fixed."""
-        n, t = self.Y.shape
-        inverse = self._inverse(z)
-        step = (inverse[:, :, None] * self.shrunk_fit[:, None, :]).reshape(-1, z.size * t)
-        errors = np.zeros((z.size, t))
-        chunk = int(np.clip(_FITTED_AT_ONCE // (z.size * t), 16, 2048))
-        for start in range(0, n, chunk):
-            rows = slice(start, start + chunk)
-            free = self.X[rows] @ self.free
-            scores = self.X[rows] @ self.shrunk
-            fitted = (scores @ step).reshape(-1, z.size, t) + (free @ self.free_fit)[:, None, :]
-            leverage = np.square(scores, out=scores) @ inverse
-            leverage += np.sum(free**2, axis=1)[:, None]
-            if self.constant is not None:
-                leverage += np.square(self.constant[rows])[:, None]
-            left = 1.0 - leverage[:, :, None]
-            with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-                residual = (self.Y[rows, None, :] - fitted) / left
-            # A row that alone determines a coefficient cannot be predicted from the others.
-            residual[np.broadcast_to(left < 1e-10, residual.shape)] = np.inf
-            errors += np.sum(residual**2, axis=0)
-        return errors / n
-
-    def gcv_errors(self, z: Array) -> Array:
-        """Generalised cross-validation score (L, t) (Golub, Heath & Wahba 1979)."""
-        n = self.Y.shape[0]
-        seen = self.spectrum > 0
-        spectrum, fit = self.spectrum[seen], self.shrunk_fit[seen]
-        kept = _shrinkage(spectrum, z)
-        squares = self.residual_squares() + (kept.T**2) @ (fit**2 / spectrum[:, None])
-        freedom = self.residual_dof + kept.sum(axis=0)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            score = n * squares / freedom[:, None] ** 2
-        score[freedom <= 1e-10 * n] = np.inf
-        return np.asarray(score)
-
-    def _inverse(self, z: Array) -> Array:
-        """1 / (spectrum + z), shape (q, len(z)); directions without data get nothing at z = 0."""
-        total = self.spectrum[:, None] + z
-        return np.divide(1.0, total, out=np.zeros_like(total), where=total > 0)
 
 
 @dataclass(frozen=True)
-class Dual:
-    """At most as many rows as columns: residuals in a basis where the kernel is diagonal.
+class Decomposition:
+    """Scaled inputs in coordinates in which they and the penalty are both diagonal.
+
+    The n rows split into the constant, `fixed`, `rows`, and what no coefficient can reach.
 
     Attributes
     ----------
-    X : (n, d)
-    Y : (n, t)
-    basis : (d, r)
-        Unpenalised directions, orthonormal.
-    within : (r, r)
-        Pseudo-inverse of (X basis)'(X basis).
-    rows : (n, c)
-        Orthonormal directions among the rows that no unpenalised direction explains.
-    spectrum : (c,)
-        Eigenvalues of the penalised kernel there.
-    fit : (c, t)
-        rows' Y.
-    used : int
-        n - c.
+    design : Design
+    constant : (n, 1) or (n, 0)
+        Unit direction of the fitted intercept among the scaled rows.
+    fixed : (n, a)
+        Orthonormal directions that the unpenalised inputs, X S, span.
+    fixed_map : (d, a)
+        Coefficients that fit each of them.
+    rows : (n, k)
+        Orthonormal directions that only penalised inputs reach.
+    sizes : (k,)
+        Singular values of what is penalised, all above 0.
+    axes : (d, k)
+        Orthonormal coefficients: the penalised inputs are rows @ diag(sizes) @ axes'.
+    leak : (a, k)
+        What `axes` add along `fixed`.
     """
 
-    X: Array
-    Y: Array
-    basis: Array
-    within: Array
+    design: Design
+    constant: Array
+    fixed: Array
+    fixed_map: Array
     rows: Array
-    spectrum: Array
-    fit: Array
-    used: int
+    sizes: Array
+    axes: Array
+    leak: Array
 
-    def coefficients(self, z: Array) -> Array:
-        """Coefficients (d, t) for one penalty of each target, z of shape (t,)."""
-        total = self.spectrum[:, None] + z
-        inverse = np.divide(1.0, total, out=np.zeros_like(total), where=total > 0)
-        outside = self.X.T @ (self.rows @ (inverse * self.fit))
-        outside -= self.basis @ (self.basis.T @ outside)
-        inside = self.within @ ((self.X @ self.basis).T @ (self.Y - self.X @ outside))
-        return outside + self.basis @ inside
+    def reduce(self, Y: Array) -> Reduced:
+        """Scaled targets (n, t) in these coordinates."""
+        return Reduced(self.fixed.T @ Y, self.rows.T @ Y)
 
-    def response_coordinates(self, z: float) -> Array:
-        """Penalised part of the fitted values in an orthonormal basis of the rows, (k, t)."""
-        explained = 1.0 - _shrinkage(self.spectrum, np.array([z]))
-        return np.asarray(explained * self.fit)
+    def coefficients(self, y: Reduced, root: Array) -> Array:
+        """Coefficients (d, t) for one penalty of each target, its square root of shape (t,)."""
+        shrunk = self.gain(root) * y.shrunk
+        return self.axes @ shrunk + self.fixed_map @ (y.fixed - self.leak @ shrunk)
+
+    def fitted(self, y: Reduced, root: float) -> Array:
+        """Penalised part of the fitted values in the coordinates of `rows`, (k, t)."""
+        return np.asarray((1.0 - self.kept(np.array([root]))) * y.shrunk)
+
+    def residual(self, Y: Array, y: Reduced) -> Array:
+        """What is left of scaled targets (n, t) at penalty zero."""
+        return np.asarray(Y - self.fixed @ y.fixed - self.rows @ y.shrunk)
 
     @property
     def residual_dof(self) -> int:
         """Rows left over when every direction with signal is fitted without penalty."""
-        return int(np.count_nonzero(self.spectrum == 0))
+        n = self.rows.shape[0]
+        return int(n - self.constant.shape[1] - self.fixed.shape[1] - self.sizes.size)
 
-    def residual_squares(self) -> Array:
-        """Residual sum of squares of each target at penalty zero, (t,)."""
-        return np.asarray(np.sum(self.fit[self.spectrum == 0] ** 2, axis=0))
+    def gain(self, root: Array) -> Array:
+        """s / (s^2 + z), coefficient per unit of target along each direction, (k, L)."""
+        s = self.sizes[:, None]
+        with np.errstate(all="ignore"):
+            return np.asarray(1.0 / (s + (root / s) * root))
 
-    def loo_errors(self, z: Array) -> Array:
-        """Mean squared leave-one-out error (L, t), the penalty z (L,) held fixed.
+    def kept(self, root: Array) -> Array:
+        """z / (s^2 + z), the share of each direction that stays in the residual, (k, L)."""
+        with np.errstate(all="ignore"):
+            return np.asarray(1.0 / (1.0 + np.square(self.sizes[:, None] / root)))
 
-        The ratio of residual and 1 - leverage does not change when both are divided by z, which
-        leaves a form that is exact down to z = 0, where both of them vanish.
-        """
-        weight = self._weights(z)
-        left = self.rows**2 @ weight
-        errors = np.empty((z.size, self.Y.shape[1]))
-        for index in range(z.size):
-            residual = self.rows @ (weight[:, index, None] * self.fit)
-            unpredictable = left[:, index] <= 1e-13 * weight[:, index].max(initial=0.0)
-            with np.errstate(divide="ignore", invalid="ignore"):
-                residual /= left[:, index, None]
-            residual[unpredictable] = np.inf
-            errors[index] = np.mean(residual**2, axis=0)
-        return errors
-
-    def gcv_errors(self, z: Array) -> Array:
-        """Generalised cross-validation score (L, t) (Golub, Heath & Wahba 1979)."""
-        weight = self._weights(z)
-        squares = (weight.T**2) @ self.fit**2
-        freedom = weight.sum(axis=0)
-        return np.asarray(self.Y.shape[0] * squares / freedom[:, None] ** 2)
-
-    def _weights(self, z: Array) -> Array:
-        """Share of each row direction that stays in the residual, up to a factor, (c, L)."""
-        total = self.spectrum[:, None] + z
-        weight = np.ones_like(total)
-        np.divide(1.0, total, out=weight, where=(total > 0) & np.isfinite(total))
-        empty = self.spectrum == 0
-        if np.any(empty):
-            weight[:, z == 0] = empty[:, None]
-        return weight
+    def kept_relative(self, root: Array) -> Array:
+        """The same over its largest for each penalty, (k, L): its limit where both vanish."""
+        s = self.sizes[:, None]
+        with np.errstate(all="ignore"):
+            size = np.hypot(s, root)
+            share = np.square(size.min(axis=0, initial=np.inf) / size)
+        return np.where(np.isinf(root), 1.0, share)
 
 
-def decompose(X: Array, Y: Array, basis: Array, constant: Array | None) -> Primal | Dual:
-    """Bring X'X (XX' when there are no more rows than columns) and the penalty to diagonal form.
+def decompose(design: Design) -> Decomposition:
+    """Bring the inputs and the penalty to diagonal form.
 
     Parameters
     ----------
-    X : (n, d)
-        Rows centred, and scaled by the square roots of their weights.
-    Y : (n, t)
-        Targets, treated likewise.
-    basis : (d, r)
-        Orthonormal basis of what is not penalised; r = 0 for ridge.
-    constant : (n,) or None
-        Unit vector of the intercept among the scaled rows, orthogonal to the columns of X.
-
-    Returns
-    -------
-    Primal or Dual
-        With the same methods: coefficients, loo_errors, gcv_errors.
+    design : Design
+        Inputs, weights, and what is not penalised.
     """
+    X, basis = design.scaled(design.X), design.basis
     n, d = X.shape
-    return _primal(X, Y, basis, constant) if n > d else _dual(X, Y, basis, constant)
+    scale = power_of_two(X, axis=0)
+    constant: Array = np.zeros((n, 0))
+    if design.intercept:
+        constant = (design.root / linalg.norm(design.root))[:, None]
+    fixed: Array = np.zeros((n, 0))
+    fixed_map: Array = np.zeros((d, 0))
+    leak: Array = np.zeros((0, d))
+    if basis.shape[1]:
+        inside = X @ basis
+        fixed, sizes, turn = _svd(inside, power_of_two(inside, axis=0))
+        fixed_map = basis @ (turn / sizes)
+        along = inside @ basis.T
+        X = X - along
+        scale = np.maximum(scale, power_of_two(along, axis=0))
+        leak = fixed.T @ X
+        X -= fixed @ leak
+        X -= fixed @ (fixed.T @ X)  # rounding of the first time
+    rows, sizes, axes = _svd(X, scale)
+    axes -= basis @ (basis.T @ axes)
+    return Decomposition(design, constant, fixed, fixed_map, rows, sizes, axes, leak @ axes)
 
 
-def _primal(X: Array, Y: Array, basis: Array, constant: Array | None) -> Primal:
-    n, d = X.shape
-    r = basis.shape[1]
-    gram, moment = X.T @ X, X.T @ Y
-    if r == 0:
-        spectrum, shrunk = _eigen(gram, n)
-        free = np.zeros((d, 0))
-    else:
-        turn = linalg.qr(basis)[0]
-        gram = turn.T @ gram @ turn
-        inside, axes = _eigen(gram[:r, :r], n)
-        axes = axes[:, inside > 0] / np.sqrt(inside[inside > 0])
-        free = turn[:, :r] @ axes
-        leak = axes.T @ gram[:r, r:]
-        spectrum, axes = _eigen(gram[r:, r:] - leak.T @ leak, n, float(np.trace(gram)))
-        shrunk = (turn[:, r:] - free @ leak) @ axes
-    return Primal(X, Y, free, shrunk, spectrum, free.T @ moment, shrunk.T @ moment, constant)
+def _svd(matrix: Array, scale: Array) -> tuple[Array, Array, Array]:
+    """Singular vectors (n, k), values (k,) and vectors (d, k) of a matrix of numerical rank k.
+
+    Parameters
+    ----------
+    matrix : (n, d)
+    scale : (d,)
+        Size of each column before what was subtracted from it, which its rounding goes by. The rank
+        is that of the columns over their scales: it does not depend on their units.
+    """
+    n, d = matrix.shape
+    used = np.flatnonzero(np.any(matrix, axis=0))
+    order = used[np.argsort(-scale[used], kind="stable")]
+    if not order.size:
+        return np.zeros((n, 0)), np.zeros(0), np.zeros((d, 0))
+    scale = scale[order]
+    left, triangle = linalg.qr(matrix[:, order] / scale, mode="economic")
+    turn, triangle, pivots = linalg.qr(triangle, mode="economic", pivoting=True)
+    size = np.abs(np.diagonal(triangle))
+    rank = int(np.count_nonzero(size > _SLACK * max(n, d) * np.finfo(float).eps))
+    core = np.empty((rank, order.size))
+    core[:, pivots] = triangle[:rank]
+    unit = scale[0]
+    core *= scale / unit
+    inner, values, axes = _svd_of_graded_columns(core, float(unit / scale[-1]))
+    right = np.zeros((d, rank))
+    right[order] = axes
+    return left @ (turn[:, :rank] @ inner), values * unit, right
 
 
-def _dual(X: Array, Y: Array, basis: Array, constant: Array | None) -> Dual:
-    n, d = X.shape
-    inside = X @ basis
-    values, axes = _eigen(inside.T @ inside, max(n, d))
-    axes = axes[:, values > 0] / np.sqrt(values[values > 0])
-    fixed = inside @ axes
-    if constant is not None:
-        fixed = np.column_stack([constant, fixed])
-    used = fixed.shape[1]
-    outside = X - inside @ basis.T
-    kernel = outside @ outside.T
-    if used:
-        others = linalg.qr(fixed)[0][:, used:]
-        kernel = others.T @ kernel @ others
-    spectrum, rows = _eigen(kernel, d, float(np.sum(X**2)))
-    rows = others @ rows if used else rows
-    return Dual(X, Y, basis, axes @ axes.T, rows, spectrum, rows.T @ Y, used)
+def _svd_of_graded_columns(core: Array, spread: float) -> tuple[Array, Array, Array]:
+    """The same for a matrix (k, d) of full rank whose columns become smaller from left to right.
 
-
-def _eigen(matrix: Array, size: int, scale: float = 0.0) -> tuple[Array, Array]:
-    """Eigenvalues, with those that are rounding set to zero, and eigenvectors of a Gram matrix."""
-    if matrix.shape[0] == 0:
-        return np.zeros(0), np.zeros((0, 0))
-    values, vectors = linalg.eigh(matrix, driver="evd")
-    floor = max(size, matrix.shape[0]) * np.finfo(float).eps * max(float(values[-1]), scale)
-    return np.where(values > floor, values, 0.0), vectors
-
-
-def _shrinkage(spectrum: Array, z: Array) -> Array:
-    """z / (spectrum + z), the share of each direction that the penalty removes, (q, L)."""
-    total = spectrum[:, None] + z
-    kept = np.ones_like(total)
-    finite = (total > 0) & np.isfinite(total)
-    np.divide(np.broadcast_to(z, total.shape), total, out=kept, where=finite)
-    return kept
+    The usual method knows each number to the rounding of the largest one, Jacobi's the parts of
+    each column to the rounding of that column (Drmac & Veselic 2008).
+    """
+    k, d = core.shape
+    if k == 0:
+        return np.zeros((0, 0)), np.zeros(0), np.zeros((d, 0))
+    if spread <= _ALIKE:
+        inner, values, axes = linalg.svd(core, full_matrices=False)
+        return inner, values, axes.T
+    outer, triangle = linalg.qr(core.T, mode="economic") if k < d else (None, core.T)
+    values, inner, axes, work, _, failed = lapack.dgejsv(triangle.T, joba=0)
+    if failed:
+        raise linalg.LinAlgError(f"dgejsv of a {core.shape} matrix ended with {failed}")
+    values *= work[0] / work[1]
+    return inner, values, axes if outer is None else outer @ axes
