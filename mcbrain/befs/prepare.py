@@ -32,7 +32,9 @@ class Centre(NamedTuple):
         """The weighted mean of rows (n, c), or zero where it is not wanted."""
         if not wanted:
             return cls(np.zeros(values.shape[1]), np.zeros(values.shape[1]))
-        return cls(values[0], np.average(values - values[0], axis=0, weights=weight))
+        # The heaviest row is the one whose distance from the mean may be far below its own size.
+        origin = values[0 if weight is None else int(np.argmax(weight))]
+        return cls(origin, np.average(values - origin, axis=0, weights=weight))
 
     def subtracted(self, values: Array) -> Array:
         """Rows (n, c), or one row (c,), without the mean."""

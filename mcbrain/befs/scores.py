@@ -62,7 +62,9 @@ class LeaveOneOut:
             for start in range(0, size, step):
                 at = slice(start, start + step)
                 steps = group.weights[:, at, None] * y.shrunk[:, None, :]
-                reached = self._problem.rows[group.rows] @ steps.reshape(len(steps), -1)
+                reached = self._problem.rows[group.rows] @ steps.reshape(
+                    len(steps), steps.shape[1] * t
+                )
                 residual = reached.reshape(group.rows.size, steps.shape[1], t)
                 residual += outside[:, None, :]
                 residual /= group.left[:, at, None]

@@ -131,7 +131,7 @@ def decompose(design: Design) -> Decomposition:
     """
     X, basis = design.scaled(design.X), design.basis
     n, d = X.shape
-    scale = power_of_two(X, axis=0)
+    largest = np.max(np.abs(X), axis=0, initial=0.0)
     constant: Array = np.zeros((n, 0))
     if design.intercept:
         constant = (design.root / linalg.norm(design.root))[:, None]
@@ -140,15 +140,15 @@ def decompose(design: Design) -> Decomposition:
     leak: Array = np.zeros((0, d))
     if basis.shape[1]:
         inside = X @ basis
-        fixed, sizes, turn = _svd(inside, power_of_two(inside, axis=0))
+        fixed, sizes, turn = _svd(inside, power_of_two((largest @ np.abs(basis))[None], axis=0))
         fixed_map = basis @ (turn / sizes)
         along = inside @ basis.T
         X = X - along
-        scale = np.maximum(scale, power_of_two(along, axis=0))
+        largest = np.maximum(largest, np.max(np.abs(along), axis=0))
         leak = fixed.T @ X
         X -= fixed @ leak
         X -= fixed @ (fixed.T @ X)  # rounding of the first time
-    rows, sizes, axes = _svd(X, scale)
+    rows, sizes, axes = _svd(X, power_of_two(largest[None], axis=0))
     axes -= basis @ (basis.T @ axes)
     return Decomposition(design, constant, fixed, fixed_map, rows, sizes, axes, leak @ axes)
 
@@ -164,40 +164,56 @@ def _svd(matrix: Array, scale: Array) -> tuple[Array, Array, Array]:
         is that of the columns over their scales: it does not depend on their units.
     """
     n, d = matrix.shape
-    used = np.flatnonzero(np.any(matrix, axis=0))
+    rounding = _SLACK * max(n, d) * np.finfo(float).eps
+    used = np.flatnonzero(np.max(np.abs(matrix), axis=0, initial=0.0) > rounding * scale)
     order = used[np.argsort(-scale[used], kind="stable")]
     if not order.size:
         return np.zeros((n, 0)), np.zeros(0), np.zeros((d, 0))
     scale = scale[order]
     left, triangle = linalg.qr(matrix[:, order] / scale, mode="economic")
     turn, triangle, pivots = linalg.qr(triangle, mode="economic", pivoting=True)
-    size = np.abs(np.diagonal(triangle))
-    rank = int(np.count_nonzero(size > _SLACK * max(n, d) * np.finfo(float).eps))
-    core = np.empty((rank, order.size))
-    core[:, pivots] = triangle[:rank]
+    rank = int(np.count_nonzero(np.abs(np.diagonal(triangle)) > rounding))
     unit = scale[0]
-    core *= scale / unit
-    inner, values, axes = _svd_of_graded_columns(core, float(unit / scale[-1]))
+    core = np.empty((rank, order.size))
+    core[:, pivots] = triangle[:rank] * (scale[pivots] / unit)
+    inner, values, axes = _svd_of_full_rank(core, scale / unit, rounding)
     right = np.zeros((d, rank))
     right[order] = axes
     return left @ (turn[:, :rank] @ inner), values * unit, right
 
 
-def _svd_of_graded_columns(core: Array, spread: float) -> tuple[Array, Array, Array]:
-    """The same for a matrix (k, d) of full rank whose columns become smaller from left to right.
+def _svd_of_full_rank(core: Array, scale: Array, rounding: float) -> tuple[Array, Array, Array]:
+    """The same for a matrix (k, m) of rank k whose columns have the sizes `scale`, (m,).
+
+    The smaller columns are written as combinations of k large ones. Shares that are rounding are
+    set to zero: rounding of a copy of a large column would else be taken for part of a small one.
+    """
+    k, m = core.shape
+    if k == 0:
+        return np.zeros((0, 0)), np.zeros(0), np.zeros((m, 0))
+    if k == m:
+        return _svd_of_square(core, scale)
+    turn, triangle, pivots = linalg.qr(core, mode="economic", pivoting=True)
+    sizes, size = scale[pivots[:k]], scale[pivots[k:]]
+    shares = linalg.solve_triangular(triangle[:, :k], triangle[:, k:])
+    shares[np.abs(shares) <= rounding * (size / sizes[:, None])] = 0.0
+    outer, mix = linalg.qr(np.vstack([np.eye(k), shares.T]), mode="economic")
+    inner, values, axes = _svd_of_square(triangle[:, :k] @ mix.T, sizes)
+    right = np.empty((m, k))
+    right[pivots] = outer @ axes
+    return turn @ inner, values, right
+
+
+def _svd_of_square(core: Array, scale: Array) -> tuple[Array, Array, Array]:
+    """The same for a square matrix of full rank.
 
     The usual method knows each number to the rounding of the largest one, Jacobi's the parts of
     each column to the rounding of that column (Drmac & Veselic 2008).
     """
-    k, d = core.shape
-    if k == 0:
-        return np.zeros((0, 0)), np.zeros(0), np.zeros((d, 0))
-    if spread <= _ALIKE:
-        inner, values, axes = linalg.svd(core, full_matrices=False)
+    if scale.max() <= _ALIKE * scale.min():
+        inner, values, axes = linalg.svd(core)
         return inner, values, axes.T
-    outer, triangle = linalg.qr(core.T, mode="economic") if k < d else (None, core.T)
-    values, inner, axes, work, _, failed = lapack.dgejsv(triangle.T, joba=0)
+    values, inner, axes, work, _, failed = lapack.dgejsv(core, joba=0)
     if failed:
         raise linalg.LinAlgError(f"dgejsv of a {core.shape} matrix ended with {failed}")
-    values *= work[0] / work[1]
-    return inner, values, axes if outer is None else outer @ axes
+    return inner, values * (work[0] / work[1]), axes
