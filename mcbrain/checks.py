@@ -93,6 +93,7 @@ def duration(name: str, value: Any) -> float:
 
 def vector(name: str, value: Any, size: int, low: float) -> tuple[float, ...]:
     """As many numbers as there are latents, none below `low`."""
+    unmasked(name, value)
     if isinstance(value, (str, bytes)) or not isinstance(value, (Sequence, np.ndarray)):
         raise InputError(
             f"{name} = {value!r}: a list of {size} numbers, one per latent, is allowed"

@@ -29,6 +29,7 @@ def command(folder, scenario, *more):
         ("x.foo", "must end with .png or .svg or .pdf or .jpg"),
         ("x", "must end with .png"),
         ("nodir/x.png", "there is no folder"),
+        ("/proc/x.png", "nothing can be written into /proc"),
     ],
 )
 def test_a_figure_that_cannot_be_written_is_refused_before_anything_is_computed(

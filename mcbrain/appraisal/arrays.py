@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from scipy import linalg
 
 from mcbrain.appraisal.columns import same_inputs
+from mcbrain.appraisal.values import numbers_of
 from mcbrain.errors import InputError
 
 __all__ = ["Arrays", "Prepared", "check", "prepare"]
@@ -23,6 +24,7 @@ Array = NDArray[np.float64]
 _SPARE_ROWS = 10
 _ALIKE = 1.5
 _NOISELESS = 1e-6
+_COLLINEAR = 1e-7  # standard deviation along a direction, of inputs of standard deviation one
 _LARGEST = 1e30  # of a value; its eighth power is still a number
 
 
@@ -44,13 +46,15 @@ class Prepared:
     arrays : Arrays
         Inputs centred and whitened with the covariance of all rows; y centred; channels centred and
         rescaled to equal noise, the geometric mean of their noise unchanged.
-    whitener : (d, d)
-        Whitened inputs are (X - mean) @ whitener.
+    whitener : (d, k)
+        Whitened inputs are (X - mean) @ whitener; k is d less the inputs that are linear
+        combinations of others.
     scale_error : float
         Relative standard error of a variance in whitened coordinates, from whitening with an
         estimated covariance: sqrt(2 / rows), times the share of the covariance not shrunk away.
     cautions : tuple of str
-        What the laws do not know of: sets whose inputs differ in covariance, repeated rows.
+        What the laws do not know of: collinear inputs, sets whose inputs differ in covariance,
+        repeated rows.
     """
 
     arrays: Arrays
@@ -128,8 +132,7 @@ def prepare(arrays: Arrays) -> Prepared:
     pooled = np.vstack(centred)
     scale = pooled.std(axis=0)
     covariance, shrinkage = ledoit_wolf(pooled / scale, assume_centered=True)
-    values, vectors = linalg.eigh(covariance)
-    whitener = (vectors / np.sqrt(values)) @ vectors.T / scale[:, None]
+    whitener = _whitener(covariance, _varying(pooled / scale)) / scale[:, None]
     X, X_brain = (rows @ whitener for rows in centred)
     R = arrays.R - arrays.R.mean(axis=0)
     residual = R - X_brain @ linalg.lstsq(X_brain, R)[0]
@@ -147,11 +150,43 @@ def prepare(arrays: Arrays) -> Prepared:
     R = R * (np.exp(np.mean(np.log(noise))) / noise)
     whitened = Arrays(X, y, X_brain, R)
     scale_error = (1.0 - float(shrinkage)) * float(np.sqrt(2.0 / pooled.shape[0]))
-    return Prepared(whitened, whitener, scale_error, _cautions(X, X_brain))
+    return Prepared(whitened, whitener, scale_error, _cautions(X, X_brain, pooled.shape[1]))
 
 
-def _cautions(X: Array, X_brain: Array) -> tuple[str, ...]:
+def _varying(rows: Array) -> Array:
+    """Orthonormal basis (d, k) of the directions along which standardised rows (n, d) vary."""
+    d = rows.shape[1]
+    _, values, axes = linalg.svd(linalg.qr(rows, mode="r")[0][:d])
+    spread = np.zeros(d)
+    spread[: values.size] = values / np.sqrt(rows.shape[0])
+    return axes[spread > _COLLINEAR].T
+
+
+def _whitener(covariance: Array, varying: Array) -> Array:
+    """What makes rows of this covariance white along the directions in which they vary, (d, k)."""
+    d, k = varying.shape
+    if k == d:
+        values, vectors = linalg.eigh(covariance)
+        return (vectors / np.sqrt(values)) @ vectors.T
+    values, vectors = linalg.eigh(varying.T @ covariance @ varying)
+    return varying @ (vectors / np.sqrt(values)) @ vectors.T
+
+
+def _cautions(X: Array, X_brain: Array, inputs: int) -> tuple[str, ...]:
     cautions = []
+    lost = inputs - X.shape[1]
+    if lost:
+        cautions.append(
+            f"{lost} of the {inputs} inputs {'is a' if lost == 1 else 'are'} linear "
+            f"combination{'s' * (lost > 1)} of the others, so that {X.shape[1]} inputs count"
+        )
+    for rows, name in ((X, "task"), (X_brain, "brain")):
+        still = X.shape[1] - _varying(rows).shape[1] if rows.shape[0] > X.shape[1] else 0
+        if still:
+            cautions.append(
+                f"the {name} inputs do not vary along {still} direction{'s' * (still > 1)} in "
+                "which the others vary, so that nothing is learned there"
+            )
     mismatch = _mismatch(X, X_brain)
     if mismatch > _ALIKE:
         times = f"{mismatch:.1f}" if mismatch < 10 else f"{mismatch:,.0f}"
@@ -173,22 +208,18 @@ def _mismatch(X: Array, X_brain: Array) -> float:
     """Extreme ratios of variances along a direction, over the edges of Wachter's law for chance."""
     if X.shape[0] <= X.shape[1] + 2:
         return 1.0
+    shared = _varying(X_brain)
+    X, X_brain = X @ shared, X_brain @ shared
     ratios = linalg.eigvalsh(X.T @ X / X.shape[0], X_brain.T @ X_brain / X_brain.shape[0])
+    ratios = ratios[ratios > _COLLINEAR**2]
     a, b = X.shape[1] / X.shape[0], X.shape[1] / X_brain.shape[0]
     width = np.sqrt(a + b - a * b)
     low, high = (((1 + sign * width) / (1 - b)) ** 2 for sign in (-1.0, 1.0))
-    return float(max(ratios[-1] / high, low / max(ratios[0], 1e-300)))
+    return float(max(ratios[-1] / high, low / ratios[0]))
 
 
 def _numbers(values: Any, name: str) -> Array:
-    array = np.asarray(values)
-    if array.dtype == object or not (
-        np.issubdtype(array.dtype, np.floating)
-        or np.issubdtype(array.dtype, np.integer)
-        or array.dtype == bool
-    ):
-        raise InputError(f"{name} holds {array.dtype}: it must be an array of real numbers")
-    array = array.astype(np.float64)
+    array = numbers_of(values, name)
     bad = np.argwhere(~(np.abs(array) <= _LARGEST))  # also refuses NaN
     if bad.size:
         place = ", ".join(str(int(i)) for i in bad[0])

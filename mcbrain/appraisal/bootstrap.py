@@ -14,6 +14,8 @@ from mcbrain.befs.encoder import spiked_gains
 
 __all__ = ["Tails", "bootstrap", "reflect"]
 
+_STILL = 1e-12  # share of the largest variance below which inputs do not vary
+
 
 class Tails(NamedTuple):
     """Relative standard errors beyond those of Gaussian noise in known coordinates.
@@ -87,11 +89,12 @@ def _brain_draws(
     _, d, p, r = shape[1:]
     centred = X_brain - X_brain.mean(axis=0)
     spectrum, vectors = linalg.eigh(centred.T @ centred)
-    roots = np.sqrt(np.maximum(spectrum, 1e-12 * spectrum[-1]))
+    roots = np.sqrt(np.maximum(spectrum, _STILL * spectrum[-1]))
     # Gains count latents of variance one among these very inputs, which need not be white.
     latents = roots[:, None] * (vectors.T @ basis)
     latents *= np.sqrt(shape.n_brain) / linalg.norm(latents, axis=0)
-    back = vectors / roots
+    # Along a direction in which no row varies, nothing is found.
+    back = vectors * np.where(spectrum > _STILL * spectrum[-1], 1.0 / roots, 0.0)
     found, gains = np.empty((draws, d, r)), np.empty((draws, r))
     freedom = (shape.n_brain - d) * p
     neural = sigma * np.sqrt(rng.chisquare(freedom, draws) / freedom)

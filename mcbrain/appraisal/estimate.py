@@ -105,8 +105,9 @@ def _task_statistics(arrays: Arrays, basis: Array) -> tuple[Task, Inside, Callab
     values, vectors = linalg.eigh(gram[r:, r:])
     inside = Inside(gram[:r, :r], vectors.T @ gram[r:, :r], np.maximum(values, 0.0))
     rest = np.sum(problem.residual(y, reduced) ** 2)
-    squares = reduced.shrunk[:, 0] ** 2
-    task = Task(problem.sizes**2, squares, np.asarray(rest), problem.residual_dof)
+    # From the weakest direction to the strongest: the order in which the bootstrap draws them.
+    spectrum, squares = problem.sizes[::-1] ** 2, reduced.shrunk[::-1, 0] ** 2
+    task = Task(spectrum, squares, np.asarray(rest), problem.residual_dof)
 
     def fit(ratio: float) -> Array:
         return problem.coefficients(reduced, np.sqrt([ratio]))[:, 0]

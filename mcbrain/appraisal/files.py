@@ -10,6 +10,7 @@ import numpy as np
 from mcbrain.appraisal.arrays import Arrays, check
 from mcbrain.appraisal.columns import RULE, labels_of, once_each, out_of_order, series
 from mcbrain.appraisal.parameters import Array
+from mcbrain.appraisal.values import column_numbers
 from mcbrain.errors import InputError
 from mcbrain.store.atomic import mapped
 
@@ -143,7 +144,7 @@ def _columns(table: Any, key: str, file: Path) -> Any:
                 return lists
             columns |= {f"{name}[{j}]": values for j, values in enumerate(lists.T)}
         else:
-            columns[name] = _plain(column, name, file)
+            columns[name] = column_numbers(column, f"{file}: column {name}")
     return pa.table(columns)
 
 
@@ -172,13 +173,4 @@ def _lists(column: Any, name: str, file: Path) -> Array:
 
     if len(pc.unique(pc.list_value_length(column))) != 1:
         raise InputError(f"{file}: the lists in column {name} differ in length")
-    return _plain(column.flatten(), name, file).reshape(len(column), -1)
-
-
-def _plain(column: Any, name: str, file: Path) -> Array:
-    import pyarrow as pa
-
-    kind = column.type
-    if not (pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind)):
-        raise InputError(f"{file}: column {name} holds {kind}: it must hold numbers")
-    return np.asarray(column.to_numpy(zero_copy_only=False), dtype=np.float64)
+    return column_numbers(column.flatten(), f"{file}: column {name}").reshape(len(column), -1)

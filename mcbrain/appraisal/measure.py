@@ -11,6 +11,7 @@ where that exceeds one.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -32,6 +33,7 @@ _SUBSETS = 4
 _SIMULATED = 60
 _LARGEST = 0.7
 _SPARE_BRAIN = 10
+_SINGULAR = 1e-10  # of the largest singular value
 
 
 @dataclass(frozen=True)
@@ -144,7 +146,10 @@ class _Tally:
         reductions = mean[:, :1] - mean[:, 1:]
         spread = self.squared - 2.0 * reductions * self.crossed + reductions**2 * self.counts
         simulated = np.mean(spread[..., 1:], axis=-1)
-        widening = np.sqrt(np.maximum(spread[..., 0] / simulated, 1.0))
+        # Where both estimators are the same, nothing is spread.
+        widening = np.ones_like(simulated)
+        np.divide(spread[..., 0], simulated, out=widening, where=simulated > 0)
+        widening = np.sqrt(np.maximum(widening, 1.0))
         error = np.std(reductions[..., 1:], axis=-1, ddof=1) * widening
         return mean[..., 0], np.std(mean[..., 1:], axis=-1, ddof=1), reductions[..., 0], error
 
@@ -242,6 +247,16 @@ def _held_out(
             coef = basis @ linalg.lstsq(basis.T @ gram @ basis, basis.T @ moment)[0]
         else:
             omega = np.eye(d) - basis @ basis.T
-            coef = linalg.solve(gram + penalty * omega, moment, assume_a="pos")
+            coef = _solve(gram + penalty * omega, moment)
         out.append((labels[held] - means - (X[held] - mean) @ coef) ** 2)
     return np.array(out)
+
+
+def _solve(matrix: Array, moment: Array) -> Array:
+    """Solution of a positive definite system, the least one where it is singular."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", linalg.LinAlgWarning)
+        try:
+            return np.asarray(linalg.solve(matrix, moment, assume_a="pos"))
+        except (linalg.LinAlgError, linalg.LinAlgWarning):
+            return np.asarray(linalg.lstsq(matrix, moment, cond=_SINGULAR)[0])

@@ -59,7 +59,7 @@ class Appraisal:
     worth : Worth
     measured : MeasuredWorth
     verdict : Verdict
-    whitener : (d, d)
+    whitener : (d, k)
         ``(X - X.mean(axis=0)) @ whitener`` are the coordinates of `estimates.subspace`.
     """
 

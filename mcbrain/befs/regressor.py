@@ -25,7 +25,7 @@ from mcbrain.errors import InputError
 
 __all__ = ["BEFSRegressor"]
 
-_NUMBERS_AT_ONCE = 2**20  # in the arrays of the targets that are fitted together
+_NUMBERS_AT_ONCE = 2**16  # in the arrays of the targets that are fitted together
 
 
 class BEFSRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: ignore[misc]

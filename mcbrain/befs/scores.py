@@ -12,7 +12,7 @@ from mcbrain.befs.solvers import Decomposition, decompose
 
 __all__ = ["Generalised", "LeaveOneOut"]
 
-_RESIDUALS_AT_ONCE = 2**20
+_RESIDUALS_AT_ONCE = 2**18
 # A row that keeps less than this share of itself in the residual is looked at in all digits.
 _DETERMINED = 1e-3
 # Residuals and the share left of a row are known to the rounding of 1. Where less than this is
@@ -62,10 +62,9 @@ class LeaveOneOut:
             for start in range(0, size, step):
                 at = slice(start, start + step)
                 steps = group.weights[:, at, None] * y.shrunk[:, None, :]
-                reached = self._problem.rows[group.rows] @ steps.reshape(
-                    len(steps), steps.shape[1] * t
-                )
-                residual = reached.reshape(group.rows.size, steps.shape[1], t)
+                parts = steps.shape[1]
+                reached = self._problem.rows[group.rows] @ steps.reshape(len(steps), parts * t)
+                residual = reached.reshape(group.rows.size, parts, t)
                 residual += outside[:, None, :]
                 residual /= group.left[:, at, None]
                 errors[at] += np.sum(np.square(residual, out=residual), axis=0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import tempfile
 from pathlib import Path
 from typing import Annotated
 
@@ -83,6 +84,13 @@ def _check_figure(path: Path) -> None:
         raise InputError(f"--figure {path}: there is no folder {path.parent}")
     if path.is_dir():
         raise InputError(f"--figure {path}: it is a folder; the name of a file is allowed")
+    try:
+        with tempfile.TemporaryFile(dir=path.parent):
+            pass
+    except OSError as error:
+        raise InputError(
+            f"--figure {path}: nothing can be written into {path.parent} ({error.strerror})"
+        ) from None
 
 
 def _progress(step: str, share: float) -> None:
