@@ -1,6 +1,7 @@
 """Arrays that cannot be appraised are refused in a sentence; the others are prepared."""
 
 from dataclasses import replace
+from decimal import Decimal
 
 import numpy as np
 import pyarrow as pa
@@ -174,3 +175,123 @@ def test_names_on_one_side_alone_are_said_to_match_nothing():
     said = "Caution: the brain inputs have names and the task inputs have none, so their columns"
     assert said in appraise(X, y, named, R, draws=100).verdict.paragraph
     assert "Caution" not in appraise(X, y, X_brain, R, draws=100).verdict.paragraph
+
+
+def appraised(X, X_brain, y=None, R=None):
+    """An appraisal of the small recordings with other inputs; any warning is an error."""
+    _, labels, _, recordings, _ = arrays_of()
+    y, R = labels if y is None else y, recordings if R is None else R
+    return appraise(X, y, X_brain, R, draws=100)
+
+
+def test_inputs_that_are_combinations_of_others_count_once():
+    X, _, X_brain, _, _ = arrays_of()
+    plain = appraised(X, X_brain)
+
+    def more(rows):
+        return np.column_stack([rows, rows[:, 0], rows[:, 1] - 3 * rows[:, 2]])
+
+    found = appraised(more(X), more(X_brain))
+    assert found.whitener.shape == (14, 12)
+    assert found.estimates.shape == plain.estimates.shape
+    assert "Caution: 2 of the 14 inputs are linear combinations of the others, so that 12" in (
+        found.verdict.paragraph
+    )
+    # Copies weigh on the scale of the inputs, by which their covariance is shrunk.
+    for name in ("task_noise", "signal", "missed", "neural_noise"):
+        value, own = (getattr(a.estimates.value, name) for a in (found, plain))
+        assert_allclose(value, own, rtol=0.05)
+    reductions, own = ([c.cell.reduction for c in a.comparisons] for a in (found, plain))
+    assert_allclose(reductions, own, atol=0.02)
+
+
+def test_one_hot_inputs_are_appraised_with_a_caution():
+    X, _, X_brain, _, _ = arrays_of()
+    rng = np.random.default_rng(4)
+    kinds = [np.eye(4)[rng.integers(0, 4, len(rows))] for rows in (X, X_brain)]
+    both = [np.column_stack([rows, kind]) for rows, kind in zip((X, X_brain), kinds, strict=True)]
+    paragraph = appraised(*both).verdict.paragraph
+    assert "1 of the 16 inputs is a linear combination of the others" in paragraph
+    alone = [np.eye(8)[rng.integers(0, 8, len(rows))] for rows in (X, X_brain)]
+    assert appraised(*alone).verdict.answer == "cannot tell"
+
+
+@pytest.mark.parametrize(("side", "name"), [(0, "task"), (1, "brain")])
+def test_a_direction_in_which_one_side_does_not_vary_is_a_caution(side, name):
+    rng = np.random.default_rng(5)
+    inputs = [arrays_of()[0], arrays_of()[2]]
+    for j, rows in enumerate(inputs):
+        more = rows[:, 0] if j == side else rng.standard_normal(len(rows))
+        inputs[j] = np.column_stack([rows, more])
+    paragraph = appraised(*inputs).verdict.paragraph
+    assert f"the {name} inputs do not vary along 1 direction in which the others vary" in paragraph
+    assert len(paragraph) < 1500
+
+
+@pytest.mark.parametrize("kind", ["pandas", "pyarrow-backed", "polars", "arrow", "arrays of arrow"])
+def test_columns_of_numbers_of_any_type_are_used(kind):
+    pd, pl = pytest.importorskip("pandas"), pytest.importorskip("polars")
+    X, y, X_brain, R, _ = arrays_of()
+    X, X_brain = np.round(4 * X), np.round(4 * X_brain)
+    y = np.round(y, 2)
+
+    def table(rows):
+        frame = pd.DataFrame(rows, columns=[f"x{j}" for j in range(rows.shape[1])])
+        frame["x0"] = frame["x0"].astype("Int64")
+        frame["x1"] = frame["x1"] > 0
+        frame["x2"] = (frame["x2"] > 0).astype("boolean")
+        frame["x3"] = frame["x3"].astype("Float32")
+        frame["x4"] = [Decimal(int(value)) for value in frame["x4"]]
+        frame["x5"] = frame["x5"].astype("category")
+        return frame
+
+    expected = [rows.copy() for rows in (X, X_brain)]
+    for rows in expected:
+        rows[:, 1:3] = rows[:, 1:3] > 0
+    labels = pd.Series([Decimal(f"{value:.2f}") for value in y])
+    task, brain = table(X), table(X_brain)
+    if kind == "pyarrow-backed":
+        task, brain = (
+            f.drop(columns="x4").convert_dtypes(dtype_backend="pyarrow") for f in (task, brain)
+        )
+        expected = [np.delete(rows, 4, axis=1) for rows in expected]
+    if kind == "polars":
+        task, brain = (pl.from_pandas(f.astype({"x5": float})) for f in (task, brain))
+        labels = pl.Series(labels.to_list())
+    if kind.endswith("arrow") and kind != "pyarrow-backed":
+        task, brain = (pa.Table.from_pandas(f) for f in (task, brain))
+        labels = pa.array(labels.to_list())
+        assert any(pa.types.is_dictionary(t) for t in task.schema.types) and any(
+            pa.types.is_decimal(t) for t in task.schema.types
+        )
+    checked = check(task, labels, brain, R)
+    assert_allclose(checked.X, expected[0], rtol=0, atol=0)
+    assert_allclose(checked.X_brain, expected[1], rtol=0, atol=0)
+    assert_allclose(checked.y, y, rtol=4e-16, atol=0)  # decimals are rounded by Arrow
+
+
+def test_missing_numbers_and_columns_of_anything_else_are_sentences():
+    pd = pytest.importorskip("pandas")
+    X, y, X_brain, R, _ = arrays_of()
+    names = [f"x{j}" for j in range(12)]
+    task, brain = (pd.DataFrame(rows, columns=names) for rows in (X, X_brain))
+    with pytest.raises(InputError, match=r"X holds nan at \[3, 2\] \(and 0 more\)"):
+        check(
+            task.astype("Float64").mask(np.outer(np.arange(200) == 3, np.arange(12) == 2)),
+            y,
+            brain,
+            R,
+        )
+    for spoiled in ("a", 1j, None.__class__):
+        column = pd.Series([spoiled] * len(task), dtype=object)
+        with pytest.raises(
+            InputError, match="X, column x4 holds object: it must hold real numbers"
+        ):
+            check(task.assign(x4=column), y, brain, R)
+    with pytest.raises(InputError, match="X, column x4 holds datetime64"):
+        check(task.assign(x4=pd.Timestamp("2026-01-01")), y, brain, R)
+    with pytest.raises(InputError, match=r"R is masked at \[2, 1\] \(and 0 more\)"):
+        masked = np.ma.array(R, mask=False)
+        masked[2, 1] = np.ma.masked
+        check(X, y, X_brain, masked)
+    assert_allclose(check(X, y, X_brain, np.ma.array(R)).R, R)

@@ -22,6 +22,7 @@ __all__ = ["Arrays", "Prepared", "check", "prepare"]
 Array = NDArray[np.float64]
 
 _SPARE_ROWS = 10
+_FEWEST_INPUTS = 3
 _ALIKE = 1.5
 _NOISELESS = 1e-6
 _COLLINEAR = 1e-7  # standard deviation along a direction, of inputs of standard deviation one
@@ -101,8 +102,10 @@ def check(
             f"{names[0]} has {d} columns and {names[2]} has {X_brain.shape[1]}: "
             "task and brain data must share their inputs"
         )
-    if d < 3:
-        raise InputError(f"{names[0]} has {d} column(s): at least 3 inputs are needed")
+    if d < _FEWEST_INPUTS:
+        raise InputError(
+            f"{names[0]} has {d} column(s): at least {_FEWEST_INPUTS} inputs are needed"
+        )
     _enough(names[0], X.shape[0], 3 * _SPARE_ROWS, "to hold out and to learn from")
     _enough(
         names[2],
@@ -119,7 +122,8 @@ def prepare(arrays: Arrays) -> Prepared:
     """Centre and whiten the inputs, centre the labels, equalise the noise of the channels.
 
     The covariance of the inputs is that of all rows of both sets, shrunk towards equal variances by
-    the rule of Ledoit & Wolf (2004) after each input is scaled to variance one.
+    the rule of Ledoit & Wolf (2004) after each input is scaled to variance one. Of collinear inputs
+    only the directions in which rows vary are kept.
 
     Raises
     ------
@@ -131,8 +135,20 @@ def prepare(arrays: Arrays) -> Prepared:
     centred = [X - X.mean(axis=0) for X in (arrays.X, arrays.X_brain)]
     pooled = np.vstack(centred)
     scale = pooled.std(axis=0)
-    covariance, shrinkage = ledoit_wolf(pooled / scale, assume_centered=True)
-    whitener = _whitener(covariance, _varying(pooled / scale)) / scale[:, None]
+    standard = pooled / scale
+    varying = _varying(standard)
+    collinear = varying.shape[1] < scale.size
+    if varying.shape[1] < _FEWEST_INPUTS:
+        raise InputError(
+            f"X has {scale.size} columns, but all are combinations of {varying.shape[1]}: at least "
+            f"{_FEWEST_INPUTS} inputs are needed"
+        )
+    if collinear:
+        standard = standard @ varying
+    covariance, shrinkage = ledoit_wolf(standard, assume_centered=True)
+    values, vectors = linalg.eigh(covariance)
+    whitener = (vectors / np.sqrt(values)) @ vectors.T
+    whitener = (varying @ whitener if collinear else whitener) / scale[:, None]
     X, X_brain = (rows @ whitener for rows in centred)
     R = arrays.R - arrays.R.mean(axis=0)
     residual = R - X_brain @ linalg.lstsq(X_brain, R)[0]
@@ -160,16 +176,6 @@ def _varying(rows: Array) -> Array:
     spread = np.zeros(d)
     spread[: values.size] = values / np.sqrt(rows.shape[0])
     return axes[spread > _COLLINEAR].T
-
-
-def _whitener(covariance: Array, varying: Array) -> Array:
-    """What makes rows of this covariance white along the directions in which they vary, (d, k)."""
-    d, k = varying.shape
-    if k == d:
-        values, vectors = linalg.eigh(covariance)
-        return (vectors / np.sqrt(values)) @ vectors.T
-    values, vectors = linalg.eigh(varying.T @ covariance @ varying)
-    return varying @ (vectors / np.sqrt(values)) @ vectors.T
 
 
 def _cautions(X: Array, X_brain: Array, inputs: int) -> tuple[str, ...]:

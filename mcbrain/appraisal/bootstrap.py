@@ -58,7 +58,7 @@ def bootstrap(
     waves = np.sqrt(task.spectrum) * g[:, : task.spectrum.size]
     waves += sigma[:, None] * rng.standard_normal(waves.shape)
     rest = sigma**2 * rng.chisquare(task.freedom, draws) if task.freedom else np.zeros(draws)
-    spread = np.linalg.cholesky(inside.covariance(noise_ratio(sigma**2, outside / q)))
+    spread = _roots(inside.covariance(noise_ratio(sigma**2, outside / q)))
     a = b + sigma[:, None] * np.einsum("bij,bj->bi", spread, rng.standard_normal((draws, shape.r)))
     noise, seen = variances(Task(task.spectrum, waves**2, rest, task.freedom))
     spread = inside.covariance(noise_ratio(noise, seen))
@@ -66,6 +66,15 @@ def bootstrap(
     replicas = assemble(shape, noise, seen, along, gains, neural)
     rescaled = replicas.signal * _sample_scale(tails.scale, draws, rng) ** 2
     return replace(truth, missed=outside / total), replace(replicas, signal=rescaled)
+
+
+def _roots(covariance: Array) -> Array:
+    """A square root of each covariance (..., r, r), which may be singular."""
+    try:
+        return np.asarray(np.linalg.cholesky(covariance))
+    except np.linalg.LinAlgError:
+        values, vectors = np.linalg.eigh(covariance)
+        return np.asarray(vectors * np.sqrt(np.maximum(values, 0.0))[..., None, :])
 
 
 def _sample_scale(tail: float, draws: int, rng: np.random.Generator) -> Array:

@@ -25,7 +25,8 @@ def load(task: str | Path, brain: str | Path) -> Arrays:
     task : path
         Inputs X and labels y: an ``.npz`` with those names; two ``.npy`` files written as
         ``X.npy,y.npy``; or an ``.arrow`` or ``.parquet`` table with columns ``X`` (lists) and
-        ``y`` (numbers), or with a column for each input, called x0, x1, ... or x_NAME.
+        ``y`` (numbers), or with a column for each input, called x0, x1, ... or x_NAME; columns may
+        be decimals, truth values or dictionaries of numbers.
     brain : path
         Inputs and recordings likewise: ``X_brain`` (or ``X``) and ``R``; in tables also a column
         for each recording, called r0, r1, ... or r_NAME.

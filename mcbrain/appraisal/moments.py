@@ -12,6 +12,7 @@ __all__ = ["Inside", "Task", "assemble", "noise_ratio", "variances"]
 
 _SMALLEST_OVERLAP = 0.05
 _ITERATIONS = 25
+_UNSEEN = 1e-10  # share of the largest variance below which inputs do not vary
 
 
 class Task(NamedTuple):
@@ -38,7 +39,12 @@ class Inside(NamedTuple):
         """Covariance of the fitted loadings over sigma_y^2, (..., r, r)."""
         weight = 1.0 / (self.outside + np.asarray(ratio)[..., None])
         explained = (weight[..., None, :] * self.cross.T) @ self.cross
-        return np.asarray(np.linalg.inv(self.inside - explained))
+        left = self.inside - explained
+        sizes = np.linalg.eigvalsh(left)
+        if np.all(sizes[..., 0] > _UNSEEN * sizes[..., -1]):
+            return np.asarray(np.linalg.inv(left))
+        # Along a direction in which no task row varies, no loading is fitted.
+        return np.asarray(np.linalg.pinv(left, rcond=_UNSEEN, hermitian=True))
 
 
 def variances(task: Task) -> tuple[Array, Array]:

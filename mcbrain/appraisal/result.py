@@ -163,7 +163,9 @@ def appraise(
     X_brain, R : (n_brain, d), (n_brain, p)
         The same inputs for other samples, and their recordings. If X and X_brain are both
         DataFrames (pandas, polars) or Arrow tables, their columns are matched by name; otherwise
-        by position, of which the verdict warns where only one side has names.
+        by position, of which the verdict warns where only one side has names. Columns may hold
+        numbers of any type: decimal, nullable and dictionary columns and truth values too. Of
+        collinear inputs the directions in which they vary are appraised, with a caution.
     n_latents : int, optional
         Rank of the brain stage; chosen by cross-validation by default.
     cost_task, cost_brain : float
@@ -183,7 +185,8 @@ def appraise(
     Raises
     ------
     InputError
-        For arrays or settings that cannot be used, and for names of inputs that differ.
+        For arrays or settings that cannot be used, for missing or masked values, and for names of
+        inputs that differ.
     """
     arrays = check(X, y, X_brain, R)
     cost_task, cost_brain = positive("cost_task", cost_task), positive("cost_brain", cost_brain)

@@ -40,8 +40,9 @@ def judge(
     95 % half-width is below half of the predicted reduction, or below a tenth of the error of ridge
     that is not noise.
     """
+    warned = "".join(f" Caution: {caution}." for caution in cautions)
     if silent := _nothing_to_compare(estimates):
-        return silent
+        return Verdict(silent.answer, silent.paragraph + warned)
     full = [c for c in comparisons if c.cell.n_brain == estimates.shape.n_brain + 1]
     limit = float(stats.norm.isf(_ERROR_RATE / 2 / (len(comparisons) + len(full))))
     worst = max(comparisons, key=lambda c: abs(c.z))
@@ -52,7 +53,6 @@ def judge(
         f"errors, that of the error of ridge itself {abs(ridge.z_ridge):.1f} (limit {limit:.1f})"
     )
     reduction, replaced = _reduction_sentence(estimates, comparisons), _replaced_sentence(measured)
-    warned = "".join(f" Caution: {caution}." for caution in cautions)
     if max(abs(worst.z), abs(ridge.z_ridge)) > limit:
         return Verdict(
             "disagree",
