@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-import numpy as np
-
+from mcbrain.checks import plain
 from mcbrain.errors import InputError
 from mcbrain.model import Model
 from mcbrain.reading import study_from_table
@@ -78,10 +77,9 @@ def adhoc_study(
 
 def _whole_numbers(value: int | Iterable[int]) -> Any:
     """Python and NumPy whole numbers as TOML holds them; anything else is refused later."""
-    if isinstance(value, (np.integer, np.ndarray)):
-        value = value.tolist()
+    value = plain(value)
     if isinstance(value, Iterable) and not isinstance(value, (str, bytes, Mapping)):
-        return [v.item() if isinstance(v, np.generic) else v for v in value]
+        return list(value)
     return value
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, fields
 from functools import wraps
 from pathlib import Path
@@ -22,38 +23,93 @@ __all__ = [
     "choice",
     "duration",
     "integer",
+    "is_number",
     "number",
+    "numpy_defaults",
     "parameter",
+    "plain",
+    "plain_table",
     "positive",
     "results_path",
     "unmasked",
     "vector",
+    "whole",
 ]
 
 # Norms, gains and noises at most: the square of a risk under the largest shift is still a number.
 LARGE = 1e50
 # Samples of either kind that a law is asked about: beyond, sums of them are not exact.
 MOST_SAMPLES = 10**12
+# How far a whole number may be from one, relatively: what np.geomspace leaves.
+_ULPS = 64 * float(np.finfo(float).eps)
+
+# Decorates what users call: a caller's np.seterr(all="raise") is for the caller's own arithmetic.
+numpy_defaults = np.errstate(divide="warn", over="warn", under="ignore", invalid="warn")
 
 T = TypeVar("T")
 
 
+def plain(value: Any) -> Any:
+    """A NumPy scalar or array as the Python number or list that it stands for.
+
+    Parameters
+    ----------
+    value : object
+        Anything; what is not NumPy's is returned as it is.
+    """
+    return value.tolist() if isinstance(value, (np.generic, np.ndarray)) else value
+
+
+def plain_table(table: Any) -> Any:
+    """A table from Python as TOML holds it: lists and Python's own numbers, however deep.
+
+    Parameters
+    ----------
+    table : object
+        Mappings, lists, tuples and values.
+    """
+    table = plain(table)
+    if isinstance(table, Mapping):
+        return {key: plain_table(value) for key, value in table.items()}
+    return [plain_table(value) for value in table] if isinstance(table, (list, tuple)) else table
+
+
+def whole(value: Any) -> Any:
+    """A whole number as an int, however it is held; anything else as it is.
+
+    Parameters
+    ----------
+    value : object
+        Such as 30, 30.0, 1e6, ``np.int32(30)`` or the last value of ``np.geomspace(1, 1000, 4)``,
+        which may be some units in the last place beside the number that is meant.
+    """
+    value = plain(value)
+    if isinstance(value, float) and math.isfinite(value):
+        nearest = round(value)
+        return nearest if abs(value - nearest) <= _ULPS * abs(value) else value
+    return value
+
+
 def integer(name: str, value: Any, low: int, high: int) -> int:
     """A whole number from `low` to `high`."""
-    whole = isinstance(value, (int, np.integer)) and not isinstance(value, (bool, np.bool_))
-    if not whole or not low <= value <= high:
-        raise InputError(f"{name} = {value!r}: a whole number from {low} to {high} is allowed")
-    return int(value)
+    found = whole(value)
+    if not isinstance(found, int) or isinstance(found, bool) or not low <= found <= high:
+        raise InputError(
+            f"{name} = {plain(value)!r}: a whole number from {low} to {high} is allowed"
+        )
+    return int(found)
 
 
-def _real(value: Any) -> bool:
-    numbers = (int, float, np.integer, np.floating)
-    return isinstance(value, numbers) and not isinstance(value, (bool, np.bool_))
+def is_number(value: Any) -> bool:
+    """Whether a value is a real number of Python or of NumPy, and no truth value."""
+    value = plain(value)
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
 def number(name: str, value: Any, low: float, high: float) -> float:
     """A number from `low` to `high`, and never NaN."""
-    if not _real(value):
+    value = plain(value)
+    if not is_number(value):
         raise InputError(f"{name} = {value!r}: a number from {low:g} to {high:g} is allowed")
     if not low <= value <= high:  # also refuses NaN
         raise InputError(f"{name} = {value}: allowed is {low:g} to {high:g}")
@@ -62,7 +118,8 @@ def number(name: str, value: Any, low: float, high: float) -> float:
 
 def positive(name: str, value: Any) -> float:
     """A finite number above 0."""
-    if not _real(value) or not 0 < value < np.inf:
+    value = plain(value)
+    if not is_number(value) or not 0 < value < np.inf:
         raise InputError(f"{name} = {value!r}: a finite number > 0 is allowed")
     return float(value)
 
@@ -94,7 +151,8 @@ def duration(name: str, value: Any) -> float:
 def vector(name: str, value: Any, size: int, low: float) -> tuple[float, ...]:
     """As many numbers as there are latents, none below `low`."""
     unmasked(name, value)
-    if isinstance(value, (str, bytes)) or not isinstance(value, (Sequence, np.ndarray)):
+    value = plain(value)
+    if isinstance(value, (str, bytes)) or not isinstance(value, Sequence):
         raise InputError(
             f"{name} = {value!r}: a list of {size} numbers, one per latent, is allowed"
         )
@@ -181,6 +239,7 @@ def by_name(kind: type[T]) -> type[T]:
     required = [f.name for f in listed if f.default is MISSING and f.default_factory is MISSING]
 
     @wraps(make)
+    @numpy_defaults
     def checked(self: T, *values: Any, **settings: Any) -> None:
         if values:
             example = f"{kind.__name__}({names[0]}={values[0]!r}, ...)"

@@ -24,7 +24,7 @@ from pathlib import Path
 from threading import Event, Thread
 from typing import Any
 
-from mcbrain.blas import one_blas_thread
+from mcbrain.blas import one_blas_thread_for_good
 from mcbrain.errors import InputError, UnfinishedError
 from mcbrain.store.identity import code_identity
 
@@ -93,8 +93,8 @@ def _processor() -> str:
 
 @lru_cache(maxsize=1)
 def _one_blas_thread() -> None:
-    """For good: a worker process serves nothing else, and two BLAS threads change last bits."""
-    one_blas_thread()
+    """Once: a worker process serves nothing else, and two BLAS threads change last bits."""
+    one_blas_thread_for_good()
 
 
 @contextmanager

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from mcbrain.checks import numpy_defaults
 from mcbrain.conduct import complete
 from mcbrain.engines import choose
 from mcbrain.errors import InputError, MissingPilotError, StoreError
@@ -54,6 +55,7 @@ class Merged:
     notes: list[str] = field(default_factory=list)
 
 
+@numpy_defaults
 def merge(
     folders: Iterable[str | Path], out: str | Path, *, reuse_other_code: bool = False
 ) -> Merged:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from functools import cached_property
 from typing import Any
@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mcbrain.checks import LARGE, by_name, choice, integer, number, vector
+from mcbrain.checks import LARGE, by_name, choice, integer, is_number, number, vector
 from mcbrain.errors import InputError, unhandled
 from mcbrain.inputs import (
     BASES,
@@ -28,6 +28,18 @@ __all__ = ["MODEL_FIELDS", "MeasuredBlock", "Model", "toml_value"]
 Floats = NDArray[np.float64]
 
 _MAX_DIM = 20_000
+
+
+class _Held(float):
+    """A number as a model holds it, such as the noise that follows from an SNR.
+
+    `dataclasses.replace` hands every field on as if it had been given: a number that was held
+    yields to one that is given in its place, and two that are held came from one model.
+    """
+
+
+class _AllLatents(int):
+    """`measured_latents` of a model whose recordings expose every latent: so they go on to do."""
 
 
 @dataclass(frozen=True)
@@ -85,6 +97,11 @@ class Model:
     inputs, basis, covariance, latents, neural_law, baseline_rate
         Law of the inputs, latents and recordings; see theory/README.md 1.
 
+    Notes
+    -----
+    `dataclasses.replace` makes another model: a noise replaces an SNR and the reverse, and an SNR
+    that is not replaced stays, whatever else is.
+
     Raises
     ------
     InputError
@@ -118,8 +135,13 @@ class Model:
         if k > d:
             raise InputError(f"latent_dim = {k}: allowed is 1 to input_dim = {d}")
         p = integer("n_channels", self.n_channels, 1, 100 * _MAX_DIM)
-        measured = k if self.measured_latents is None else self.measured_latents
-        set_(self, "measured_latents", integer("measured_latents", measured, 1, k))
+        set_(self, "input_dim", d)
+        set_(self, "latent_dim", k)
+        set_(self, "n_channels", p)
+        measured = self.measured_latents
+        measured = k if isinstance(measured, (_AllLatents, type(None))) else measured
+        measured = integer("measured_latents", measured, 1, k)
+        set_(self, "measured_latents", _AllLatents(k) if measured == k else measured)
         if p < self.k_m:
             key = "latent_dim" if self.k_m == k else "measured_latents"
             raise InputError(
@@ -141,7 +163,7 @@ class Model:
     def _settle_vectors(self) -> None:
         k, set_ = self.latent_dim, object.__setattr__
         gains = self.latent_gains
-        if isinstance(gains, (int, float)) and not isinstance(gains, bool):
+        if is_number(gains):
             set_(self, "latent_gains", number("latent_gains", gains, 0.0, LARGE))
         else:
             set_(self, "latent_gains", vector("latent_gains", gains, k, low=0.0))
@@ -157,43 +179,53 @@ class Model:
         choice("latents", self.latents, tuple(LATENTS))
         choice("neural_law", self.neural_law, tuple(RECORDINGS))
         _ = self.input_law, self.spectrum_exponent
+        rate = self.baseline_rate
         match self.neural_law:
             case "gaussian":
-                if self.baseline_rate is not None:
+                if not isinstance(rate, (_Held, type(None))):
                     raise InputError(
-                        f"baseline_rate = {self.baseline_rate}: only neural_law = 'poisson' has a "
-                        "rate"
+                        f"baseline_rate = {rate}: only neural_law = 'poisson' has a rate"
                     )
+                set_(self, "baseline_rate", None)
             case "poisson":
-                rate = 1.0 if self.baseline_rate is None else self.baseline_rate
-                set_(self, "baseline_rate", number("baseline_rate", rate, 1e-6, 1e6))
+                rate = number("baseline_rate", 1.0 if rate is None else rate, 1e-6, 1e6)
+                set_(self, "baseline_rate", _Held(rate))
             case _:
                 raise unhandled("distribution of recordings", self.neural_law, "mcbrain.Model")
 
     def _settle_noises(self) -> None:
-        set_ = object.__setattr__
-        if self.task_noise is not None and self.snr_task is not None:
-            raise InputError("task_noise and snr_task are both given; one of them is allowed")
-        if self.neural_noise is not None and self.snr_brain is not None:
-            raise InputError("neural_noise and snr_brain are both given; one of them is allowed")
-        if self.snr_task is not None:
-            snr = number("snr_task", self.snr_task, 1e-30, 1e30)
-            set_(self, "task_noise", self.signal_norm / math.sqrt(snr))
-        noise = 1.0 if self.task_noise is None else self.task_noise
-        set_(self, "task_noise", number("task_noise", noise, 0.0, LARGE))
-        if self.neural_law == "poisson":
-            for name in ("neural_noise", "snr_brain"):
-                if getattr(self, name) is not None:
-                    raise InputError(
-                        f"{name} = {getattr(self, name)}: neural_law = 'poisson' has no recording "
-                        "noise of its own; choose baseline_rate and latent_gains instead"
-                    )
+        self._settle_noise("task_noise", "snr_task", lambda snr: self.signal_norm / math.sqrt(snr))
+        if self.neural_law == "gaussian":
+            self._settle_noise(
+                "neural_noise",
+                "snr_brain",
+                lambda snr: math.sqrt(1.0 / (snr * self._gain_weight())),
+            )
             return
-        if self.snr_brain is not None:
-            snr = number("snr_brain", self.snr_brain, 1e-30, 1e30)
-            set_(self, "neural_noise", math.sqrt(1.0 / (snr * self._gain_weight())))
-        noise = 1.0 if self.neural_noise is None else self.neural_noise
-        set_(self, "neural_noise", number("neural_noise", noise, 0.0, LARGE))
+        for name in ("neural_noise", "snr_brain"):
+            value = getattr(self, name)
+            if not isinstance(value, (_Held, type(None))):
+                raise InputError(
+                    f"{name} = {value}: neural_law = 'poisson' has no recording noise of its own; "
+                    "choose baseline_rate and latent_gains instead"
+                )
+            object.__setattr__(self, name, None)
+
+    def _settle_noise(self, noise: str, ratio: str, follows: Callable[[float], float]) -> None:
+        """Give a noise or the SNR in its place, whichever is asked for; both are held from then."""
+        set_ = object.__setattr__
+        sigma, snr = getattr(self, noise), getattr(self, ratio)
+        if isinstance(snr, _Held) and not isinstance(sigma, (_Held, type(None))):
+            snr = None
+        if snr is not None:
+            snr = number(ratio, snr, 1e-30, 1e30)
+            value = follows(snr)
+            if not isinstance(sigma, (_Held, type(None))) and sigma != value:
+                raise InputError(f"{noise} and {ratio} are both given; one of them is allowed")
+            sigma = value
+        sigma = number(noise, 1.0 if sigma is None else sigma, 0.0, LARGE)
+        set_(self, noise, _Held(sigma))
+        set_(self, ratio, None if snr is None else _Held(snr))
 
     def _gain_weight(self) -> float:
         loadings, gains = self.measured_loadings, self.gains[: self.k_m]
@@ -211,18 +243,18 @@ class Model:
     def k_m(self) -> int:
         """Number of measured latents."""
         assert self.measured_latents is not None
-        return self.measured_latents
+        return int(self.measured_latents)
 
     @property
     def sigma_y(self) -> float:
         """Standard deviation of the label noise."""
         assert self.task_noise is not None
-        return self.task_noise
+        return float(self.task_noise)
 
     @property
     def sigma_r(self) -> float:
         """Standard deviation of the recording noise; 0 for Poisson recordings."""
-        return 0.0 if self.neural_noise is None else self.neural_noise
+        return 0.0 if self.neural_noise is None else float(self.neural_noise)
 
     @cached_property
     def gains(self) -> Floats:

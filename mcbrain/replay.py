@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mcbrain.blocks import Problem, Query
+from mcbrain.checks import numpy_defaults
 from mcbrain.engines import choose
 from mcbrain.errors import InputError
 from mcbrain.geometry import Geometry
@@ -73,6 +74,7 @@ def _short(penalty: float | None) -> str:
     return "-" if penalty is None else f"{penalty:g}"
 
 
+@numpy_defaults
 def replay(folder: str | Path, point: int, replicate: int) -> Replay:
     """Draw and solve one replicate of a raw study again.
 

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from mcbrain.blocks import Problem
-from mcbrain.checks import duration
+from mcbrain.checks import duration, numpy_defaults
 from mcbrain.conduct import Conductor
 from mcbrain.engines import choose
 from mcbrain.engines import simulate as simulate_job
@@ -35,6 +35,7 @@ from mcbrain.workers import open_workers
 __all__ = ["Outcome", "Reporter", "run", "warm"]
 
 
+@numpy_defaults
 def run(
     study: Study | str | Path,
     out: str | Path | None = None,

@@ -10,7 +10,7 @@ from typing import Any
 import pyarrow as pa
 
 from mcbrain.ask import adhoc_study
-from mcbrain.checks import number
+from mcbrain.checks import number, numpy_defaults
 from mcbrain.model import Model
 from mcbrain.runner import run
 from mcbrain.store.atomic import mapped
@@ -18,6 +18,7 @@ from mcbrain.store.atomic import mapped
 __all__ = ["simulate"]
 
 
+@numpy_defaults
 def simulate(
     model: Model,
     n_task: int | Iterable[int],

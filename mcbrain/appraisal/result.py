@@ -17,7 +17,8 @@ from mcbrain.appraisal.parameters import Array, Estimates
 from mcbrain.appraisal.predict import Worth, worth_of
 from mcbrain.appraisal.verdict import Verdict, judge
 from mcbrain.blas import one_blas_thread
-from mcbrain.checks import integer, positive
+from mcbrain.checks import integer, numpy_defaults, positive
+from mcbrain.drawing import load_matplotlib
 from mcbrain.errors import InputError
 
 if TYPE_CHECKING:
@@ -70,6 +71,7 @@ class Appraisal:
     verdict: Verdict
     whitener: Array
 
+    @numpy_defaults
     def summary(self) -> str:
         """Estimates, measured and predicted reductions of error, and the verdict, as text."""
         s = self.estimates.shape
@@ -104,6 +106,7 @@ class Appraisal:
                 rows.append((label + suffix, float(v), float(a), float(b)))
         return rows
 
+    @numpy_defaults
     def to_table(self) -> pa.Table:
         """One row for each pair of sizes, measured and predicted."""
         import pyarrow as pa
@@ -132,13 +135,16 @@ class Appraisal:
         ]
         return pa.Table.from_pylist(rows)
 
+    @numpy_defaults
     def figure(self) -> Figure:
         """Learning curves and reductions of error, measured against predicted."""
+        load_matplotlib()
         from mcbrain.appraisal.figure import draw
 
         return draw(self.estimates, self.comparisons, self.verdict)
 
 
+@numpy_defaults
 def appraise(
     X: Any,
     y: Any,

@@ -28,7 +28,7 @@ from mcbrain.befs.prepare import (
     real_array,
 )
 from mcbrain.befs.solvers import Decomposition, decompose
-from mcbrain.checks import unmasked
+from mcbrain.checks import numpy_defaults, unmasked
 from mcbrain.errors import InputError
 
 __all__ = ["BrainEncoder", "EncodingScore", "spiked_gains"]
@@ -113,6 +113,7 @@ class BrainEncoder(
         self.cv = cv
         self.fit_intercept = fit_intercept
 
+    @numpy_defaults
     def fit(self, X: Any, y: Any) -> Self:
         """Fit the encoding of recordings y, (n,) or (n, p), from inputs X, (n, n_features).
 
@@ -156,18 +157,21 @@ class BrainEncoder(
         self.intercept_ = float(intercept[0]) if np.ndim(y) == 1 else intercept
         return self
 
+    @numpy_defaults
     def predict(self, X: Any) -> Array:
         """Predicted recordings, (n,) or (n, p)."""
         check_is_fitted(self)
         X = validate_data(self, unmasked("X", X), dtype=np.float64, reset=False)
         return np.asarray(X @ self.coef_.T + self.intercept_)
 
+    @numpy_defaults
     def transform(self, X: Any) -> Array:
         """The latents (n, r) that the recordings represent: X times `subspace_`."""
         check_is_fitted(self)
         X = validate_data(self, unmasked("X", X), dtype=np.float64, reset=False)
         return np.asarray(X @ np.asarray(self.subspace_))
 
+    @numpy_defaults
     def encoding_score(self, X: Any, y: Any) -> EncodingScore:
         """Score of each channel, with its noise ceiling where there are repeats.
 

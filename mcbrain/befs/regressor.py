@@ -20,7 +20,7 @@ from mcbrain.befs.prepare import (
     real_array,
 )
 from mcbrain.befs.solvers import Decomposition, decompose
-from mcbrain.checks import unmasked
+from mcbrain.checks import numpy_defaults, unmasked
 from mcbrain.errors import InputError
 
 __all__ = ["BEFSRegressor"]
@@ -95,6 +95,7 @@ class BEFSRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: i
         self.penalties = penalties
         self.fit_intercept = fit_intercept
 
+    @numpy_defaults
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Fit the coefficients.
 
@@ -140,6 +141,7 @@ class BEFSRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: i
             self.cv_errors_ = scaled[:, 0] if single else scaled
         return self
 
+    @numpy_defaults
     def predict(self, X: Any) -> Array:
         """Predictions (n,) or (n, n_targets) for rows X of shape (n, n_features)."""
         check_is_fitted(self)

@@ -8,11 +8,11 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import msgspec
 
-from mcbrain.checks import choice, integer
+from mcbrain.checks import choice, integer, numpy_defaults, plain_table, whole
 from mcbrain.errors import InputError, did_you_mean
 from mcbrain.estimators import choices_from_table, grid
 from mcbrain.model import MODEL_FIELDS, Model
@@ -61,6 +61,7 @@ def shipped_studies() -> dict[str, Path]:
     return {path.stem: path for path in sorted(folder.glob("*.toml"))}
 
 
+@numpy_defaults
 def load_study(source: str | Path) -> Study:
     """A study from a TOML file or from the name of a shipped one.
 
@@ -102,6 +103,7 @@ def load_study(source: str | Path) -> Study:
         raise InputError(f"{source}: a value is too large or too deep ({error})") from None
 
 
+@numpy_defaults
 def study_from_table(table: Mapping[str, Any], folder: Path | None = None, text: str = "") -> Study:
     """A study from the tables of a TOML file.
 
@@ -119,6 +121,7 @@ def study_from_table(table: Mapping[str, Any], folder: Path | None = None, text:
     InputError
         One sentence that names the key, the value and what is allowed.
     """
+    table = plain_table(table)
     _known(table, _SECTIONS, "")
     name = _name(table.get("name"))
     seed = integer("seed", table.get("seed", 0), 0, 2**63 - 1)
@@ -229,10 +232,20 @@ def _samples(key: str, value: Any, low: int) -> tuple[int, ...]:
         values = list(value) if isinstance(value, (list, tuple)) else [value]
     if not values:
         raise InputError(f"{where} = []: an empty list asks for nothing")
-    numbers = tuple(integer(where, v, low, _MAX_SAMPLES) for v in values)
+    numbers = tuple(_count(where, v, low) for v in values)
     if len(set(numbers)) < len(numbers):
         raise InputError(f"{where} = {values}: a number is listed twice")
     return numbers
+
+
+def _count(where: str, value: Any, low: int) -> int:
+    try:
+        return integer(where, value, low, _MAX_SAMPLES)
+    except InputError as error:
+        if isinstance(value, float):
+            form = "{ geometric = [low, high, count] } makes a grid of whole numbers"
+            raise InputError(f"{error}; {form}") from None
+        raise
 
 
 def _resolved(study: Study, table: Mapping[str, Any]) -> dict[str, Any]:
@@ -273,8 +286,9 @@ def _known(table: Mapping[str, Any], allowed: tuple[str, ...], where: str) -> No
 
 def _convert(table: Mapping[str, Any], kind: Any, name: str) -> Any:
     _known(table, kind.__struct_fields__, f"[{name}] ")
+    counts = [f.name for f in msgspec.structs.fields(kind) if int in (f.type, *get_args(f.type))]
     try:
-        return msgspec.convert(dict(table), kind)
+        return msgspec.convert({k: whole(v) if k in counts else v for k, v in table.items()}, kind)
     except msgspec.ValidationError as error:
         what, _, key = str(error).rstrip("`").partition(" - at `$.")
         what = what.replace("`", "").replace("null", "none")

@@ -6,6 +6,7 @@ import base64
 from dataclasses import dataclass
 from pathlib import Path
 
+from mcbrain.checks import numpy_defaults
 from mcbrain.errors import InputError
 from mcbrain.report import content
 from mcbrain.store.atomic import write_text
@@ -52,6 +53,7 @@ def draw(results: Results, folder: Path) -> tuple[list[Drawn], list[str]]:
     return drawn, missing
 
 
+@numpy_defaults
 def report(path: str | Path) -> Path:
     """Write `report.html` and its figures into a results folder.
 

@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from mcbrain.ask import adhoc_study
 from mcbrain.blocks import Row
+from mcbrain.checks import numpy_defaults
 from mcbrain.errors import InputError
 from mcbrain.model import Model
 from mcbrain.plan.penalties import Penalties
@@ -22,6 +23,7 @@ from mcbrain.study import Point, Study
 __all__ = ["law_rows", "law_table", "predict"]
 
 
+@numpy_defaults
 def predict(
     model: Model,
     n_task: int | Iterable[int],

@@ -54,7 +54,37 @@ def open_results(path: str | Path) -> pa.Table:
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         reason = str(error).splitlines()[0]
         raise InputError(f"{file}: not a readable Arrow file ({reason})") from None
+    return _as_mcbrain_writes(table)
+
+
+def _as_mcbrain_writes(table: pa.Table) -> pa.Table:
+    """Words as dictionaries of strings, however the tool that wrote the table keeps them.
+
+    Polars writes views of strings, for which Arrow has few functions; others write plain or large
+    strings.
+    """
+    for place, field in enumerate(table.schema):
+        if _is_text(field.type):
+            chunks = [_words(chunk) for chunk in table[place].chunks]
+            words = pa.chunked_array(chunks, pa.dictionary(pa.int32(), pa.string()))
+            table = table.set_column(place, field.with_type(words.type), words)
     return table
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    """Whether a column holds words in another form than the dictionaries that mcbrain writes."""
+    if pa.types.is_dictionary(kind):
+        return not pa.types.is_string(kind.value_type) and _is_text(kind.value_type)
+    checks = (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view)
+    return any(check(kind) for check in checks)
+
+
+def _words(chunk: pa.Array) -> pa.DictionaryArray:
+    """A chunk of words as a dictionary of strings."""
+    if not pa.types.is_dictionary(chunk.type):
+        return pa.array(chunk.to_pylist(), pa.string()).dictionary_encode()
+    words = pa.array(chunk.dictionary.to_pylist(), pa.string())
+    return pa.DictionaryArray.from_arrays(chunk.indices.cast(pa.int32()), words)
 
 
 def select(table: pa.Table, where: list[str], known_words: bool = True) -> pa.Table:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mcbrain.drawing import load_matplotlib
 from mcbrain.validate.approximations import ErrorMap
 from mcbrain.validate.scores import Score, family_bound
 
@@ -64,6 +65,7 @@ def scores_by_dimension(scores: Sequence[Score]) -> str:
 
 def error_map(one: ErrorMap) -> str:
     """Relative error in percent, a coloured number for each dimension and ratio of samples."""
+    load_matplotlib()
     from matplotlib.colors import SymLogNorm
 
     figure, (axis,) = _figure(1.6 + 0.78 * len(one.ratios), 1.5 + 0.36 * len(one.dims), 1)
@@ -134,6 +136,7 @@ def _spelled(percent: float) -> str:
 
 
 def _figure(width: float, height: float, columns: int) -> tuple[Figure, Sequence[Axes]]:
+    load_matplotlib()
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mcbrain.ask import check_model
-from mcbrain.checks import affordable, integer, positive
+from mcbrain.checks import affordable, integer, numpy_defaults, positive
 from mcbrain.errors import InputError
 from mcbrain.model import Model
 from mcbrain.worth.surface import Surface
@@ -70,6 +70,7 @@ class Allocation:
     kind: str
 
 
+@numpy_defaults
 def allocate(
     model: Model,
     budget: float,

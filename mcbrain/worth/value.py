@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mcbrain.ask import check_model
-from mcbrain.checks import MOST_SAMPLES, integer
+from mcbrain.checks import MOST_SAMPLES, integer, numpy_defaults
 from mcbrain.errors import InputError, did_you_mean
 from mcbrain.model import Model
 from mcbrain.worth.answer import Value
@@ -21,6 +21,7 @@ __all__ = ["saturation", "value", "value_curve"]
 Array = NDArray[np.float64]
 
 
+@numpy_defaults
 def value(
     model: Model,
     n_task: int,
