@@ -1,5 +1,7 @@
 """Results as tables: conditions keep what they say, and wrong ones are refused in a sentence."""
 
+import sys
+
 import pyarrow as pa
 import pytest
 
@@ -73,7 +75,7 @@ def test_a_summary_shows_the_first_and_the_last_point_under_the_first_shift(tmp_
 def test_a_terminal_too_narrow_loses_columns_and_never_digits(monkeypatch, capsys, width):
     """No line is wider than the terminal unless nothing more may be left out."""
     monkeypatch.setenv("COLUMNS", str(width))
-    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
     table = TABLE.set_column(2, "mean", [[0.12345, 0.54321, None]])
     print_table(table, table.column_names, spare=("failed", "estimator"))
     out = capsys.readouterr().out

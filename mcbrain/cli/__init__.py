@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import signal
 import sys
+from contextlib import suppress
 from typing import Any
 
 __all__ = ["main", "stop_if_asked"]
@@ -30,11 +31,15 @@ def main() -> None:
     command's own.
     """
     from mcbrain.cli.pipes import outlive_readers
+    from mcbrain.cli.streams import flush, open_streams
 
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _interrupt)
+    open_streams()
     outlive_readers()
     status = _status()
+    with suppress(OSError):
+        flush()
     # What is done is done: a signal during the interpreter's own end must not change the status.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
@@ -48,6 +53,7 @@ def _status() -> int:
         import typer
 
         from mcbrain.cli.commands import app
+        from mcbrain.cli.streams import flush
         from mcbrain.errors import InputError, UnfinishedError
     except KeyboardInterrupt:
         return _interruption()
@@ -55,11 +61,18 @@ def _status() -> int:
         status = app(sys.argv[1:] or ["--help"], standalone_mode=False) or 0
         if status == 130:  # typer's own answer to an interruption
             raise KeyboardInterrupt
+        flush()
         return status
     except InputError as error:
         return _complain(str(error), 3 if isinstance(error, UnfinishedError) else 2)
-    except (KeyboardInterrupt, typer.Abort):
+    except KeyboardInterrupt:
         return _complain(_interrupted(), _interruption())
+    except typer.Abort as abort:
+        if isinstance(abort.__cause__, EOFError):  # a file that ends early is no interruption
+            raise abort.__cause__ from None
+        return _complain(_interrupted(), _interruption())
+    except MemoryError:
+        return _complain("the memory of this machine does not suffice for what was asked", 3)
     except OSError as error:
         sentence = f"{error.filename or 'file'}: {error.strerror or error}"
         return _complain(sentence, 2 if error.errno in _MISTAKES else 3)
@@ -95,5 +108,6 @@ def _interrupted() -> str:
 
 
 def _complain(sentence: str, status: int) -> int:
-    print("mcbrain: " + " ".join(sentence.split()), file=sys.stderr)
+    with suppress(OSError):  # on a full disk, the status alone says it
+        print("mcbrain: " + " ".join(sentence.split()), file=sys.stderr)
     return status

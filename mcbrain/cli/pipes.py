@@ -14,17 +14,18 @@ __all__ = ["outlive_readers"]
 
 
 class _Pipe(io.RawIOBase):
-    """Writes to a stream as long as somebody reads it."""
+    """Writes to a stream as long as that does not end in an error which is forgiven."""
 
-    def __init__(self, raw: Any) -> None:
+    def __init__(self, raw: Any, forgiven: type[OSError]) -> None:
         self._raw = raw
+        self._forgiven = forgiven
         self._read = True
 
     def write(self, data: Any) -> int:
         if self._read:
             try:
                 return int(self._raw.write(data) or 0)
-            except BrokenPipeError:
+            except self._forgiven:
                 self._read = False
         return len(data)
 
@@ -40,7 +41,8 @@ class _Pipe(io.RawIOBase):
 
 def outlive_readers() -> None:
     """Let a closed pipe on standard output or error change nothing but what is seen of it."""
-    for name in ("stdout", "stderr"):
+    # What is said on the side never stops the work, not even where a full disk takes no more of it.
+    for name, forgiven in (("stdout", BrokenPipeError), ("stderr", OSError)):
         stream = getattr(sys, name)
         buffer = getattr(stream, "buffer", None)
         if buffer is None or stream.isatty():
@@ -50,7 +52,7 @@ def outlive_readers() -> None:
         errors = "backslashreplace" if stream.errors == "strict" else stream.errors
         text = io.TextIOWrapper(
             # Without `raw`, Python was asked not to buffer.
-            io.BufferedWriter(_Pipe(getattr(buffer, "raw", buffer))),
+            io.BufferedWriter(_Pipe(getattr(buffer, "raw", buffer), forgiven)),
             encoding=stream.encoding,
             errors=errors,
             line_buffering=stream.line_buffering,

@@ -74,8 +74,9 @@ def _left(found: Standing) -> str:
 
 def _print_problems(found: Standing, limit: int) -> None:
     """The problems as a table, those that are not complete first."""
-    from rich.console import Console
     from rich.table import Table
+
+    from mcbrain.rows.printing import print_uncut
 
     if not found.problems:
         return
@@ -86,10 +87,7 @@ def _print_problems(found: Standing, limit: int) -> None:
         table.add_column(name, justify="right", no_wrap=True)
     for problem in ordered[:limit]:
         table.add_row(*_cells(problem))
-    console = Console(highlight=False, markup=False)
-    with console.capture() as text:
-        console.print(table)
-    print(text.get(), end="")
+    print_uncut(table)
     if len(ordered) > limit:
         print(f"... {len(ordered) - limit:,} more problems (--limit, --json)")
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Sequence
 from pathlib import Path
+from shutil import get_terminal_size
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,7 +20,7 @@ from mcbrain.rows.tables import check_column, open_results, select
 if TYPE_CHECKING:
     from rich.table import Table
 
-__all__ = ["print_results", "print_table"]
+__all__ = ["print_results", "print_table", "print_uncut"]
 
 _DEFAULT = (
     "n_task",
@@ -122,22 +124,15 @@ def print_table(
     spare : sequence of str
         Columns that a terminal too narrow for all may leave out, these first; it is said which.
     """
-    from rich.console import Console
-
     shown = table.slice(0, limit)
-    console = Console(highlight=False, markup=False)
     kept, left_out = list(names), []
     for name in dict.fromkeys(name for name in spare if name in names):
-        if not console.is_terminal or _width(shown, kept) <= console.width:
+        if not sys.stdout.isatty() or _width(_view(shown, kept)) <= get_terminal_size().columns:
             break
         kept.remove(name)
         words = pc.unique(table[name])
         left_out.append(f"{name} = {words[0]}" if len(words) == 1 else name)
-    # What is still too wide is wrapped by the terminal: a digit is never cut.
-    console.width = max(console.width, _width(shown, kept))
-    with console.capture() as text:
-        console.print(_view(shown, kept))
-    print(text.get(), end="")
+    print_uncut(_view(shown, kept))
     if left_out:
         print(f"left out for width: {', '.join(left_out)} (--columns)")
     if table.num_rows > limit:
@@ -172,13 +167,29 @@ def _view(table: pa.Table, names: list[str]) -> Table:
     return view
 
 
-def _width(table: pa.Table, names: list[str]) -> int:
-    """Characters that a line of the table takes."""
+def print_uncut(view: Table) -> None:
+    """Print a table as wide as it is: a terminal wraps what is too wide, and no digit is ever cut.
+
+    Parameters
+    ----------
+    view : rich.table.Table
+    """
+    from rich.console import Console
+
+    # Of a dumb terminal, rich believes its own width unless it is told both sizes.
+    console = Console(highlight=False, markup=False, width=_width(view), height=100)
+    with console.capture() as text:
+        console.print(view)
+    print(text.get(), end="")
+
+
+def _width(view: Table) -> int:
+    """Characters that a line of a table takes."""
     from rich.console import Console
     from rich.measure import Measurement
 
-    console = Console(width=100_000)
-    return int(Measurement.get(console, console.options, _view(table, names)).maximum)
+    console = Console(width=100_000, height=100)
+    return max(1, Measurement.get(console, console.options, view).maximum)
 
 
 def _columns(table: pa.Table, columns: str | None) -> list[str]:
