@@ -161,3 +161,25 @@ def test_numbered_columns_out_of_order_are_refused_beside_inputs_without_names(s
         else:
             with pytest.raises(InputError, match="not in the order of the numbers"):
                 load(folder / "task.parquet", brain)
+
+
+def test_decimals_dictionaries_and_truth_values_of_a_table_are_numbers(saved):
+    folder, X, y, X_brain, R = saved
+    counts = [np.round(4 * rows) for rows in (X, X_brain)]
+    files = []
+    for rows, second, name in ((counts[0], y, "y"), (counts[1], R[:, 0], "r0")):
+        columns = {f"x{j}": pa.array(rows[:, j]) for j in range(12)}
+        columns["x0"] = pa.array(rows[:, 0].astype(int)).cast(pa.decimal128(22, 2))
+        columns["x1"] = columns["x1"].dictionary_encode()
+        columns["x2"] = pa.array(rows[:, 2] > 0)
+        rows[:, 2] = rows[:, 2] > 0
+        files.append(folder / f"{name}.parquet")
+        pq.write_table(pa.table(columns | {name: second}), files[-1])
+    found = load(*files)
+    assert_allclose(found.X, counts[0], rtol=0, atol=0)
+    assert_allclose(found.X_brain, counts[1], rtol=0, atol=0)
+    table = pq.read_table(files[0])
+    words = pa.array(["a"] * 200).dictionary_encode()
+    pq.write_table(table.set_column(1, "x1", words), files[0])
+    with pytest.raises(InputError, match="column x1 holds string: it must hold real numbers"):
+        load(*files)

@@ -73,8 +73,10 @@ class BEFSRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: i
     row out, whatever its weight, and is that of fitting the other rows in the same way; rows of
     weight 0 count for nothing.
 
-    Inputs may have any units: what is found does not lose digits where columns differ in size. A
-    column counts as a combination of others where they leave no more of it than rounding.
+    Inputs may have any units: what is found does not lose digits where columns differ in size,
+    unless `subspace` mixes large inputs with small ones in equal parts (nine decades apart, five
+    digits are left; a subspace that is small along large inputs costs none). A column counts as a
+    combination of others where they leave no more of it than rounding.
 
     Beside X, y and the results, a fit takes the memory of a few copies of X; targets are worked on
     some at a time.
