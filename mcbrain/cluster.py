@@ -12,9 +12,11 @@ whoever reaches them can run code on them::
 from __future__ import annotations
 
 import hashlib
+import logging
 import platform
 import re
 import socket
+import ssl
 from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError, Executor, Future
 from contextlib import contextmanager
@@ -35,6 +37,7 @@ _RETRIES = 3
 _LOOK_SECONDS = 5.0
 _ALONE_SECONDS = 300.0  # without any worker, before the run gives up
 _ADDRESS = re.compile(r"(?:(?:tcp|tls|wss?)://)?(?P<host>\[[^\]]+\]|[^:/\s]+):(?P<port>\d+)")
+_NOISY = ("distributed", "tornado", "asyncio")  # who logs tracebacks of lost connections
 _LIBRARIES = ("numpy", "scipy", "numba", "llvmlite")
 
 
@@ -126,21 +129,38 @@ def open_cluster(
             "running on a cluster needs the extra 'cluster': pip install 'mcbrain[cluster]'"
         ) from None
     owned = not isinstance(cluster, Client)
-    client: Any = _connect(Client, cluster) if owned else cluster
     over = Event()
+    with _quiet():
+        client: Any = _connect(Client, cluster) if owned else cluster
+        try:
+            slots = _slots(client, note)
+            executor = ClusterExecutor(client)
+            Thread(target=_watch, args=(client, executor, note, over), daemon=True).start()
+            yield executor, slots
+        except KilledWorker as error:
+            why = f"a block's worker died {_RETRIES + 1} times ({error.task})"
+            raise _lost(client, why) from None
+        except CancelledError:
+            raise _lost(client, "its scheduler or all of its workers are gone") from None
+        finally:
+            over.set()
+            if owned:
+                client.close(timeout=2)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep the libraries' own words about lost connections out of sight: what matters is raised."""
+    names = [n for n in logging.root.manager.loggerDict if n.split(".")[0] in _NOISY]
+    loggers = [logging.getLogger(name) for name in names]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.CRITICAL + 1)
     try:
-        slots = _slots(client, note)
-        executor = ClusterExecutor(client)
-        Thread(target=_watch, args=(client, executor, note, over), daemon=True).start()
-        yield executor, slots
-    except KilledWorker as error:
-        raise _lost(client, f"a block's worker died {_RETRIES + 1} times ({error.task})") from None
-    except CancelledError:
-        raise _lost(client, "its scheduler or all of its workers are gone") from None
+        yield
     finally:
-        over.set()
-        if owned:
-            client.close(timeout=2)
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
 
 
 def _watch(client: Any, executor: Executor, note: Callable[[str], None], over: Event) -> None:
@@ -166,13 +186,41 @@ def _connect(connect: Any, cluster: Any) -> Any:
     found = _ADDRESS.fullmatch(address)
     if not found:
         raise InputError(f"--cluster {cluster}: the form is tcp://HOST:PORT, or a port alone")
+    secured = _certificates(address, cluster)
     try:
-        with socket.create_connection((found["host"].strip("[]"), int(found["port"])), _PATIENCE):
-            pass
+        host, port = found["host"].strip("[]"), int(found["port"])
+        with socket.create_connection((host, port), _PATIENCE) as heard:
+            if secured is not None:
+                secured.wrap_socket(heard, server_hostname=host).close()
         return connect(address, timeout=_PATIENCE, set_as_default=False)
     except (OSError, OverflowError, ValueError, TypeError, ImportError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise InputError(f"--cluster {cluster}: no scheduler answers there ({reason})") from None
+
+
+def _certificates(address: str, cluster: str) -> ssl.SSLContext | None:
+    """What a secured scheduler is met with, from dask's configuration; None without TLS."""
+    if not address.startswith(("tls:", "wss:")):
+        return None
+    from distributed import security
+
+    settings: Any = security
+    try:
+        found = settings.Security().get_connection_args("client")
+        context: ssl.SSLContext | None = found["ssl_context"]
+    except (OSError, ValueError, TypeError) as error:
+        raise InputError(
+            f"--cluster {cluster}: the certificates that dask's configuration names cannot be "
+            f"used ({error})"
+        ) from None
+    if context is None:
+        start = "DASK_DISTRIBUTED__COMM__TLS__"
+        raise InputError(
+            f"--cluster {cluster}: certificates are needed; name their files by {start}CA_FILE, "
+            f"{start}CLIENT__CERT and {start}CLIENT__KEY, or under distributed.comm.tls in dask's "
+            "configuration"
+        )
+    return context
 
 
 def _slots(client: Any, note: Callable[[str], None]) -> int:

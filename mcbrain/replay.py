@@ -25,7 +25,7 @@ from mcbrain.store.blockstore import blocks_behind
 from mcbrain.store.folder import ResultsFolder
 from mcbrain.study import Point, Study
 
-__all__ = ["Replay", "rebuild", "replay"]
+__all__ = ["Replay", "check_npz", "rebuild", "replay"]
 
 Floats = NDArray[np.float64]
 
@@ -58,16 +58,40 @@ class Replay:
     def save(self, path: str | Path) -> None:
         """Write data and excess risks, labelled "estimator penalty shift", to an .npz file.
 
+        Parameters
+        ----------
+        path : str or Path
+            Its name ends with .npz.
+
         Raises
         ------
+        InputError
+            Another name.
         StoreError
             The file cannot be written.
         """
+        check_npz(path)
         excess = np.array([row["excess"] for row in self.rows])
         labels = [f"{r['estimator']} {_short(r['penalty'])} {r['shift']}" for r in self.rows]
         with replacing(Path(path)) as sink:
             arrays: dict[str, Any] = {**self.data, "excess": excess, "labels": np.array(labels)}
             np.savez(sink, **arrays)
+
+
+def check_npz(path: str | Path) -> None:
+    """Refuse a name by which other programs would not know what is in a file of arrays.
+
+    Parameters
+    ----------
+    path : str or Path
+
+    Raises
+    ------
+    InputError
+        The name does not end with .npz.
+    """
+    if Path(path).suffix.lower() != ".npz":
+        raise InputError(f"--save {path}: arrays are kept as .npz; a name that ends so is allowed")
 
 
 def _short(penalty: float | None) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
 from collections.abc import Collection, Iterable, Mapping
 from concurrent.futures import Executor
@@ -33,6 +34,8 @@ from mcbrain.study import Study
 from mcbrain.workers import open_workers
 
 __all__ = ["Outcome", "Reporter", "run", "warm"]
+
+_LONGEST = 200  # bytes of a folder's name; file systems allow 255
 
 
 @numpy_defaults
@@ -271,4 +274,7 @@ def _slug(name: str, part: Shard | None) -> str:
     kept = "".join(c if c.isalnum() or c in "-_." else "-" for c in name).strip(".-")
     if not kept:
         raise InputError(f"name = {name!r}: has no letter or digit to name a folder by; use --out")
+    if len(kept.encode()) > _LONGEST:
+        digest = hashlib.sha256(name.encode()).hexdigest()[:8]
+        kept = f"{kept.encode()[:_LONGEST].decode(errors='ignore')}-{digest}"
     return kept if part is None else f"{kept}-shard-{part.number}-of-{part.count}"

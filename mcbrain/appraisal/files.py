@@ -56,11 +56,7 @@ def load(task: str | Path, brain: str | Path) -> Arrays:
 
 def _read(path: str | Path, second: str) -> tuple[Any, Any]:
     """Inputs, as an array or a table with names, and the array called `second` (y or R)."""
-    names = [part.strip() for part in str(path).split(",")]
-    files = [Path(name) for name in names]
-    for name, file in zip(names, files, strict=True):
-        if not file.is_file():
-            raise InputError(f"{name or repr(str(path))}: there is no such file")
+    files = _files(str(path))
     kinds = [file.suffix.lower() for file in files]
     if kinds == [".npy", ".npy"]:
         return _open_numpy(files[0]), _open_numpy(files[1])
@@ -71,6 +67,20 @@ def _read(path: str | Path, second: str) -> tuple[Any, Any]:
     raise InputError(
         f"{path}: it must be one .npz, .arrow or .parquet file, or two files X.npy,{second}.npy"
     )
+
+
+def _files(text: str) -> list[Path]:
+    """The file of that name, or the two that a comma parts; names may hold commas of their own."""
+    if Path(text).is_file():
+        return [Path(text)]
+    words = text.split(",")
+    for i in range(1, len(words)):
+        pair = [Path(",".join(part).strip()) for part in (words[:i], words[i:])]
+        if all(file.is_file() for file in pair):
+            return pair
+    names = [word.strip() for word in words]
+    missing = next((name for name in names if not Path(name).is_file()), text)
+    raise InputError(f"{missing or repr(text)}: there is no such file")
 
 
 def _open_numpy(file: Path) -> Any:

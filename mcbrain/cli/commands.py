@@ -187,8 +187,11 @@ def replay(
     save: Annotated[Path | None, typer.Option(help="Where to keep the data, as .npz.")] = None,
 ) -> None:
     """Draw and solve one raw replicate again."""
+    from mcbrain.replay import check_npz
     from mcbrain.replay import replay as replay_one
 
+    if save is not None:
+        check_npz(save)
     again = replay_one(folder, point, replicate)
     if save is not None:  # first: where it cannot be written, nothing else is said
         again.save(save)

@@ -32,9 +32,9 @@ def read_text(path: Path) -> str:
     if len(content) > _MAX_BYTES:
         raise InputError(f"{path}: a study file has at most {_MAX_BYTES:,} bytes")
     try:
-        text = content.decode("utf-8")
+        text = content.decode("utf-8-sig")  # some editors begin a file with a mark of its encoding
     except UnicodeDecodeError as error:
-        raise InputError(f"{path}: cannot be read as text ({error})") from None
+        raise InputError(f"{path}: cannot be read as text ({error}); save it as UTF-8") from None
     for number, line in enumerate(text.split("\n"), start=1):
         if line.count(".") > _MAX_DOTS and len(_KEY_DOTS.findall(line)) > _MAX_DOTS:
             raise InputError(f"{path}: line {number}: a key has at most {_MAX_DOTS} dots")
