@@ -87,3 +87,10 @@ def test_rows_with_a_fixed_penalty_do_not_notice():
     work = make_workspace(population, sizes, queries, shifts, 8)
     raw.raw_block(population, open_streams(5, KEY, 7), sizes, queries, shifts, work, alone)
     np.testing.assert_allclose(outcome.excess[:, -1], alone.excess[:, 0], rtol=1e-12)
+
+
+@pytest.mark.parametrize("n_task", [8, 13])
+def test_without_label_noise_no_penalty_is_chosen_by_either_rule(n_task):
+    # The scores at 0 are rounding, of either sign; any other penalty has a visible error.
+    *_, chosen = run(n_task, 3, 2 if TINY else 40, task_noise=0.0)
+    assert (chosen == 0.0).all()

@@ -225,6 +225,7 @@ def _choose_fast_primal(
     for i in range(d):
         work.moment[i, 0] = task.solve.moment[i]
     if r > 0 and partial_out_primal(basis, eta, free, work) != SOUND:
+        work.numbers[1] = 0.0
         return IN_DOUBT
     reduce_block(free, work)
     set_candidates(choice.rules.multiples, work)
@@ -313,6 +314,7 @@ def _choose_fast_dual(
     if r > 0:
         dgemm("T", "N", n, r, d, 1.0, X, d, basis, d, 0.0, free.basis, n)
         if partial_out_dual(eta, free, d, work) != SOUND:
+            work.numbers[1] = 0.0
             return IN_DOUBT
     lost = r if eta == 0.0 else 0
     squares = 0.0

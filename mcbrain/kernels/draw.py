@@ -98,7 +98,7 @@ def draw_inputs(population: Population, stream: Stream, auxiliary: Stream, X: Fl
                 X[i, j] *= population.scale[j]
 
 
-@kernel
+@part
 def draw_labels(population: Population, stream: Stream, X: FloatArray, y: FloatArray) -> None:
     """Fill y (n,) with labels X beta + task_noise * normals."""
     n, d = X.shape

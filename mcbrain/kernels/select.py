@@ -203,6 +203,7 @@ def best_candidate(work: SelectWork) -> float:
             return IN_DOUBT
         best = min(best, work.scores[j])
     for j in range(work.candidates.size - 1, -1, -1):
-        if work.scores[j] <= (1.0 + EQUAL) * best:
+        # Of data that are fitted exactly, the best score may be below 0 by rounding.
+        if work.scores[j] - best <= EQUAL * abs(best):
             chosen = work.candidates[j]
     return chosen if best < np.inf else IN_DOUBT

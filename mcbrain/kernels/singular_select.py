@@ -102,7 +102,10 @@ def prepare_scores(
     basis: FloatArray, eta: float, n: int, multiples: FloatArray, exact: ExactWork,
     work: SelectWork, room: ScoreWork,
 ) -> int:  # fmt: skip
-    """Decompose the data of `exact`, once n rows, and set the candidates; FINE or why not."""
+    """Decompose the data of `exact`, once n rows, and set the candidates; FINE or why not.
+
+    A mean penalised eigenvalue of 0 is not known yet.
+    """
     r, d = basis.shape[0], exact.factor.shape[1]
     verdict = separate(basis, eta, n, exact)
     if verdict != FINE:
@@ -113,7 +116,8 @@ def prepare_scores(
     for j in range(outside):
         total += exact.values[j] ** 2
     count = d - r if eta == 0.0 else d
-    work.numbers[1] = total / count if total > 0.0 else 1.0
+    if work.numbers[1] == 0.0:
+        work.numbers[1] = total / count if total > 0.0 else 1.0
     set_candidates(multiples, work)
     for c in range(work.candidates.size):
         work.scores[c], work.tightest[c] = 0.0, 1.0
