@@ -100,7 +100,8 @@ class Model:
     Notes
     -----
     `dataclasses.replace` makes another model: a noise replaces an SNR and the reverse, and an SNR
-    that is not replaced stays, whatever else is.
+    that is not replaced stays, whatever else is. ``Model(**model.given())`` makes this one again
+    from plain numbers, as JSON keeps them.
 
     Raises
     ------
@@ -220,7 +221,7 @@ class Model:
         if snr is not None:
             snr = number(ratio, snr, 1e-30, 1e30)
             value = follows(snr)
-            if not isinstance(sigma, (_Held, type(None))) and sigma != value:
+            if not isinstance(sigma, (_Held, type(None))):
                 raise InputError(f"{noise} and {ratio} are both given; one of them is allowed")
             sigma = value
         sigma = number(noise, 1.0 if sigma is None else sigma, 0.0, LARGE)

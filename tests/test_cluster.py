@@ -97,7 +97,7 @@ def test_a_worker_killed_in_mid_run_costs_nothing_but_time(tmp_path):
 
 
 @pytest.mark.long
-def test_a_lost_scheduler_is_one_sentence_and_the_run_goes_on_here(tmp_path):
+def test_a_lost_scheduler_is_one_sentence_and_the_run_goes_on_here(tmp_path, capfd):
     table = study(precision={"relative": 0.005, "max_replicates": 40_000})
     with cluster(tmp_path) as there:
         thread = _after_blocks(
@@ -106,6 +106,7 @@ def test_a_lost_scheduler_is_one_sentence_and_the_run_goes_on_here(tmp_path):
         with pytest.raises(UnfinishedError, match="was lost: its scheduler"):
             run(table, tmp_path / "out", cluster=there.address)
         thread.join()
+    assert capfd.readouterr().err == ""
     assert rows(tmp_path / "out").num_rows == table.n_rows  # of what had arrived
     assert run(table, tmp_path / "out").reused > 0
     run(table, tmp_path / "here")

@@ -1,6 +1,8 @@
 """Model: what it accepts, what it refuses, and what follows from it by algebra."""
 
+import copy
 import dataclasses
+import json
 import math
 import pickle
 
@@ -51,7 +53,7 @@ def test_signal_to_noise_ratios_stand_for_noises():
         ({"latent_dim": 10, "misalignment": 0.1, "n_channels": 12}, "only 0 is allowed"),
         ({"n_channels": 2}, "latent_dim = 3 with n_channels = 2: recordings need a channel"),
         ({"n_channels": 1, "measured_latents": 2}, "measured_latents = 2 with n_channels = 1"),
-        ({"input_dim": 10.0}, "input_dim = 10.0: a whole number"),
+        ({"input_dim": 10.5}, "input_dim = 10.5: a whole number"),
         ({"input_dim": True}, "input_dim = True: a whole number"),
         ({"latent_gains": [1.0]}, "1 numbers for latent_dim = 3"),
         ({"latent_gains": "big"}, "a list of 3 numbers"),
@@ -94,6 +96,38 @@ def test_a_model_goes_through_a_pickle_and_stays_as_it_was_made():
     assert dataclasses.replace(m, misalignment=0.0) == model()
     with pytest.raises(dataclasses.FrozenInstanceError):
         m.misalignment = 0.1
+
+
+def test_a_model_given_by_its_ratios_goes_through_its_fields():
+    m = model(snr_task=4.0, snr_brain=2.0, signal_norm=3.0)
+    fields = dataclasses.asdict(m)
+    assert Model(**fields) == m
+    given_again = Model(**json.loads(json.dumps(m.given())))
+    assert (given_again.sigma_y, given_again.sigma_r) == (m.sigma_y, m.sigma_r)
+    assert copy.copy(m) == copy.deepcopy(m) == pickle.loads(pickle.dumps(m)) == m
+    assert Model(**dataclasses.asdict(pickle.loads(pickle.dumps(m)))) == m
+
+
+def test_replacing_a_noise_or_a_ratio_replaces_what_follows_from_it():
+    m = model(snr_task=4.0, snr_brain=2.0)
+    replace = dataclasses.replace
+    assert replace(m, misalignment=0.1) == model(snr_task=4.0, snr_brain=2.0, misalignment=0.1)
+    assert replace(m, task_noise=2.0) == model(task_noise=2.0, snr_brain=2.0)
+    assert replace(m, snr_task=9.0) == model(snr_task=9.0, snr_brain=2.0)
+    assert replace(m, neural_noise=0.5) == model(snr_task=4.0, neural_noise=0.5)
+    assert replace(m, latent_gains=2.0) == model(snr_task=4.0, snr_brain=2.0, latent_gains=2.0)
+    assert replace(m, signal_norm=3.0) == model(snr_task=4.0, snr_brain=2.0, signal_norm=3.0)
+    assert replace(model(task_noise=2.0), snr_task=4.0) == model(snr_task=4.0)
+    assert replace(replace(m, task_noise=2.0), snr_task=4.0) == m
+
+
+def test_replacing_what_others_follow_from_keeps_them_true():
+    replace = dataclasses.replace
+    assert replace(model(), latent_dim=5) == model(latent_dim=5)
+    assert replace(model(measured_latents=2), latent_dim=5).k_m == 2
+    assert replace(model(), neural_law="poisson") == model(neural_law="poisson")
+    assert replace(model(neural_law="poisson"), neural_law="gaussian") == model()
+    assert replace(model(snr_brain=2.0), neural_law="poisson") == model(neural_law="poisson")
 
 
 @given(exponent=st.floats(0, 10), dim=st.integers(1, 300))

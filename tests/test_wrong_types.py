@@ -1,9 +1,11 @@
 """Values of the wrong type from Python: one sentence that names the key, never a bare TypeError."""
 
+import numpy as np
 import pytest
 
 import mcbrain as mb
-from mcbrain.checks import duration
+from mcbrain.checks import duration, integer
+from mcbrain.reading import study_from_table
 from mcbrain.rows.tables import open_results
 
 MODEL = mb.Model(input_dim=12, latent_dim=3, n_channels=6)
@@ -17,6 +19,9 @@ ASKED = {"n_task": 30, "n_brain": 20, "estimators": {"ridge": 0.1}}
         ({"model": 5}, "model = 5: an mcbrain.Model is allowed"),
         ({"n_task": "many"}, "n_task = 'many': a whole number from 1"),
         ({"n_brain": [3.5]}, "n_brain = 3.5: a whole number from 0"),
+        ({"n_task": np.geomspace(50, 500, 3)}, "{ geometric = [low, high, count] } makes a grid"),
+        ({"n_task": True}, "n_task = True: a whole number from 1"),
+        ({"n_task": float("inf")}, "n_task = inf: a whole number from 1"),
         ({"n_task": None}, "n_task is missing"),
         ({"estimators": ["ridge"]}, "estimators = ['ridge']: a mapping of names"),
         ({"estimators": {}}, "[estimators] is empty"),
@@ -34,12 +39,52 @@ def test_what_is_asked_is_checked_by_name(ask, wrong, words):
 
 
 @pytest.mark.parametrize(
+    ("given", "meant"),
+    [
+        (30.0, [30]),
+        (np.float32(30), [30]),
+        (np.array(30), [30]),
+        (np.geomspace(10, 1000, 3), [10, 100, 1000]),
+        (np.array([20, 40], np.uint8), [20, 40]),
+        ((20.0, np.int16(40)), [20, 40]),
+        (range(20, 23), [20, 21, 22]),
+    ],
+)
+def test_whole_numbers_are_whole_however_they_are_held(given, meant):
+    asked = {"n_brain": 20.0, "estimators": {"ridge": np.array([0.1])}, "rank": np.float64(2)}
+    table = mb.predict(MODEL, n_task=given, **asked)
+    assert table["n_task"].to_pylist() == meant
+    assert integer("seed", 1e6, 0, 10**9) == 10**6
+
+
+def test_studies_and_models_take_whole_floats(tmp_path):
+    held = {"input_dim": 12.0, "latent_dim": np.int32(3), "n_channels": 6.0}
+    assert mb.Model(**held) == MODEL
+    assert [type(value) for value in (mb.Model(**held).input_dim, mb.Model(**held).k_m)] == [
+        int
+    ] * 2
+    study = study_from_table(
+        {
+            "name": "floats",
+            "seed": 3.0,
+            "model": held,
+            "design": {"n_task": [30.0]},
+            "encoding": {"rank": 2.0},
+            "estimators": {"ols": 0.0},
+            "precision": {"max_replicates": 1e6, "relative": np.float32(0.5)},
+        }
+    )
+    assert (study.seed, study.n_task, study.encoding.rank) == (3, (30,), 2)
+    assert study.precision.max_replicates == 10**6 and study.precision.relative == 0.5
+
+
+@pytest.mark.parametrize(
     ("wrong", "words"),
     [
         ({"precision": "high"}, "precision = 'high': a number from 0"),
         ({"precision": None}, "precision = None: a number from 0"),
         ({"absolute": "low"}, "absolute = 'low': a number from 0"),
-        ({"max_replicates": 1e4}, "[precision] max_replicates = 10000.0: Expected int"),
+        ({"max_replicates": 1e4 + 0.5}, "[precision] max_replicates = 10000.5: Expected int"),
         ({"engine": 5}, "[engine] kind = 5: Expected str"),
         ({"threads": "two"}, "threads = 'two': a whole number from 1"),
     ],

@@ -74,13 +74,15 @@ def _files(text: str) -> list[Path]:
     if Path(text).is_file():
         return [Path(text)]
     words = text.split(",")
-    for i in range(1, len(words)):
-        pair = [Path(",".join(part).strip()) for part in (words[:i], words[i:])]
-        if all(file.is_file() for file in pair):
-            return pair
-    names = [word.strip() for word in words]
-    missing = next((name for name in names if not Path(name).is_file()), text)
-    raise InputError(f"{missing or repr(text)}: there is no such file")
+    splits = [(words[:i], words[i:]) for i in range(1, len(words))]
+    pairs = [[Path(",".join(part).strip()) for part in split] for split in splits]
+    pairs.append([Path(word.strip()) for word in words])
+    # The way to part it that finds most of its files, the fewest parts first.
+    pair = max(pairs, key=lambda files: sum(file.is_file() for file in files) / len(files))
+    if missing := [file for file in pair if not file.is_file()]:
+        name = "" if missing[0] == Path() else str(missing[0])
+        raise InputError(f"{name or repr(text)}: there is no such file")
+    return pair
 
 
 def _open_numpy(file: Path) -> Any:

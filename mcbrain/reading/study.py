@@ -7,6 +7,7 @@ import math
 import tomllib
 from collections.abc import Mapping
 from dataclasses import replace
+from importlib.resources import files
 from pathlib import Path
 from typing import Any, get_args
 
@@ -56,9 +57,12 @@ class _Engine(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 def shipped_studies() -> dict[str, Path]:
     """The studies that come with mcbrain: name to file."""
-    installed = Path(__file__).parents[1] / "studies"
-    folder = installed if installed.is_dir() else Path(__file__).parents[2] / "data" / "studies"
-    return {path.stem: path for path in sorted(folder.glob("*.toml"))}
+    folder: Any = files("mcbrain") / "studies"  # in a zip file, what is like a Path
+    if not folder.is_dir():
+        folder = Path(__file__).parents[2] / "data" / "studies"
+    entries = folder.iterdir() if folder.is_dir() else ()
+    found = [path for path in entries if path.name.endswith(".toml")]
+    return {path.name.removesuffix(".toml"): path for path in sorted(found, key=lambda p: p.name)}
 
 
 @numpy_defaults

@@ -72,12 +72,12 @@ def report(path: str | Path) -> Path:
     InputError
         No results there.
     """
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+    from jinja2 import Environment, PackageLoader, StrictUndefined
 
     results = Results(path)
     figures, missing = draw(results, results.folder.path)
     environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
+        loader=PackageLoader("mcbrain.report", ""),
         autoescape=True,  # names of studies are a user's text
         undefined=StrictUndefined,
         trim_blocks=True,
