@@ -84,7 +84,15 @@ def _libraries() -> dict[str, str]:
         digest.update(source.name.encode() + b"\0" + source.read_bytes())
     # The code's identity too: in an archive there are no files to hash.
     own = {"mcbrain": digest.hexdigest()[:12], "code": code_identity().digest}
+    own["compiler settings (NUMBA_...)"] = _settings()
     return own | {name: version(name) for name in _LIBRARIES}
+
+
+def _settings() -> str:
+    """A hash of what the compiler is told, which decides last bits too."""
+    from mcbrain.kernels.cache_folder import deciding_settings
+
+    return hashlib.sha256(repr(sorted(deciding_settings().items())).encode()).hexdigest()[:12]
 
 
 def _processor() -> str:

@@ -19,13 +19,18 @@ from typing import Any
 import numba
 from llvmlite import binding
 
-__all__ = ["cache_folder", "distrust", "make_folder", "safe_file"]
+__all__ = ["cache_folder", "deciding_settings", "distrust", "make_folder", "safe_file"]
 
 _settings: Any = numba.config
 _processor: Any = binding
 _LIBRARIES = ("numba", "llvmlite", "numpy", "scipy")
 # Settings of Numba that decide no machine code; every other one, known or new, is in the name.
-_IDLE = ("CACHE_", "CUDA_", "COLOR_", "NUMBA_", "THREADING_", "DUMP_", "HIGHLIGHT_", "RUNNING_")
+_IDLE = (
+    "ALWAYS_WARN", "ANNOTATE", "CACHE_", "CHROME_", "COLOR_", "CUDA_", "DEVELOPER_", "DISABLE_CUDA",
+    "DISABLE_PERFORMANCE", "DUMP_", "FORCE_CUDA", "FULL_", "GDB_", "HIGHLIGHT_", "HTML", "NUMBA_",
+    "RUNNING_", "SHOW_", "THREADING_",
+)  # fmt: skip
+_KEEPERS = ("cache.py", "cache_folder.py")  # keep machine code and decide none
 _OWN_ALONE = 0o755
 _OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
 
@@ -43,7 +48,7 @@ def cache_folder() -> Path:
     OSError
         There is no place to keep anything, or the sources cannot be read; says why.
     """
-    return _root() / _state(repr(sorted(_deciding_settings().items())))
+    return _root() / _state(repr(sorted(deciding_settings().items())))
 
 
 def _root() -> Path:
@@ -69,7 +74,7 @@ def _user_cache() -> Path:
     return home / places.get(sys.platform, ".cache")
 
 
-def _deciding_settings() -> dict[str, str]:
+def deciding_settings() -> dict[str, str]:
     """Return the settings of the compiler, as it has them now."""
     names = [n for n in dir(_settings) if n.isupper() and not n.startswith(_IDLE)]
     return {name: str(getattr(_settings, name)) for name in names}
@@ -100,7 +105,7 @@ def _sources() -> list[tuple[str, bytes]]:
     modules = [m for m in files(__package__).iterdir() if m.name.endswith(".py")]
     if not modules:
         raise OSError("the sources of the kernels cannot be read, so that it would have no name")
-    return sorted((module.name, module.read_bytes()) for module in modules)
+    return sorted((m.name, m.read_bytes()) for m in modules if m.name not in _KEEPERS)
 
 
 def distrust(folder: Path) -> str:
