@@ -39,6 +39,9 @@ from mcbrain.kernels.types import (
     Queries,
 )
 
+BASIS_SHARE = 1e-11
+"""As `rounding_share`, where a subspace takes part: an estimated one is itself that inexact."""
+
 INSIDE, OUTSIDE = range(2)
 """Ranks of Z and of what is left of W (`ExactWork.ranks`)."""
 
@@ -239,7 +242,7 @@ def separate(basis: FloatArray, eta: float, n: int, work: ExactWork) -> int:
     copy(factor, block)
     ranks[INSIDE] = 0
     if r > 0:
-        k, Z = min(m, r), work.projected
+        k, Z, least = min(m, r), work.projected, max(least, BASIS_SHARE * size)
         dgemm("T", "N", r, m, d, 1.0, basis, d, factor, d, 0.0, Z, r)
         # I - P, or I - P + P/sqrt(eta)
         weight = -1.0 if eta == 0.0 else 1.0 / math.sqrt(eta) - 1.0
@@ -254,7 +257,7 @@ def separate(basis: FloatArray, eta: float, n: int, work: ExactWork) -> int:
             dgemm("N", "T", d, rank, m, 1.0, block, d, work.inner_left, k, 0.0, work.across, d)
             dgemm("N", "N", d, m, rank, -1.0, work.across, d, work.inner_left, k, 1.0, block, d)
         else:
-            least = rounding_share(n, d) * length(block)
+            least *= length(block) / size
     left, right = work.left.reshape(m * m), work.right.reshape(m * d)
     ranks[OUTSIDE] = decompose(m, d, block.reshape(m * d), left, work.values, right, least, work)
     return FINE if ranks[OUTSIDE] >= 0 else SINGULAR
