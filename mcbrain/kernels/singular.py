@@ -238,11 +238,12 @@ def separate(basis: FloatArray, eta: float, n: int, work: ExactWork) -> int:
     size = length(factor)
     if not (size < np.inf and length(work.answers) < np.inf):
         return NOT_FINITE
-    least = rounding_share(n, d) * size
+    share = rounding_share(n, d) if r == 0 else max(rounding_share(n, d), BASIS_SHARE)
+    least = share * size
     copy(factor, block)
     ranks[INSIDE] = 0
     if r > 0:
-        k, Z, least = min(m, r), work.projected, max(least, BASIS_SHARE * size)
+        k, Z = min(m, r), work.projected
         dgemm("T", "N", r, m, d, 1.0, basis, d, factor, d, 0.0, Z, r)
         # I - P, or I - P + P/sqrt(eta)
         weight = -1.0 if eta == 0.0 else 1.0 / math.sqrt(eta) - 1.0
@@ -257,7 +258,7 @@ def separate(basis: FloatArray, eta: float, n: int, work: ExactWork) -> int:
             dgemm("N", "T", d, rank, m, 1.0, block, d, work.inner_left, k, 0.0, work.across, d)
             dgemm("N", "N", d, m, rank, -1.0, work.across, d, work.inner_left, k, 1.0, block, d)
         else:
-            least *= length(block) / size
+            least = share * length(block)
     left, right = work.left.reshape(m * m), work.right.reshape(m * d)
     ranks[OUTSIDE] = decompose(m, d, block.reshape(m * d), left, work.values, right, least, work)
     return FINE if ranks[OUTSIDE] >= 0 else SINGULAR
