@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mcbrain.blocks import Problem, Query
-from mcbrain.checks import numpy_defaults
+from mcbrain.checks import numpy_defaults, whole
 from mcbrain.engines import choose
 from mcbrain.errors import InputError
 from mcbrain.geometry import Geometry
@@ -118,7 +118,8 @@ def replay(folder: str | Path, point: int, replicate: int) -> Replay:
     """
     home = ResultsFolder(folder)
     study = home.study()
-    if not 0 <= point < study.n_points:
+    point, replicate = whole(point), whole(replicate)
+    if not _is_index(point) or not 0 <= point < study.n_points:
         raise InputError(f"--point {point}: allowed is 0 to {study.n_points - 1}")
     engine, _ = choose(study)
     if engine != "raw":
@@ -130,7 +131,7 @@ def replay(folder: str | Path, point: int, replicate: int) -> Replay:
     problem = plan.problem(asked)
     size = block_size(problem)
     drawn = max((store.series(problem, [q.id]).n_blocks for q in queries), default=0) * size
-    if not 0 <= replicate < drawn:
+    if not _is_index(replicate) or not 0 <= replicate < drawn:
         have = f"replicates 0 to {drawn - 1}" if drawn else "no replicates yet"
         raise InputError(f"--replicate {replicate}: point {point} has {have}")
     block, place = divmod(replicate, size)
@@ -141,6 +142,10 @@ def replay(folder: str | Path, point: int, replicate: int) -> Replay:
         place=place,
         recipe=recipe(problem, block, place),
     )
+
+
+def _is_index(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
 
 
 def _stream(problem: Problem, block: int, role: int) -> np.random.Generator:

@@ -43,7 +43,7 @@ def open_workers(
         Threads out of range; see `open_cluster` for clusters.
     """
     if threads is not None:
-        integer("threads", threads, 1, 4096)
+        threads = integer("threads", threads, 1, 4096)
     # Here too when blocks run elsewhere: penalties and rows must have the same bits.
     with one_blas_thread():
         if cluster is not None:

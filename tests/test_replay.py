@@ -105,3 +105,9 @@ def test_what_was_never_drawn_is_refused(tmp_path):
         replay(tmp_path, 0, 10**9)
     with pytest.raises(InputError, match="--point 9"):
         replay(tmp_path, 9, 0)
+    for wrong in (0.5, "0", True, None):
+        with pytest.raises(InputError, match=f"--point {wrong}: allowed is 0 to 0"):
+            replay(tmp_path, wrong, 0)
+    with pytest.raises(InputError, match=r"--replicate 0\.5: point 0 has replicates"):
+        replay(tmp_path, 0, 0.5)
+    assert replay(tmp_path, 0.0, np.float64(3)).place == 3

@@ -19,6 +19,8 @@ from typing import Any
 import numba
 from llvmlite import binding
 
+from mcbrain.places import cache_root
+
 __all__ = ["cache_folder", "deciding_settings", "distrust", "make_folder", "safe_file"]
 
 _settings: Any = numba.config
@@ -48,30 +50,7 @@ def cache_folder() -> Path:
     OSError
         There is no place to keep anything, or the sources cannot be read; says why.
     """
-    return _root() / _state(repr(sorted(deciding_settings().items())))
-
-
-def _root() -> Path:
-    """Return the folder of every state's machine code."""
-    chosen = os.environ.get("MCBRAIN_CACHE_DIR")
-    return Path(os.path.abspath(chosen)) if chosen else _user_cache() / "mcbrain"  # noqa: PTH100
-
-
-def _user_cache() -> Path:
-    """Return where this platform keeps what a program can rebuild."""
-    if sys.platform == "win32" and (local := os.environ.get("LOCALAPPDATA")):
-        return Path(local)
-    named = os.environ.get("XDG_CACHE_HOME", "")
-    if sys.platform not in ("win32", "darwin") and Path(named).is_absolute():
-        return Path(named)
-    try:
-        home = Path.home()
-    except RuntimeError:
-        home = Path()
-    if not home.is_absolute():
-        raise OSError("this user has no home folder; MCBRAIN_CACHE_DIR names another place")
-    places = {"win32": "AppData/Local", "darwin": "Library/Caches"}
-    return home / places.get(sys.platform, ".cache")
+    return cache_root() / _state(repr(sorted(deciding_settings().items())))
 
 
 def deciding_settings() -> dict[str, str]:

@@ -20,11 +20,20 @@ from hashlib import blake2b
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from importlib.resources import files
-from pathlib import Path
 
 from mcbrain.errors import InputError
+from mcbrain.places import cache_root
 
-__all__ = ["LIBRARIES", "MODULES", "PACKAGES", "UNKNOWN", "Identity", "code_identity", "syntax"]
+__all__ = [
+    "KEEPERS",
+    "LIBRARIES",
+    "MODULES",
+    "PACKAGES",
+    "UNKNOWN",
+    "Identity",
+    "code_identity",
+    "syntax",
+]
 
 # Every module that turns a problem into random numbers, and random numbers into block sums:
 # whatever the engines import, except what only refuses input and the laws, which stand beside
@@ -42,6 +51,8 @@ MODULES = (
     "plan.task_stage",
     "shifts",
 )
+# What keeps machine code between processes: it loads what the others compiled, or nothing.
+KEEPERS = ("kernels.cache", "kernels.cache_folder", "places")
 LIBRARIES = ("numba", "numpy", "scipy")
 
 _SILENT = ("ctx", "kind", "type_comment")  # fields of a syntax tree that decide nothing
@@ -152,15 +163,16 @@ def _sources_digest() -> str:
     raw = blake2b(repr(sys.version_info[:2]).encode(), digest_size=16)
     for name, content in sources.items():
         raw.update(f"{name} {len(content)} ".encode() + content)
-    note = _cache_folder() / f"identity-{raw.hexdigest()}"
+    name = f"identity-{raw.hexdigest()}"
     with suppress(OSError, ValueError):
-        known = note.read_text(encoding="ascii")
+        known = (cache_root() / name).read_text(encoding="ascii")
         if len(known) == 32 and int(known, 16) >= 0:
             return known
     digest = blake2b(digest_size=16)
     for name, content in sources.items():
         digest.update(f"{name} {syntax(content)}\n".encode())
     with suppress(OSError):
+        note = cache_root() / name
         note.parent.mkdir(parents=True, exist_ok=True)
         draft = note.with_name(f".{note.name}.{os.getpid()}.tmp")
         draft.write_text(digest.hexdigest(), encoding="ascii")
@@ -178,10 +190,11 @@ def _sources() -> Iterator[tuple[str, bytes]]:
     """
     root = files("mcbrain")
     paths = [f"{name.replace('.', '/')}.py" for name in MODULES]
+    kept = [f"{name.replace('.', '/')}.py" for name in KEEPERS]
     for package in PACKAGES:
         names = sorted(item.name for item in root.joinpath(package).iterdir())
         paths += [f"{package}/{name}" for name in names if name.endswith(".py")]
-    for path in paths:
+    for path in (path for path in paths if path not in kept):
         try:
             yield path, root.joinpath(path).read_bytes()
         except OSError:
@@ -197,16 +210,3 @@ def _minor(library: str) -> str:
         return ".".join(version(library).split(".")[:2])
     except PackageNotFoundError:
         return "unknown"
-
-
-def _cache_folder() -> Path:
-    """Where this user's programs keep what they can make again (as for compiled kernels)."""
-    if chosen := os.environ.get("MCBRAIN_CACHE_DIR"):
-        return Path(chosen)
-    if sys.platform == "win32":
-        home = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
-    elif sys.platform == "darwin":
-        home = Path.home() / "Library" / "Caches"
-    else:
-        home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return home / "mcbrain"
