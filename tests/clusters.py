@@ -22,11 +22,11 @@ class Cluster:
 
 
 @contextmanager
-def cluster(folder, n_workers=2):
+def cluster(folder, n_workers=2, options=()):
     """A scheduler on a free port and workers of one thread each; all are killed at the end."""
     file = folder / "scheduler.json"
     local = ["--host", "127.0.0.1", "--dashboard-address", "127.0.0.1:0"]
-    common = ["--scheduler-file", str(file), *local]
+    common = ["--scheduler-file", str(file), *local, *options]
     started = [_start(folder, "scheduler", "--port", "0", *common)]
     one = ["--nthreads", "1", "--no-nanny", "--local-directory", str(folder)]
     try:

@@ -1,5 +1,6 @@
 """A dask cluster of real processes gives this machine's bits, whatever happens to its workers."""
 
+import shutil
 import signal
 import subprocess
 import sys
@@ -148,3 +149,29 @@ def test_ctrl_c_of_a_cluster_run_ends_with_130_and_keeps_what_arrived(tmp_path):
     assert process.returncode == 130
     assert "Traceback" not in said and "everything finished is kept" in said
     assert list((tmp_path / "out").glob("blocks/*.arrow"))
+
+
+@pytest.mark.long
+def test_a_secured_cluster_gives_the_bits_of_one_thread(tmp_path):
+    """Certificates come from dask's configuration, as its environment variables set it."""
+    if not (openssl := shutil.which("openssl")):
+        pytest.skip("certificates are made by openssl")
+    import dask
+
+    key, own = tmp_path / "key.pem", tmp_path / "own.pem"
+    made = [openssl, "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=localhost"]
+    subprocess.run([*made, "-keyout", key, "-out", own], check=True, capture_output=True)
+    options = ["--protocol", "tls"]
+    for name, file in (("ca-file", own), ("cert", own), ("key", key)):
+        options += [f"--tls-{name}", str(file)]
+    names = {"ca-file": own, "client.cert": own, "client.key": key}
+    settings = {f"distributed.comm.tls.{name}": str(file) for name, file in names.items()}
+    few = small(design={"n_task": 40, "n_brain": 60}, precision={"relative": 0.05})
+    run(few, tmp_path / "here", threads=1)
+    with cluster(tmp_path, 1, options) as there:
+        assert there.address.startswith("tls://")
+        with pytest.raises(InputError, match="certificates are needed"):
+            run(few, tmp_path / "there", cluster=there.address)
+        with dask.config.set(settings):
+            run(few, tmp_path / "there", cluster=there.address)
+    assert rows(tmp_path / "there").equals(rows(tmp_path / "here"))

@@ -17,7 +17,7 @@ def dispatchers():
         module = importlib.import_module(f"mcbrain.kernels.{info.name}")
         for name, value in vars(module).items():
             # What is inlined into its callers is compiled with them and has no code of its own.
-            kept = type(getattr(value, "_cache", None)).__name__ == "FunctionCache"
+            kept = type(getattr(value, "_cache", None)).__name__ == "KernelCache"
             if kept and value.py_func.__module__ == module.__name__:
                 yield f"{info.name}.{name}", value
 

@@ -31,15 +31,16 @@ def main() -> None:
     command's own.
     """
     from mcbrain.cli.pipes import outlive_readers
-    from mcbrain.cli.streams import flush, open_streams
+    from mcbrain.cli.streams import open_streams
 
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _interrupt)
     open_streams()
     outlive_readers()
     status = _status()
-    with suppress(OSError):
-        flush()
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError):  # the status alone says it
+            stream.flush()
     # What is done is done: a signal during the interpreter's own end must not change the status.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
