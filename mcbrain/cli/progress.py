@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -42,7 +43,8 @@ class TerminalReporter(Reporter):
     """
 
     def __init__(self, study: Study, opening: str = "") -> None:
-        self.fancy = sys.stderr.isatty()
+        # A bar is drawn again and again in one place, which a dumb terminal does not know.
+        self.fancy = sys.stderr.isatty() and os.environ.get("TERM", "") not in ("dumb", "unknown")
         size = f"{study.n_points:,} points, {study.n_rows:,} outputs, seed {study.seed}"
         # Said with the first note: a run that is refused says one sentence, the refusal.
         self._unsaid = [f"{study.name}: {size}", *filter(None, [opening])]
