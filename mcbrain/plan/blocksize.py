@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 from mcbrain.blocks import Problem
+from mcbrain.errors import unhandled
 
 __all__ = ["block_size", "replicate_seconds"]
 
@@ -19,27 +20,33 @@ def block_size(problem: Problem) -> int:
 
     Part of what fixes the random numbers, so it depends on nothing else.
     """
-    if problem.kind.endswith("brain"):
-        return _BRAIN_BLOCK
-    if problem.kind == "task":
-        order = min(problem["n_prime"], problem["q"])
-        return int(2 ** math.floor(math.log2(min(max(_TASK_STEPS / order, 4), _MAX_BLOCK))))
-    size = max(1.0, min(_MAX_BLOCK, _BLOCK_SECONDS / replicate_seconds(problem)))
-    return int(2 ** math.floor(math.log2(size)))
+    match problem.kind:
+        case "brain" | "pilot-brain":
+            return _BRAIN_BLOCK
+        case "task":
+            size = max(_TASK_STEPS / min(problem["n_prime"], problem["q"]), 4.0)
+        case _:
+            size = max(_BLOCK_SECONDS / replicate_seconds(problem), 1.0)
+    return int(2 ** math.floor(math.log2(min(size, _MAX_BLOCK))))
 
 
 def replicate_seconds(problem: Problem) -> float:
     """About how long one core takes for a replicate; a fixed function of the dimensions."""
-    if problem.kind.endswith("brain"):
-        k, n_rows = len(problem["latent_gains"]), min(problem["n_brain"], problem["input_dim"])
-        return float(2e-5 * k + 2e-8 * k * k * n_rows)
-    if problem.kind == "task":
-        return float(7e-8 * min(problem["n_prime"], problem["q"]))
+    match problem.kind:
+        case "brain" | "pilot-brain":
+            k, n_rows = len(problem["latent_gains"]), min(problem["n_brain"], problem["input_dim"])
+            return float(2e-5 * k + 2e-8 * k * k * n_rows)
+        case "task":
+            return float(7e-8 * min(problem["n_prime"], problem["q"]))
     d, p = problem["input_dim"], problem["n_channels"]
-    rows = problem["n_task"] + problem["n_brain"]
-    draws = rows * d + problem["n_brain"] * p
-    if problem.kind.endswith("sufficient"):
-        rows, draws = 2 * d, 2 * d * d + d * p
+    match problem.kind:
+        case "raw" | "pilot-raw":
+            rows = problem["n_task"] + problem["n_brain"]
+            draws = rows * d + problem["n_brain"] * p
+        case "sufficient":
+            rows, draws = 2 * d, 2 * d * d + d * p
+        case _:
+            raise unhandled("kind of problem", problem.kind, "mcbrain.plan.blocksize")
     flops = rows * d * d + _encoding_flops(problem) + 4 * d**3
     return float(2e-5 + 3e-9 * draws + 5e-11 * flops)
 

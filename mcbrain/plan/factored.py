@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mcbrain.blocks import Problem, Series
+from mcbrain.errors import unhandled
 from mcbrain.plan.cells import Cell
 from mcbrain.plan.moments import brain_statistics
 from mcbrain.plan.risks import SideRisks
@@ -90,12 +91,17 @@ class FactoredPlan:
 
     def works(self, problem: Problem, users: Sequence[User]) -> Iterator[Work]:
         """The work of a problem; none where every penalty of a task problem is infinite."""
-        if problem.kind == "brain":
-            statistics = brain_statistics(len(problem["latent_gains"]))
-            judge = self._judge_brain([side for side, _ in users])
-            yield Work(problem, statistics, self.most(problem), judge)
-        elif asked := self.task_statistics(users):
-            yield Work(problem, asked, self.most(problem), self._judge_task(users, asked))
+        match problem.kind:
+            case "brain":
+                statistics = brain_statistics(len(problem["latent_gains"]))
+                judge = self._judge_brain([side for side, _ in users])
+                yield Work(problem, statistics, self.most(problem), judge)
+            case "task":
+                if asked := self.task_statistics(users):
+                    judge = self._judge_task(users, asked)
+                    yield Work(problem, asked, self.most(problem), judge)
+            case _:
+                raise unhandled("kind of problem", problem.kind, "the factored plan")
 
     def describe(self, problem: Problem, users: Sequence[User]) -> str:
         """A problem in words, its numbers included."""

@@ -68,7 +68,7 @@ def _squares(row: Row, point: Point) -> Iterator[_Squares]:
     """Every least-squares problem whose eigenvalues an estimator divides by."""
     model, n = point.model, point.n_task
     blind = row.estimator.uses_brain and point.n_brain == 0
-    projects = row.estimator.name == "projection"
+    projects = row.estimator.penalty == "infinite"
     if blind and projects:
         return  # predicts zero
     # Each replicate of loo and gcv may choose 0, whatever its smallest eigenvalue is.

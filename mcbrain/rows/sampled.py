@@ -103,7 +103,7 @@ _MISSING = {**_UNDEFINED, "status": "mcse_not_met", "prediction": "none", "reaso
 
 def shown_penalty(query: Query | None) -> float | None:
     """The penalty of an output; None where it differs by replicate or has no meaning."""
-    if query is None or query.row.estimator.name == "projection" or math.isnan(query.row.penalty):
+    if query is None or query.row.estimator.penalty == "infinite" or math.isnan(query.row.penalty):
         return None
     return query.row.penalty
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from mcbrain.errors import InputError, did_you_mean
+from mcbrain.errors import InputError
 from mcbrain.model import Model
 from mcbrain.plan.moments import shift_coefficients, shift_drift, signal
 from mcbrain.reading import parse_shift
@@ -19,7 +19,7 @@ from mcbrain.theory import exact
 from mcbrain.theory.asymptotic import subspace_law
 from mcbrain.theory.frame import ShiftCoefficients
 from mcbrain.theory.wishart import task_moments
-from mcbrain.worth.surface import BASELINES, Surface
+from mcbrain.worth.surface import Surface, check_baseline
 
 __all__ = ["HalfSpace", "gain", "half_space"]
 
@@ -131,7 +131,7 @@ def half_space(
         another baseline.
     """
     surface, k = Surface(model), model.latent_dim
-    _check_baseline(baseline)
+    check_baseline(baseline)
     if model.input_dim < k + 2:
         raise InputError(
             f"input_dim = {model.input_dim}: at least latent_dim + 2 = {k + 2} is needed, for a "
@@ -190,7 +190,7 @@ def gain(
         Another baseline, or fewer brain samples than the rank; with 0 of them BEFS is ridge.
     """
     surface = Surface(model)
-    _check_baseline(baseline)
+    check_baseline(baseline)
     if 0 < n_brain < surface.r:
         raise InputError(
             f"n_brain = {n_brain}: at least measured_latents = {surface.r} is needed (or 0)"
@@ -206,11 +206,6 @@ def gain(
         ]
         found.append(_ratio(*risks))
     return np.array(found)
-
-
-def _check_baseline(baseline: str) -> None:
-    if baseline not in BASELINES:
-        raise InputError(f"baseline = {baseline!r}: {did_you_mean(str(baseline), BASELINES)}")
 
 
 def _ratio(baseline: ArrayLike, befs: ArrayLike) -> float:

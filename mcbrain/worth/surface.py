@@ -13,7 +13,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from mcbrain.errors import InputError
+from mcbrain.errors import InputError, did_you_mean
 from mcbrain.model import Model
 from mcbrain.theory import exact, first_order
 from mcbrain.theory.accuracy import law_accuracy
@@ -21,13 +21,26 @@ from mcbrain.theory.asymptotic import subspace_law
 from mcbrain.theory.marchenko_pastur import mean_shrinkage
 from mcbrain.theory.wishart import task_moments
 
-__all__ = ["BASELINES", "Surface"]
+__all__ = ["BASELINES", "Surface", "check_baseline"]
 
 Array = NDArray[np.float64]
 
 BASELINES = ("ridge", "ols")
 _PLENTY = 1e9  # samples, where no number of them is asked for: the cheapest to compute
 _SMALLEST = 1e-13  # m_bar below this is an exact alignment: the penalty is infinite
+
+
+def check_baseline(baseline: str) -> str:
+    """The baseline, if there is one of that name.
+
+    Raises
+    ------
+    InputError
+        Another name.
+    """
+    if baseline not in BASELINES:
+        raise InputError(f"baseline = {baseline!r}: {did_you_mean(str(baseline), BASELINES)}")
+    return baseline
 
 
 @dataclass(frozen=True)
@@ -219,7 +232,7 @@ class Surface:
             "ridge" or "ols".
         """
         target = np.asarray(risk, dtype=float)
-        if baseline == "ols":
+        if check_baseline(baseline) == "ols":
             with np.errstate(divide="ignore", invalid="ignore"):
                 n = self.d + 1.0 + self.sigma**2 * self.d / target
             return np.where((target > 0) & np.isfinite(target), n, np.nan)

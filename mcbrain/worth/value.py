@@ -11,10 +11,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from mcbrain.ask import check_model
 from mcbrain.checks import MOST_SAMPLES, integer, numpy_defaults
-from mcbrain.errors import InputError, did_you_mean
+from mcbrain.errors import InputError
 from mcbrain.model import Model
 from mcbrain.worth.answer import Value
-from mcbrain.worth.surface import BASELINES, Surface
+from mcbrain.worth.surface import Surface, check_baseline
 
 __all__ = ["saturation", "value", "value_curve"]
 
@@ -55,8 +55,7 @@ def value(
         A baseline, a number of samples or a model for which there is no value.
     """
     check_model(model)
-    if baseline not in BASELINES:
-        raise InputError(f"baseline = {baseline!r}: {did_you_mean(str(baseline), BASELINES)}")
+    check_baseline(baseline)
     n_task = integer("n_task", n_task, 1, MOST_SAMPLES)
     n_brain = integer("n_brain", n_brain, 0, MOST_SAMPLES)
     if 0 < n_brain < model.k_m:
