@@ -66,7 +66,7 @@ def test_the_history_has_an_entry_for_each_run_that_changed_something(tmp_path, 
     rewritten = run(few(shifts={"id": {}}, precision=more), tmp_path / "a", threads=2)
     assert rewritten.computed == 0 and rewritten.results.changed
     with monkeypatch.context() as better:  # the code of rows
-        better.setattr("mcbrain.rows.sampled.quantile", lambda histogram, probability: 0.5)
+        better.setattr("mcbrain.rows.sampled.shown_penalty", lambda query: 0.5)
         assert run(few(precision=more), tmp_path / "b").results.changed
     assert run(few(precision=more), tmp_path / "b").results.changed
     runs = history(ResultsFolder(tmp_path / "a").record())
@@ -234,7 +234,7 @@ def test_results_of_the_first_version_are_read_and_resumed(tmp_path):
     shutil.copytree(OLD, accepted)
     outcome = run(accepted / "study.toml", accepted, reuse_other_code=True)
     assert (outcome.reused, outcome.computed) == (76, 0)
-    for name in ("mean", "mcse", "gain", "q05", "replicates"):
+    for name in ("mean", "gain", "q05", "replicates"):
         assert open_results(accepted)[name].equals(open_results(OLD)[name])
 
 

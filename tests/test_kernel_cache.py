@@ -250,7 +250,7 @@ def test_what_is_said_of_compiling_is_true(place, monkeypatch):
     """Announced before, told after whether it is kept, and silent where it was there."""
     from mcbrain import engines
 
-    monkeypatch.setattr(engines, "_KINDS", {"tiny": ("tiny",)})
+    monkeypatch.setattr(engines, "_compiled", lambda engine: (engine,))
     engine = type("engine", (), {"warm_up": staticmethod(compiled_here)})
     monkeypatch.setattr(engines, "import_module", lambda name: engine)
     told = []

@@ -39,7 +39,7 @@ from mcbrain.rows.columns import (
 )
 from mcbrain.shifts import SHIFTS, ShiftKind, ShiftLaw, law
 from mcbrain.study import Point
-from mcbrain.theory import exact
+from mcbrain.theory import tails
 from mcbrain.validate.law_checks import _FAMILIES
 from mcbrain.worth import scaling
 from mcbrain.worth.surface import Surface
@@ -78,7 +78,7 @@ def unhandled(what):
 
 def test_an_input_distribution_is_drawn_by_its_line_or_not_at_all(monkeypatch):
     line = "rng.logistic(0.0, np.sqrt(3) / np.pi, (n, d))"
-    monkeypatch.setitem(INPUTS, "logistic", InputDistribution(line))
+    monkeypatch.setitem(INPUTS, "logistic", InputDistribution(line, "density"))
     of = model(inputs="logistic")
     with unhandled("input distribution 'logistic'"):
         draw(of)
@@ -406,6 +406,6 @@ def test_a_brain_row_has_every_key():
 
 
 def test_every_status_and_prediction_has_its_homes():
-    assert set(exact.STATUSES) < set(STATUSES)
+    assert set(tails.STATUSES) < set(STATUSES)
     assert set(_FAMILIES) == set(PREDICTIONS)
     assert TABLE["engine"]["kind"] in result_words(study())["engine"]
