@@ -94,7 +94,8 @@ def merge(
         with source.still():
             stores.append(BlockStore(source.blocks, read_only=True, any_code=True))
     merged.notes += [note for store in stores for note in store.notes]
-    codes = _common_code(sources, stores, reuse_other_code)
+    held = BlockStore(target.blocks, read_only=True, any_code=True)
+    codes = _common_code([target, *sources], [held, *stores], reuse_other_code)
     if others := {c for s in stores for c in s.counts() if c.digest in codes} - {code_identity()}:
         merged.notes.append(f"the blocks are of {next(iter(others)).name}, and so are the rows")
     before = BlockStore(target.blocks, read_only=True)

@@ -10,6 +10,7 @@ from sklearn.base import clone
 from sklearn.linear_model import LinearRegression
 from sklearn.model_selection import RepeatedKFold, ShuffleSplit
 
+import mcbrain as mb
 from mcbrain.befs import BEFSRegressor, BrainEncoder
 from mcbrain.befs.prepare import orthonormal_basis
 from mcbrain.errors import InputError
@@ -281,3 +282,18 @@ def test_many_targets_take_no_more_memory_than_the_inputs_and_results():
     results = model.coef_.nbytes + model.cv_errors_.nbytes
     assert after - before < 1.3 * results
     assert peak - before - results < X.nbytes + y.nbytes
+
+
+def test_scores_refuse_masked_values():
+    X = np.arange(12.0).reshape(6, 2) % 5
+    y = np.ma.array([0.0, 1, 2, 3, 4, 1e6], mask=[0] * 5 + [1])
+    weights = np.ma.array([1.0] * 6, mask=[0] * 5 + [1])
+    fit = mb.BEFSRegressor().fit(X, np.arange(6.0))
+    encoder = mb.BrainEncoder(1).fit(X, X)
+    for score in (
+        lambda: fit.score(X, y),
+        lambda: fit.score(X, np.arange(6.0), sample_weight=weights),
+        lambda: encoder.score(X, np.ma.array(X, mask=X > 3)),
+    ):
+        with pytest.raises(mb.InputError, match="masked"):
+            score()

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import tomli_w
+from cut_study import study as cut_study
 from small_study import rows, small
 
 import mcbrain
@@ -240,3 +241,14 @@ def test_a_changed_kernel_and_more_replicates_give_the_rows_of_the_changed_kerne
     run_there(2 * size, "b")
     assert rows(tmp_path / "a").equals(rows(tmp_path / "b"))
     assert rows(tmp_path / "a")["mean"][0].as_py() > 2.0 * former[0]
+
+
+def test_a_folder_with_results_of_one_code_takes_no_shard_of_another(cut, tmp_path, monkeypatch):
+    merge([cut / "s1"], tmp_path / "m")
+    before = rows(tmp_path / "m")
+    for module in (identity, blockstore, provenance):
+        monkeypatch.setattr(module, "code_identity", lambda: OTHER)
+    run(cut_study(), tmp_path / "s2", shard="2/3")
+    with pytest.raises(StoreError, match=r"different code.*nothing was merged"):
+        merge([tmp_path / "s2"], tmp_path / "m")
+    assert rows(tmp_path / "m").equals(before)

@@ -7,6 +7,7 @@ import pytest
 from stored_blocks import PROBLEM
 from twins import accumulate as twin
 
+import mcbrain as mb
 from mcbrain.blocks import BlockSums
 from mcbrain.model import Model
 from mcbrain.simulation import simulate
@@ -160,3 +161,17 @@ def test_a_gain_has_what_both_of_its_rows_have():
             gain, error = row["gain"] is not None, row["gain_mcse"] is not None
             assert gain == (base != "infinite_mean" and row["mean"] is not None), row
             assert error == (gain and base != "infinite_variance" and row["mcse"] is not None), row
+
+
+def test_nothing_is_divided_by_a_risk_that_is_rounding():
+    """Without label noise and with data enough both fits are right but for rounding."""
+    model = mb.Model(input_dim=3, latent_dim=1, n_channels=1, task_noise=0.0)
+    estimators = {"ridge": "optimal", "befs-oracle": 0.5, "projection": 0.0}
+    rows = mb.simulate(
+        model, 12, 20, estimators, engine="raw", precision=0.01, max_replicates=2_000, threads=1
+    ).to_pylist()
+    ridge, oracle, projection = rows
+    assert ridge["mean"] < 1e-28 and oracle["mean"] < 1e-28
+    assert oracle["status"] == "ok"
+    assert oracle["gain"] is None and oracle["gain_mcse"] is None and oracle["p_better"] is None
+    assert projection["gain"] == pytest.approx(0.0, abs=1e-25) and projection["gain_mcse"] is None

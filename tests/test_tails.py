@@ -6,6 +6,7 @@ import math
 import numpy as np
 import pytest
 
+import mcbrain as mb
 from mcbrain.blocks import Row
 from mcbrain.estimators import Rule, parse_estimator
 from mcbrain.model import Model
@@ -235,3 +236,42 @@ def test_a_band_of_tiny_penalty_is_as_bad_as_a_tiny_penalty():
 
 def test_rules_are_named_as_statuses_know_them():
     assert {rule.kind for rule in (Rule("loo"), Rule("gcv")) if rule.selects} == {"loo", "gcv"}
+
+
+def status_of(model, n_task, n_brain, estimator, penalty=1.0):
+    """The status word of one row, from a run of a few replicates."""
+    (row,) = mb.simulate(
+        model, n_task, n_brain, {estimator: penalty}, engine="raw", precision=0,
+        max_replicates=64, threads=1,
+    ).to_pylist()  # fmt: skip
+    return row["status"]
+
+
+@pytest.mark.parametrize(
+    ("model", "n_task", "n_brain", "estimator", "word"),
+    [
+        # A measured latent along an axis is a column, which may hold a single number.
+        ({"input_dim": 30, "inputs": "sparse:0.3", "basis": "axes"}, 12, 0, "befs-oracle",
+         "infinite_mean"),
+        ({"input_dim": 30, "inputs": "sparse:0.3", "basis": "haar"}, 12, 0, "befs-oracle", "ok"),
+        # Three brain samples leave coordinates out of the estimated subspace altogether.
+        ({"input_dim": 60, "inputs": "sparse:0.05"}, 30, 3, "projection", "infinite_mean"),
+        ({"input_dim": 60, "inputs": "sparse:0.05"}, 30, 3, "befs", "infinite_mean"),
+        ({"input_dim": 30, "inputs": "sparse:0.3"}, 60, 200, "befs", "ok"),
+        ({"input_dim": 60, "inputs": "sparse:0.3", "basis": "axes", "neural_noise": 0.0}, 12, 100,
+         "projection", "infinite_mean"),
+        ({"input_dim": 60, "inputs": "sparse:0.3", "basis": "axes", "neural_noise": 0.01}, 12, 100,
+         "befs", "heavy_tail"),
+        # A column of signs has one length.
+        ({"input_dim": 2, "inputs": "rademacher", "basis": "axes"}, 2, 0, "befs-oracle", "ok"),
+        ({"input_dim": 2, "inputs": "rademacher", "basis": "axes"}, 3, 0, "befs-oracle", "ok"),
+        ({"input_dim": 2, "inputs": "rademacher", "basis": "haar"}, 2, 0, "befs-oracle",
+         "infinite_mean"),
+    ],
+)  # fmt: skip
+def test_a_spared_subspace_is_generic_only_where_its_coordinates_are(
+    model, n_task, n_brain, estimator, word
+):
+    of = mb.Model(latent_dim=1, n_channels=2, misalignment=0.2, **model)
+    penalty = 0.0 if estimator == "projection" else 1.0
+    assert status_of(of, n_task, n_brain, estimator, penalty) == word

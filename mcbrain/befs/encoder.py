@@ -158,6 +158,26 @@ class BrainEncoder(
         return self
 
     @numpy_defaults
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """R^2 of the predictions, the mean over outputs.
+
+        Parameters
+        ----------
+        X : array_like, shape (n, d)
+        y : array_like, shape (n,) or (n, targets)
+        sample_weight : array_like, shape (n,), optional
+
+        Raises
+        ------
+        InputError
+            Masked values.
+        """
+        unmasked("y", y)
+        if sample_weight is not None:
+            unmasked("sample_weight", sample_weight)
+        return float(super().score(X, y, sample_weight))
+
+    @numpy_defaults
     def predict(self, X: Any) -> Array:
         """Predicted recordings, (n,) or (n, p)."""
         check_is_fitted(self)

@@ -12,6 +12,7 @@ __all__ = ["main", "stop_if_asked"]
 
 _asked: list[int] = []
 _RESUMED = ("run", "merge", "warmup")
+_PATIENCE = 0.5  # seconds
 # Operating-system errors that follow from what was asked for; any other kept the work from ending.
 _MISTAKES = (
     errno.ENOENT,
@@ -35,6 +36,7 @@ def main() -> None:
 
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _interrupt)
+    sys.unraisablehook = _say_what_is_lost
     open_streams()
     outlive_readers()
     status = _status()
@@ -98,7 +100,36 @@ def stop_if_asked() -> None:
 
 def _interrupt(number: int, frame: Any) -> None:
     _asked.append(number)
+    _ask_again()
     raise KeyboardInterrupt
+
+
+def _ask_again() -> None:
+    """Raise once more in half a second if kernels are still compiled then.
+
+    Within a callback of the compiler the first interruption is lost.
+    """
+    if _compiling() and hasattr(signal, "setitimer"):
+        signal.signal(signal.SIGALRM, _interrupt_compiler)
+        signal.setitimer(signal.ITIMER_REAL, _PATIENCE)
+
+
+def _interrupt_compiler(number: int, frame: Any) -> None:
+    if _compiling():
+        _ask_again()
+        raise KeyboardInterrupt
+
+
+def _compiling() -> bool:
+    """Whether kernels are being compiled or loaded; nothing is imported to find out."""
+    cache = sys.modules.get("mcbrain.kernels.cache")
+    return cache is not None and bool(cache.ACCOUNT.watched)
+
+
+def _say_what_is_lost(lost: Any) -> None:
+    """Python's own words for an exception that nobody can catch, interruptions aside."""
+    if not isinstance(lost.exc_value, KeyboardInterrupt):
+        sys.__unraisablehook__(lost)
 
 
 def _interrupted() -> str:

@@ -37,11 +37,14 @@ class Account:
         The first reason why machine code was not kept or not used; empty if there was none.
     compiling : callable, optional
         Called when a function must be compiled, before it is.
+    watched : bool
+        Whether kernels are being compiled or loaded now.
     """
 
     compiled: int = 0
     unkept: str = ""
     compiling: Callable[[], None] | None = None
+    watched: bool = False
 
     def miss(self) -> None:
         """Count a function that must be compiled."""
@@ -71,11 +74,11 @@ def watching(compiling: Callable[[], None]) -> Iterator[Account]:
         ACCOUNT.compiling = None
         compiling()
 
-    ACCOUNT.compiling = once
+    ACCOUNT.compiling, ACCOUNT.watched = once, True
     try:
         yield ACCOUNT
     finally:
-        ACCOUNT.compiling = None
+        ACCOUNT.compiling, ACCOUNT.watched = None, False
 
 
 class KernelCache:

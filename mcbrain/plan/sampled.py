@@ -9,8 +9,9 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from mcbrain.blocks import Problem, Query, Row, Series, data_parameters
+from mcbrain.blocks import ROUNDING, Problem, Query, Row, Series, data_parameters
 from mcbrain.estimators import Choice
+from mcbrain.model import Model
 from mcbrain.plan.blocksize import block_size, replicate_seconds
 from mcbrain.plan.penalties import Penalties
 from mcbrain.plan.statuses import HOPELESS, row_status
@@ -24,6 +25,7 @@ __all__ = [
     "fixed_count",
     "precise_enough",
     "replicate_seconds",
+    "rounding_risk",
     "times_more",
 ]
 
@@ -182,4 +184,11 @@ class SampledPlan:
         _, mean, _ = series.totals()
         lost = [row_status(q.row, point) in HOPELESS for q in queries]
         good = precise_enough(self.study.precision, mean, series.mcse())
-        return good | (np.array(lost, bool) & (not fixed_count(self.study.precision)))
+        nothing = mean <= rounding_risk(point.model)
+        more = not fixed_count(self.study.precision)
+        return good | ((np.array(lost, bool) | nothing) & more)
+
+
+def rounding_risk(model: Model) -> float:
+    """Excess risk of coefficients that are right but for rounding: nothing can be said below it."""
+    return float((ROUNDING * model.signal_norm) ** 2)

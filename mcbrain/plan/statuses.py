@@ -34,11 +34,15 @@ def has_variance(*words: str) -> bool:
 
 @dataclass(frozen=True)
 class _Squares:
-    """Least squares within an estimator: samples, dimensions, and the ridge on its Gram matrix."""
+    """Least squares within an estimator: samples, dimensions, and the ridge on its Gram matrix.
+
+    The space is a generic subspace of so many `coordinates` of the inputs.
+    """
 
     n: int
     w: int
     ridge: float
+    coordinates: int
 
 
 def row_status(row: Row, point: Point, replicates: float = math.inf) -> str:
@@ -55,13 +59,43 @@ def row_status(row: Row, point: Point, replicates: float = math.inf) -> str:
         return "undefined"
     if row.penalty < 0:
         return "infinite_mean"
-    d, law = point.model.input_dim, point.model.input_law
-    return worst(
-        [
-            least_squares_status(fit.n, fit.w, fit.ridge, replicates, law.smoothness, d, law.share)
-            for fit in _squares(row, point)
-        ]
-    )
+    law = point.model.input_law
+    words = [
+        least_squares_status(
+            fit.n, fit.w, fit.ridge, replicates, law.smoothness, fit.coordinates, law.share
+        )
+        for fit in _squares(row, point)
+    ]
+    if _nearly_along_coordinates(row, point):
+        along = least_squares_status(
+            point.n_task, row.rank, 0.0, replicates, law.smoothness, row.rank, law.share
+        )
+        words += [] if along == "ok" else ["heavy_tail"]
+    return worst(words)
+
+
+def _nearly_along_coordinates(row: Row, point: Point) -> bool:
+    """Whether a spared subspace is that of a few sparse coordinates but for recording noise."""
+    sparse = point.model.input_law.smoothness == "sparse" and point.model.basis == "axes"
+    return sparse and row.estimator.uses_brain and row.eta == 0.0 and point.n_brain > 0
+
+
+def _coordinates(row: Row, point: Point, spared: int) -> int:
+    """Of how many coordinates of the inputs the spared subspace is a generic subspace.
+
+    Latents along axes are coordinates themselves. A subspace that is estimated from few sparse
+    inputs has exact zeros in the coordinates that none of them used: the bound is five standard
+    deviations below the mean number of those that some did.
+    """
+    model, d = point.model, point.model.input_dim
+    exact = row.estimator.subspace == "measured" or model.sigma_r == 0.0
+    if model.basis == "axes" and model.latents == "linear" and exact:
+        return spared
+    if row.estimator.uses_brain and model.input_law.smoothness == "sparse":
+        unused = (1.0 - model.input_law.share) ** point.n_brain
+        sure = d * (1.0 - unused) - 5.0 * math.sqrt(d * unused * (1.0 - unused))
+        return max(spared, math.floor(sure))
+    return d
 
 
 def _squares(row: Row, point: Point) -> Iterator[_Squares]:
@@ -76,9 +110,9 @@ def _squares(row: Row, point: Point) -> Iterator[_Squares]:
     spared = {"none": 0, "estimated": row.rank, "measured": model.k_m}[row.estimator.subspace]
     eta = 1.0 if blind or spared == 0 else row.eta
     if eta == 0.0:
-        yield _Squares(n, spared, 0.0)
+        yield _Squares(n, spared, 0.0, _coordinates(row, point, spared))
     elif eta < 1.0 and penalty > 0.0:
-        yield _Squares(n, spared, n * penalty * eta)
+        yield _Squares(n, spared, n * penalty * eta, _coordinates(row, point, spared))
     if projects or (eta == 0.0 and n <= spared):
         return  # nothing is left to fit outside P
     d = model.input_dim
@@ -87,4 +121,4 @@ def _squares(row: Row, point: Point) -> Iterator[_Squares]:
     share = spared / d if eta > 0.0 else 0.0
     ridge = n * penalty * (1.0 + share * (eta - 1.0)) * float((1.0 / model.input_variances).mean())
     lost = spared if eta == 0.0 and model.input_law.smoothness == "density" else 0
-    yield _Squares(n - lost, d - lost, ridge)
+    yield _Squares(n - lost, d - lost, ridge, d)

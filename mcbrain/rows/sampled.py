@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from mcbrain.blocks import Query, looks
 from mcbrain.errors import MissingPilotError
-from mcbrain.plan.sampled import SampledPlan, Work, fixed_count, precise_enough
+from mcbrain.plan.sampled import SampledPlan, Work, fixed_count, precise_enough, rounding_risk
 from mcbrain.plan.statuses import has_mean, has_variance, row_status
 from mcbrain.rows.columns import RESULT_SCHEMA, RowWriter, result_words
 from mcbrain.rows.predictor import Prediction, Predictor
@@ -154,11 +154,20 @@ def _columns(
     status = moments
     if status == "ok" and failed:
         status = "failed_replicates"
-    elif count == 0 or (status == "ok" and not _finished(plan, work, size, mean, mcse)):
+    elif count == 0 or (
+        status == "ok"
+        and not (mean <= rounding_risk(point.model) and not fixed_count(plan.study.precision))
+        and not _finished(plan, work, size, mean, mcse)
+    ):
         status = "mcse_not_met"
     finite_mean, finite_variance = has_mean(moments), has_variance(moments)
     against = row_status(baseline, point)
     gain, gain_mcse, better = _against_baseline(query, base, stored, size)
+    # A risk of nothing but rounding is no divisor, and wins or loses by chance.
+    nothing = means <= rounding_risk(point.model)
+    if nothing[0] and query.baseline != query.row:
+        gain, better = None, None if nothing[1] else better
+    gain_mcse = None if nothing.any() and query.baseline != query.row else gain_mcse
     return {
         "status": status,
         "replicates": replicates,

@@ -79,7 +79,7 @@ def least_squares_status(
         Of the numbers of an input: "density", "signs" (1 or -1) or "sparse" (zero with probability
         1 - share).
     input_dim : int, optional
-        d where the space is a generic subspace of R^d; default w.
+        Number of coordinates of the inputs that the space is a generic subspace of; default w.
     share : float
         Of numbers that are not zero.
 
