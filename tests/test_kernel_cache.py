@@ -6,8 +6,10 @@ import os
 import pwd
 import resource
 import shutil
+import signal
 import subprocess
 import sys
+import time
 import zipfile
 from pathlib import Path
 
@@ -270,3 +272,19 @@ def test_no_kernel_of_another_package_is_kept(place):
 
     assert triple(2.0) == 6.0
     assert not place.exists()
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("seconds", [5, 8, 11])
+def test_a_signal_while_kernels_compile_ends_the_command(tmp_path, seconds):
+    """Within the compiler's callbacks an interruption is lost, so that it is raised again."""
+    command = [sys.executable, "-m", "mcbrain", "run", "first-look", "--out", "out"]
+    environment = os.environ | {"MCBRAIN_CACHE_DIR": str(tmp_path / "empty")}
+    with subprocess.Popen(
+        command, cwd=tmp_path, env=environment, stderr=subprocess.PIPE, text=True
+    ) as process:
+        time.sleep(seconds)
+        process.send_signal(signal.SIGTERM)
+        said = process.communicate(timeout=60)[1]
+    assert process.returncode == 143
+    assert "Traceback" not in said and "ignored" not in said

@@ -40,6 +40,8 @@ def main() -> None:
     open_streams()
     outlive_readers()
     status = _status()
+    if hasattr(signal, "setitimer"):
+        signal.setitimer(signal.ITIMER_REAL, 0.0)
     for stream in (sys.stdout, sys.stderr):
         with suppress(OSError):  # the status alone says it
             stream.flush()
