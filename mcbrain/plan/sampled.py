@@ -96,7 +96,8 @@ def _target(precision: Precision, mean: NDArray[np.float64]) -> NDArray[np.float
     if relative is None and absolute is None:
         relative = 0.01
     target = np.full(mean.shape, np.inf if absolute is None else absolute)
-    return target if relative is None else np.minimum(target, relative * np.abs(mean))
+    with np.errstate(invalid="ignore"):  # a mean that does not exist has no target either
+        return target if relative is None else np.minimum(target, relative * np.abs(mean))
 
 
 class SampledPlan:

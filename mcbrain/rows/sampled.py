@@ -154,7 +154,7 @@ def _columns(
     status = moments
     if status == "ok" and failed:
         status = "failed_replicates"
-    elif count == 0 or (
+    elif (count == 0 and has_mean(moments)) or (
         status == "ok"
         and not (mean <= rounding_risk(point.model) and not fixed_count(plan.study.precision))
         and not _finished(plan, work, size, mean, mcse)

@@ -97,6 +97,8 @@ def law_kind(cell: Cell, population: Population, output: tuple[str, Any, str], e
     if rule in ("loo", "gcv") or (not isinstance(rule, str) and rule < 0):
         return "none"
     if name.startswith("two-penalty") and estimated:
+        if rule == 0.0 and cell.n_task >= cell.model["input_dim"]:
+            return "exact"  # least squares, whatever the subspace
         return "asymptotic" if eta > 0 else "semi-exact"
     if not estimated:
         return "exact"
