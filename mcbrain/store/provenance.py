@@ -15,6 +15,7 @@ from collections.abc import Iterable, Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 from mcbrain.store.identity import LIBRARIES, UNKNOWN, Identity, code_identity
 
@@ -49,6 +50,8 @@ def run_entry(started: float, threads: int, blocks: int, replicates: int) -> dic
         Computed in this run.
     """
     return {
+        # Two shards may begin and end in the same second with as many blocks.
+        "id": uuid4().hex,
         "command": " ".join(["mcbrain", *sys.argv[1:]]).encode(errors="replace").decode(),
         "started": _utc(started),
         "ended": _utc(time.time()),
