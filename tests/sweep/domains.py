@@ -96,13 +96,14 @@ def law_kind(cell: Cell, population: Population, output: tuple[str, Any, str], e
         return "none"
     if rule in ("loo", "gcv") or (not isinstance(rule, str) and rule < 0):
         return "none"
-    if name.startswith("two-penalty") and estimated:
-        if rule == 0.0 and cell.n_task >= cell.model["input_dim"]:
-            return "exact"  # least squares, whatever the subspace
-        return "asymptotic" if eta > 0 else "semi-exact"
     if not estimated:
         return "exact"
-    if cell.engine == "law":
-        lawful = cell.spared >= cell.measured and cell.encoding_penalty == 0
-        return "asymptotic" if lawful else "none"
+    banded, free = name.startswith("two-penalty"), rule == 0.0
+    free |= rule == "optimal" and population.task_noise == 0.0
+    if banded and free and cell.n_task >= population.d:
+        return "exact"  # least squares, whatever the subspace
+    if cell.engine == "law" and (cell.spared < cell.measured or cell.encoding_penalty > 0):
+        return "none"
+    if cell.engine == "law" or (banded and eta > 0):
+        return "asymptotic"
     return "semi-exact"

@@ -110,7 +110,7 @@ def _eta(
             missed = noise * q / (cell.n_task * penalty) if penalty > 0 else 0.0
         else:
             missed = mean_missed(cell, p)
-        return r * missed / (q * max(1 - missed, 1e-12)) if q else 0.0
+        return r * missed / (q * max(1 - missed, 1e-12)) if q else 1.0  # one band is ridge
     return float(name.partition(":")[2])
 
 
