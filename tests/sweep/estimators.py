@@ -60,7 +60,7 @@ def encode(X: np.ndarray, R: np.ndarray, rank: int, penalty: float, exact: bool)
 
 
 def _inside(X: np.ndarray, y: np.ndarray, A: np.ndarray) -> np.ndarray:
-    """Least squares inside the subspace, of minimum norm where n < r."""
+    """Least squares inside the subspace, of minimum norm where n < r or columns depend."""
     Z = X @ A
     n, r = Z.shape[1:]
     gram = Z @ transposed(Z) if n < r else transposed(Z) @ Z
@@ -68,7 +68,9 @@ def _inside(X: np.ndarray, y: np.ndarray, A: np.ndarray) -> np.ndarray:
     gram[lost] = np.eye(min(n, r))
     Zt = transposed(Z)
     along = times(Zt, solve(gram, y)) if n < r else solve(gram, times(Zt, y))
+    seen = lost & np.isfinite(Z).all(axis=(1, 2))
     along[lost] = np.nan
+    along[seen] = times(np.linalg.pinv(Z[seen], rcond=EMPTY**0.5), y[seen])
     return times(A, along)
 
 
@@ -144,11 +146,17 @@ def _penalised(
     matrix[bad] = np.eye(d)
     if np.any(penalty < 0):
         bad |= singular(matrix)  # or worse: an eigenvalue below 0
-    elif A is not None and eta == 0.0:  # singular where what is not penalised is
-        bad |= singular(transposed(X @ A) @ (X @ A))
-    matrix[bad] = np.eye(d)
+    free = np.zeros(len(X), bool)
+    if np.all(penalty >= 0) and A is not None and eta == 0.0:
+        free = ~bad & singular(transposed(X @ A) @ (X @ A))  # where what is not penalised is
+    matrix[bad | free] = np.eye(d)
     found = solve(matrix, times(transposed(X), y))
     found[bad] = np.nan
+    if free.any():  # of all minimisers the shortest
+        weighted = np.sqrt(n * penalty[free])[:, None, None] * omega[free]
+        tall = np.concatenate([X[free], weighted], axis=1)
+        right = np.concatenate([y[free], np.zeros((free.sum(), d))], axis=1)
+        found[free] = times(np.linalg.pinv(tall, rcond=EMPTY**0.5), right)
     return found
 
 
