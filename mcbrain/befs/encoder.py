@@ -11,7 +11,6 @@ from sklearn.base import (
     BaseEstimator,
     ClassNamePrefixFeaturesOutMixin,
     MultiOutputMixin,
-    RegressorMixin,
     TransformerMixin,
 )
 from sklearn.model_selection import check_cv
@@ -28,6 +27,7 @@ from mcbrain.befs.prepare import (
     real_array,
 )
 from mcbrain.befs.solvers import Decomposition, decompose
+from mcbrain.befs.unmasked_score import UnmaskedScore
 from mcbrain.checks import numpy_defaults, unmasked
 from mcbrain.errors import InputError
 
@@ -56,7 +56,7 @@ class BrainEncoder(
     ClassNamePrefixFeaturesOutMixin,  # type: ignore[misc]
     TransformerMixin,  # type: ignore[misc]
     MultiOutputMixin,  # type: ignore[misc]
-    RegressorMixin,  # type: ignore[misc]
+    UnmaskedScore,
     BaseEstimator,  # type: ignore[misc]
 ):
     """Which directions of the input a recording represents (theory/README.md 2, stage 1).
@@ -156,26 +156,6 @@ class BrainEncoder(
         self.coef_ = coef[0] if np.ndim(y) == 1 else coef
         self.intercept_ = float(intercept[0]) if np.ndim(y) == 1 else intercept
         return self
-
-    @numpy_defaults
-    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
-        """R^2 of the predictions, the mean over outputs.
-
-        Parameters
-        ----------
-        X : array_like, shape (n, d)
-        y : array_like, shape (n,) or (n, targets)
-        sample_weight : array_like, shape (n,), optional
-
-        Raises
-        ------
-        InputError
-            Masked values.
-        """
-        unmasked("y", y)
-        if sample_weight is not None:
-            unmasked("sample_weight", sample_weight)
-        return float(super().score(X, y, sample_weight))
 
     @numpy_defaults
     def predict(self, X: Any) -> Array:

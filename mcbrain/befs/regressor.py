@@ -6,7 +6,7 @@ from typing import Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin
+from sklearn.base import BaseEstimator, MultiOutputMixin
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from mcbrain.befs.choose import Candidates, candidates, penalty_unit
@@ -20,6 +20,7 @@ from mcbrain.befs.prepare import (
     real_array,
 )
 from mcbrain.befs.solvers import Decomposition, decompose
+from mcbrain.befs.unmasked_score import UnmaskedScore
 from mcbrain.checks import numpy_defaults, unmasked
 from mcbrain.errors import InputError
 
@@ -28,7 +29,7 @@ __all__ = ["BEFSRegressor"]
 _NUMBERS_AT_ONCE = 2**16  # in the arrays of the targets that are fitted together
 
 
-class BEFSRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: ignore[misc]
+class BEFSRegressor(MultiOutputMixin, UnmaskedScore, BaseEstimator):  # type: ignore[misc]
     """Least squares that penalises what a subspace does not represent (theory/README.md 2).
 
     Minimises ``|y - X beta|^2 / n + penalty |(I - P) beta|^2``, P the projection on `subspace`,
@@ -142,26 +143,6 @@ class BEFSRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: i
             scaled = found.errors * (problem.rows.shape[0] / size)
             self.cv_errors_ = scaled[:, 0] if single else scaled
         return self
-
-    @numpy_defaults
-    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
-        """R^2 of the predictions, the mean over outputs.
-
-        Parameters
-        ----------
-        X : array_like, shape (n, d)
-        y : array_like, shape (n,) or (n, targets)
-        sample_weight : array_like, shape (n,), optional
-
-        Raises
-        ------
-        InputError
-            Masked values.
-        """
-        unmasked("y", y)
-        if sample_weight is not None:
-            unmasked("sample_weight", sample_weight)
-        return float(super().score(X, y, sample_weight))
 
     @numpy_defaults
     def predict(self, X: Any) -> Array:

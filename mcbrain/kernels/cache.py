@@ -131,6 +131,7 @@ class KernelCache:
         head, payload = content[: len(_HEAD) + _DIGEST_BYTES], content[len(_HEAD) + _DIGEST_BYTES :]
         if head != _HEAD + hashlib.sha256(payload).digest():
             return None
+        # Only what the user or root alone can have written comes here (`safe_file`).
         kept, parts = pickle.loads(payload)
         return _Result._rebuild(target, *parts) if kept == signature else None
 
