@@ -15,14 +15,15 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 import mcbrain as mb
-from bench.compat import task_problem, task_statistics
 from bench.jobs import SEED, design_of, grid, model_of, population_of
 from bench.sizes import REPLICATES, TARGET, Cell
 from mcbrain.engines import task
+from mcbrain.plan.task_stage import task_problem, task_statistics
 
 __all__ = ["Cost", "disagreement", "engine_cost", "peer_cost"]
 
-Array = NDArray[np.float64]
+Floats = NDArray[np.float64]
+
 
 _FEWEST = 64
 
@@ -41,8 +42,8 @@ class Cost:
 
     seconds: float
     pace: float
-    mean: Array
-    error: Array
+    mean: Floats
+    error: Floats
 
 
 def engine_cost(cell: Cell, engine: str) -> Cost:

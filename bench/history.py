@@ -19,8 +19,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from bench.compat import write_table
 from mcbrain.errors import InputError
+from mcbrain.store.segments import write_table
 
 __all__ = ["SCHEMA", "history", "main", "merged"]
 

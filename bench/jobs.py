@@ -4,21 +4,18 @@ from __future__ import annotations
 
 import numpy as np
 
-from bench.compat import (
-    brain_parameters,
-    brain_statistics,
-    parse_shift,
-    task_problem,
-    task_statistics,
-)
 from bench.measure import Work
 from bench.peers.problem import Design, Population
 from bench.sizes import BLOCKS, Cell
-from mcbrain.blocks import Job, Problem, Query, Row, data_parameters
+from mcbrain.asking.estimators import parse_estimator
+from mcbrain.asking.shift_text import parse_shift
+from mcbrain.blocks.problem import Job, Problem, data_parameters
+from mcbrain.blocks.query import Query, Row
 from mcbrain.engines import simulate
-from mcbrain.estimators import parse_estimator
-from mcbrain.geometry import Geometry
-from mcbrain.model import Model
+from mcbrain.plan.moments import brain_parameters, brain_statistics
+from mcbrain.plan.task_stage import task_problem, task_statistics
+from mcbrain.population.geometry import Geometry
+from mcbrain.population.model import Model
 
 __all__ = [
     "brain_job",

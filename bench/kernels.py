@@ -3,25 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from importlib import import_module
 
 import numpy as np
 
-from bench.compat import open_stream
 from bench.measure import Rate, Work
 from bench.sizes import CALLS, COUNT, MATRIX
-from mcbrain.kernels import streams
-from mcbrain.kernels.bartlett import bartlett
-from mcbrain.kernels.eigen import leading_eigenvectors, make_eigen_work
-from mcbrain.kernels.encode import orthonormalise
-from mcbrain.kernels.householder import load_symmetric, make_reduction, tridiagonalise
-from mcbrain.kernels.implicit_ql import tridiagonal_eigen
-from mcbrain.kernels.spectrum import recur
+from mcbrain.kernels.brain.encode import orthonormalise
+from mcbrain.kernels.linear.eigen import leading_eigenvectors, make_eigen_work
+from mcbrain.kernels.linear.householder import load_symmetric, make_reduction, tridiagonalise
+from mcbrain.kernels.linear.implicit_ql import tridiagonal_eigen
+from mcbrain.kernels.random.bartlett import bartlett
+from mcbrain.kernels.random.seeds import open_stream
+from mcbrain.kernels.random.streams import Stream
+from mcbrain.kernels.task.spectrum import recur
 
 _RANK = 5
 
 
-def _stream() -> streams.Stream:
-    stream: streams.Stream = open_stream(1, (2, 3, 4, 5), 0, 0)
+def _stream() -> Stream:
+    stream: Stream = open_stream(1, (2, 3, 4, 5), 0, 0)
     return stream
 
 
@@ -34,7 +35,7 @@ class RandomNumbers(Rate):
 
     def prepare(self, law: str) -> Work:
         stream, out = _stream(), np.empty(COUNT)
-        fill = getattr(streams, f"fill_{law}")
+        fill = getattr(import_module("mcbrain.kernels.random.streams"), f"fill_{law}")
         settings = {"chi_square": (np.full(COUNT, 50.0),), "poisson": (np.full(COUNT, 5.0),)}
 
         def work() -> float:

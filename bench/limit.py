@@ -13,11 +13,11 @@ import numpy as np
 from scipy.linalg.blas import dsyrk
 from threadpoolctl import threadpool_limits
 
-from bench.compat import open_stream
 from bench.jobs import replicates, sampled_job
 from bench.measure import Rate, Samples, Work, rate_of, samples
 from bench.sizes import COUNT, ENGINE_CELLS, MATRIX, ROUNDS, Cell
-from mcbrain.kernels.streams import fill_normal
+from mcbrain.kernels.random.seeds import open_stream
+from mcbrain.kernels.random.streams import fill_normal
 
 
 class Operations(NamedTuple):

@@ -19,7 +19,6 @@ from typing import Any
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from bench.compat import open_stream
 from bench.cost import disagreement, engine_cost, peer_cost
 from bench.jobs import design_of, population_of, replicates, sampled_job
 from bench.measure import Samples, paired_ratio, rate_of, samples
@@ -33,9 +32,10 @@ from bench.sizes import (
     SECONDS,
     Cell,
 )
-from mcbrain.blocks import Job
-from mcbrain.kernels.streams import fill_normal
-from mcbrain.workers import available_cores, open_workers
+from mcbrain.blocks.problem import Job
+from mcbrain.kernels.random.seeds import open_stream
+from mcbrain.kernels.random.streams import fill_normal
+from mcbrain.running.workers import available_cores, open_workers
 
 PEERS = ("numpy_eigh", "sklearn_ridge", "naive")
 

@@ -14,16 +14,16 @@ from typing import Any
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from bench.compat import open_stream
 from bench.cost import disagreement, engine_cost, peer_cost
 from bench.jobs import brain_job, grid, task_job
 from bench.peers import naive
 from bench.sizes import BRAIN, GRID, GRID_SAMPLE, PANEL_BEFS, PANEL_TASK, TASK_DIMENSIONS, Cell
-from mcbrain.blocks import Job, Problem
+from mcbrain.asking.from_toml import study_from_table
+from mcbrain.blocks.problem import Job, Problem
 from mcbrain.engines import simulate, warm_up
-from mcbrain.kernels.spectrum import task_block
-from mcbrain.reading import study_from_table
-from mcbrain.runner import run
+from mcbrain.kernels.random.seeds import open_stream
+from mcbrain.kernels.task.spectrum import task_block
+from mcbrain.running.runner import run
 
 
 def compare(cells: tuple[Cell, ...], *, test_points: int = 1000) -> list[float]:

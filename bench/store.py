@@ -10,10 +10,11 @@ import numpy as np
 import pyarrow as pa
 
 import mcbrain as mb
-from bench.compat import BlockStore
 from bench.measure import Rate, Work
 from bench.sizes import RESULT_ROWS, STORED
-from mcbrain.blocks import BlockSums, Problem
+from mcbrain.blocks.problem import Problem
+from mcbrain.blocks.sums import BlockSums
+from mcbrain.store.blockstore import BlockStore
 
 
 class _Folder(Rate):

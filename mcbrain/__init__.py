@@ -12,16 +12,16 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "InputError": "mcbrain.errors",
-    "Model": "mcbrain.model",
-    "Study": "mcbrain.study",
-    "load_study": "mcbrain.reading",
-    "run": "mcbrain.runner",
-    "simulate": "mcbrain.simulation",
-    "status": "mcbrain.standing",
-    "merge": "mcbrain.merging",
-    "predict": "mcbrain.rows.law",
-    "value": "mcbrain.worth.value",
-    "allocate": "mcbrain.worth.budget",
+    "Model": "mcbrain.population.model",
+    "Study": "mcbrain.asking.studies",
+    "load_study": "mcbrain.asking.from_toml",
+    "run": "mcbrain.running.runner",
+    "simulate": "mcbrain.running.simulation",
+    "status": "mcbrain.running.standing",
+    "merge": "mcbrain.running.merging",
+    "predict": "mcbrain.results.law_rows",
+    "value": "mcbrain.worth.valuation",
+    "allocate": "mcbrain.worth.allocation",
     "BEFSRegressor": "mcbrain.befs",
     "BrainEncoder": "mcbrain.befs",
     "appraise": "mcbrain.appraisal",
@@ -46,25 +46,25 @@ __all__ = [
 
 if TYPE_CHECKING:
     from mcbrain.appraisal import appraise
+    from mcbrain.asking.from_toml import load_study
+    from mcbrain.asking.studies import Study
     from mcbrain.befs import BEFSRegressor, BrainEncoder
     from mcbrain.errors import InputError
-    from mcbrain.merging import merge
-    from mcbrain.model import Model
-    from mcbrain.reading import load_study
-    from mcbrain.rows.law import predict
-    from mcbrain.runner import run
-    from mcbrain.simulation import simulate
-    from mcbrain.standing import status
-    from mcbrain.study import Study
-    from mcbrain.worth.budget import allocate
-    from mcbrain.worth.value import value
+    from mcbrain.population.model import Model
+    from mcbrain.results.law_rows import predict
+    from mcbrain.running.merging import merge
+    from mcbrain.running.runner import run
+    from mcbrain.running.simulation import simulate
+    from mcbrain.running.standing import status
+    from mcbrain.worth.allocation import allocate
+    from mcbrain.worth.valuation import value
 
 
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module 'mcbrain' has no attribute {name!r}")
     value = getattr(import_module(_HOMES[name]), name)
-    # A module of the same name (mcbrain.runner) would otherwise shadow the function.
+    # A module of the same name (mcbrain.running.runner) would otherwise shadow the function.
     globals()[name] = value
     return value
 

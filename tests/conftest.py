@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import sys
 from pathlib import Path
 
 import pytest
@@ -10,8 +9,6 @@ import pytest
 # Before anything imports NumPy: two BLAS threads would fight the test workers for the cores.
 for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(name, "1")
-
-sys.path.insert(0, str(Path(__file__).parent))
 
 
 @pytest.fixture(autouse=True)
@@ -30,9 +27,8 @@ def repository():
 @pytest.fixture(scope="session")
 def small_results(tmp_path_factory):
     """Results of the whole small study, run on one thread; to read, not to spoil."""
-    from small_study import study
-
-    from mcbrain.runner import run
+    from mcbrain.running.runner import run
+    from tests.support.small_study import study
 
     folder = tmp_path_factory.mktemp("small") / "results"
     run(study(), folder, threads=1)
@@ -42,9 +38,8 @@ def small_results(tmp_path_factory):
 @pytest.fixture(scope="session")
 def cut(tmp_path_factory):
     """A study on engine raw, whole and in three shards; to read, not to spoil."""
-    from cut_study import study
-
-    from mcbrain.runner import run
+    from mcbrain.running.runner import run
+    from tests.support.cut_study import study
 
     home = tmp_path_factory.mktemp("cut")
     run(study(), home / "whole")

@@ -13,12 +13,12 @@ import typer
 
 import mcbrain as mb
 from mcbrain.appraisal.files import load
+from mcbrain.asking.from_toml import load_study, study_from_table
 from mcbrain.cli import _status, commands
-from mcbrain.reading import load_study, study_from_table
-from mcbrain.replay import check_npz
-from mcbrain.rows.printing import print_results
-from mcbrain.rows.tables import export_results, open_results
-from mcbrain.runner import run
+from mcbrain.results.printing import print_results
+from mcbrain.results.tables import export_results, open_results
+from mcbrain.running.replaying import check_npz
+from mcbrain.running.runner import run
 
 ROOT = Path(__file__).parents[1]
 STUDY = """
@@ -183,7 +183,7 @@ def test_a_study_of_the_longest_name_has_a_folder(letter, tmp_path, monkeypatch)
 
 def test_figures_do_not_depend_on_the_backend_that_a_notebook_hands_on():
     code = (
-        "import os, mcbrain.report.style as s; "
+        "import os, mcbrain.reporting.style as s; "
         "s.figure(1)[0].savefig(os.devnull, format='png'); "
         "assert os.environ['MPLBACKEND'].startswith('module')"
     )
@@ -197,12 +197,12 @@ def test_a_package_in_a_zip_file_finds_its_studies_and_its_page(tmp_path):
         for source in (ROOT / "mcbrain").rglob("*.*"):
             packed.write(source, source.relative_to(ROOT))
         for study in (ROOT / "data/studies").glob("*.toml"):
-            packed.write(study, f"mcbrain/studies/{study.name}")
+            packed.write(study, f"mcbrain/asking/shipped/{study.name}")
     code = (
         "import mcbrain; assert '.zip' in mcbrain.__file__; "
         "assert mcbrain.load_study('first-look').name == 'first-look'; "
         "from jinja2 import PackageLoader; "
-        "assert 'page.html.j2' in PackageLoader('mcbrain.report', '').list_templates()"
+        "assert 'page.html.j2' in PackageLoader('mcbrain.reporting', '').list_templates()"
     )
     environment = os.environ | {"PYTHONPATH": str(archive)}
     subprocess.run([sys.executable, "-c", code], env=environment, cwd=tmp_path, check=True)

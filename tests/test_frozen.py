@@ -1,7 +1,8 @@
 """Every number is the one that was frozen, bit for bit, and so is the name of every block."""
 
 import pytest
-from frozen import house, sums
+
+from tests.frozen import house, sums
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ import mcbrain as mb
 @pytest.mark.parametrize("name", mb.__all__)
 def test_a_public_name_is_never_shadowed_by_a_module_of_that_name(name):
     importlib.import_module("mcbrain.cli.commands")
-    importlib.import_module("mcbrain.runner")
+    importlib.import_module("mcbrain.running.runner")
     assert callable(getattr(mb, name))
     assert name in dir(mb)
 

@@ -9,25 +9,27 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from small_study import TABLE, study
 
 import mcbrain as mb
-from mcbrain import estimators, shifts
-from mcbrain.blocks import Job, Problem, Query, Row, data_parameters
+from mcbrain.asking import estimators
+from mcbrain.asking.estimators import ESTIMATORS, Choice, Estimator, Rule
+from mcbrain.asking.shift_text import parse_shift
+from mcbrain.asking.studies import Point
+from mcbrain.blocks.problem import Job, Problem, data_parameters
+from mcbrain.blocks.query import Query, Row
+from mcbrain.certificate.law_checks import _FAMILIES
 from mcbrain.engines import choose, simulate, warm_up
 from mcbrain.errors import InputError
-from mcbrain.estimators import ESTIMATORS, Choice, Estimator, Rule
-from mcbrain.geometry import Geometry
-from mcbrain.inputs import BASES, INPUTS, LATENTS, RECORDINGS, InputDistribution
-from mcbrain.model import MODEL_FIELDS, Model
 from mcbrain.plan.moments import shift_coefficients, shift_drift
 from mcbrain.plan.penalties import Penalties, pilots
 from mcbrain.plan.plans import open_plan
 from mcbrain.plan.subspaces import LawSubspaces
-from mcbrain.reading import parse_shift
-from mcbrain.recipe import recipe
-from mcbrain.replay import rebuild
-from mcbrain.rows.columns import (
+from mcbrain.population import shifts
+from mcbrain.population.distributions import BASES, INPUTS, LATENTS, RECORDINGS, InputDistribution
+from mcbrain.population.geometry import Geometry
+from mcbrain.population.model import MODEL_FIELDS, Model
+from mcbrain.population.shifts import SHIFTS, ShiftKind, ShiftLaw, law
+from mcbrain.results.columns import (
     BRAIN_SCHEMA,
     MAY_BE_ABSENT,
     PREDICTIONS,
@@ -37,12 +39,12 @@ from mcbrain.rows.columns import (
     RowWriter,
     result_words,
 )
-from mcbrain.shifts import SHIFTS, ShiftKind, ShiftLaw, law
-from mcbrain.study import Point
+from mcbrain.running.recipe import recipe
+from mcbrain.running.replaying import rebuild
 from mcbrain.theory import tails
-from mcbrain.validate.law_checks import _FAMILIES
 from mcbrain.worth import scaling
 from mcbrain.worth.surface import Surface
+from tests.support.small_study import TABLE, study
 
 SIZES = {"input_dim": 9, "latent_dim": 3, "n_channels": 5, "misalignment": 0.2}
 RIDGE = Row(ESTIMATORS["ridge"], "fixed", 0.3, 1.0, 3, 0.0)
@@ -129,7 +131,7 @@ def test_recordings_that_a_model_does_not_know_are_refused(monkeypatch):
 
 
 def test_a_basis_that_the_geometry_does_not_know_is_refused(monkeypatch):
-    monkeypatch.setattr("mcbrain.model.BASES", (*BASES, "wavelet"))
+    monkeypatch.setattr("mcbrain.population.model.BASES", (*BASES, "wavelet"))
     of = model(basis="wavelet")
     with unhandled("basis 'wavelet'"):
         draw(of)

@@ -13,8 +13,8 @@ from mcbrain.engines import warm_up
 
 
 def dispatchers():
-    for info in pkgutil.iter_modules(mcbrain.kernels.__path__):
-        module = importlib.import_module(f"mcbrain.kernels.{info.name}")
+    for info in pkgutil.walk_packages(mcbrain.kernels.__path__, "mcbrain.kernels."):
+        module = importlib.import_module(info.name)
         for name, value in vars(module).items():
             # What is inlined into its callers is compiled with them and has no code of its own.
             kept = type(getattr(value, "_cache", None)).__name__ == "KernelCache"

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from sweep import compare, record, truth
-from sweep.design import cells, counted
-from sweep.named import NAMED
 
-from mcbrain.rows.columns import PREDICTIONS, STATUSES
+from mcbrain.results.columns import PREDICTIONS, STATUSES
+from tests.sweep import compare, record, truth
+from tests.sweep.design import cells, counted
+from tests.sweep.named import NAMED
 
 SLICE = (5, 22, 29, 44, 47, 91, 129, 134, 152, 159, 167, 173)
 OFTEN, CELLS, LARGE_CELLS = 8, 250, 25

@@ -10,16 +10,15 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import linalg
 
 from mcbrain.appraisal.columns import same_inputs
 from mcbrain.appraisal.values import numbers_of
 from mcbrain.errors import InputError
+from mcbrain.typing import Floats
 
 __all__ = ["Arrays", "Prepared", "check", "prepare"]
 
-Array = NDArray[np.float64]
 
 _SPARE_ROWS = 10
 _FEWEST_INPUTS = 3
@@ -32,10 +31,10 @@ _LARGEST = 1e30  # of a value; its eighth power is still a number
 class Arrays(NamedTuple):
     """Task data X (n_task, d), y (n_task,) and brain data X_brain (n_brain, d), R (n_brain, p)."""
 
-    X: Array
-    y: Array
-    X_brain: Array
-    R: Array
+    X: Floats
+    y: Floats
+    X_brain: Floats
+    R: Floats
 
 
 @dataclass(frozen=True)
@@ -59,7 +58,7 @@ class Prepared:
     """
 
     arrays: Arrays
-    whitener: Array
+    whitener: Floats
     scale_error: float
     cautions: tuple[str, ...]
 
@@ -169,7 +168,7 @@ def prepare(arrays: Arrays) -> Prepared:
     return Prepared(whitened, whitener, scale_error, _cautions(X, X_brain, pooled.shape[1]))
 
 
-def _varying(rows: Array) -> Array:
+def _varying(rows: Floats) -> Floats:
     """Orthonormal basis (d, k) of the directions along which standardised rows (n, d) vary."""
     d = rows.shape[1]
     _, values, axes = linalg.svd(linalg.qr(rows, mode="r")[0][:d])
@@ -178,7 +177,7 @@ def _varying(rows: Array) -> Array:
     return axes[spread > _COLLINEAR].T
 
 
-def _cautions(X: Array, X_brain: Array, inputs: int) -> tuple[str, ...]:
+def _cautions(X: Floats, X_brain: Floats, inputs: int) -> tuple[str, ...]:
     cautions = []
     lost = inputs - X.shape[1]
     if lost:
@@ -210,7 +209,7 @@ def _cautions(X: Array, X_brain: Array, inputs: int) -> tuple[str, ...]:
     return tuple(cautions)
 
 
-def _mismatch(X: Array, X_brain: Array) -> float:
+def _mismatch(X: Floats, X_brain: Floats) -> float:
     """Extreme ratios of variances along a direction, over the edges of Wachter's law for chance."""
     if X.shape[0] <= X.shape[1] + 2:
         return 1.0
@@ -224,7 +223,7 @@ def _mismatch(X: Array, X_brain: Array) -> float:
     return float(max(ratios[-1] / high, low / ratios[0]))
 
 
-def _numbers(values: Any, name: str) -> Array:
+def _numbers(values: Any, name: str) -> Floats:
     array = numbers_of(values, name)
     bad = np.argwhere(~(np.abs(array) <= _LARGEST))  # also refuses NaN
     if bad.size:
@@ -241,7 +240,7 @@ def _enough(name: str, rows: int, needed: int, why: str) -> None:
         raise InputError(f"{name} has {rows} rows: at least {needed} are needed {why}")
 
 
-def _no_constants(array: Array, name: str) -> None:
+def _no_constants(array: Floats, name: str) -> None:
     spread = np.ptp(array, axis=0)
     constant = np.flatnonzero(spread <= np.maximum(1e-12 * np.abs(array).max(axis=0), 1 / _LARGEST))
     if constant.size:

@@ -9,8 +9,9 @@ import numpy as np
 from scipy import linalg
 
 from mcbrain.appraisal.moments import Inside, Task, assemble, noise_ratio, variances
-from mcbrain.appraisal.parameters import Array, Parameters, Shape
-from mcbrain.befs.encoder import spiked_gains
+from mcbrain.appraisal.parameters import Parameters, Shape
+from mcbrain.befs.brain_encoder import spiked_gains
+from mcbrain.typing import Floats
 
 __all__ = ["Tails", "bootstrap", "reflect"]
 
@@ -32,8 +33,8 @@ class Tails(NamedTuple):
 def bootstrap(
     shape: Shape,
     value: Parameters,
-    X_brain: Array,
-    basis: Array,
+    X_brain: Floats,
+    basis: Floats,
     task: Task,
     inside: Inside,
     tails: Tails,
@@ -68,7 +69,7 @@ def bootstrap(
     return replace(truth, missed=outside / total), replace(replicas, signal=rescaled)
 
 
-def _roots(covariance: Array) -> Array:
+def _roots(covariance: Floats) -> Floats:
     """A square root of each covariance (..., r, r), which may be singular."""
     try:
         return np.asarray(np.linalg.cholesky(covariance))
@@ -77,7 +78,7 @@ def _roots(covariance: Array) -> Array:
         return np.asarray(vectors * np.sqrt(np.maximum(values, 0.0))[..., None, :])
 
 
-def _sample_scale(tail: float, draws: int, rng: np.random.Generator) -> Array:
+def _sample_scale(tail: float, draws: int, rng: np.random.Generator) -> Floats:
     """Factor by which the noise of one sample differs from its law because of heavy tails."""
     return np.sqrt(np.maximum(1.0 + tail * rng.standard_normal(draws), 0.05))
 
@@ -85,11 +86,11 @@ def _sample_scale(tail: float, draws: int, rng: np.random.Generator) -> Array:
 def _brain_draws(
     shape: Shape,
     truth: Parameters,
-    X_brain: Array,
-    basis: Array,
-    sigma: Array,
+    X_brain: Floats,
+    basis: Floats,
+    sigma: Floats,
     rng: np.random.Generator,
-) -> tuple[Array, Array, Array]:
+) -> tuple[Floats, Floats, Floats]:
     """Estimated subspaces (draws, d, r), gains (draws, r) and neural noise (draws,).
 
     sigma (draws,) is the noise of each draw.

@@ -21,11 +21,12 @@ from scipy import linalg
 from mcbrain.appraisal.arrays import Arrays, Prepared
 from mcbrain.appraisal.bootstrap import Tails, bootstrap, reflect
 from mcbrain.appraisal.moments import Inside, Task, assemble, noise_ratio, variances
-from mcbrain.appraisal.parameters import Array, Estimates, Shape
-from mcbrain.befs.encoder import BrainEncoder
+from mcbrain.appraisal.parameters import Estimates, Shape
+from mcbrain.befs.brain_encoder import BrainEncoder
 from mcbrain.befs.prepare import Design
 from mcbrain.befs.solvers import decompose
 from mcbrain.errors import InputError
+from mcbrain.typing import Floats
 
 __all__ = ["estimate"]
 
@@ -93,7 +94,9 @@ def estimate(prepared: Prepared, *, n_latents: int | None, draws: int, seed: int
     )
 
 
-def _task_statistics(arrays: Arrays, basis: Array) -> tuple[Task, Inside, Callable[[float], Array]]:
+def _task_statistics(
+    arrays: Arrays, basis: Floats
+) -> tuple[Task, Inside, Callable[[float], Floats]]:
     """Statistics given the subspace, and the coefficients (d,) as a function of the ratio."""
     r = basis.shape[1]
     design = Design(arrays.X, None, True, basis)
@@ -109,7 +112,7 @@ def _task_statistics(arrays: Arrays, basis: Array) -> tuple[Task, Inside, Callab
     spectrum, squares = problem.sizes[::-1] ** 2, reduced.shrunk[::-1, 0] ** 2
     task = Task(spectrum, squares, np.asarray(rest), problem.residual_dof)
 
-    def fit(ratio: float) -> Array:
+    def fit(ratio: float) -> Floats:
         return problem.coefficients(reduced, np.sqrt([ratio]))[:, 0]
 
     return task, inside, fit
@@ -124,7 +127,7 @@ def _visible(arrays: Arrays, noise: float) -> bool:
     return bool(linalg.norm(response, 2) ** 2 > noise**2 * edge)
 
 
-def _tail(residual: Array) -> float:
+def _tail(residual: Floats) -> float:
     """Relative standard error that excess kurtosis adds to a sample variance."""
     squares = (residual - residual.mean(axis=0)) ** 2
     excess = np.mean(squares**2) / np.mean(squares) ** 2 - 3.0

@@ -9,10 +9,10 @@ import numpy as np
 
 from mcbrain.appraisal.arrays import Arrays, check
 from mcbrain.appraisal.columns import RULE, labels_of, once_each, out_of_order, series
-from mcbrain.appraisal.parameters import Array
 from mcbrain.appraisal.values import column_numbers
 from mcbrain.errors import InputError
 from mcbrain.store.atomic import mapped
+from mcbrain.typing import Floats
 
 __all__ = ["load"]
 
@@ -148,7 +148,7 @@ def _columns(table: Any, key: str, file: Path) -> Any:
     import pyarrow as pa
 
     chosen = _chosen(table.column_names, key, file)
-    columns: dict[str, Array] = {}
+    columns: dict[str, Floats] = {}
     for name in chosen:
         column = table[name].combine_chunks()
         if _is_list(column.type):
@@ -180,7 +180,7 @@ def _is_list(kind: Any) -> bool:
     return any(test(kind) for test in tests)
 
 
-def _lists(column: Any, name: str, file: Path) -> Array:
+def _lists(column: Any, name: str, file: Path) -> Floats:
     """A column of lists of one length as an array (n, length)."""
     import pyarrow.compute as pc
 

@@ -20,9 +20,10 @@ from numpy.typing import NDArray
 from scipy import linalg
 
 from mcbrain.appraisal.arrays import Arrays
-from mcbrain.appraisal.parameters import Array, Estimates
+from mcbrain.appraisal.parameters import Estimates
 from mcbrain.appraisal.predict import best_penalty, missed_at
-from mcbrain.befs.encoder import BrainEncoder
+from mcbrain.befs.brain_encoder import BrainEncoder
+from mcbrain.typing import Floats
 
 __all__ = ["Cell", "measure", "task_sizes"]
 
@@ -129,7 +130,7 @@ class _Tally:
         self.crossed = np.zeros((sizes, levels, targets))
         self.squared = np.zeros((sizes, levels, targets))
 
-    def add(self, squares: Array, stretches: Rows) -> None:
+    def add(self, squares: Floats, stretches: Rows) -> None:
         """Squared errors (sizes, 1 + levels, rows, targets) of one fold, ordered by stretch."""
         self.rows += stretches.size
         self.losses += squares.sum(axis=2)
@@ -140,7 +141,7 @@ class _Tally:
         self.crossed += np.einsum("ikbt,b->ikt", sums, counts)
         self.squared += np.sum(sums**2, axis=2)
 
-    def results(self) -> tuple[Array, Array, Array, Array]:
+    def results(self) -> tuple[Floats, Floats, Floats, Floats]:
         """Mean losses, standard errors (sizes, 1 + levels); reductions, theirs (sizes, levels)."""
         mean = self.losses / self.rows
         reductions = mean[:, :1] - mean[:, 1:]
@@ -154,7 +155,7 @@ class _Tally:
         return mean[..., 0], np.std(mean[..., 1:], axis=-1, ddof=1), reductions[..., 0], error
 
 
-def _cells(sizes: list[int], levels: list[int], penalties: Array, tally: _Tally) -> list[Cell]:
+def _cells(sizes: list[int], levels: list[int], penalties: Floats, tally: _Tally) -> list[Cell]:
     """Every size with every level of brain data, as measured."""
     mean, mean_error, reduction, reduction_error = tally.results()
     return [
@@ -175,7 +176,7 @@ def _cells(sizes: list[int], levels: list[int], penalties: Array, tally: _Tally)
     ]
 
 
-def _simulated_labels(X: Array, estimates: Estimates, rng: np.random.Generator) -> Array:
+def _simulated_labels(X: Floats, estimates: Estimates, rng: np.random.Generator) -> Floats:
     """Labels (n, targets) of tasks with the estimated noise, signal and share outside P."""
     value, basis = estimates.value.bounded(), estimates.subspace
     inside = rng.standard_normal((basis.shape[1], _SIMULATED))
@@ -188,7 +189,7 @@ def _simulated_labels(X: Array, estimates: Estimates, rng: np.random.Generator) 
     return np.asarray(X @ weights + noise)
 
 
-def _penalties(estimates: Estimates, sizes: list[int], levels: list[int]) -> Array:
+def _penalties(estimates: Estimates, sizes: list[int], levels: list[int]) -> Floats:
     """Per-sample penalties (sizes, 1 + levels) of ridge and of BEFS."""
     s, value = estimates.shape, estimates.value.bounded()
     missed = [missed_at(value, estimates, level) for level in levels]
@@ -209,7 +210,7 @@ def _folds(stretches: Rows, rng: np.random.Generator) -> list[Rows]:
     return [rows[np.argsort(stretches[rows], kind="stable")] for rows in held]
 
 
-def _stretches(X: Array, block_length: int) -> Rows:
+def _stretches(X: Floats, block_length: int) -> Rows:
     """Which rows belong together, (n,): consecutive ones, or else repeats of the same input."""
     if block_length > 1:
         return np.arange(X.shape[0]) // block_length
@@ -225,7 +226,7 @@ def _shuffled(rows: Rows, stretches: Rows, rng: np.random.Generator) -> Rows:
 
 def _subspace(
     arrays: Arrays, estimates: Estimates, level: int, block_length: int, rng: np.random.Generator
-) -> Array:
+) -> Floats:
     total = arrays.X_brain.shape[0]
     if level == total:
         return estimates.subspace
@@ -235,8 +236,8 @@ def _subspace(
 
 
 def _held_out(
-    X: Array, labels: Array, rows: Rows, held: Rows, bases: list[Array], penalties: Array
-) -> Array:
+    X: Floats, labels: Floats, rows: Rows, held: Rows, bases: list[Floats], penalties: Floats
+) -> Floats:
     """Squared errors (1 + levels, held, targets) of ridge and of BEFS with each subspace."""
     mean, means = X[rows].mean(axis=0), labels[rows].mean(axis=0)
     centred, n, d = X[rows] - mean, rows.size, X.shape[1]
@@ -252,7 +253,7 @@ def _held_out(
     return np.array(out)
 
 
-def _solve(matrix: Array, moment: Array) -> Array:
+def _solve(matrix: Floats, moment: Floats) -> Floats:
     """Solution of a positive definite system, the least one where it is singular."""
     with warnings.catch_warnings():
         warnings.simplefilter("error", linalg.LinAlgWarning)

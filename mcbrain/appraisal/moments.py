@@ -6,7 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from mcbrain.appraisal.parameters import Array, Parameters, Shape, latent_overlaps
+from mcbrain.appraisal.parameters import Parameters, Shape, latent_overlaps
+from mcbrain.typing import Floats
 
 __all__ = ["Inside", "Task", "assemble", "noise_ratio", "variances"]
 
@@ -22,20 +23,20 @@ class Task(NamedTuple):
     noise + spectrum * outside, and `rest`, a sum of `freedom` squares of variance noise alone.
     """
 
-    spectrum: Array  # (c,)
-    squares: Array  # (..., c)
-    rest: Array  # (...)
+    spectrum: Floats  # (c,)
+    squares: Floats  # (..., c)
+    rest: Floats  # (...)
     freedom: int
 
 
 class Inside(NamedTuple):
     """What the variance of the loadings depends on: blocks of X'X along P and turned outside it."""
 
-    inside: Array  # (r, r)
-    cross: Array  # (q, r)
-    outside: Array  # (q,)
+    inside: Floats  # (r, r)
+    cross: Floats  # (q, r)
+    outside: Floats  # (q,)
 
-    def covariance(self, ratio: Array) -> Array:
+    def covariance(self, ratio: Floats) -> Floats:
         """Covariance of the fitted loadings over sigma_y^2, (..., r, r)."""
         weight = 1.0 / (self.outside + np.asarray(ratio)[..., None])
         explained = (weight[..., None, :] * self.cross.T) @ self.cross
@@ -47,7 +48,7 @@ class Inside(NamedTuple):
         return np.asarray(np.linalg.pinv(left, rcond=_UNSEEN, hermitian=True))
 
 
-def variances(task: Task) -> tuple[Array, Array]:
+def variances(task: Task) -> tuple[Floats, Floats]:
     """Noise variance and signal per direction outside the subspace, each (...).
 
     Reweighted least squares of the squares on (1, spectrum), which is restricted maximum likelihood
@@ -68,14 +69,14 @@ def variances(task: Task) -> tuple[Array, Array]:
     return noise, outside
 
 
-def noise_ratio(noise: Array, outside: Array) -> Array:
+def noise_ratio(noise: Floats, outside: Floats) -> Floats:
     """Noise over signal per direction; infinite where there seems to be no signal outside."""
     with np.errstate(divide="ignore"):
         return np.where(outside > 0, noise / np.where(outside > 0, outside, 1.0), np.inf)
 
 
 def assemble(
-    shape: Shape, noise: Array, outside: Array, along: Array, gains: Array, neural: Array
+    shape: Shape, noise: Floats, outside: Floats, along: Floats, gains: Floats, neural: Floats
 ) -> Parameters:
     """Parameters from variances, squared loadings along the estimated latents, gains and noise."""
     q = shape.d - shape.r

@@ -6,13 +6,11 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from mcbrain.theory.asymptotic import subspace_law
+from mcbrain.typing import Floats
 
-__all__ = ["Array", "Estimates", "Parameters", "Shape", "latent_overlaps", "missed_signal"]
-
-Array = NDArray[np.float64]
+__all__ = ["Estimates", "Parameters", "Shape", "latent_overlaps", "missed_signal"]
 
 
 class Shape(NamedTuple):
@@ -40,13 +38,13 @@ class Parameters:
     neural_noise : sigma_r.
     """
 
-    task_noise: Array
-    signal: Array
-    missed: Array
-    misalignment: Array
-    shares: Array
-    latent_gains: Array
-    neural_noise: Array
+    task_noise: Floats
+    signal: Floats
+    missed: Floats
+    misalignment: Floats
+    shares: Floats
+    latent_gains: Floats
+    neural_noise: Floats
 
     def bounded(self) -> Parameters:
         """Within the bounds of the model: no negative variance, shares in [0, 1] that sum to 1."""
@@ -82,18 +80,18 @@ class Estimates:
 
     value: Parameters
     draws: Parameters
-    subspace: Array
+    subspace: Floats
     shape: Shape
     visible: bool
 
-    def interval(self, name: str, level: float = 0.95) -> tuple[Array, Array]:
+    def interval(self, name: str, level: float = 0.95) -> tuple[Floats, Floats]:
         """Bootstrap interval of one parameter."""
         tail = (1.0 - level) / 2.0
         low, high = np.quantile(getattr(self.draws, name), [tail, 1.0 - tail], axis=0)
         return low, high
 
 
-def latent_overlaps(gains: Array, noise: Array, n_brain: float, d: int, p: int) -> Array:
+def latent_overlaps(gains: Floats, noise: Floats, n_brain: float, d: int, p: int) -> Floats:
     """Mean squared overlap C_j of each latent with the estimated subspace (theory/README.md 5b).
 
     Parameters
@@ -108,7 +106,7 @@ def latent_overlaps(gains: Array, noise: Array, n_brain: float, d: int, p: int) 
     return np.diagonal(law.c, axis1=-2, axis2=-1)
 
 
-def missed_signal(parameters: Parameters, n_brain: float, d: int, p: int) -> Array:
+def missed_signal(parameters: Parameters, n_brain: float, d: int, p: int) -> Floats:
     """Expected share of the signal outside the subspace estimated from n_brain rows (4e).
 
     Parameters

@@ -10,10 +10,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mcbrain.appraisal.parameters import Array, Estimates, Parameters, Shape, missed_signal
+from mcbrain.appraisal.parameters import Estimates, Parameters, Shape, missed_signal
 from mcbrain.checks import affordable
 from mcbrain.theory.exact import BrainMoments, excess_risk, optimal_penalty
 from mcbrain.theory.wishart import task_moments
+from mcbrain.typing import Floats
 
 __all__ = [
     "BUDGET_SHARE",
@@ -81,8 +82,8 @@ class Worth:
 
 
 def best_penalty(
-    parameters: Parameters, n_task: float, rank: int, missed: Array | float, d: int
-) -> Array:
+    parameters: Parameters, n_task: float, rank: int, missed: Floats | float, d: int
+) -> Floats:
     """Per-sample penalty that minimises the expected risk of a fit to n_task rows (4c).
 
     Rank 0 is ridge, for which `missed` is 1.
@@ -96,10 +97,10 @@ def risk(
     parameters: Parameters,
     n_task: float,
     rank: int,
-    missed: Array | float,
+    missed: Floats | float,
     d: int,
-    penalty: Array | float | None = None,
-) -> Array:
+    penalty: Floats | float | None = None,
+) -> Floats:
     """Expected excess risk of ridge (rank 0, missed 1) or of BEFS, exact given `missed` (4b).
 
     Parameters
@@ -127,7 +128,7 @@ def risk(
     return np.asarray(excess + (excess + parameters.task_noise**2) / n_task)
 
 
-def missed_at(parameters: Parameters, estimates: Estimates, n_brain: float) -> Array:
+def missed_at(parameters: Parameters, estimates: Estimates, n_brain: float) -> Floats:
     """Share of the signal that the subspace would miss with n_brain rows instead of those in hand.
 
     What this very subspace misses is measured better than what subspaces miss on average, so the
@@ -172,13 +173,13 @@ def worth_of(
     )
 
 
-def _with_interval(value: Array, draws: Array) -> tuple[float, float, float]:
+def _with_interval(value: Floats, draws: Floats) -> tuple[float, float, float]:
     # Infinite draws are values beyond the range that was searched; they sort last.
     low, high = np.quantile(draws, [0.025, 0.975], method="inverted_cdf")
     return float(value), float(low), float(high)
 
 
-def task_samples(parameters: Parameters, s: Shape, n_task: int) -> Array:
+def task_samples(parameters: Parameters, s: Shape, n_task: int) -> Floats:
     """v_T: where the curve of tuned ridge passes the risk of BEFS at n_task rows, less n_task (6).
 
     Infinite beyond 64 n_task.
@@ -194,7 +195,7 @@ def task_samples(parameters: Parameters, s: Shape, n_task: int) -> Array:
     return np.reshape(reached, befs.shape) - n_task
 
 
-def _marginal_rate(parameters: Parameters, estimates: Estimates) -> Array:
+def _marginal_rate(parameters: Parameters, estimates: Estimates) -> Floats:
     """Task rows that one more brain row replaces, from a tenth more of either."""
     s = estimates.shape
     n_task, n_brain = s.n_task + 1, s.n_brain + 1
@@ -216,7 +217,7 @@ def _purchase(
     affordable(budget, cost_task=cost_task, cost_brain=cost_brain)
     value = estimates.value.bounded()
 
-    def risks(parameters: Parameters) -> Array:
+    def risks(parameters: Parameters) -> Floats:
         columns = []
         for share in np.linspace(0.0, 1.0, _SHARES):
             n_task = s.n_task + 1 + np.floor((1.0 - share) * budget / cost_task)

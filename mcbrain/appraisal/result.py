@@ -13,13 +13,14 @@ from mcbrain.appraisal.columns import matched_by_position
 from mcbrain.appraisal.comparison import Comparison, MeasuredWorth, compare, measured_worth
 from mcbrain.appraisal.estimate import estimate
 from mcbrain.appraisal.measure import measure
-from mcbrain.appraisal.parameters import Array, Estimates
+from mcbrain.appraisal.parameters import Estimates
 from mcbrain.appraisal.predict import Worth, worth_of
 from mcbrain.appraisal.verdict import Verdict, judge
 from mcbrain.blas import one_blas_thread
 from mcbrain.checks import integer, numpy_defaults, positive
 from mcbrain.drawing import load_matplotlib
 from mcbrain.errors import InputError
+from mcbrain.typing import Floats
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -69,7 +70,7 @@ class Appraisal:
     worth: Worth
     measured: MeasuredWorth
     verdict: Verdict
-    whitener: Array
+    whitener: Floats
 
     @numpy_defaults
     def summary(self) -> str:

@@ -12,13 +12,12 @@ from numpy.typing import NDArray
 
 from mcbrain.checks import unmasked
 from mcbrain.errors import InputError
+from mcbrain.typing import Floats
 
 __all__ = ["column_numbers", "numbers_of"]
 
-Array = NDArray[np.float64]
 
-
-def numbers_of(values: Any, name: str) -> Array:
+def numbers_of(values: Any, name: str) -> Floats:
     """An array, a table or a column as float64; what is missing becomes NaN.
 
     Parameters
@@ -52,7 +51,7 @@ def numbers_of(values: Any, name: str) -> Array:
     return _array_numbers(np.asarray(unmasked(name, values)), name)
 
 
-def column_numbers(column: Any, name: str) -> Array:
+def column_numbers(column: Any, name: str) -> Floats:
     """A column of an Arrow table as float64, (n,); see `numbers_of`."""
     kind = column.type
     if pa.types.is_dictionary(kind):
@@ -67,11 +66,11 @@ def column_numbers(column: Any, name: str) -> Array:
     return np.asarray(column.to_numpy(zero_copy_only=False), dtype=np.float64)
 
 
-def _side_by_side(columns: list[Array], table: Any) -> Array:
+def _side_by_side(columns: list[Floats], table: Any) -> Floats:
     return np.column_stack(columns) if columns else np.empty((len(table), 0))
 
 
-def _series_numbers(series: Any, name: str) -> Array:
+def _series_numbers(series: Any, name: str) -> Floats:
     """A pandas Series as float64, (n,)."""
     kind = series.dtype
     if str(kind) == "category":
@@ -87,7 +86,7 @@ def _series_numbers(series: Any, name: str) -> Array:
     return found
 
 
-def _array_numbers(array: NDArray[Any], name: str) -> Array:
+def _array_numbers(array: NDArray[Any], name: str) -> Floats:
     if array.dtype.kind not in "fiub":
         raise InputError(f"{name} holds {array.dtype}: it must be an array of real numbers")
     return array.astype(np.float64)

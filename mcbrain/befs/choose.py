@@ -8,10 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from mcbrain.befs.prepare import Array, power_of_two, real_array
+from mcbrain.befs.prepare import power_of_two, real_array
 from mcbrain.befs.scores import Generalised, LeaveOneOut
 from mcbrain.befs.solvers import Decomposition
 from mcbrain.errors import InputError
+from mcbrain.typing import Floats
 
 __all__ = ["Candidates", "candidates", "first_of_least", "penalty_unit"]
 
@@ -34,11 +35,11 @@ class Candidates:
         What they are judged by; None for a number.
     """
 
-    grid: Array
-    root: Array
+    grid: Floats
+    root: Floats
     score: LeaveOneOut | Generalised | None
 
-    def choose(self, Y: Array, joint: bool = False) -> tuple[Array, Array | None]:
+    def choose(self, Y: Floats, joint: bool = False) -> tuple[Floats, Floats | None]:
         """Index (t,) of the best for each scaled target (n, t), and the errors (L, t) if any.
 
         Parameters
@@ -65,7 +66,7 @@ def penalty_unit(scale: Any, size: float) -> float:
     return units[scale]
 
 
-def first_of_least(errors: Array, squares: Array) -> Array:
+def first_of_least(errors: Floats, squares: Floats) -> Floats:
     """Index (t,) of the first row of errors (L, t) that is as small as the least of its column.
 
     Parameters
@@ -122,7 +123,7 @@ def candidates(problem: Decomposition, penalty: Any, penalties: Any, unit: float
     return Candidates(grid, root, _RULES[penalty](problem, root))
 
 
-def _default_roots(problem: Decomposition) -> Array:
+def _default_roots(problem: Decomposition) -> Floats:
     """Square roots of the default penalties in a sum over rows, (50,)."""
     d, r = problem.design.basis.shape
     scale = 1.0
@@ -132,7 +133,7 @@ def _default_roots(problem: Decomposition) -> Array:
     return np.concatenate([[0.0], scale * np.sqrt(np.geomspace(1e-6, 1e5, 48)), [np.inf]])
 
 
-def _checked_grid(penalties: Any) -> Array:
+def _checked_grid(penalties: Any) -> Floats:
     grid = real_array("penalties", penalties)
     if grid.ndim != 1 or grid.size == 0:
         raise InputError(

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from mcbrain.befs.prepare import Array
 from mcbrain.errors import InputError
+from mcbrain.typing import Floats
 
 __all__ = ["NamedRows", "in_order_of"]
 
@@ -26,7 +26,7 @@ class NamedRows(np.ndarray[Any, np.dtype[Any]]):
     feature_names: tuple[str, ...] | None
 
     @classmethod
-    def of(cls, values: Array, names: Any) -> Array:
+    def of(cls, values: Floats, names: Any) -> Floats:
         """`values` (n_features, r) with the names of a fit, or as they are where it has none."""
         if names is None:
             return values
@@ -60,7 +60,7 @@ class NamedRows(np.ndarray[Any, np.dtype[Any]]):
         return NamedRows.of, (np.array(self, subok=False), self.feature_names)
 
 
-def in_order_of(subspace: Any, basis: Array, names: Any) -> Array:
+def in_order_of(subspace: Any, basis: Floats, names: Any) -> Floats:
     """Rows of a subspace in the order of the inputs that a fit is given.
 
     Parameters

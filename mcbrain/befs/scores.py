@@ -7,8 +7,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from mcbrain.befs.prepare import Array, Centre
+from mcbrain.befs.prepare import Centre
 from mcbrain.befs.solvers import Decomposition, decompose
+from mcbrain.typing import Floats
 
 __all__ = ["Generalised", "LeaveOneOut"]
 
@@ -35,11 +36,11 @@ class LeaveOneOut:
         Square roots of the penalties in a sum over rows; they are held fixed.
     """
 
-    def __init__(self, problem: Decomposition, root: Array) -> None:
+    def __init__(self, problem: Decomposition, root: Floats) -> None:
         self._problem = problem
         beyond, bare = _beyond(problem)
         self._groups: list[_Group] = []
-        self._refits: list[tuple[NDArray[np.intp], Array]] = []
+        self._refits: list[tuple[NDArray[np.intp], Floats]] = []
         for members, weights in ((~bare, problem.kept(root)), (bare, problem.kept_relative(root))):
             rows = np.flatnonzero(members)
             left = beyond[rows, None] + problem.rows[rows] ** 2 @ weights
@@ -50,7 +51,7 @@ class LeaveOneOut:
                 operator = _left_out(problem, int(rows[place]), root[again[place]])
                 self._refits.append((np.flatnonzero(again[place]), operator))
 
-    def errors(self, Y: Array) -> Array:
+    def errors(self, Y: Floats) -> Floats:
         """The error (L, t) of each penalty for scaled targets Y, (n, t)."""
         y = self._problem.reduce(Y)
         beyond = self._problem.residual(Y, y)
@@ -70,7 +71,8 @@ class LeaveOneOut:
                 errors[at] += np.sum(np.square(residual, out=residual), axis=0)
         for which, operator in self._refits:
             errors[which] += (operator @ Y) ** 2
-        return errors / n
+        mean: Floats = errors / n
+        return mean
 
 
 class _Group(NamedTuple):
@@ -81,8 +83,8 @@ class _Group(NamedTuple):
     """
 
     rows: NDArray[np.intp]
-    weights: Array
-    left: Array
+    weights: Floats
+    left: Floats
     beyond: NDArray[np.bool_]
 
 
@@ -98,12 +100,12 @@ class Generalised:
         Square roots of the penalties in a sum over rows.
     """
 
-    def __init__(self, problem: Decomposition, root: Array) -> None:
+    def __init__(self, problem: Decomposition, root: Floats) -> None:
         self._problem = problem
         exact = problem.residual_dof == 0
         self._weights = problem.kept_relative(root) if exact else problem.kept(root)
 
-    def errors(self, Y: Array) -> Array:
+    def errors(self, Y: Floats) -> Floats:
         """The score (L, t) of each penalty for scaled targets Y, (n, t)."""
         y = self._problem.reduce(Y)
         squares = (self._weights.T**2) @ y.shrunk**2
@@ -113,7 +115,7 @@ class Generalised:
         return np.asarray(Y.shape[0] * squares / freedom[:, None] ** 2)
 
 
-def _beyond(problem: Decomposition) -> tuple[Array, NDArray[np.bool_]]:
+def _beyond(problem: Decomposition) -> tuple[Floats, NDArray[np.bool_]]:
     """Share of each row that no coefficient reaches (n,), and which rows have none of it (n,)."""
     n = problem.rows.shape[0]
     if problem.residual_dof == 0:
@@ -129,7 +131,7 @@ def _beyond(problem: Decomposition) -> tuple[Array, NDArray[np.bool_]]:
     return np.where(bare, 0.0, beyond), bare
 
 
-def _left_out(problem: Decomposition, row: int, root: Array) -> Array:
+def _left_out(problem: Decomposition, row: int, root: Floats) -> Floats:
     """What gives, times scaled targets, the residual of a row predicted from the others, (L, n)."""
     design = problem.design
     rest = design.without(row)

@@ -19,7 +19,8 @@ import numpy as np
 from scipy import linalg
 from scipy.linalg import lapack
 
-from mcbrain.befs.prepare import Array, Design, power_of_two
+from mcbrain.befs.prepare import Design, power_of_two
+from mcbrain.typing import Floats
 
 __all__ = ["Decomposition", "Reduced", "decompose"]
 
@@ -40,8 +41,8 @@ class Reduced:
         Along the penalised ones.
     """
 
-    fixed: Array
-    shrunk: Array
+    fixed: Floats
+    shrunk: Floats
 
 
 @dataclass(frozen=True)
@@ -70,28 +71,28 @@ class Decomposition:
     """
 
     design: Design
-    constant: Array
-    fixed: Array
-    fixed_map: Array
-    rows: Array
-    sizes: Array
-    axes: Array
-    leak: Array
+    constant: Floats
+    fixed: Floats
+    fixed_map: Floats
+    rows: Floats
+    sizes: Floats
+    axes: Floats
+    leak: Floats
 
-    def reduce(self, Y: Array) -> Reduced:
+    def reduce(self, Y: Floats) -> Reduced:
         """Scaled targets (n, t) in these coordinates."""
         return Reduced(self.fixed.T @ Y, self.rows.T @ Y)
 
-    def coefficients(self, y: Reduced, root: Array) -> Array:
+    def coefficients(self, y: Reduced, root: Floats) -> Floats:
         """Coefficients (d, t) for one penalty of each target, its square root of shape (t,)."""
         shrunk = self.gain(root) * y.shrunk
         return self.axes @ shrunk + self.fixed_map @ (y.fixed - self.leak @ shrunk)
 
-    def fitted(self, y: Reduced, root: float) -> Array:
+    def fitted(self, y: Reduced, root: float) -> Floats:
         """Penalised part of the fitted values in the coordinates of `rows`, (k, t)."""
         return np.asarray((1.0 - self.kept(np.array([root]))) * y.shrunk)
 
-    def residual(self, Y: Array, y: Reduced) -> Array:
+    def residual(self, Y: Floats, y: Reduced) -> Floats:
         """What is left of scaled targets (n, t) at penalty zero."""
         return np.asarray(Y - self.fixed @ y.fixed - self.rows @ y.shrunk)
 
@@ -101,18 +102,18 @@ class Decomposition:
         n = self.rows.shape[0]
         return int(n - self.constant.shape[1] - self.fixed.shape[1] - self.sizes.size)
 
-    def gain(self, root: Array) -> Array:
+    def gain(self, root: Floats) -> Floats:
         """s / (s^2 + z), coefficient per unit of target along each direction, (k, L)."""
         s = self.sizes[:, None]
         with np.errstate(all="ignore"):
             return np.asarray(1.0 / (s + (root / s) * root))
 
-    def kept(self, root: Array) -> Array:
+    def kept(self, root: Floats) -> Floats:
         """z / (s^2 + z), the share of each direction that stays in the residual, (k, L)."""
         with np.errstate(all="ignore"):
             return np.asarray(1.0 / (1.0 + np.square(self.sizes[:, None] / root)))
 
-    def kept_relative(self, root: Array) -> Array:
+    def kept_relative(self, root: Floats) -> Floats:
         """The same over its largest for each penalty, (k, L): its limit where both vanish."""
         s = self.sizes[:, None]
         with np.errstate(all="ignore"):
@@ -132,12 +133,12 @@ def decompose(design: Design) -> Decomposition:
     X, basis = design.scaled(design.X), design.basis
     n, d = X.shape
     largest = np.max(np.abs(X), axis=0, initial=0.0)
-    constant: Array = np.zeros((n, 0))
+    constant: Floats = np.zeros((n, 0))
     if design.intercept:
         constant = (design.root / linalg.norm(design.root))[:, None]
-    fixed: Array = np.zeros((n, 0))
-    fixed_map: Array = np.zeros((d, 0))
-    leak: Array = np.zeros((0, d))
+    fixed: Floats = np.zeros((n, 0))
+    fixed_map: Floats = np.zeros((d, 0))
+    leak: Floats = np.zeros((0, d))
     if basis.shape[1]:
         inside = X @ basis
         fixed, sizes, turn = _svd(inside, power_of_two((largest @ np.abs(basis))[None], axis=0))
@@ -153,7 +154,7 @@ def decompose(design: Design) -> Decomposition:
     return Decomposition(design, constant, fixed, fixed_map, rows, sizes, axes, leak @ axes)
 
 
-def _svd(matrix: Array, scale: Array) -> tuple[Array, Array, Array]:
+def _svd(matrix: Floats, scale: Floats) -> tuple[Floats, Floats, Floats]:
     """Singular vectors (n, k), values (k,) and vectors (d, k) of a matrix of numerical rank k.
 
     Parameters
@@ -182,7 +183,9 @@ def _svd(matrix: Array, scale: Array) -> tuple[Array, Array, Array]:
     return left @ (turn[:, :rank] @ inner), values * unit, right
 
 
-def _svd_of_full_rank(core: Array, scale: Array, rounding: float) -> tuple[Array, Array, Array]:
+def _svd_of_full_rank(
+    core: Floats, scale: Floats, rounding: float
+) -> tuple[Floats, Floats, Floats]:
     """The same for a matrix (k, m) of rank k whose columns have the sizes `scale`, (m,).
 
     The smaller columns are written as combinations of k large ones. Shares that are rounding are
@@ -204,7 +207,7 @@ def _svd_of_full_rank(core: Array, scale: Array, rounding: float) -> tuple[Array
     return turn @ inner, values, right
 
 
-def _svd_of_square(core: Array, scale: Array) -> tuple[Array, Array, Array]:
+def _svd_of_square(core: Floats, scale: Floats) -> tuple[Floats, Floats, Floats]:
     """The same for a square matrix of full rank.
 
     The usual method knows each number to the rounding of the largest one, Jacobi's the parts of

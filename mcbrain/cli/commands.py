@@ -9,9 +9,12 @@ from typing import Annotated
 
 import typer
 
-from mcbrain.cli import appraise, status, validate, worth
+from mcbrain.cli import appraise_command as appraise
+from mcbrain.cli import status_command as status
+from mcbrain.cli import validate_command as validate
+from mcbrain.cli import worth
 from mcbrain.cli.options import estimator_settings, with_model, with_overrides
-from mcbrain.model import Model
+from mcbrain.population.model import Model
 
 __all__ = ["app"]
 
@@ -80,11 +83,11 @@ def run(
     reuse_other_code: _OtherCode = False,
 ) -> None:
     """Run a study; run it again to resume."""
+    from mcbrain.asking.from_toml import load_study
     from mcbrain.cli.progress import TerminalReporter
     from mcbrain.plan.shards import parse_shard, slurm_shard
-    from mcbrain.reading import load_study
-    from mcbrain.rows.printing import print_results
-    from mcbrain.runner import run as run_study
+    from mcbrain.results.printing import print_results
+    from mcbrain.running.runner import run as run_study
 
     part = slurm_shard(os.environ) if shard is None else parse_shard(shard)
     loaded = with_overrides(load_study(study), precision=precision, engine=engine, seed=seed)
@@ -111,7 +114,7 @@ def run(
 @app.command()
 def studies() -> None:
     """List the shipped studies."""
-    from mcbrain.reading import shipped_studies
+    from mcbrain.asking.from_toml import shipped_studies
 
     for name, path in shipped_studies().items():
         first = path.read_text(encoding="utf-8").splitlines()[0]
@@ -131,7 +134,7 @@ def show(
     limit: Annotated[int, typer.Option(min=1, help="Rows to print at most.")] = 100,
 ) -> None:
     """Print results as a table; `--where failed` lists the replicates that failed, and why."""
-    from mcbrain.rows.printing import print_results
+    from mcbrain.results.printing import print_results
 
     print_results(path, columns=columns, where=where or [], limit=limit)
 
@@ -142,8 +145,8 @@ def warmup(
     everything: Annotated[bool, typer.Option("--all", help="Every engine's kernels.")] = False,
 ) -> None:
     """Compile what a study needs, once, ahead of time."""
+    from mcbrain.asking.from_toml import load_study
     from mcbrain.engines import choose, warm_up
-    from mcbrain.reading import load_study
 
     engines, rules = ["raw", "sufficient", "spectral"] if everything else ["raw"], everything
     if study is not None:
@@ -170,8 +173,8 @@ def predict(
     rank: Annotated[int | None, typer.Option(help="Rank of stage 1 [measured latents].")] = None,
 ) -> None:
     """Predict the risk of each estimator from the laws alone."""
-    from mcbrain.rows.law import predict as predict_table
-    from mcbrain.rows.printing import print_table
+    from mcbrain.results.law_rows import predict as predict_table
+    from mcbrain.results.printing import print_table
 
     table = predict_table(
         model, n_task, n_brain, estimator_settings(estimator or []), shift or ["id"], rank=rank
@@ -187,8 +190,8 @@ def replay(
     save: Annotated[Path | None, typer.Option(help="Where to keep the data, as .npz.")] = None,
 ) -> None:
     """Draw and solve one raw replicate again."""
-    from mcbrain.replay import check_npz
-    from mcbrain.replay import replay as replay_one
+    from mcbrain.running.replaying import check_npz
+    from mcbrain.running.replaying import replay as replay_one
 
     if save is not None:
         check_npz(save)
@@ -215,7 +218,7 @@ def merge(
 ) -> None:
     """Put shards together: one result, as of a run that was never cut."""
     from mcbrain.cli.progress import close_merge
-    from mcbrain.merging import merge as merge_folders
+    from mcbrain.running.merging import merge as merge_folders
 
     merged = merge_folders(folders, out, reuse_other_code=reuse_other_code)
     close_merge(merged)
@@ -229,7 +232,7 @@ def export(
     form: Annotated[str, typer.Option("--format", help="parquet or csv.")] = "parquet",
 ) -> None:
     """Write the results for tools that do not read Arrow."""
-    from mcbrain.rows.tables import export_results
+    from mcbrain.results.tables import export_results
 
     print(f"wrote {export_results(folder, form)}")
 

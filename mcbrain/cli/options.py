@@ -12,10 +12,10 @@ import msgspec
 import typer
 
 from mcbrain.errors import InputError
-from mcbrain.model import Model
+from mcbrain.population.model import Model
 
 if TYPE_CHECKING:
-    from mcbrain.study import Study
+    from mcbrain.asking.studies import Study
 
 __all__ = ["estimator_settings", "with_model", "with_overrides"]
 

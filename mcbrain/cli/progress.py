@@ -11,13 +11,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mcbrain.asking.studies import Study
 from mcbrain.cli import stop_if_asked
-from mcbrain.conduct import Tally
-from mcbrain.merging import Merged
-from mcbrain.rows.write import Written
-from mcbrain.runner import Outcome, Reporter
+from mcbrain.results.writing import Written
+from mcbrain.running.conductor import Tally
+from mcbrain.running.merging import Merged
+from mcbrain.running.runner import Outcome, Reporter
 from mcbrain.store.provenance import other_code
-from mcbrain.study import Study
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID

@@ -12,7 +12,7 @@ import typer
 
 from mcbrain.cli.options import with_model
 from mcbrain.errors import InputError
-from mcbrain.model import Model
+from mcbrain.population.model import Model
 
 if TYPE_CHECKING:
     from mcbrain.worth.answer import Value
@@ -58,7 +58,7 @@ def value(
         _values_of(results, baseline, n_task, n_brain)
         return
     n_task, n_brain = 500 if n_task is None else n_task, 1000 if n_brain is None else n_brain
-    from mcbrain.worth.value import value as worth
+    from mcbrain.worth.valuation import value as worth
 
     found = [worth(model, n_task, n_brain, baseline)]
     if simulate:
@@ -91,8 +91,8 @@ def _print_values(found: list[Value], baseline: str) -> None:
 
 def _values_of(folder: Path, baseline: str, n_task: int | None, n_brain: int | None) -> None:
     """The measured values of a results folder, a line each; all of them or those asked for."""
+    from mcbrain.results.view import Results
     from mcbrain.worth.measured import value_in_results
-    from mcbrain.worth.results_view import Results
 
     view = Results(folder)
     study = view.study
@@ -139,7 +139,7 @@ def budget(
             raise InputError(f"--cost-repeat, --max-repeats: {results} holds no repeats")
         _purchases_of(results, budget, cost_task, cost_brain)
         return
-    from mcbrain.worth.budget import allocate
+    from mcbrain.worth.allocation import allocate
 
     best = allocate(
         model, budget, cost_task, cost_brain, cost_repeat=cost_repeat, max_repeats=max_repeats
@@ -162,8 +162,8 @@ def budget(
 
 def _purchases_of(folder: Path, budget: float, cost_task: float, cost_brain: float) -> None:
     """The best purchase of a results folder for each of its models, a line each."""
+    from mcbrain.results.view import Results
     from mcbrain.worth.purchases import purchase_in_results
-    from mcbrain.worth.results_view import Results
 
     view = Results(folder)
     models = view.study.models
@@ -182,7 +182,7 @@ def report(
     folder: Annotated[Path, typer.Argument(help="Results folder.")],
 ) -> None:
     """Write one self-contained report.html, with its figures beside it."""
-    from mcbrain.report.page import report as write
+    from mcbrain.reporting.page import report as write
 
     print(f"report: {write(folder)}")
 

@@ -6,7 +6,8 @@ import time
 from collections.abc import Callable
 from importlib import import_module
 
-from mcbrain.blocks import BlockSums, Job
+from mcbrain.blocks.problem import Job
+from mcbrain.blocks.sums import BlockSums
 from mcbrain.engines.choice import choose
 from mcbrain.errors import unhandled
 

@@ -8,20 +8,21 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from mcbrain.blocks import BlockSums, Problem, data_parameters
+from mcbrain.blocks.cost import block_size
+from mcbrain.blocks.problem import Problem, data_parameters
+from mcbrain.blocks.sums import BlockSums
 from mcbrain.engines.sampled import population
-from mcbrain.kernels.brain import brain_block
-from mcbrain.kernels.raw import raw_block
-from mcbrain.kernels.seeds import open_stream
-from mcbrain.kernels.types import ESTIMATED, Shifts, Sizes, make_queries, open_streams
-from mcbrain.kernels.workspace import make_outcome, make_workspace
-from mcbrain.model import Model
-from mcbrain.plan.blocksize import block_size
+from mcbrain.kernels.brain.overlap import brain_block
+from mcbrain.kernels.random.roles import open_streams
+from mcbrain.kernels.random.seeds import open_stream
+from mcbrain.kernels.replicate.raw import raw_block
+from mcbrain.kernels.replicate.workspace import make_outcome, make_workspace
+from mcbrain.kernels.types import ESTIMATED, Shifts, Sizes, make_queries
 from mcbrain.plan.moments import BrainStatistic, brain_parameters
+from mcbrain.population.model import Model
+from mcbrain.typing import Floats
 
 __all__ = ["reduced_stage", "simulate", "warm_up"]
-
-Floats = NDArray[np.float64]
 
 
 def simulate(

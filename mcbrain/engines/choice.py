@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from mcbrain.asking.studies import Study
 from mcbrain.errors import InputError, unhandled
-from mcbrain.study import Study
 
 __all__ = ["choose", "objection"]
 

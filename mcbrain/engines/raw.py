@@ -7,16 +7,18 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from mcbrain.blocks import BlockSums, Problem, Query
+from mcbrain.asking.estimators import SELECTION_GRID
+from mcbrain.blocks.cost import block_size
+from mcbrain.blocks.problem import Problem
+from mcbrain.blocks.query import Query
+from mcbrain.blocks.sums import BlockSums
 from mcbrain.engines.sampled import Bench, asked, compute, population, sizes, try_every_path
-from mcbrain.estimators import SELECTION_GRID
-from mcbrain.kernels.choose import make_choice
-from mcbrain.kernels.raw import raw_block
-from mcbrain.kernels.raw_select import raw_select_block
-from mcbrain.kernels.select import Rules
-from mcbrain.kernels.types import open_streams
-from mcbrain.kernels.workspace import make_outcome, make_workspace
-from mcbrain.plan.blocksize import block_size
+from mcbrain.kernels.random.roles import open_streams
+from mcbrain.kernels.replicate.choose import make_choice
+from mcbrain.kernels.replicate.raw import raw_block
+from mcbrain.kernels.replicate.raw_rules import raw_select_block
+from mcbrain.kernels.replicate.workspace import make_outcome, make_workspace
+from mcbrain.kernels.rules.select import Rules
 
 __all__ = ["bench", "simulate", "warm_up", "warm_up_rules"]
 

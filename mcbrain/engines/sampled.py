@@ -12,11 +12,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mcbrain.blocks import BlockSums, Problem, Query, Row, data_parameters
+from mcbrain.asking.estimators import ESTIMATORS
+from mcbrain.blocks.problem import Problem, data_parameters
+from mcbrain.blocks.query import Query, Row
+from mcbrain.blocks.sums import BlockSums
 from mcbrain.errors import unhandled
-from mcbrain.estimators import ESTIMATORS
-from mcbrain.geometry import Geometry
-from mcbrain.kernels.accumulate import (
+from mcbrain.kernels.replicate.accumulate import (
     Histograms,
     Sums,
     accumulate,
@@ -24,6 +25,7 @@ from mcbrain.kernels.accumulate import (
     make_histograms,
     make_sums,
 )
+from mcbrain.kernels.replicate.workspace import Outcome
 from mcbrain.kernels.types import (
     ESTIMATED,
     GAUSSIAN,
@@ -44,9 +46,9 @@ from mcbrain.kernels.types import (
     Sizes,
     make_queries,
 )
-from mcbrain.kernels.workspace import Outcome
-from mcbrain.model import Model
-from mcbrain.shifts import Shift, law
+from mcbrain.population.geometry import Geometry
+from mcbrain.population.model import Model
+from mcbrain.population.shifts import Shift, law
 
 __all__ = ["Asked", "Bench", "asked", "compute", "population", "sizes", "try_every_path"]
 

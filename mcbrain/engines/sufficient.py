@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from mcbrain.blocks import BlockSums, Problem, Query
+from mcbrain.blocks.cost import block_size
+from mcbrain.blocks.problem import Problem
+from mcbrain.blocks.query import Query
+from mcbrain.blocks.sums import BlockSums
 from mcbrain.engines.sampled import Bench, asked, compute, population, sizes, try_every_path
-from mcbrain.kernels.sufficient import (
+from mcbrain.kernels.random.roles import open_streams
+from mcbrain.kernels.replicate.sufficient import (
     make_sufficient_workspace,
     reduce_channels,
     sufficient_block,
 )
-from mcbrain.kernels.types import open_streams
-from mcbrain.kernels.workspace import make_outcome
-from mcbrain.plan.blocksize import block_size
+from mcbrain.kernels.replicate.workspace import make_outcome
 
 __all__ = ["bench", "simulate", "warm_up"]
 

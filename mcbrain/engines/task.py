@@ -7,17 +7,17 @@ from collections.abc import Sequence
 from functools import lru_cache
 
 import numpy as np
-from numpy.typing import NDArray
 
-from mcbrain.blocks import BlockSums, Problem
-from mcbrain.kernels.seeds import open_stream
-from mcbrain.kernels.spectrum import task_block
-from mcbrain.plan.blocksize import block_size
+from mcbrain.blocks.cost import block_size
+from mcbrain.blocks.problem import Problem
+from mcbrain.blocks.sums import BlockSums
+from mcbrain.kernels.random.seeds import open_stream
+from mcbrain.kernels.task.spectrum import task_block
 from mcbrain.plan.task_stage import KINDS, TaskStatistic, task_statistics
+from mcbrain.typing import Floats
 
 __all__ = ["simulate", "warm_up"]
 
-Floats = NDArray[np.float64]
 
 _TOGETHER = 16  # blocks whose sums are taken at once
 _BLOCKS, _PILOT = 0, 1  # roles: replicates, and the pilot that sets the control coefficients

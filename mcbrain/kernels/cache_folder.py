@@ -9,6 +9,7 @@ import hashlib
 import os
 import stat
 import sys
+from collections.abc import Iterator
 from contextlib import suppress
 from functools import lru_cache
 from importlib.metadata import version
@@ -81,10 +82,19 @@ def _state(settings: str) -> str:
 
 def _sources() -> list[tuple[str, bytes]]:
     """Return name and text of every kernel source, from a folder or a zip file."""
-    modules = [m for m in files(__package__).iterdir() if m.name.endswith(".py")]
+    modules = sorted(_modules(files(__package__), ""))
     if not modules:
         raise OSError("the sources of the kernels cannot be read, so that it would have no name")
-    return sorted((m.name, m.read_bytes()) for m in modules if m.name not in _KEEPERS)
+    return [(name, source) for name, source in modules if name not in _KEEPERS]
+
+
+def _modules(folder: Any, path: str) -> Iterator[tuple[str, bytes]]:
+    """Path and text of the modules in a folder and in the folders within."""
+    for item in folder.iterdir():
+        if item.is_dir():
+            yield from _modules(item, f"{path}{item.name}/")
+        elif item.name.endswith(".py"):
+            yield f"{path}{item.name}", item.read_bytes()
 
 
 def distrust(folder: Path) -> str:

@@ -11,10 +11,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from mcbrain.kernels.seeds import open_roles
-from mcbrain.kernels.streams import FloatArray, Stream
+from mcbrain.typing import Floats, Integers
 
-IndexArray = NDArray[np.int64]
 CodeArray = NDArray[np.int8]
 
 GAUSSIAN, STUDENT, RADEMACHER, UNIFORM, LAPLACE, SPARSE = range(6)
@@ -57,13 +55,13 @@ depends on others is rounding times the square of its weights on them."""
 class Population(NamedTuple):
     """What data is drawn from (theory/README.md 1), in native coordinates."""
 
-    scale: FloatArray
+    scale: Floats
     """(d,) square roots of the eigenvalues of Sigma."""
-    brain_map: FloatArray
+    brain_map: Floats
     """(k, d) A', orthonormal rows."""
-    beta: FloatArray
+    beta: Floats
     """(d,) task weights."""
-    channels: FloatArray
+    channels: Floats
     """(p, k) H, the latent-to-channel map."""
     law: int
     law_parameter: float
@@ -96,47 +94,31 @@ class Queries(NamedTuple):
     subspace, projection an infinite penalty, two-penalty its eta.
     """
 
-    subspace: IndexArray
+    subspace: Integers
     """(rows,) NO_SUBSPACE, ESTIMATED or MEASURED."""
-    eta: FloatArray
+    eta: Floats
     """(rows,)"""
-    penalty_sum: FloatArray
+    penalty_sum: Floats
     """(rows,) n_task times the penalty per sample: 0, positive, infinite or negative."""
-    batches: IndexArray
+    batches: Integers
     """(batches, lanes) the rows solved together; they have one subspace. A row may repeat."""
 
 
 class Shifts(NamedTuple):
     """Test laws: excess = scale |Sigma^(1/2) delta|^2 + sum_j weights_j (probe_j' delta)^2."""
 
-    scale: FloatArray
+    scale: Floats
     """(shifts,)"""
-    weights: FloatArray
+    weights: Floats
     """(shifts, probes)"""
-    probes: FloatArray
+    probes: Floats
     """(probes, d)"""
-    targets: FloatArray
+    targets: Floats
     """(targets, d) task weights that beta_hat is held against; delta = beta_hat - target."""
-    target: IndexArray
+    target: Integers
     """(shifts,) which target."""
-    adversary: FloatArray
+    adversary: Floats
     """(shifts,) L2 budget of an adversary, 0 for none."""
-
-
-class Streams(NamedTuple):
-    """One stream for each role, so that no estimator or size changes another role's numbers."""
-
-    task_inputs: Stream
-    label_noise: Stream
-    brain_inputs: Stream
-    recording_noise: Stream
-    task_auxiliary: Stream
-    brain_auxiliary: Stream
-
-
-def open_streams(seed: int, key: tuple[int, ...], index: int) -> Streams:
-    """Open the six streams of a block, roles 0 to 5 in the order of `Streams`."""
-    return Streams(*open_roles(seed, key, index, 0, 6))
 
 
 def make_queries(

@@ -10,14 +10,13 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from mcbrain.plan.task_stage import TASK_FIELDS, TaskEstimate
 from mcbrain.theory import exact
+from mcbrain.typing import Floats
 
 __all__ = ["BRAIN_FIELDS", "BrainEstimate", "Cell", "combine"]
 
-Floats = NDArray[np.float64]
 
 # Fields of BrainMoments that depend on brain data; the others are constants of signal and shift.
 BRAIN_FIELDS = ("m_hat", "trace", "m_hat_trace", "residual", "missed_signal", "missed_drift")

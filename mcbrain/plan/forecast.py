@@ -6,8 +6,9 @@ from collections.abc import Collection
 
 import numpy as np
 
-from mcbrain.blocks import FIRST_LOOK, Problem
-from mcbrain.plan.sampled import block_size, replicate_seconds
+from mcbrain.blocks.problem import Problem
+from mcbrain.blocks.series import FIRST_LOOK
+from mcbrain.plan.point_plan import block_size, replicate_seconds
 
 __all__ = ["Forecast"]
 

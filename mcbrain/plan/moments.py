@@ -7,13 +7,14 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
-from mcbrain.blocks import Problem, statistic_id
+from mcbrain.blocks.problem import Problem
+from mcbrain.blocks.query import statistic_id
 from mcbrain.errors import InputError, unhandled
-from mcbrain.geometry import Geometry
-from mcbrain.model import Model
-from mcbrain.shifts import SHIFTS, Shift, law
+from mcbrain.population.geometry import Geometry
+from mcbrain.population.model import Model
+from mcbrain.population.shifts import SHIFTS, Shift, law
+from mcbrain.typing import Floats
 
 if TYPE_CHECKING:
     from mcbrain.theory.frame import ShiftCoefficients
@@ -28,8 +29,6 @@ __all__ = [
     "signal",
     "subspace_moments",
 ]
-
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)

@@ -13,25 +13,25 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from mcbrain.blocks import Problem, Query, Row, data_parameters
+from mcbrain.asking.estimators import Choice
+from mcbrain.asking.shift_text import parse_shift
+from mcbrain.asking.studies import Point, Study
+from mcbrain.blocks.problem import Problem, data_parameters
+from mcbrain.blocks.query import Query, Row
 from mcbrain.errors import InputError, MissingPilotError, unhandled
-from mcbrain.estimators import Choice
-from mcbrain.model import Model
 from mcbrain.plan.moments import brain_statistics, shift_coefficients, shift_drift, signal
 from mcbrain.plan.statuses import has_mean, row_status
 from mcbrain.plan.subspaces import PILOT_BLOCKS, Subspaces
-from mcbrain.reading import parse_shift
-from mcbrain.shifts import Shift
+from mcbrain.population.model import Model
+from mcbrain.population.shifts import Shift
 from mcbrain.store.blockstore import BlockStore
-from mcbrain.study import Point, Study
 from mcbrain.theory import exact
 from mcbrain.theory.wishart import task_moments
+from mcbrain.typing import Floats
 
 __all__ = ["Penalties", "pilots"]
 
-Floats = NDArray[np.float64]
 
 # A pilot's grid has four penalties per decade about the one that is optimal for ridge. It reaches
 # further up than down, because BEFS penalises more.

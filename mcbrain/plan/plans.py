@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
-from mcbrain.blocks import Problem
+from mcbrain.asking.studies import Point, Study
+from mcbrain.blocks.problem import Problem
 from mcbrain.errors import unhandled
-from mcbrain.plan.factored import FactoredPlan
+from mcbrain.plan.grid_plan import FactoredPlan
 from mcbrain.plan.penalties import Penalties, pilots
+from mcbrain.plan.point_plan import SampledPlan, Work
 from mcbrain.plan.risks import SideRisks
-from mcbrain.plan.sampled import SampledPlan, Work
 from mcbrain.plan.subspaces import PilotSubspaces
 from mcbrain.store.blockstore import BlockStore
-from mcbrain.study import Point, Study
 
 __all__ = ["Plan", "all_works", "open_plan", "pilots_of"]
 

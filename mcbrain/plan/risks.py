@@ -15,25 +15,25 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mcbrain.blocks import Series
-from mcbrain.estimators import Choice
-from mcbrain.model import Model
+from mcbrain.asking.estimators import Choice
+from mcbrain.asking.studies import Study
+from mcbrain.blocks.series import Series
 from mcbrain.plan.cells import BRAIN_FIELDS, BrainEstimate, Cell, combine
 from mcbrain.plan.moments import shift_coefficients, shift_drift, signal, subspace_moments
 from mcbrain.plan.penalties import Penalties
 from mcbrain.plan.sides import Side, brain_problem, point_of
 from mcbrain.plan.subspaces import PilotSubspaces
 from mcbrain.plan.task_stage import TaskEstimate, TaskStatistic, estimate_task
-from mcbrain.shifts import Shift
-from mcbrain.study import Study
+from mcbrain.population.model import Model
+from mcbrain.population.shifts import Shift
 from mcbrain.theory import exact
 from mcbrain.theory.frame import ShiftCoefficients
 from mcbrain.theory.tails import least_squares_status, status
 from mcbrain.theory.wishart import task_moments
+from mcbrain.typing import Floats
 
 __all__ = ["Grid", "SideRisks", "TaskBlocks"]
 
-Floats = NDArray[np.float64]
 # For each place on the n_task axis that has a task problem: its statistics and their blocks.
 TaskBlocks = Mapping[int, tuple[tuple[TaskStatistic, ...], Series]]
 

@@ -12,9 +12,10 @@ import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
-from mcbrain.blocks import FIRST_LOOK, Problem
+from mcbrain.blocks.problem import Problem
+from mcbrain.blocks.series import FIRST_LOOK
 from mcbrain.errors import InputError
-from mcbrain.plan.sampled import block_size, replicate_seconds
+from mcbrain.plan.point_plan import block_size, replicate_seconds
 
 __all__ = ["Shard", "owned", "parse_shard", "slurm_shard"]
 

@@ -8,15 +8,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from mcbrain.blocks import Problem
-from mcbrain.estimators import Choice, Subspace
-from mcbrain.model import MODEL_FIELDS, Model
+from mcbrain.asking.estimators import Choice, Subspace
+from mcbrain.asking.studies import Point, Study
+from mcbrain.blocks.problem import Problem
 from mcbrain.plan.moments import brain_parameters
-from mcbrain.study import Point, Study
+from mcbrain.population.model import MODEL_FIELDS, Model
+from mcbrain.typing import Floats
 
 __all__ = ["Family", "Side", "brain_problem", "families", "point_of", "sides"]
-
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)

@@ -10,8 +10,8 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from mcbrain.blocks import Row
-from mcbrain.study import Point
+from mcbrain.asking.studies import Point
+from mcbrain.blocks.query import Row
 from mcbrain.theory.tails import least_squares_status, worst
 
 __all__ = ["HOPELESS", "NO_MEAN", "NO_VARIANCE", "has_mean", "has_variance", "row_status"]

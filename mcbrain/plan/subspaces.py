@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from mcbrain.blocks import Problem, Series
+from mcbrain.asking.estimators import Estimator
+from mcbrain.asking.studies import Point, Study
+from mcbrain.blocks.problem import Problem
+from mcbrain.blocks.series import Series
 from mcbrain.errors import MissingPilotError, unhandled
-from mcbrain.estimators import Estimator
 from mcbrain.plan.moments import brain_parameters, brain_statistics, subspace_moments
 from mcbrain.store.blockstore import BlockStore
-from mcbrain.study import Point, Study
 from mcbrain.theory.subspace import SubspaceMoments
 
 __all__ = ["PILOT_BLOCKS", "LawSubspaces", "PilotSubspaces", "Subspaces"]

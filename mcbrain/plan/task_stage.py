@@ -13,11 +13,13 @@ from dataclasses import dataclass, fields, replace
 from functools import lru_cache
 
 import numpy as np
-from numpy.typing import NDArray
 
-from mcbrain.blocks import Problem, Series, statistic_id
+from mcbrain.blocks.problem import Problem
+from mcbrain.blocks.query import statistic_id
+from mcbrain.blocks.series import Series
 from mcbrain.theory import exact
 from mcbrain.theory.wishart import task_moments
+from mcbrain.typing import Floats
 
 __all__ = [
     "TASK_FIELDS",
@@ -28,11 +30,10 @@ __all__ = [
     "task_statistics",
 ]
 
-Floats = NDArray[np.float64]
 
 TASK_FIELDS = tuple(f.name for f in fields(exact.TaskMoments))
 
-# Rows of the kernel's results, in its order (kernels/spectrum.py).
+# Rows of the kernel's results, in its order (kernels/task/spectrum.py).
 KINDS = ("sum_f", "sum_f2", "spread", "noise")
 
 # The jackknife leaves out groups of blocks when there are more than this: errors to 4 %.

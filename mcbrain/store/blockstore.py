@@ -10,7 +10,9 @@ from typing import TypeAlias
 
 import pyarrow as pa
 
-from mcbrain.blocks import BlockSums, Problem, Series
+from mcbrain.blocks.problem import Problem
+from mcbrain.blocks.series import Series
+from mcbrain.blocks.sums import BlockSums
 from mcbrain.store.atomic import sync_folder
 from mcbrain.store.columns import SCHEMA, runs
 from mcbrain.store.folder import ResultsFolder

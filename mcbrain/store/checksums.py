@@ -7,7 +7,6 @@ from hashlib import blake2b
 
 import numpy as np
 import pyarrow as pa
-from numpy.typing import NDArray
 
 from mcbrain.store.columns import (
     COLUMNS,
@@ -18,13 +17,12 @@ from mcbrain.store.columns import (
     present,
     text,
 )
+from mcbrain.typing import Words
 
 __all__ = ["checksums", "statistics_names", "sums_by_cell"]
 
-UInts = NDArray[np.uint64]
 
-
-def checksums(table: pa.Table) -> UInts:
+def checksums(table: pa.Table) -> Words:
     """One checksum a row over every stored value, by sums of scrambled words; a null adds 0."""
     total = np.zeros(table.num_rows, np.uint64)
     scalars = itertools.count(1)
@@ -43,7 +41,7 @@ def checksums(table: pa.Table) -> UInts:
     return total
 
 
-def _scalar_words(table: pa.Table, column: StoredColumn) -> list[UInts]:
+def _scalar_words(table: pa.Table, column: StoredColumn) -> list[Words]:
     """A column of one value a row, as words."""
     if column.name == "key":
         return list(key_words(table).T)
@@ -54,7 +52,7 @@ def _scalar_words(table: pa.Table, column: StoredColumn) -> list[UInts]:
     return [_as_words(numbers(table, column.name))]
 
 
-def _list_words(table: pa.Table, name: str, place: int) -> UInts:
+def _list_words(table: pa.Table, name: str, place: int) -> Words:
     """A list column, a word for each row."""
     values, offsets = flat(table, name)
     sizes = np.diff(offsets)
@@ -65,7 +63,7 @@ def _list_words(table: pa.Table, name: str, place: int) -> UInts:
     return _mix(running[offsets[1:]] - running[offsets[:-1]] + sizes.astype(np.uint64))
 
 
-def sums_by_cell(table: pa.Table) -> UInts:
+def sums_by_cell(table: pa.Table) -> Words:
     """One word for all sums of a block at a statistic; equal sums have equal words."""
     columns = [flat(table, name)[0] for name in ("count", "mean", "m2", "better")]
     sizes, _ = flat(table, "bin_sizes")
@@ -84,7 +82,7 @@ def sums_by_cell(table: pa.Table) -> UInts:
     return total
 
 
-def statistics_names(table: pa.Table) -> UInts:
+def statistics_names(table: pa.Table) -> Words:
     """A word for the list of statistics of each row."""
     values, offsets = flat(table, "statistics")
     with np.errstate(over="ignore"):
@@ -93,7 +91,7 @@ def statistics_names(table: pa.Table) -> UInts:
         return np.asarray(_mix(inside) + np.diff(offsets).astype(np.uint64))
 
 
-def _mix(words: UInts) -> UInts:
+def _mix(words: Words) -> Words:
     """Scramble 64-bit words so that every bit of a word reaches every bit of its image."""
     with np.errstate(over="ignore"):
         words = (words ^ (words >> np.uint64(31))) * np.uint64(0x9E3779B97F4A7C15)
@@ -101,7 +99,7 @@ def _mix(words: UInts) -> UInts:
         return words ^ (words >> np.uint64(32))
 
 
-def _as_words(values: np.ndarray) -> UInts:
+def _as_words(values: np.ndarray) -> Words:
     if values.dtype == np.float64:
         return np.ascontiguousarray(values).view(np.uint64)
     return values.astype(np.int64 if values.dtype != np.uint64 else np.uint64).view(np.uint64)

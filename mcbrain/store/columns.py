@@ -12,6 +12,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from mcbrain.typing import Words
+
 __all__ = [
     "COLUMNS",
     "FORMAT",
@@ -32,8 +34,6 @@ __all__ = [
 # The format of today. Format 1 had no identity, no joint sums and no atoms; its segments are read
 # and their blocks kept.
 FORMAT = 2
-
-UInts = NDArray[np.uint64]
 
 
 @dataclass(frozen=True)
@@ -171,7 +171,7 @@ def _values(array: pa.Array, kind: Any) -> np.ndarray:
     return np.frombuffer(buffer, kind, array.offset + len(array))[array.offset :]
 
 
-def key_words(table: pa.Table) -> UInts:
+def key_words(table: pa.Table) -> Words:
     """Keys as two words each, shape (rows, 2)."""
     parts = [
         np.frombuffer(chunk.buffers()[1], "<u8", 2 * (chunk.offset + len(chunk))).reshape(-1, 2)[

@@ -15,14 +15,15 @@ from typing import Any
 import tomli_w
 from filelock import FileLock, Timeout
 
+from mcbrain.asking.from_toml import load_study
+from mcbrain.asking.shift_text import parse_shift, with_files
+from mcbrain.asking.studies import Study
 from mcbrain.checks import results_path
 from mcbrain.errors import StoreError, unwritable
-from mcbrain.reading import load_study, parse_shift, with_files
-from mcbrain.shifts import Shift
+from mcbrain.population.shifts import Shift
 from mcbrain.store.atomic import replacing, write_text
 from mcbrain.store.identity import Identity
 from mcbrain.store.provenance import codes_of, content_hash
-from mcbrain.study import Study
 
 __all__ = ["ResultsFolder", "study_text"]
 

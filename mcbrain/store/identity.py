@@ -20,6 +20,7 @@ from hashlib import blake2b
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from importlib.resources import files
+from importlib.resources.abc import Traversable
 
 from mcbrain.errors import InputError
 from mcbrain.places import cache_root
@@ -37,20 +38,9 @@ __all__ = [
 
 # Every module that turns a problem into random numbers, and random numbers into block sums:
 # whatever the engines import, except what only refuses input and the laws, which stand beside
-# blocks and never in them (tests/test_identity.py holds this list against the imports).
-PACKAGES = ("engines", "kernels")
-MODULES = (
-    "blas",
-    "blocks",
-    "estimators",
-    "geometry",
-    "inputs",
-    "model",
-    "plan.blocksize",
-    "plan.moments",
-    "plan.task_stage",
-    "shifts",
-)
+# blocks and never in them (tests/store/test_identity.py holds this list against the imports).
+PACKAGES = ("blocks", "engines", "kernels", "population")
+MODULES = ("asking.estimators", "blas", "plan.moments", "plan.task_stage", "typing")
 # What keeps machine code between processes: it loads what the others compiled, or nothing.
 KEEPERS = ("kernels.cache", "kernels.cache_folder", "places")
 LIBRARIES = ("numba", "numpy", "scipy")
@@ -192,8 +182,7 @@ def _sources() -> Iterator[tuple[str, bytes]]:
     paths = [f"{name.replace('.', '/')}.py" for name in MODULES]
     kept = [f"{name.replace('.', '/')}.py" for name in KEEPERS]
     for package in PACKAGES:
-        names = sorted(item.name for item in root.joinpath(package).iterdir())
-        paths += [f"{package}/{name}" for name in names if name.endswith(".py")]
+        paths += sorted(_modules(root.joinpath(package), package))
     for path in (path for path in paths if path not in kept):
         try:
             yield path, root.joinpath(path).read_bytes()
@@ -202,6 +191,15 @@ def _sources() -> Iterator[tuple[str, bytes]]:
                 f"mcbrain/{path} cannot be read, so nobody could tell which code computed a "
                 "block; install mcbrain with its sources"
             ) from None
+
+
+def _modules(folder: Traversable, path: str) -> Iterator[str]:
+    """Paths of the modules of a package and of the packages in it."""
+    for item in folder.iterdir():
+        if item.is_dir():
+            yield from _modules(item, f"{path}/{item.name}")
+        elif item.name.endswith(".py"):
+            yield f"{path}/{item.name}"
 
 
 def _minor(library: str) -> str:

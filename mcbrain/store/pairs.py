@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mcbrain.blocks import FIRST_LOOK, Floats, jackknife, unless_rounding
+from mcbrain.blocks.series import FIRST_LOOK, jackknife, unless_rounding
+from mcbrain.typing import Floats
 
 __all__ = ["Pairs"]
 

@@ -10,7 +10,8 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from mcbrain.blocks import BlockSums, Problem
+from mcbrain.blocks.problem import Problem
+from mcbrain.blocks.sums import BlockSums
 from mcbrain.errors import StoreError
 from mcbrain.store.atomic import mapped, replacing, sync_folder
 from mcbrain.store.checksums import checksums

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from mcbrain.blocks import Series
+from mcbrain.blocks.histogram import Histogram
+from mcbrain.blocks.series import Series
 from mcbrain.store.checksums import statistics_names
 from mcbrain.store.columns import flat, numbers, present
-from mcbrain.store.histogram import Histogram
 from mcbrain.store.pairs import Pairs
 
 __all__ = ["Group", "StoredBlocks", "by_statistics"]

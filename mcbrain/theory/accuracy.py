@@ -1,6 +1,6 @@
 """How far off the brain law is: its measured error, as data (theory/README.md 5b).
 
-`brain_law.csv` is written by `python -m mcbrain.validate.brain_law`, which holds the law against
+`brain_law.csv` is written by `python -m mcbrain.certificate.brain_law`, which holds the law against
 simulation over a random design. Nothing here is fitted: a class of cells has the error that most of
 its cells were found to stay within.
 """

@@ -12,15 +12,13 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from numpy.typing import NDArray
 
 from mcbrain.errors import InputError
 from mcbrain.theory.equivalents import Equivalent, Matrix, generalised, partialled
 from mcbrain.theory.structured import Structured, solve_rows
+from mcbrain.typing import Floats
 
 __all__ = ["TaskSetting", "excess_risk", "generalised_excess_risk"]
-
-Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -43,12 +41,12 @@ class TaskSetting:
         Change of beta at test time.
     """
 
-    spectrum: Array
-    weights: Array
+    spectrum: Floats
+    weights: Floats
     second_moment: Matrix
     noise: float
     n_task: int
-    drift: Array | None = None
+    drift: Floats | None = None
 
     def __post_init__(self) -> None:
         if self.n_task < 1:
@@ -56,7 +54,7 @@ class TaskSetting:
         if np.any(self.spectrum < 0) or not np.any(self.spectrum > 0):
             raise InputError("the covariance must be positive semi-definite and not zero")
 
-    def moved(self, mean_error: Array) -> float:
+    def moved(self, mean_error: Floats) -> float:
         """What a moved task adds: -2 E(error)'M drift + drift'M drift."""
         if self.drift is None:
             return 0.0
@@ -73,20 +71,20 @@ class _Split:
     """
 
     setting: TaskSetting
-    V: Array
+    V: Floats
 
     @cached_property
-    def _seen(self) -> Array:
+    def _seen(self) -> Floats:
         """Sigma V, shape (d, r)."""
         return self.setting.spectrum[:, None] * self.V
 
     @cached_property
-    def inside(self) -> Array:
+    def inside(self) -> Floats:
         """V'Sigma V, shape (r, r)."""
         return self.V.T @ self._seen
 
     @cached_property
-    def outside(self) -> Array:
+    def outside(self) -> Floats:
         """(I - P) beta, shape (d,)."""
         return self.setting.weights - self.V @ (self.V.T @ self.setting.weights)
 
@@ -109,13 +107,13 @@ class _Split:
         MV = _image(self.setting.second_moment, self.V)
         return float(np.trace(np.linalg.solve(self.inside, self.V.T @ MV)))
 
-    def corrected(self, error: Array) -> Array:
+    def corrected(self, error: Floats) -> Floats:
         """J e for an error e outside the subspace, shape (d,)."""
         return error - self.V @ np.linalg.solve(self.inside, self._seen.T @ error)
 
 
 def excess_risk(
-    setting: TaskSetting, penalty: float, spared: Array | None = None, order: int = 1
+    setting: TaskSetting, penalty: float, spared: Floats | None = None, order: int = 1
 ) -> float:
     """E (beta_hat - beta_te)'M(beta_hat - beta_te) of ridge, BEFS or projection given P.
 
@@ -218,7 +216,7 @@ def generalised_excess_risk(
     return risk + setting.moved(law.mean_error(beta))
 
 
-def _image(matrix: Matrix, columns: Array) -> Array:
+def _image(matrix: Matrix, columns: Floats) -> Floats:
     """The product of a second moment with a vector (d,) or columns (d, m)."""
     if isinstance(matrix, np.ndarray):
         return np.asarray(matrix @ columns)

@@ -7,13 +7,13 @@ large dimensions. Its relative error is tabulated in theory/README.md 5b.
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from mcbrain.theory.subspace import SubspaceMoments
+from mcbrain.typing import Floats
 
 __all__ = ["subspace_law", "visibility_threshold"]
 
-Array = NDArray[np.float64]
 
 # Height, sharpness and width of the smoothed threshold, and a cap: the only numbers here that were
 # fitted to simulations (theory/README.md 5b): no closed form is known for r vectors at an edge.
@@ -83,7 +83,7 @@ def visibility_threshold(
     input_dim: int,
     n_channels: int,
     rank: int,
-) -> Array:
+) -> Floats:
     """Number of brain samples at which latent j begins to be seen, (..., k) (5b).
 
     Below it the latent is lost in the noise of the recordings, up to the smoothing that a finite
@@ -103,12 +103,12 @@ def visibility_threshold(
 
 def _overlap(
     n_brain: ArrayLike,
-    gains: Array,
+    gains: Floats,
     neural_noise: ArrayLike,
     input_dim: int,
     n_channels: int,
     rank: int,
-) -> tuple[Array, Array]:
+) -> tuple[Floats, Floats]:
     """Mean of C^_jj and variance of the eigenvalues of C^ around it."""
     k = gains.shape[-1]
     n = np.asarray(n_brain, dtype=float)[..., None]
@@ -142,7 +142,7 @@ def _overlap(
     return np.broadcast_to(mean, shape), np.broadcast_to(scatter, shape)
 
 
-def _odds(th: Array, shown: Array, p: float, rank: int) -> tuple[Array, Array]:
+def _odds(th: Floats, shown: Floats, p: float, rank: int) -> tuple[Floats, Floats]:
     """cos^2 / sin^2 between a latent and the leading singular vectors, smoothed at the threshold.
 
     Also its variance over recordings, divided by k + 1. `shown` is the number of left dimensions of
@@ -165,7 +165,9 @@ def _odds(th: Array, shown: Array, p: float, rank: int) -> tuple[Array, Array]:
     return odds, np.where(np.isinf(odds), 0.0, variance)
 
 
-def _smoothed(th: Array, bulk: Array, q: Array, p: float, slots: Array) -> tuple[Array, Array]:
+def _smoothed(
+    th: Floats, bulk: Floats, q: Floats, p: float, slots: Floats
+) -> tuple[Floats, Floats]:
     """The odds, and their derivative in the limit (Benaych-Georges & Nadakuditi 2012).
 
     The limit is the positive part of `limit`. The odds are the larger root of x^2 - limit x - c,
@@ -189,7 +191,7 @@ def _smoothed(th: Array, bulk: Array, q: Array, p: float, slots: Array) -> tuple
     return np.where(np.isinf(limit), np.inf, odds), odds / root
 
 
-def _mean_inverse(mean: Array, variance: Array, s: Array) -> Array:
+def _mean_inverse(mean: Floats, variance: Floats, s: Floats) -> Floats:
     """E 1/(x+s) for a gamma variable x, an exponential integral e^z E_a(z).
 
     By the Stieltjes continued fraction, evaluated backward; 1e-8 or better for s/scale > 0.05.

@@ -7,13 +7,13 @@ The deterministic equivalent of ridge with unequal weights: an approximation, wi
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from mcbrain.theory.brain import BrainMoments
+from mcbrain.typing import Floats
 
 __all__ = ["two_penalty_excess"]
 
-Array = NDArray[np.float64]
 
 NEWTON_STEPS = 60  # quadratic from a start that is too large; a dozen are typical
 
@@ -27,7 +27,7 @@ def two_penalty_excess(
     task_noise: ArrayLike,
     penalty: ArrayLike,
     eta: ArrayLike,
-) -> Array:
+) -> Floats:
     """Approximate E (beta_hat - beta_te)' M (beta_hat - beta_te) for Omega = I - P + eta P.
 
     Parameters
@@ -73,7 +73,7 @@ def two_penalty_excess(
     return np.where(valid, bias + moved + noise / freedom, np.nan)
 
 
-def _effective_penalty(n: Array, r: Array, q: Array, penalty: Array, eta: Array) -> Array:
+def _effective_penalty(n: Floats, r: Floats, q: Floats, penalty: Floats, eta: Floats) -> Floats:
     """kappa > 0 with kappa (1 - df/n) = penalty, df = r/(1 + kappa eta) + q/(1 + kappa).
 
     Without a penalty df = n: the data are interpolated. The left side is convex, and increasing

@@ -8,14 +8,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from mcbrain.theory.frame import ShiftCoefficients, apply, dot, pad
 from mcbrain.theory.subspace import Projection, SubspaceMoments
+from mcbrain.typing import Floats
 
 __all__ = ["BrainMoments", "brain_moments", "known_subspace_moments"]
-
-Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -34,16 +33,16 @@ class BrainMoments:
         E b'(I-P)MD, b'MD and D'MD, where D is the change of beta at test time.
     """
 
-    m_hat: Array
-    trace: Array
-    m_hat_trace: Array
-    residual: Array
-    missed_signal: Array
-    signal: Array
-    trace_m: Array
-    missed_drift: Array
-    signal_drift: Array
-    drift: Array
+    m_hat: Floats
+    trace: Floats
+    m_hat_trace: Floats
+    residual: Floats
+    missed_signal: Floats
+    signal: Floats
+    trace_m: Floats
+    missed_drift: Floats
+    signal_drift: Floats
+    drift: Floats
 
     @classmethod
     def under_id(cls, m_hat: ArrayLike, rank: int, input_dim: int) -> BrainMoments:

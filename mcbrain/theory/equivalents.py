@@ -14,15 +14,14 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from numpy.typing import NDArray
 
 from mcbrain.errors import InputError
 from mcbrain.theory.structured import Structured, solve_rows, trace_of_product
+from mcbrain.typing import Floats
 
 __all__ = ["Equivalent", "Population", "generalised", "partialled"]
 
-Array = NDArray[np.float64]
-Matrix = Structured | Array
+Matrix = Structured | Floats
 
 NEWTON_STEPS = 200  # the start may be many decades above the root; each step then halves it
 TOLERANCE = 1e-14
@@ -42,8 +41,8 @@ class Population:
         Omega_0; None is the identity on the complement of `spared`.
     """
 
-    spectrum: Array
-    spared: Array
+    spectrum: Floats
+    spared: Floats
     weights: Structured | None
 
     @property
@@ -114,7 +113,7 @@ class Population:
         )
 
 
-def partialled(spectrum: Array, spared: Array | None = None) -> Population:
+def partialled(spectrum: Floats, spared: Floats | None = None) -> Population:
     """Ridge on what is left when the columns of `spared` are partialled out: BEFS given P.
 
     Parameters
@@ -128,7 +127,7 @@ def partialled(spectrum: Array, spared: Array | None = None) -> Population:
     return Population(spectrum, nothing if spared is None else spared, None)
 
 
-def generalised(spectrum: Array, weights: Structured) -> Population:
+def generalised(spectrum: Floats, weights: Structured) -> Population:
     """Ridge whose penalty is a quadratic form: two-penalty, or any positive definite weights.
 
     Parameters
@@ -257,7 +256,7 @@ class Equivalent:
         correction += (T2 - T3) * (2.0 * delta - 2.0 * slope / w)
         return delta + correction / w**2
 
-    def _bias_vectors(self, signal: Array) -> tuple[Array, Array, Array, Array]:
+    def _bias_vectors(self, signal: Floats) -> tuple[Floats, Floats, Floats, Floats]:
         """k = Omega_0 b, and b_j = kappa (G S)^j G k for j = 0, 1, 2."""
         G, kept = self._resolvent
         weights = self.population.weights
@@ -266,7 +265,7 @@ class Equivalent:
         b1 = kept.T.apply(b0)
         return k, b0, b1, kept.T.apply(b1)
 
-    def bias(self, form: Matrix, signal: Array) -> float:
+    def bias(self, form: Matrix, signal: Floats) -> float:
         """E e'Ne for a signal b without label noise.
 
         Parameters
@@ -280,7 +279,7 @@ class Equivalent:
         delta, nu2, nu3 = self._spread(form)
         kappa1, kappa2 = self.kappa * float(k @ b1), self.kappa * float(k @ b2)
 
-        def between(x: Array, y: Array, covariance: float) -> float:
+        def between(x: Floats, y: Floats, covariance: float) -> float:
             """x'(N + delta_N S)y, with x'Sy given."""
             image = form @ y if isinstance(form, np.ndarray) else form.apply(y)
             return float(x @ image) + delta * covariance
@@ -309,7 +308,7 @@ class Equivalent:
         )
         return leading - 0.5 * (curvature / w - slope_N * slope_K / w**2)
 
-    def mean_error(self, signal: Array) -> Array:
+    def mean_error(self, signal: Floats) -> Floats:
         """E e, shape (d,).
 
         Parameters

@@ -10,12 +10,13 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from mcbrain.theory.brain import BrainMoments, brain_moments, known_subspace_moments
 from mcbrain.theory.frame import ShiftCoefficients, concept_drift, signal_coordinates
 from mcbrain.theory.subspace import SubspaceMoments
 from mcbrain.theory.wishart import TaskMoments
+from mcbrain.typing import Floats
 
 __all__ = [
     "BrainMoments",
@@ -33,7 +34,6 @@ __all__ = [
     "signal_coordinates",
 ]
 
-Array = NDArray[np.float64]
 
 ROUNDING = 1e-13  # relative to tr M: a weight below it is zero
 
@@ -48,7 +48,7 @@ def excess_risk(
     rank: ArrayLike,
     input_dim: ArrayLike,
     task_noise: ArrayLike,
-) -> Array:
+) -> Floats:
     """E (beta_hat - beta_te)' M (beta_hat - beta_te), exact (theory/README.md 4b, 4d).
 
     Every argument broadcasts against every other, so that a grid costs its task axis plus its brain
@@ -98,7 +98,7 @@ def excess_risk(
     return np.where((r == 0) | (n >= r), above, below)
 
 
-def _minimum_norm_excess(brain: BrainMoments, n: Array, r: Array, variance: Array) -> Array:
+def _minimum_norm_excess(brain: BrainMoments, n: Floats, r: Floats, variance: Floats) -> Floats:
     """n < r - 1: the data are interpolated inside P, so no penalty acts (theory/README.md 4b).
 
     P beta is seen through I - G, G a Haar projection on the r - n directions of P without data.
@@ -125,7 +125,7 @@ def _minimum_norm_excess(brain: BrainMoments, n: Array, r: Array, variance: Arra
         )
 
 
-def _weighted(weight: Array, moment: Array, scale: Array) -> Array:
+def _weighted(weight: Floats, moment: Floats, scale: Floats) -> Floats:
     """weight * moment, 0 where an infinite moment has a weight that is 0 to rounding."""
     if np.all(np.isfinite(moment)):
         return np.asarray(weight * moment)
@@ -140,7 +140,7 @@ def optimal_penalty(
     rank: ArrayLike,
     input_dim: ArrayLike,
     m_bar: ArrayLike = 1.0,
-) -> Array:
+) -> Floats:
     """Per-sample penalty that minimises the expected excess under `id` (theory/README.md 4c).
 
     Ridge is rank 0 and m_bar 1. Zero without task noise; infinite (projection) where m_bar is 0;
@@ -157,7 +157,7 @@ def optimal_band_penalties(
     rank: ArrayLike,
     input_dim: ArrayLike,
     m_bar: ArrayLike,
-) -> tuple[Array, Array]:
+) -> tuple[Floats, Floats]:
     """Penalties (outside P, inside P) of the two-penalty estimator (theory/README.md 4c).
 
     Each is the noise over the signal per direction of its band; optimal for a signal that is
@@ -168,7 +168,7 @@ def optimal_band_penalties(
     return outside, optimal_penalty(task_noise, n_task, d - r, d, 1.0 - missed)
 
 
-def optimal_eta(rank: ArrayLike, input_dim: ArrayLike, m_bar: ArrayLike) -> Array:
+def optimal_eta(rank: ArrayLike, input_dim: ArrayLike, m_bar: ArrayLike) -> Floats:
     """Penalty inside P over that outside, r m_bar/(q (1 - m_bar)): the label noise cancels (4c).
 
     So it holds where that noise, and with it both penalties, are zero: what decides then is which
@@ -207,7 +207,7 @@ def optimal_shift_penalty(
     """
     from scipy.optimize import minimize_scalar
 
-    def risk(penalty: ArrayLike) -> Array:
+    def risk(penalty: ArrayLike) -> Floats:
         values = excess_risk(
             law(n_task, rank, input_dim, penalty),
             brain,
@@ -237,7 +237,9 @@ def optimal_shift_penalty(
     return float(np.exp(found.x))
 
 
-def _penalty_grid(task_noise: float, n_task: int, rank: int, input_dim: int, m_hat: float) -> Array:
+def _penalty_grid(
+    task_noise: float, n_task: int, rank: int, input_dim: int, m_hat: float
+) -> Floats:
     """0, four penalties per decade, inf.
 
     They reach eight decades beyond either scale that an optimum can have: noise over signal, which
@@ -251,7 +253,7 @@ def _penalty_grid(task_noise: float, n_task: int, rank: int, input_dim: int, m_h
     return np.concatenate([[0.0], centre * 10.0**exponents, [np.inf]])
 
 
-def _end_if_as_good(values: Array, best: int) -> int:
+def _end_if_as_good(values: Floats, best: int) -> int:
     """Without noise the risk is flat near zero, and near infinity, where rounding would choose."""
     for end in (0, len(values) - 1):
         if values[end] <= values[best] * (1.0 + ROUNDING) + ROUNDING:
@@ -259,5 +261,5 @@ def _end_if_as_good(values: Array, best: int) -> int:
     return best
 
 
-def _floats(*values: ArrayLike) -> list[Array]:
+def _floats(*values: ArrayLike) -> list[Floats]:
     return [np.asarray(x, dtype=float) for x in values]

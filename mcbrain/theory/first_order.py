@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mcbrain.errors import InputError
+from mcbrain.typing import Floats
 
 __all__ = [
     "LargeSampleBudget",
@@ -24,8 +25,6 @@ __all__ = [
     "missed_fraction",
 ]
 
-Array = NDArray[np.float64]
-
 
 def brain_error(
     misalignment: ArrayLike,
@@ -34,7 +33,7 @@ def brain_error(
     *,
     neural_noise: ArrayLike,
     input_dim: int,
-) -> Array:
+) -> Floats:
     """delta of m_bar = m + delta/(n_B - d - 1) + ..., (...) (theory/README.md 5a).
 
     Negative where estimation noise turns the subspace towards u more than away from the latents.
@@ -57,7 +56,7 @@ def brain_error(
 
 def missed_fraction(
     misalignment: ArrayLike, delta: ArrayLike, n_brain: ArrayLike, input_dim: ArrayLike
-) -> Array:
+) -> Floats:
     """m_bar to first order in 1/n_B; inf where n_brain <= input_dim + 1 (5a)."""
     m, slope, n, d = _floats(misalignment, delta, n_brain, input_dim)
     spare = n - d - 1.0
@@ -71,7 +70,7 @@ def excess_at_optimum(
     input_dim: ArrayLike,
     task_noise: ArrayLike,
     m_bar: ArrayLike = 1.0,
-) -> Array:
+) -> Floats:
     """Excess under `id` at the optimal penalty, up to O(n_T^-3) (theory/README.md 5d).
 
     Needs n_T >> d and n_T >> sigma_y^2 q / m_bar. Ridge is rank 0 and m_bar 1.
@@ -86,7 +85,7 @@ def large_sample_value(
     input_dim: ArrayLike,
     task_noise: ArrayLike,
     baseline: str = "ols",
-) -> Array:
+) -> Floats:
     """Task samples that brain data replaces as n_T grows, v_T (theory/README.md 6).
 
     Parameters
@@ -102,7 +101,7 @@ def large_sample_value(
 
 def initial_rate(
     delta: ArrayLike, rank: ArrayLike, input_dim: ArrayLike, task_noise: ArrayLike
-) -> Array:
+) -> Floats:
     """rho_0, task samples per brain sample where returns are not yet diminishing (6).
 
     (1 - r/d) SNR_B/SNR_T if the task is aligned.
@@ -119,7 +118,7 @@ def brain_value(
     input_dim: ArrayLike,
     task_noise: ArrayLike,
     baseline: str = "ols",
-) -> Array:
+) -> Floats:
     """v_T = rho_0 N/(1 + m N/delta), N = n_B - d - 1 (6): half of its limit at N = delta/m.
 
     Zero against OLS where n_brain <= input_dim + 1, where this law sees nothing.
@@ -144,8 +143,8 @@ class LargeSampleBudget:
         Whether the gain is positive.
     """
 
-    n_brain: Array
-    gain: Array
+    n_brain: Floats
+    gain: Floats
     worth_collecting: NDArray[np.bool_]
 
 
@@ -176,11 +175,11 @@ def large_sample_budget(
     return LargeSampleBudget(np.where(worth, best, 0.0), np.asarray(gain), np.asarray(worth))
 
 
-def _ridge_value(baseline: str, d: Array, sigma: Array) -> Array:
+def _ridge_value(baseline: str, d: Floats, sigma: Floats) -> Floats:
     if baseline not in ("ols", "ridge"):
         raise InputError(f"baseline = {baseline!r}: 'ols' or 'ridge' is allowed")
     return sigma**2 * d if baseline == "ridge" else np.zeros_like(sigma * d)
 
 
-def _floats(*values: ArrayLike) -> list[Array]:
+def _floats(*values: ArrayLike) -> list[Floats]:
     return [np.asarray(x, dtype=float) for x in values]

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
+
+from mcbrain.typing import Floats
 
 __all__ = ["ShiftCoefficients", "apply", "concept_drift", "dot", "pad", "signal_coordinates"]
-
-Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -29,8 +29,8 @@ class ShiftCoefficients:
         (..., f, f) symmetric, f >= k + 2 directions in the order above.
     """
 
-    identity: Array
-    frame: Array
+    identity: Floats
+    frame: Floats
 
     @classmethod
     def structured(
@@ -82,7 +82,7 @@ class ShiftCoefficients:
         return cls(np.zeros(frame.shape[:-2]), frame)
 
 
-def signal_coordinates(misalignment: ArrayLike, loadings: ArrayLike) -> Array:
+def signal_coordinates(misalignment: ArrayLike, loadings: ArrayLike) -> Floats:
     """beta in the frame, (..., k + 2): latents, u, outside.
 
     Parameters
@@ -100,7 +100,7 @@ def signal_coordinates(misalignment: ArrayLike, loadings: ArrayLike) -> Array:
 
 def concept_drift(
     signal: ArrayLike, angle: ArrayLike, brain_direction: ArrayLike | None = None
-) -> Array:
+) -> Floats:
     """beta_te - beta in the frame, beta turned by `angle` towards a unit vector orthogonal to it.
 
     Parameters
@@ -120,17 +120,17 @@ def concept_drift(
     return np.asarray((np.cos(angle) - 1.0) * b + np.sin(angle) * w)
 
 
-def pad(x: Array, size: int) -> Array:
+def pad(x: Floats, size: int) -> Floats:
     """x with zeros appended along its last axis."""
     widths: Any = [(0, 0)] * (x.ndim - 1) + [(0, size - x.shape[-1])]
     return np.pad(x, widths)
 
 
-def dot(x: Array, y: Array) -> Array:
+def dot(x: Floats, y: Floats) -> Floats:
     """Inner product along the last axis."""
     return np.asarray(np.einsum("...i,...i->...", x, y))
 
 
-def apply(matrix: Array, x: Array) -> Array:
+def apply(matrix: Floats, x: Floats) -> Floats:
     """A matrix on a vector, over leading axes."""
     return np.asarray(np.einsum("...ij,...j->...i", matrix, x))

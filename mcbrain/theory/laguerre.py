@@ -9,11 +9,11 @@ nodes for each eigenvalue give every integral against 1/(x + z)^k, z >= 0, to ne
 import math
 
 import numpy as np
-from numpy.typing import NDArray
 
-__all__ = ["NU_TOUCHING", "TOUCHING", "Array", "spectral_quadrature"]
+from mcbrain.typing import Floats
 
-Array = NDArray[np.float64]
+__all__ = ["NU_TOUCHING", "TOUCHING", "spectral_quadrature"]
+
 
 # Up to this n - p the spectrum is treated as one that touches zero, where E sum x^-2 is infinite or
 # is approached only like sqrt(z). It is resolved down to z = TOUCHING / p, below which the leading
@@ -25,7 +25,7 @@ TAIL = 8.0  # the density falls at least like exp(-t^2) at distance t (in y) out
 RESCALE_EVERY, RESCALE_ABOVE = 8, 1e40
 
 
-def spectral_quadrature(n: int, p: int) -> tuple[Array, Array]:
+def spectral_quadrature(n: int, p: int) -> tuple[Floats, Floats]:
     """Nodes x_i > 0 and weights w_i with E sum h(eigenvalues) = sum_i w_i h(x_i).
 
     Parameters
@@ -68,7 +68,7 @@ def _softplus_inverse(v: float) -> float:
     return float(v + np.log(-np.expm1(-v)))
 
 
-def _density_in_y(n: int, p: int, y: Array, x: Array) -> Array:
+def _density_in_y(n: int, p: int, y: Floats, x: Floats) -> Floats:
     """2 y dens(y^2): the density of sqrt(eigenvalue)."""
     nu = n - p
     last, squares, integral, log_scale = _laguerre_functions(nu, p, y, x)
@@ -84,7 +84,9 @@ def _density_in_y(n: int, p: int, y: Array, x: Array) -> Array:
     return np.asarray(density - coupling * last * (integral + half))
 
 
-def _laguerre_functions(nu: int, p: int, y: Array, x: Array) -> tuple[Array, Array, Array, Array]:
+def _laguerre_functions(
+    nu: int, p: int, y: Floats, x: Floats
+) -> tuple[Floats, Floats, Floats, Floats]:
     """F_{p-1}, sum_{j<p-1} F_j^2 and the elementary part of the integral of F_{p-2}/sqrt(x).
 
     All are divided by exp(log_scale), the fourth result (the sum by its square), because the first
@@ -124,7 +126,7 @@ def _laguerre_functions(nu: int, p: int, y: Array, x: Array) -> tuple[Array, Arr
     return current, squares, integral, log_scale
 
 
-def _log_gamma_kernel(nu: int, x: Array) -> Array:
+def _log_gamma_kernel(nu: int, x: Floats) -> Floats:
     """log(x^nu exp(-x) / Gamma(nu + 1)) without the cancellation of its large terms."""
     if nu == 0:
         return -x

@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from mcbrain.errors import InputError
-from mcbrain.theory.laguerre import Array
 from mcbrain.theory.wishart import TaskMoments, resolvent
+from mcbrain.typing import Floats
 
 __all__ = ["asymptotic_resolvent", "asymptotic_task_moments", "mean_shrinkage"]
 
@@ -26,7 +26,7 @@ TABLE_REACH = 400  # largest order of a matrix for which the exact law is as fas
 
 def asymptotic_resolvent(
     n_prime: ArrayLike, q: ArrayLike, z: ArrayLike, order: int = 1
-) -> tuple[Array, Array]:
+) -> tuple[Floats, Floats]:
     """g(z) = E tr (W'W + z)^-1 and its derivative to the given order, W an n' x q Gaussian matrix.
 
     Parameters
@@ -58,7 +58,7 @@ def asymptotic_resolvent(
     return g, g_prime
 
 
-def mean_shrinkage(rows: ArrayLike, columns: int, z: ArrayLike) -> Array:
+def mean_shrinkage(rows: ArrayLike, columns: int, z: ArrayLike) -> Floats:
     """E sum z/(x+z) / q over the eigenvalues x of W'W, for any real number of rows.
 
     The series to second order where its error is below 2e-6, or where q and n' are both above 400;
@@ -94,7 +94,7 @@ def mean_shrinkage(rows: ArrayLike, columns: int, z: ArrayLike) -> Array:
     return shrinkage
 
 
-def _log_shrinkage(rows: Array, columns: int, log_ridge: Array) -> Array:
+def _log_shrinkage(rows: Floats, columns: int, log_ridge: Floats) -> Floats:
     """log(z g/q) of the exact law by cubic interpolation in log z, within 3e-7; rows are whole.
 
     Searches ask for the same few numbers of rows thousands of times, at other penalties.
@@ -115,7 +115,7 @@ def _log_shrinkage(rows: Array, columns: int, log_ridge: Array) -> Array:
 
 
 @lru_cache(maxsize=20_000)
-def _shrinkage_table(rows: int, columns: int) -> Array:
+def _shrinkage_table(rows: int, columns: int) -> Floats:
     """log(z g/q) and its derivative in log z at every node, shape (2, nodes)."""
     z = np.exp(_LOG_RIDGES)
     g, slope = resolvent(rows, columns, z)
@@ -169,7 +169,7 @@ def asymptotic_task_moments(
     )
 
 
-def _expand(n: Array, q: Array, z: Array, order: int) -> tuple[Array, Array, Array, Array]:
+def _expand(n: Floats, q: Floats, z: Floats, order: int) -> tuple[Floats, Floats, Floats, Floats]:
     """g, g', g + z g' and the spread E[q sum f^2 - (sum f)^2], all to one order in 1/n.
 
     t = E sum x/(x+z) and Delta are those of the Marchenko-Pastur law; t' = -t / Delta and

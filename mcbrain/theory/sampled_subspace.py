@@ -10,13 +10,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from mcbrain.errors import InputError
+from mcbrain.typing import Floats
 
 __all__ = ["BrainSetting", "drawn_subspaces"]
-
-Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -43,9 +41,9 @@ class BrainSetting:
         Ridge penalty of the encoder, per sample; 0 is least squares, of minimum norm below d.
     """
 
-    spectrum: Array
-    brain_map: Array
-    gains: Array
+    spectrum: Floats
+    brain_map: Floats
+    gains: Floats
     n_channels: int
     noise: float
     n_brain: int
@@ -68,7 +66,9 @@ class BrainSetting:
             raise InputError(f"encoding penalty = {self.penalty}: a number >= 0 is allowed")
 
 
-def drawn_subspaces(setting: BrainSetting, rng: np.random.Generator, count: int) -> Iterator[Array]:
+def drawn_subspaces(
+    setting: BrainSetting, rng: np.random.Generator, count: int
+) -> Iterator[Floats]:
     """Bases of the estimated subspace, one for each imagined data set.
 
     Parameters
@@ -98,7 +98,7 @@ def drawn_subspaces(setting: BrainSetting, rng: np.random.Generator, count: int)
         yield np.linalg.qr(V @ (left / roots[:, None]))[0]
 
 
-def _inputs(setting: BrainSetting, rng: np.random.Generator) -> tuple[Array, Array]:
+def _inputs(setting: BrainSetting, rng: np.random.Generator) -> tuple[Floats, Floats]:
     """Eigenvalues (m,) and eigenvectors (d, m) of X'X, m = min(n_brain, d)."""
     d, n = setting.spectrum.size, setting.n_brain
     if n <= d:
@@ -113,8 +113,8 @@ def _inputs(setting: BrainSetting, rng: np.random.Generator) -> tuple[Array, Arr
 
 
 def _recordings(
-    setting: BrainSetting, rng: np.random.Generator, signal: Array
-) -> tuple[Array, Array]:
+    setting: BrainSetting, rng: np.random.Generator, signal: Floats
+) -> tuple[Floats, Floats]:
     """Channels that the latents reach (m, k), and a factor of all others' Wishart matrix."""
     m, k = signal.shape
     rest = setting.n_channels - k

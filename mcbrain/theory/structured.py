@@ -9,11 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
+
+from mcbrain.typing import Floats
 
 __all__ = ["Structured", "diagonal_of", "solve_rows", "trace_of_product"]
-
-Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -27,12 +26,12 @@ class Structured:
         c columns each; c may be 0.
     """
 
-    diagonal: Array
-    left: Array
-    right: Array
+    diagonal: Floats
+    left: Floats
+    right: Floats
 
     @classmethod
-    def of_diagonal(cls, diagonal: Array) -> Structured:
+    def of_diagonal(cls, diagonal: Floats) -> Structured:
         """A diagonal matrix.
 
         Parameters
@@ -52,11 +51,11 @@ class Structured:
         """Sum of the diagonal entries."""
         return float(np.sum(self.diagonal) + np.sum(self.left * self.right))
 
-    def dense(self) -> Array:
+    def dense(self) -> Floats:
         """The matrix as an array, shape (d, d)."""
         return np.asarray(np.diag(self.diagonal) + self.left @ self.right.T)
 
-    def apply(self, columns: Array) -> Array:
+    def apply(self, columns: Floats) -> Floats:
         """The product with a vector (d,) or with columns (d, m).
 
         Parameters
@@ -87,7 +86,7 @@ class Structured:
         return Structured(1.0 / self.diagonal, -scaled, right)
 
 
-def trace_of_product(one: Structured | Array, other: Structured) -> float:
+def trace_of_product(one: Structured | Floats, other: Structured) -> float:
     """The trace of a product of two matrices, without forming it.
 
     Parameters
@@ -99,7 +98,7 @@ def trace_of_product(one: Structured | Array, other: Structured) -> float:
     return float(np.sum(diagonal_of(one) * other.diagonal) + np.sum(other.right * image))
 
 
-def diagonal_of(matrix: Structured | Array) -> Array:
+def diagonal_of(matrix: Structured | Floats) -> Floats:
     """The diagonal entries, shape (d,).
 
     Parameters
@@ -111,7 +110,7 @@ def diagonal_of(matrix: Structured | Array) -> Array:
     return np.asarray(matrix.diagonal + np.sum(matrix.left * matrix.right, axis=1))
 
 
-def solve_rows(matrix: Array, rows: Array) -> Array:
+def solve_rows(matrix: Floats, rows: Floats) -> Floats:
     """Every row x of `rows` replaced by matrix^-1 x.
 
     Parameters

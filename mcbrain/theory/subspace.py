@@ -9,13 +9,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from mcbrain.theory.frame import apply, dot
+from mcbrain.typing import Floats
 
 __all__ = ["Projection", "SubspaceMoments"]
-
-Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -37,11 +35,11 @@ class SubspaceMoments:
     """
 
     rank: int
-    c: Array
-    c_squared: Array
-    trace_c: Array
-    product: Array | None = None
-    square: Array | None = None
+    c: Floats
+    c_squared: Floats
+    trace_c: Floats
+    product: Floats | None = None
+    square: Floats | None = None
 
     @classmethod
     def oracle(cls, latents: int) -> SubspaceMoments:
@@ -84,7 +82,7 @@ class Projection:
             self.x = ((width + 1) * t1 - 2.0 * t2) / scale
             self.y = (width * t2 - t1) / scale
 
-    def apply_mean(self, b: Array) -> Array:
+    def apply_mean(self, b: Floats) -> Floats:
         """E Pb."""
         inside = apply(self.moments.c, b[..., : self.k])
         outside = self.outside[..., None] * b[..., self.k :]
@@ -93,13 +91,13 @@ class Projection:
             [np.broadcast_to(x, (*lead, x.shape[-1])) for x in (inside, outside)], axis=-1
         )
 
-    def trace_mean(self, K: Array) -> Array:
+    def trace_mean(self, K: Floats) -> Floats:
         """E tr(PK)."""
         k = self.k
         inside = np.einsum("...ij,...ij->...", self.moments.c, K[..., :k, :k])
         return np.asarray(inside + self.outside * np.trace(K[..., k:, k:], axis1=-2, axis2=-1))
 
-    def overlap_trace(self, b: Array, K: Array) -> Array:
+    def overlap_trace(self, b: Floats, K: Floats) -> Floats:
         """E[b'Pb tr(PK)]."""
         k = self.k
         bA, bG = b[..., :k], b[..., k:]
@@ -114,7 +112,7 @@ class Projection:
             + 2.0 * self.y * dot(bG, apply(GG, bG))
         )
 
-    def sandwich(self, b: Array, K: Array) -> Array:
+    def sandwich(self, b: Floats, K: Floats) -> Floats:
         """E b'PKPb."""
         k = self.k
         bA, bG = b[..., :k], b[..., k:]
@@ -130,7 +128,7 @@ class Projection:
             + 2.0 * dot(bA, apply(self.joint + self.mixed, crossed))
         )
 
-    def _inside_trace(self, b: Array, K: Array) -> Array:
+    def _inside_trace(self, b: Floats, K: Floats) -> Floats:
         """E[b'Cb tr(CK)], K inside the measured block."""
         if _is_scalar_matrix(K):
             return np.asarray(K[..., 0, 0] * dot(b, apply(self.moments.trace_c, b)))
@@ -140,7 +138,7 @@ class Projection:
         off = square * K * (1.0 - np.eye(self.k))
         return np.asarray(equal + 2.0 * dot(b, apply(off, b)))
 
-    def _inside_sandwich(self, b: Array, K: Array) -> Array:
+    def _inside_sandwich(self, b: Floats, K: Floats) -> Floats:
         """E b'CKCb, K inside the measured block."""
         if _is_scalar_matrix(K):
             return np.asarray(K[..., 0, 0] * dot(b, apply(self.moments.c_squared, b)))
@@ -151,7 +149,7 @@ class Projection:
             dot(b, apply(product * K + off * K, b)) + dot(b * b, apply(off, diagonal))
         )
 
-    def _pairs(self) -> tuple[Array, Array]:
+    def _pairs(self) -> tuple[Floats, Floats]:
         if self.moments.product is None or self.moments.square is None:
             raise ValueError(
                 "this shift needs E[C_ii C_jj] and E[C_ij^2] of the brain stage, which are unknown "
@@ -160,5 +158,5 @@ class Projection:
         return self.moments.product, self.moments.square
 
 
-def _is_scalar_matrix(K: Array) -> bool:
+def _is_scalar_matrix(K: Floats) -> bool:
     return bool(np.all(K[..., :1, :1] * np.eye(K.shape[-1]) == K))

@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from mcbrain.errors import InputError
-from mcbrain.theory.laguerre import Array
 from mcbrain.theory.wishart_table import EigenvalueSums, table
+from mcbrain.typing import Floats
 
 __all__ = ["TaskMoments", "resolvent", "task_moments"]
 
@@ -34,13 +34,13 @@ class TaskMoments:
         E sum f / q, the mean shrinkage, in [0, 1].
     """
 
-    noise: Array
-    c1: Array
-    c2: Array
-    mean_f: Array
+    noise: Floats
+    c1: Floats
+    c2: Floats
+    mean_f: Floats
 
 
-def resolvent(n_prime: ArrayLike, q: ArrayLike, z: ArrayLike) -> tuple[Array, Array]:
+def resolvent(n_prime: ArrayLike, q: ArrayLike, z: ArrayLike) -> tuple[Floats, Floats]:
     """g(z) = E tr (W'W + z)^-1 and its derivative, W an n' x q standard Gaussian matrix.
 
     Parameters
@@ -125,7 +125,7 @@ def task_moments(
     )
 
 
-def _sums(rows: Array, columns: Array, z: Array) -> EigenvalueSums:
+def _sums(rows: Floats, columns: Floats, z: Floats) -> EigenvalueSums:
     """Look every (rows, columns) up once, then evaluate all of its z together."""
     shape = np.broadcast_shapes(rows.shape, columns.shape, z.shape)
     sizes = np.stack(np.broadcast_arrays(rows, columns), axis=-1)
@@ -142,7 +142,7 @@ def _sums(rows: Array, columns: Array, z: Array) -> EigenvalueSums:
     return EigenvalueSums(*out.reshape(6, *shape))
 
 
-def _whole(name: str, value: ArrayLike) -> Array:
+def _whole(name: str, value: ArrayLike) -> Floats:
     array = np.asarray(value, dtype=np.float64)
     wrong = ~((array >= 0) & (array == np.floor(array)) & np.isfinite(array))
     if np.any(wrong):
@@ -150,7 +150,7 @@ def _whole(name: str, value: ArrayLike) -> Array:
     return array
 
 
-def _non_negative(name: str, value: ArrayLike) -> Array:
+def _non_negative(name: str, value: ArrayLike) -> Floats:
     array = np.asarray(value, dtype=np.float64)
     wrong = ~(array >= 0)
     if np.any(wrong):

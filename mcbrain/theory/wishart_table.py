@@ -13,7 +13,8 @@ from functools import lru_cache
 
 import numpy as np
 
-from mcbrain.theory.laguerre import NU_TOUCHING, TOUCHING, Array, spectral_quadrature
+from mcbrain.theory.laguerre import NU_TOUCHING, TOUCHING, spectral_quadrature
+from mcbrain.typing import Floats
 
 __all__ = ["EigenvalueSums", "SumsTable", "table"]
 
@@ -31,12 +32,12 @@ class EigenvalueSums:
     `spread` is E[q sum f^2 - (sum f)^2] over all q eigenvalues, also those that are zero (f = 1).
     """
 
-    inverse: Array  # sum r
-    inverse_squared: Array  # sum r^2
-    shrinkage: Array  # sum f
-    shrinkage_squared: Array  # sum f^2
-    variance: Array  # sum x r^2
-    spread: Array
+    inverse: Floats  # sum r
+    inverse_squared: Floats  # sum r^2
+    shrinkage: Floats  # sum f
+    shrinkage_squared: Floats  # sum f^2
+    variance: Floats  # sum x r^2
+    spread: Floats
 
 
 # How each of the six behaves as z -> 0: like z^POWER times the integral of x^-ORDER.
@@ -56,9 +57,9 @@ class SumsTable:
     z_min: float  # below it the leading power of z is used
     t_low: float
     panels_per_unit: float
-    coefficients: Array  # (panels, DEGREE, 4), highest power first
+    coefficients: Floats  # (panels, DEGREE, 4), highest power first
 
-    def sums(self, z: Array) -> Array:
+    def sums(self, z: Floats) -> Floats:
         """The six fields of `EigenvalueSums` at z >= 0 of shape (m,): an array (6, m)."""
         out = np.empty((6, z.size))
         for start in range(0, z.size, CHUNK):
@@ -69,7 +70,7 @@ class SumsTable:
                 out[:, start + below] = self._below(part[below])
         return out
 
-    def _above(self, z: Array) -> Array:
+    def _above(self, z: Floats) -> Floats:
         infinite = np.isinf(z)
         scale = z + self.larger
         with np.errstate(invalid="ignore"):
@@ -94,7 +95,7 @@ class SumsTable:
             ]
         )
 
-    def _below(self, z: Array) -> Array:
+    def _below(self, z: Floats) -> Floats:
         """Leading behaviour as z -> 0 of a spectrum that touches zero like y^nu dy, y = sqrt(x)."""
         at, above = self._above(np.array([self.z_min, 2.0 * self.z_min])).T
         powers, orders = POWERS.copy(), ORDERS.copy()
@@ -144,7 +145,7 @@ def table(n: int, q: int) -> SumsTable:
     )
 
 
-def _integrals(x: Array, w: Array, n: int, p: int, free: int, z: Array) -> Array:
+def _integrals(x: Floats, w: Floats, n: int, p: int, free: int, z: Floats) -> Floats:
     """s E sum r, s^2 E sum r^2, s^2 E sum x r^2 and the scaled spread, s = z + n; shape (m, 4).
 
     The scaled spread is s^4 Q, Q = E[p sum r^2 - (sum r)^2], or, with zero eigenvalues,
@@ -167,7 +168,7 @@ def _integrals(x: Array, w: Array, n: int, p: int, free: int, z: Array) -> Array
     return np.stack([s * first[:, 0], s**2 * second[:, 0], s**2 * second[:, 1], spread], axis=1)
 
 
-def _leading_spread(n: int, p: int, z: Array, quartic: Array) -> Array:
+def _leading_spread(n: int, p: int, z: Floats, quartic: Floats) -> Floats:
     """s^4 Q but for the terms in r^2: Stein-Haff less what E sum u^k, u = x - n, k < 4 cancels."""
     if n > p + 1:
         return n * p * (p - 1.0) * (p + 2.0) + quartic
@@ -181,7 +182,7 @@ def _leading_spread(n: int, p: int, z: Array, quartic: Array) -> Array:
 
 
 @lru_cache(maxsize=1)
-def _interpolation() -> tuple[Array, Array, Array]:
+def _interpolation() -> tuple[Floats, Floats, Floats]:
     """Chebyshev nodes; matrices from values to Chebyshev, and on to monomial, coefficients.
 
     Monomials come highest power first. The two steps must stay apart: the decay of the Chebyshev

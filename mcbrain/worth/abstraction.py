@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mcbrain.errors import InputError, unhandled
-from mcbrain.model import Model
+from mcbrain.population.model import Model
+from mcbrain.results.view import Measured, Results
 from mcbrain.worth.measured import value_in_results
-from mcbrain.worth.results_view import Measured, Results
 from mcbrain.worth.surface import Surface
 
 __all__ = ["Departure", "departures", "gaussian_twin"]

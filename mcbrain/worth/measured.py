@@ -10,17 +10,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mcbrain.asking.studies import Study
 from mcbrain.checks import number
 from mcbrain.errors import InputError
-from mcbrain.model import Model
-from mcbrain.study import Study
+from mcbrain.population.model import Model
+from mcbrain.results.view import Measured, Results
+from mcbrain.typing import Floats
 from mcbrain.worth.answer import Value
-from mcbrain.worth.results_view import Measured, Results
 from mcbrain.worth.surface import Surface
 
 __all__ = ["MeasuredValue", "measured_value", "value_in_results"]
-
-Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -111,7 +110,7 @@ def _usable(results: Results, row: tuple[Any, ...], baseline: str) -> NDArray[np
 class _Scale:
     """(..., baseline risks and the risk of BEFS) -> (..., 1), v_T."""
 
-    def __init__(self, model: Model, baseline: str, samples: Array, n_task: float) -> None:
+    def __init__(self, model: Model, baseline: str, samples: Floats, n_task: float) -> None:
         noise = model.measured.task_noise
         self.twin = Surface(
             Model(input_dim=model.input_dim, latent_dim=1, n_channels=1, task_noise=noise or 1e-3)
@@ -119,13 +118,13 @@ class _Scale:
         self.baseline, self.samples, self.n_task = baseline, samples, n_task
         self.unit = model.signal_norm**2
 
-    def __call__(self, risks: Array) -> Array:
+    def __call__(self, risks: Floats) -> Floats:
         scaled = self.twin.samples_for(risks / self.unit, self.baseline)
         flat = np.atleast_2d(scaled)
         out = np.array([self._invert(row[:-1], row[-1]) for row in flat])
         return np.asarray(out.reshape(*scaled.shape[:-1], 1) - self.n_task)
 
-    def _invert(self, curve: Array, target: float) -> float:
+    def _invert(self, curve: Floats, target: float) -> float:
         known = np.isfinite(curve)
         n, scale = self.samples[known], np.maximum.accumulate(curve[known])
         if self.baseline == "ridge":  # no data, risk 1: a point that needs no simulation
@@ -183,7 +182,7 @@ def measured_value(
     options: dict[str, Any],
 ) -> Value:
     """Simulate BEFS, and the baseline about the law's answer, and invert; see `value.value`."""
-    from mcbrain.runner import run
+    from mcbrain.running.runner import run
 
     if n_brain == 0:
         raise InputError("n_brain = 0: brain data that was not collected has no value to measure")
@@ -218,7 +217,7 @@ def _study(
     model: Model, n_task: list[int], n_brain: int, baseline: str, options: dict[str, Any]
 ) -> Study:
     """The study that measures a value: BEFS and the baseline at their best, without shift."""
-    from mcbrain.ask import adhoc_study
+    from mcbrain.asking.from_python import adhoc_study
 
     return adhoc_study(
         model,

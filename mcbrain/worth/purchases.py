@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mcbrain.errors import InputError
-from mcbrain.worth.budget import check_prices
+from mcbrain.results.view import Results
+from mcbrain.worth.allocation import check_prices
 from mcbrain.worth.measured import value_in_results
-from mcbrain.worth.results_view import Results
 
 __all__ = ["Purchase", "purchase_in_results"]
 

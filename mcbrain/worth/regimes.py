@@ -9,12 +9,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mcbrain.errors import InputError
-from mcbrain.model import Model
+from mcbrain.population.model import Model
+from mcbrain.typing import Floats
 from mcbrain.worth.surface import Surface
 
 __all__ = ["RegimeMap", "regime_map"]
 
-Array = NDArray[np.float64]
 
 _SCAN = 600
 _COARSE = 200
@@ -43,13 +43,13 @@ class RegimeMap:
         by what that law stays within in 95 % of models: the break-even line lies between the two.
     """
 
-    price: Array
+    price: Floats
     axis: str
-    y: Array
-    n_brain: Array
-    n_task: Array
-    share: Array
-    gain: Array
+    y: Floats
+    n_brain: Floats
+    n_task: Floats
+    share: Floats
+    gain: Floats
     surely: NDArray[np.bool_]
     possibly: NDArray[np.bool_]
 
@@ -118,18 +118,18 @@ def regime_map(
 
 def _solve(
     surface: Surface,
-    money: Array,
-    noise: Array,
-    price: Array,
-    counts: Array,
-    missed: Array,
+    money: Floats,
+    noise: Floats,
+    price: Floats,
+    counts: Floats,
+    missed: Floats,
     splits: int,
-) -> tuple[Array, Array]:
+) -> tuple[Floats, Floats]:
     """Least risk and its n_brain, (y, x) each, from m_bar at counts, (rows or 1, points)."""
-    cells: list[tuple[Array, Array]] = []
+    cells: list[tuple[Floats, Floats]] = []
     for i in range(money.size):  # a row at a time, so that memory stays small
 
-        def risk_of(n_brain: Array, i: int = i) -> Array:
+        def risk_of(n_brain: Floats, i: int = i) -> Floats:
             m_bar = np.interp(np.log(n_brain), counts, missed[min(i, len(missed) - 1)])
             return surface.befs(money[i] - price * n_brain, m_bar, noise[i])
 
@@ -144,8 +144,8 @@ def _solve(
 
 
 def _missed_by_count(
-    surface: Surface, axis: str, rows: Array, largest: float
-) -> tuple[Array, Array]:
+    surface: Surface, axis: str, rows: Floats, largest: float
+) -> tuple[Floats, Floats]:
     """log n_brain and m_bar, (rows or 1, points): a table that the cells interpolate."""
     size = _COARSE if axis == "neural_noise" else _SCAN  # a law of its own for every row
     n = np.geomspace(surface.r, max(largest, 2.0 * surface.r), size)
@@ -159,7 +159,7 @@ def _missed_by_count(
     return np.log(n), surface.m_bar(n)[None, :]
 
 
-def _best(risk_of: Callable[[Array], Array], grid: Array) -> tuple[Array, Array]:
+def _best(risk_of: Callable[[Floats], Floats], grid: Floats) -> tuple[Floats, Floats]:
     """Least risk and its split, (x,) each: the best of a grid (splits, x), then near it."""
     best = np.argmin(risk_of(grid), axis=0)
     across = np.arange(grid.shape[1])
@@ -173,12 +173,12 @@ def _best(risk_of: Callable[[Array], Array], grid: Array) -> tuple[Array, Array]
     return risk[place, across], fine[place, across]
 
 
-def _lesser(one: tuple[Array, Array], two: tuple[Array, Array]) -> tuple[Array, Array]:
+def _lesser(one: tuple[Floats, Floats], two: tuple[Floats, Floats]) -> tuple[Floats, Floats]:
     """The lesser risk and its split, where a split is either's."""
     return np.minimum(one[0], two[0]), np.where(two[0] < one[0], two[1], one[1])
 
 
-def _grid(low: ArrayLike, high: ArrayLike, size: int) -> Array:
+def _grid(low: ArrayLike, high: ArrayLike, size: int) -> Floats:
     """Geometric from low to high, (size, ...)."""
     bottom, top = np.asarray(low, dtype=float), np.asarray(high, dtype=float)
     share = np.linspace(0.0, 1.0, size).reshape(-1, *([1] * top.ndim))

@@ -9,21 +9,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from mcbrain.asking.shift_text import parse_shift
 from mcbrain.errors import InputError
-from mcbrain.model import Model
 from mcbrain.plan.moments import shift_coefficients, shift_drift, signal
-from mcbrain.reading import parse_shift
+from mcbrain.population.model import Model
 from mcbrain.theory import exact
 from mcbrain.theory.asymptotic import subspace_law
 from mcbrain.theory.frame import ShiftCoefficients
 from mcbrain.theory.wishart import task_moments
+from mcbrain.typing import Floats
 from mcbrain.worth.surface import Surface, check_baseline
 
 __all__ = ["HalfSpace", "gain", "half_space"]
-
-Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -47,11 +46,11 @@ class HalfSpace:
         tr(M D) per unit of trace spread evenly over span(A), on u, and on any direction outside.
     """
 
-    normal: Array
-    befs: Array
-    baseline: Array
-    favourable: Array
-    adverse: Array
+    normal: Floats
+    befs: Floats
+    baseline: Floats
+    favourable: Floats
+    adverse: Floats
     best: float
     worst: float
     on_brain: float
@@ -63,7 +62,7 @@ class HalfSpace:
         """Whether BEFS beats its baseline under every second moment."""
         return self.worst > 0
 
-    def gain(self, direction: Array) -> float:
+    def gain(self, direction: Floats) -> float:
         """Risk of the baseline over that of BEFS under M = vv', v in the frame, (k + 2,)."""
         v = np.asarray(direction, dtype=float)
         return _ratio(v @ self.baseline @ v, v @ self.befs @ v)
@@ -169,7 +168,7 @@ def gain(
     shifts: list[str],
     baseline: str = "ridge",
     seed: int = 0,
-) -> Array:
+) -> Floats:
     """R_base / R_befs under each shift, penalties tuned under `id`, shape (shifts,).
 
     inf where BEFS alone has no excess risk, NaN where neither has, or neither has a mean.
@@ -223,7 +222,7 @@ def _tuned_penalties(
     return float(befs), float(ridge) if baseline == "ridge" else 0.0
 
 
-def _error_covariance(surface: Surface, n_task: int, n_brain: int, penalty: float) -> Array:
+def _error_covariance(surface: Surface, n_task: int, n_brain: int, penalty: float) -> Floats:
     """E (beta_hat - beta)(beta_hat - beta)' in the frame, by polarisation of its quadratic form."""
     size = surface.model.latent_dim + 2
     i, j = np.triu_indices(size)
@@ -247,8 +246,8 @@ def _excess(
     n_brain: int,
     penalty: float,
     moment: ShiftCoefficients,
-    drift: Array | None,
-) -> Array:
+    drift: Floats | None,
+) -> Floats:
     model, rank = surface.model, surface.r if n_brain else 0
     block = model.measured
     subspace = exact.SubspaceMoments.none(surface.r)

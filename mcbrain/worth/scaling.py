@@ -11,14 +11,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from mcbrain.errors import InputError, did_you_mean, unhandled
+from mcbrain.typing import Floats
 from mcbrain.worth.surface import Surface
 
 __all__ = ["FORMS", "Fit", "fit", "fit_two_resources", "local_exponent"]
-
-Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -39,25 +38,25 @@ class Fit:
 
     form: str
     names: tuple[str, ...]
-    values: Array
-    errors: Array
-    low: Array
-    high: Array
+    values: Floats
+    errors: Floats
+    low: Floats
+    high: Floats
     chi2: float
     freedom: int
     p_value: float
-    curve: Callable[..., Array]
+    curve: Callable[..., Floats]
 
 
-def _power_floor(n: Array, floor: Array, scale: Array, exponent: Array) -> Array:
+def _power_floor(n: Floats, floor: Floats, scale: Floats, exponent: Floats) -> Floats:
     return floor + np.exp(scale) * n**-exponent
 
 
-def _brain_law(n: Array, floor: Array, slope: Array, offset: float) -> Array:
+def _brain_law(n: Floats, floor: Floats, slope: Floats, offset: float) -> Floats:
     return floor + slope / (n - offset)
 
 
-def _task_law(n: Array, noise: Array, saved: Array, offset: float) -> Array:
+def _task_law(n: Floats, noise: Floats, saved: Floats, offset: float) -> Floats:
     return noise / (n - offset) - saved / n**2
 
 
@@ -96,7 +95,7 @@ def fit(n: ArrayLike, risk: ArrayLike, mcse: ArrayLike, form: str, input_dim: in
         names: tuple[str, ...] = ("floor", "scale", "exponent")
         return _solve(form, names, _power_floor, x[None], y, error, start)
 
-    law: Callable[[Array, Array, Array, float], Array]
+    law: Callable[[Floats, Floats, Floats, float], Floats]
     match form:
         case "brain-law":
             law, names = _brain_law, ("floor", "slope")
@@ -105,7 +104,7 @@ def fit(n: ArrayLike, risk: ArrayLike, mcse: ArrayLike, form: str, input_dim: in
         case _:
             raise unhandled("scaling law", form, "worth/scaling.py")
 
-    def own(n: Array, first: Array, second: Array) -> Array:
+    def own(n: Floats, first: Floats, second: Floats) -> Floats:
         return law(n, first, second, offset)
 
     return _solve(form, names, own, x[None], y, error, [y.min(), y.max() * x.min()])
@@ -131,7 +130,7 @@ def fit_two_resources(
         if np.unique(values).size < 2:
             raise InputError(f"two resources need at least two values of {name}; add some")
 
-    def law(x: Array, floor: Array, s_t: Array, a_t: Array, s_b: Array, a_b: Array) -> Array:
+    def law(x: Floats, floor: Floats, s_t: Floats, a_t: Floats, s_b: Floats, a_b: Floats) -> Floats:
         out = floor + np.exp(s_t) * x[0] ** -a_t + np.exp(s_b) * x[1] ** -a_b
         return np.asarray(out)
 
@@ -146,7 +145,7 @@ def fit_two_resources(
     )
 
 
-def _points(n: ArrayLike, risk: ArrayLike, mcse: ArrayLike) -> tuple[Array, Array, Array]:
+def _points(n: ArrayLike, risk: ArrayLike, mcse: ArrayLike) -> tuple[Floats, Floats, Floats]:
     x, y, error = (np.asarray(v, dtype=float).ravel() for v in (n, risk, mcse))
     if not x.size == y.size == error.size:
         raise InputError(f"n, risk and mcse have {x.size}, {y.size} and {error.size} values")
@@ -158,10 +157,10 @@ def _points(n: ArrayLike, risk: ArrayLike, mcse: ArrayLike) -> tuple[Array, Arra
 def _solve(
     form: str,
     names: tuple[str, ...],
-    law: Callable[..., Array],
-    x: Array,
-    y: Array,
-    error: Array,
+    law: Callable[..., Floats],
+    x: Floats,
+    y: Floats,
+    error: Floats,
     start: list[float],
 ) -> Fit:
     from scipy.optimize import least_squares
@@ -175,7 +174,7 @@ def _solve(
         )
     inputs = x if len(x) > 1 else x[0]
 
-    def residual(p: Array) -> Array:
+    def residual(p: Floats) -> Floats:
         return np.asarray((law(inputs, *p) - y) / error)
 
     found: Any = least_squares(residual, start, x_scale="jac", max_nfev=5000, xtol=1e-14)
@@ -200,7 +199,7 @@ def _solve(
 
 def local_exponent(
     surface: Surface, n_task: ArrayLike, n_brain: ArrayLike, along: str, floor: ArrayLike = 0.0
-) -> Array:
+) -> Floats:
     """-d log(R - floor)/d log n of the law, in n_task or n_brain.
 
     Parameters

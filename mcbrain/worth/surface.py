@@ -11,19 +11,19 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from mcbrain.errors import InputError, did_you_mean
-from mcbrain.model import Model
+from mcbrain.population.model import Model
 from mcbrain.theory import exact, first_order
 from mcbrain.theory.accuracy import law_accuracy
 from mcbrain.theory.asymptotic import subspace_law
 from mcbrain.theory.marchenko_pastur import mean_shrinkage
 from mcbrain.theory.wishart import task_moments
+from mcbrain.typing import Floats
 
 __all__ = ["BASELINES", "Surface", "check_baseline"]
 
-Array = NDArray[np.float64]
 
 BASELINES = ("ridge", "ols")
 _PLENTY = 1e9  # samples, where no number of them is asked for: the cheapest to compute
@@ -111,7 +111,7 @@ class Surface:
         *,
         misalignment: ArrayLike | None = None,
         neural_noise: ArrayLike | None = None,
-    ) -> Array:
+    ) -> Floats:
         """Share of beta that the estimated subspace misses (theory/README.md 4e, 5b).
 
         Parameters
@@ -145,7 +145,7 @@ class Surface:
         """Relative error of m_bar that 95 % of models stay within (`law_accuracy`)."""
         return law_accuracy(self.d, self.r)
 
-    def missed_range(self, m_bar: ArrayLike) -> Array:
+    def missed_range(self, m_bar: ArrayLike) -> Floats:
         """m_bar (...), larger and smaller by the accuracy of law 5b; (3, ...), at most 1."""
         off = self.accuracy
         factors = [1.0, 1.0 + off, max(1.0 - off, 0.0)]
@@ -155,31 +155,31 @@ class Surface:
 
     def befs(
         self, n_task: ArrayLike, m_bar: ArrayLike, task_noise: ArrayLike | None = None
-    ) -> Array:
+    ) -> Floats:
         """BEFS on a subspace that misses m_bar, at real n_task >= 0; inf within 1 of the rank.
 
         With fewer task samples than that the data are interpolated inside the subspace.
         """
         return _tuned(n_task, self.r, self.d, self._noise(task_noise), m_bar)
 
-    def ridge(self, n_task: ArrayLike, task_noise: ArrayLike | None = None) -> Array:
+    def ridge(self, n_task: ArrayLike, task_noise: ArrayLike | None = None) -> Floats:
         """Tuned ridge, at real n_task >= 0; 1 at n_task = 0."""
         return _tuned(n_task, 0, self.d, self._noise(task_noise), 1.0)
 
-    def ols(self, n_task: ArrayLike, task_noise: ArrayLike | None = None) -> Array:
+    def ols(self, n_task: ArrayLike, task_noise: ArrayLike | None = None) -> Floats:
         """OLS on the branch n_task > d + 1; inf elsewhere (theory/README.md 4a)."""
         gap = np.asarray(n_task, dtype=float) - self.d - 1.0
         with np.errstate(divide="ignore"):
             return np.where(gap > 0, self._noise(task_noise) ** 2 * self.d / gap, np.inf)
 
-    def risk(self, n_task: ArrayLike, n_brain: ArrayLike) -> Array:
+    def risk(self, n_task: ArrayLike, n_brain: ArrayLike) -> Floats:
         """BEFS from n_brain samples; tuned ridge at n_brain = 0; inf for 0 < n_brain < r."""
         n = np.asarray(n_brain, dtype=float)
         usable = n >= self.r
         befs = self.befs(n_task, self.m_bar(np.where(usable, n, np.inf)))
         return np.where(usable, befs, np.where(n == 0, self.ridge(n_task), np.inf))
 
-    def best_below_rank(self, n_task: ArrayLike, m_bar: ArrayLike) -> Array:
+    def best_below_rank(self, n_task: ArrayLike, m_bar: ArrayLike) -> Floats:
         """Whole number of at most n_task samples, below the rank, at which the risk is least.
 
         Interpolation inside the subspace has a double descent of its own: of the n_task samples
@@ -197,7 +197,7 @@ class Surface:
         """BEFS at a whole n_task, by the closed form, n_task < r included (theory/README.md 4b)."""
         return self._exact(n_task, self.r, m_bar)
 
-    def exact_ridge(self, n_task: ArrayLike) -> Array:
+    def exact_ridge(self, n_task: ArrayLike) -> Floats:
         """Tuned ridge at whole n_task, by the closed form (theory/README.md 4f)."""
         n = np.asarray(n_task, dtype=float)
         penalty = exact.optimal_penalty(self.sigma, np.maximum(n, 1.0), 0, self.d)
@@ -215,12 +215,12 @@ class Surface:
             )
         )
 
-    def _noise(self, task_noise: ArrayLike | None) -> Array:
+    def _noise(self, task_noise: ArrayLike | None) -> Floats:
         return np.asarray(self.sigma if task_noise is None else task_noise, dtype=float)
 
     # Inversion ------------------------------------------------------------------------------------
 
-    def samples_for(self, risk: ArrayLike, baseline: str) -> Array:
+    def samples_for(self, risk: ArrayLike, baseline: str) -> Floats:
         """Real number of task samples at which a baseline has a risk; NaN where it never has it.
 
         Parameters
@@ -266,8 +266,8 @@ class Surface:
 
 
 def _tuned(
-    n_task: ArrayLike, rank: int, input_dim: int, task_noise: Array, m_bar: ArrayLike
-) -> Array:
+    n_task: ArrayLike, rank: int, input_dim: int, task_noise: Floats, m_bar: ArrayLike
+) -> Floats:
     """Excess at the optimal penalty (theory/README.md 4a to 4c), where e_U = m_bar E sum f / q."""
     n, missed = np.asarray(n_task, dtype=float), np.asarray(m_bar, dtype=float)
     q, rows, variance = input_dim - rank, n - rank, task_noise**2
@@ -286,7 +286,7 @@ def _tuned(
     return np.where(np.isnan(missed), np.inf, risk)
 
 
-def _below_rank(n: Array, rank: int, variance: Array | float, missed: Array) -> Array:
+def _below_rank(n: Floats, rank: int, variance: Floats | float, missed: Floats) -> Floats:
     """Excess with n < rank - 1 samples, interpolated inside the subspace; else inf (4a)."""
     few = (n >= 0) & (n < rank - 1.0)
     gap = np.where(few, rank - n - 1.0, 1.0)

@@ -56,11 +56,11 @@ def blocks(table: dict[str, Any], index: int, only_pilots: bool = False) -> list
         Leave out the problems whose penalties the pilots set: a pilot of whole replicates is 64
         blocks long, where the proof needs one.
     """
-    from mcbrain.blocks import Job
+    from mcbrain.asking.from_toml import study_from_table
+    from mcbrain.blocks.problem import Job
     from mcbrain.engines import simulate
     from mcbrain.plan.plans import all_works, open_plan, pilots_of
     from mcbrain.plan.subspaces import PILOT_BLOCKS
-    from mcbrain.reading import study_from_table
     from mcbrain.store.blockstore import BlockStore
 
     study = study_from_table(table)
@@ -97,9 +97,9 @@ def _block(problem: Any, statistics: Any, sums: Any) -> Block:
 
 def accepts(table: dict[str, Any]) -> bool:
     """Whether a study is valid, its engine is exact for it, and its point has every row."""
+    from mcbrain.asking.from_toml import study_from_table
     from mcbrain.engines import choose
     from mcbrain.errors import InputError
-    from mcbrain.reading import study_from_table
 
     try:
         study = study_from_table(table)
@@ -112,8 +112,8 @@ def accepts(table: dict[str, Any]) -> bool:
 
 def options() -> dict[str, list[str]]:
     """The entries of the program's own tables, each spelt as a study would."""
-    from mcbrain.estimators import ESTIMATORS, RULES
-    from mcbrain.inputs import INPUTS
+    from mcbrain.asking.estimators import ESTIMATORS, RULES
+    from mcbrain.population.distributions import INPUTS
 
     return {
         "inputs": [_spelt(name, record) for name, record in INPUTS.items()],
@@ -131,7 +131,7 @@ def _spelt(name: str, record: Any) -> str:
 
 
 def _shifts() -> list[str]:
-    from mcbrain.shifts import SHIFTS
+    from mcbrain.population.shifts import SHIFTS
 
     found = []
     for kind, spec in SHIFTS.items():

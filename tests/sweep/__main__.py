@@ -2,16 +2,14 @@
 
 import argparse
 import os
-import sys
 from pathlib import Path
 
 for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(name, "1")
-sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from sweep import record  # noqa: E402
-from sweep.design import cells  # noqa: E402
-from sweep.named import NAMED  # noqa: E402
+from tests.sweep import record  # noqa: E402
+from tests.sweep.design import cells  # noqa: E402
+from tests.sweep.named import NAMED  # noqa: E402
 
 
 def main() -> None:

@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
-from sweep.design import Cell
-from sweep.domains import Domain, domain, law_kind, undefined
-from sweep.truth import Truth
+from tests.sweep.design import Cell
+from tests.sweep.domains import Domain, domain, law_kind, undefined
+from tests.sweep.truth import Truth
 
 ALPHA, TESTS = 1e-4, 60_000
 SHARE = ALPHA / TESTS

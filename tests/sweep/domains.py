@@ -10,8 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from sweep.design import Cell
-from sweep.population import Population, split
+from tests.sweep.design import Cell
+from tests.sweep.population import Population, split
 
 WORDS = ("infinite_mean", "infinite_variance", "heavy_tail")
 NEVER = 10**6

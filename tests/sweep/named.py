@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sweep.design import Cell
+from tests.sweep.design import Cell
 
 FIRST = 1000  # their numbers begin here
 

@@ -18,9 +18,9 @@ from typing import Any
 
 import numpy as np
 
-from sweep import compare, truth
-from sweep.design import Cell, counted
-from sweep.shifts import custom_moment
+from tests.sweep import compare, truth
+from tests.sweep.design import Cell, counted
+from tests.sweep.shifts import custom_moment
 
 Found = dict[str, Any]
 NEARLY_CONSTANT = 2e-3  # an excess whose mean is so well known says little of what power there is

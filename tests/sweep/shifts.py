@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sweep.population import (
+from tests.sweep.population import (
     BASIS,
     SPECTRUM,
     TURN,

@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from sweep.design import Cell
-from sweep.domains import undefined, uses_brain
-from sweep.estimators import chosen_penalty, encode, fit
-from sweep.population import Population, populate
-from sweep.shifts import Shift, read_shift
+from tests.sweep.design import Cell
+from tests.sweep.domains import undefined, uses_brain
+from tests.sweep.estimators import chosen_penalty, encode, fit
+from tests.sweep.population import Population, populate
+from tests.sweep.shifts import Shift, read_shift
 
 ENTRIES = 2_000_000  # of the largest array in memory
 COMPARED = 3000  # replicates on which an optimum is held against other penalties

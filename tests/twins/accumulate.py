@@ -1,4 +1,4 @@
-"""Twins of ``mcbrain.kernels.accumulate``: NumPy over whole columns."""
+"""Twins of ``mcbrain.kernels.replicate.accumulate``: NumPy over whole columns."""
 
 import numpy as np
 

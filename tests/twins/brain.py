@@ -1,8 +1,8 @@
-"""Twins of ``mcbrain.kernels.brain``: the same matrices written out, dense algebra on them."""
+"""Twins of ``kernels.brain.overlap``: the same matrices written out, dense algebra on them."""
 
 import numpy as np
 
-from twins.streams import fill_chi_square
+from tests.twins.streams import fill_chi_square
 
 
 def bartlett(rng, rows, dof, columns=None):

@@ -1,4 +1,4 @@
-"""Twins of ``mcbrain.kernels.draw``: whole arrays at once, from NumPy's generators."""
+"""Twins of ``mcbrain.kernels.random.draw``: whole arrays at once, from NumPy's generators."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""Twins of ``mcbrain.kernels.encode``: singular vectors of the fitted recordings."""
+"""Twins of ``mcbrain.kernels.brain.encode``: singular vectors of the fitted recordings."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""Twin of ``mcbrain.kernels.raw``: a replicate at a time, every fit on its own."""
+"""Twin of ``mcbrain.kernels.replicate.raw``: a replicate at a time, every fit on its own."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""Twins of ``mcbrain.kernels.risk``: quadratic forms written out."""
+"""Twins of ``mcbrain.kernels.task.risk``: quadratic forms written out."""
 
 import numpy as np
 

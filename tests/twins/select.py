@@ -1,4 +1,4 @@
-"""Twins of ``mcbrain.kernels.select``: each row left out and refitted, hat matrices in full."""
+"""Twins of ``kernels.rules.select``: each row left out and refitted, hat matrices in full."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""Twins of ``mcbrain.kernels.solve``: each estimator refitted by itself at each penalty."""
+"""Twins of ``mcbrain.kernels.task.solve``: each estimator refitted by itself at each penalty."""
 
 import numpy as np
 

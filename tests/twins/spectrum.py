@@ -1,8 +1,8 @@
-"""Twins of ``mcbrain.kernels.spectrum``: eigenvalues of the dense matrix, summed as written."""
+"""Twins of ``kernels.task.spectrum``: eigenvalues of the dense matrix, summed as written."""
 
 import numpy as np
 
-from twins.streams import fill_chi_square
+from tests.twins.streams import fill_chi_square
 
 
 def recur(diagonal, below, ridges):

@@ -1,4 +1,4 @@
-"""Twins of ``mcbrain.kernels.streams``: NumPy's own generators."""
+"""Twins of ``mcbrain.kernels.random.streams``: NumPy's own generators."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""Twins of ``mcbrain.kernels.sufficient``: small data sets with the same sufficient statistics.
+"""Twins of ``kernels.replicate.sufficient``: small data sets with the same sufficient statistics.
 
 L' stands for n >= d inputs, L'beta + noise for their labels, and L'AH' + noise for their
 recordings; the estimators are then computed from these as from any data.
@@ -6,8 +6,8 @@ recordings; the estimators are then computed from these as from any data.
 
 import numpy as np
 
-from twins.brain import bartlett
-from twins.streams import fill_chi_square
+from tests.twins.brain import bartlett
+from tests.twins.streams import fill_chi_square
 
 
 def inputs(rng, scale, n):

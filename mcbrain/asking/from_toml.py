@@ -1,0 +1,299 @@
+"""The TOML file that a user writes, validated: its tables to a study."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import tomllib
+from collections.abc import Mapping
+from dataclasses import replace
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, get_args
+
+import msgspec
+
+from mcbrain.asking.estimators import choices_from_table, grid
+from mcbrain.asking.files import read_text
+from mcbrain.asking.shift_text import found_from, parse_shift, shifts_from_table, with_files
+from mcbrain.asking.studies import (
+    ENGINES,
+    PENALTY_SCALES,
+    Encoding,
+    Precision,
+    Study,
+    check_law,
+    check_precision,
+    without_none,
+)
+from mcbrain.checks import choice, integer, numpy_defaults, plain_table, whole
+from mcbrain.errors import InputError, did_you_mean
+from mcbrain.population.model import MODEL_FIELDS, Model
+from mcbrain.population.shifts import Shift
+
+__all__ = ["load_study", "shipped_studies", "study_from_table"]
+
+_MAX_ROWS = 50_000_000
+_MAX_MODELS = 250_000  # 0.1 ms and 0.6 kB each, before anything is simulated
+_MAX_SAMPLES = 1_000_000_000
+_LISTS = ("latent_gains", "task_loadings")  # one setting of these is itself a list
+_SECTIONS = (
+    "name",
+    "seed",
+    "model",
+    "design",
+    "encoding",
+    "estimators",
+    "shifts",
+    "precision",
+    "engine",
+)
+
+
+class _Engine(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    kind: str = "auto"
+    law: bool = True
+
+
+def shipped_studies() -> dict[str, Path]:
+    """The studies that come with mcbrain: name to file."""
+    folder: Any = files("mcbrain.asking") / "shipped"  # in a zip file, what is like a Path
+    if not folder.is_dir():
+        folder = Path(__file__).parents[2] / "data" / "studies"
+    entries = folder.iterdir() if folder.is_dir() else ()
+    found = [path for path in entries if path.name.endswith(".toml")]
+    return {path.name.removesuffix(".toml"): path for path in sorted(found, key=lambda p: p.name)}
+
+
+@numpy_defaults
+def load_study(source: str | Path) -> Study:
+    """A study from a TOML file or from the name of a shipped one.
+
+    Parameters
+    ----------
+    source : str or Path
+
+    Raises
+    ------
+    InputError
+        One sentence that names the file, the key, the value and what is allowed.
+    """
+    if not isinstance(source, (str, Path)):
+        raise InputError(
+            f"study = {source!r}: the path of a TOML file or the name of a shipped study is allowed"
+        )
+    path = Path(source)
+    shipped = shipped_studies()
+    if not path.exists() and str(source) in shipped:
+        path = shipped[str(source)]
+    try:
+        text = read_text(path)
+    except FileNotFoundError:
+        hint = did_you_mean(str(source), shipped) if shipped else ""
+        raise InputError(
+            f"{source}: no such file and no shipped study of that name; {hint}"
+        ) from None
+    except OSError as error:
+        raise InputError(f"{source}: cannot be read ({error})") from None
+    try:
+        table = tomllib.loads(text)
+    except (tomllib.TOMLDecodeError, RecursionError, ValueError) as error:
+        raise InputError(f"{source}: not valid TOML: {error}") from None
+    try:
+        return study_from_table(table, folder=path.parent, text=text)
+    except InputError as error:
+        raise InputError(f"{source}: {error}") from None
+    except (ValueError, RecursionError) as error:  # such as a number that Python will not print
+        raise InputError(f"{source}: a value is too large or too deep ({error})") from None
+
+
+@numpy_defaults
+def study_from_table(table: Mapping[str, Any], folder: Path | None = None, text: str = "") -> Study:
+    """A study from the tables of a TOML file.
+
+    Parameters
+    ----------
+    table : mapping
+        The sections of a study file.
+    folder : Path, optional
+        Where relative files are looked for.
+    text : str
+        The study as it was written, kept for provenance.
+
+    Raises
+    ------
+    InputError
+        One sentence that names the key, the value and what is allowed.
+    """
+    table = plain_table(table)
+    _known(table, _SECTIONS, "")
+    name = _name(table.get("name"))
+    seed = integer("seed", table.get("seed", 0), 0, 2**63 - 1)
+    models = tuple(_models(_section(table, "model")))
+    design = _section(table, "design")
+    _known(design, ("n_task", "n_brain"), "[design] ")
+    n_task = _samples("n_task", design.get("n_task"), 1)
+    n_brain = _samples("n_brain", design.get("n_brain", 0), 0)
+    settings = dict(_section(table, "estimators"))
+    penalty_scale = settings.pop("penalty_scale", "per-sample")
+    choice("[estimators] penalty_scale", penalty_scale, PENALTY_SCALES)
+    shifts = _shifts(table.get("shifts", {"id": {}}), folder)
+    engine = _convert(_section(table, "engine", {}), _Engine, "engine")
+    choice("[engine] kind", engine.kind, ENGINES)
+    check_law(engine.kind, engine.law)
+    study = Study(
+        name=name,
+        seed=seed,
+        models=models,
+        n_task=n_task,
+        n_brain=n_brain,
+        choices=tuple(choices_from_table(settings)),
+        shifts=shifts,
+        encoding=_convert(_section(table, "encoding", {}), Encoding, "encoding"),
+        precision=_convert(_section(table, "precision", {}), Precision, "precision"),
+        engine=engine.kind,
+        law=engine.law,
+        penalty_scale=penalty_scale,
+        text=text,
+    )
+    _check(study)
+    return replace(study, table=_resolved(study, table))
+
+
+def _name(value: Any) -> str:
+    if not isinstance(value, str) or not 0 < len(value) <= 200 or not value.isprintable():
+        raise InputError(
+            f"name = {value!r}: every study needs a name of 1 to 200 printable characters"
+        )
+    return value
+
+
+def _shifts(asked: Any, folder: Path | None) -> tuple[Shift, ...]:
+    """The shifts that are asked for, as a list of texts or as tables; `id` where there is none."""
+    if isinstance(asked, (list, tuple)):
+        found = [parse_shift(found_from(str(text), folder)) for text in asked]
+    else:
+        found = shifts_from_table(_section({"shifts": asked}, "shifts"), folder)
+    return tuple(found) or (parse_shift("id"),)
+
+
+def _check(study: Study) -> None:
+    """What only the study as a whole can say."""
+    check_precision(study.precision)
+    if not 0 <= study.encoding.penalty <= 1e150:
+        raise InputError(f"[encoding] penalty = {study.encoding.penalty}: a number >= 0 is allowed")
+    for model in study.models:
+        rank, limit = study.rank(model), min(model.input_dim, model.n_channels)
+        if not 1 <= rank <= limit:
+            raise InputError(
+                f"[encoding] rank = {rank}: allowed is 1 to min(input_dim, n_channels) = {limit}"
+            )
+        for shift in study.shifts:
+            if objection := shift.objection(model):
+                raise InputError(f"[shifts] {objection}")
+    if study.n_rows > _MAX_ROWS:
+        raise InputError(
+            f"the grid has {study.n_points:,} points and {study.n_rows:,} rows; at most "
+            f"{_MAX_ROWS:,} rows are allowed: use fewer values, or split the study"
+        )
+
+
+def _models(table: Mapping[str, Any]) -> list[Model]:
+    """The product of every list in [model], in the order of the fields."""
+    _known(table, MODEL_FIELDS, "[model] ")
+    axes = []
+    for key in MODEL_FIELDS:
+        if key in table:
+            value = table[key]
+            nested = isinstance(value, list) and key in _LISTS and not isinstance(value[:1], str)
+            if isinstance(value, list) and not value:
+                raise InputError(f"[model] {key} = []: an empty list asks for no model")
+            if nested and key == "task_loadings" and not isinstance(value[0], list):
+                raise InputError(
+                    f"[model] {key} = {value!r}: one setting is a list of its own: [[1.0, 0.5]]"
+                )
+            axes.append([(key, v) for v in (value if isinstance(value, list) else [value])])
+    size = math.prod(len(axis) for axis in axes)
+    if size > _MAX_MODELS:
+        raise InputError(f"[model] asks for {size:,} models; at most {_MAX_MODELS:,} are allowed")
+    try:
+        models = [Model(**dict(setting)) for setting in itertools.product(*axes)]
+    except InputError as error:
+        raise InputError(f"[model] {error}") from None
+    if len(set(models)) < len(models):
+        raise InputError("[model]: the same model is asked for twice; remove the repeated value")
+    return models
+
+
+def _samples(key: str, value: Any, low: int) -> tuple[int, ...]:
+    where = f"[design] {key}"
+    if value is None:
+        raise InputError(f"{where} is missing")
+    if isinstance(value, Mapping):
+        values = [round(v) for v in grid(value, f"{where} = {dict(value)!r}")]
+        values = list(dict.fromkeys(values))
+    else:
+        values = list(value) if isinstance(value, (list, tuple)) else [value]
+    if not values:
+        raise InputError(f"{where} = []: an empty list asks for nothing")
+    numbers = tuple(_count(where, v, low) for v in values)
+    if len(set(numbers)) < len(numbers):
+        raise InputError(f"{where} = {values}: a number is listed twice")
+    return numbers
+
+
+def _count(where: str, value: Any, low: int) -> int:
+    try:
+        return integer(where, value, low, _MAX_SAMPLES)
+    except InputError as error:
+        if isinstance(value, float):
+            form = "{ geometric = [low, high, count] } makes a grid of whole numbers"
+            raise InputError(f"{error}; {form}") from None
+        raise
+
+
+def _resolved(study: Study, table: Mapping[str, Any]) -> dict[str, Any]:
+    """The study's tables with every default written out."""
+    return {
+        "name": study.name,
+        "seed": study.seed,
+        "model": dict(table["model"]),
+        "design": {"n_task": list(study.n_task), "n_brain": list(study.n_brain)},
+        "encoding": without_none(study.encoding),
+        "estimators": {**table["estimators"], "penalty_scale": study.penalty_scale},
+        "shifts": _resolved_shifts(study, table.get("shifts", {"id": {}})),
+        "precision": without_none(study.precision),
+        "engine": {"kind": study.engine, "law": study.law},
+    }
+
+
+def _resolved_shifts(study: Study, shifts: Any) -> Any:
+    """The shifts as they were written, files of `custom` ones found from anywhere."""
+    files = [str(Path(s.along).resolve()) for s in study.shifts if s.kind == "custom"]
+    return with_files(shifts, files)
+
+
+def _section(table: Mapping[str, Any], key: str, default: Any = None) -> Mapping[str, Any]:
+    section = table.get(key, default)
+    if section is None:
+        raise InputError(f"[{key}] is missing")
+    if not isinstance(section, Mapping):
+        raise InputError(f"{key} = {section!r}: a table [{key}] is allowed")
+    return section
+
+
+def _known(table: Mapping[str, Any], allowed: tuple[str, ...], where: str) -> None:
+    for key in table:
+        if key not in allowed:
+            raise InputError(f"{where}{key}: unknown key; {did_you_mean(str(key), allowed)}")
+
+
+def _convert(table: Mapping[str, Any], kind: Any, name: str) -> Any:
+    _known(table, kind.__struct_fields__, f"[{name}] ")
+    counts = [f.name for f in msgspec.structs.fields(kind) if int in (f.type, *get_args(f.type))]
+    try:
+        return msgspec.convert({k: whole(v) if k in counts else v for k, v in table.items()}, kind)
+    except msgspec.ValidationError as error:
+        what, _, key = str(error).rstrip("`").partition(" - at `$.")
+        what = what.replace("`", "").replace("null", "none")
+        raise InputError(f"[{name}] {key} = {table.get(key)!r}: {what}") from None

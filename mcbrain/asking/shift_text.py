@@ -1,0 +1,159 @@
+"""Shifts as people write them, in text and in the tables of a study."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from mcbrain.errors import InputError, did_you_mean
+from mcbrain.population.shifts import SHIFTS, Shift, ShiftKind, load_moment
+
+__all__ = ["found_from", "parse_shift", "shifts_from_table", "with_files"]
+
+_CUSTOM = "custom:"
+
+
+def parse_shift(text: str) -> Shift:
+    """A shift from its text, such as `mean:2:brain`.
+
+    Parameters
+    ----------
+    text : str
+
+    Raises
+    ------
+    InputError
+        An unknown kind, a missing or impossible number, an unknown direction.
+    """
+    kind, *parts = str(text).split(":")
+    spec = _kind(kind)
+    where = f"shift '{text}'"
+    if kind == "custom":
+        return _make(kind, math.nan, ":".join(parts), where)
+    want = bool(spec.parameter) + bool(spec.directions)
+    if len(parts) != want:
+        form = f"{kind}:{spec.form}" if spec.form else kind
+        raise InputError(f"{where}: the form is {form}")
+    value = math.nan
+    if spec.parameter:
+        try:
+            value = float(parts[0])
+        except ValueError:
+            raise InputError(f"{where}: {parts[0]!r} is not a number") from None
+    return _make(kind, value, parts[1] if spec.directions else "", where)
+
+
+def shifts_from_table(table: Mapping[str, Any], folder: Path | None = None) -> list[Shift]:
+    """Shifts from the [shifts] table of a study; a list inside a shift is one shift for each value.
+
+    Parameters
+    ----------
+    table : mapping
+        Kind to its settings.
+    folder : Path, optional
+        Where relative files of `custom` shifts are looked for.
+
+    Raises
+    ------
+    InputError
+        As `parse_shift`, naming the key.
+    """
+    shifts: list[Shift] = []
+    for kind, settings in table.items():
+        spec = _kind(kind)
+        where = f"[shifts] {kind}"
+        if not isinstance(settings, Mapping):
+            raise InputError(
+                f"{where} = {settings!r}: a table is allowed, such as {_example(kind)}"
+            )
+        allowed = [name for name in (spec.parameter, spec.along) if name]
+        for key in settings:
+            if key not in allowed:
+                hint = did_you_mean(key, allowed) if allowed else "it takes no settings"
+                raise InputError(f"{where}.{key}: unknown key; {hint}")
+        for name in allowed:
+            if name not in settings:
+                raise InputError(f"{where}: '{name}' is missing; write {_example(kind)}")
+        for value in _each(settings.get(spec.parameter, math.nan)):
+            for along in _each(settings.get(spec.along, "")):
+                if kind == "custom" and folder is not None:
+                    along = str(folder / str(along))
+                shifts.append(_make(kind, value, along, where))
+    if len({s.label for s in shifts}) < len(shifts):
+        raise InputError("[shifts]: the same shift is listed twice")
+    return shifts
+
+
+def found_from(text: str, folder: Path | None) -> str:
+    """A shift in text whose file, if it has one, is looked for in a folder."""
+    if folder is None or not text.startswith(_CUSTOM):
+        return text
+    return f"{_CUSTOM}{folder / text.removeprefix(_CUSTOM)}"
+
+
+def with_files(shifts: Any, files: Sequence[str]) -> Any:
+    """Shifts as a study holds them, with other names for the files of the `custom` ones.
+
+    Parameters
+    ----------
+    shifts : list of str or mapping
+        As in a study: shifts in text, or the table [shifts].
+    files : sequence of str
+        A name for each `custom` shift, in order.
+    """
+    if isinstance(shifts, (list, tuple)):
+        rest = iter(files)
+        return [f"{_CUSTOM}{next(rest)}" if str(s).startswith(_CUSTOM) else s for s in shifts]
+    return dict(shifts) | ({"custom": {"file": list(files)}} if files else {})
+
+
+def _kind(kind: str) -> ShiftKind:
+    if kind not in SHIFTS:
+        raise InputError(f"shift '{kind}' does not exist; {did_you_mean(kind, SHIFTS)}")
+    return SHIFTS[kind]
+
+
+def _make(kind: str, value: Any, along: Any, where: str) -> Shift:
+    spec = SHIFTS[kind]
+    if spec.parameter:
+        if isinstance(value, bool) or not isinstance(value, (int, float)):
+            raise InputError(f"{where}.{spec.parameter} = {value!r}: a number is allowed")
+        if not spec.low <= value <= spec.high:
+            raise InputError(
+                f"{where}: {spec.parameter} = {value}: allowed is {spec.low:g} to {spec.high:g}"
+            )
+        value = float(value)
+    if spec.directions and along not in spec.directions:
+        raise InputError(
+            f"{where}: {along!r} is not a direction; {did_you_mean(str(along), spec.directions)}"
+        )
+    if kind != "custom":
+        return Shift(kind, value, along)
+    if not isinstance(along, str) or not along:
+        raise InputError(f"{where}: the form is custom:FILE.npy")
+    if not along.encode(errors="replace").decode() == along:
+        raise InputError(f"{where}: a file whose name is text (UTF-8) is allowed, not {along!r}")
+    return Shift(
+        kind, math.nan, along, hashlib.sha256(load_moment(along).tobytes()).hexdigest()[:16]
+    )
+
+
+def _each(value: Any) -> Iterable[Any]:
+    if isinstance(value, list):
+        if not value:
+            raise InputError("[shifts]: an empty list asks for no shift; leave the key out instead")
+        return value
+    return [value]
+
+
+def _example(kind: str) -> str:
+    spec = SHIFTS[kind]
+    parts = [f"{spec.parameter} = 2.0"] if spec.parameter else []
+    if spec.directions:
+        parts.append(f'{spec.along} = "{spec.directions[0]}"')
+    elif spec.along:
+        parts.append(f'{spec.along} = "moment.npy"')
+    return f"{kind} = {{ {', '.join(parts)} }}" if parts else f"{kind} = {{}}"

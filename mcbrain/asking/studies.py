@@ -1,0 +1,185 @@
+"""What is asked: a study, its points, and how precise its outputs must be."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import msgspec
+
+from mcbrain.asking.estimators import Choice
+from mcbrain.checks import choice, integer
+from mcbrain.errors import InputError, unhandled
+from mcbrain.population.model import Model
+from mcbrain.population.shifts import Shift
+
+__all__ = [
+    "ENGINES",
+    "PENALTY_SCALES",
+    "Encoding",
+    "Point",
+    "Precision",
+    "Study",
+    "check_law",
+    "check_precision",
+    "without_none",
+]
+
+ENGINES = ("auto", "raw", "sufficient", "spectral", "law")
+PENALTY_SCALES = ("per-sample", "sum")
+
+
+class Encoding(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Stage 1: rank that the estimator uses (default measured_latents), and its ridge penalty."""
+
+    rank: int | None = None
+    penalty: float = 0.0
+
+
+class Precision(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """When an output is precise enough: standard error / mean, or standard error itself."""
+
+    relative: float | None = None
+    absolute: float | None = None
+    max_replicates: int = 1_000_000
+
+
+@dataclass(frozen=True)
+class Point:
+    """What is asked: one model at one number of task and of brain samples."""
+
+    index: int
+    model: Model
+    n_task: int
+    n_brain: int
+
+
+@dataclass(frozen=True)
+class Study:
+    """A validated study; `points()` is its full grid, models outermost.
+
+    Attributes
+    ----------
+    name : str
+    seed : int
+    models : tuple of Model
+    n_task, n_brain : tuple of int
+    choices : tuple of Choice
+        Estimators under their penalty rules.
+    shifts : tuple of Shift
+    encoding : Encoding
+    precision : Precision
+    engine : str
+    law : bool
+        Whether the exact law of the task stage may stand for its simulation (engine spectral).
+    penalty_scale : str
+        "per-sample" or "sum" (a number then means n_T times the per-sample penalty).
+    table : dict
+        The study as TOML holds it, defaults filled in.
+    text : str
+        The study as it was written.
+    """
+
+    name: str
+    seed: int
+    models: tuple[Model, ...]
+    n_task: tuple[int, ...]
+    n_brain: tuple[int, ...]
+    choices: tuple[Choice, ...]
+    shifts: tuple[Shift, ...]
+    encoding: Encoding = field(default_factory=Encoding)
+    precision: Precision = field(default_factory=Precision)
+    engine: str = "auto"
+    law: bool = True
+    penalty_scale: str = "per-sample"
+    table: dict[str, Any] = field(default_factory=dict, repr=False)
+    text: str = field(default="", repr=False)
+
+    @property
+    def n_points(self) -> int:
+        """Number of points of the grid."""
+        return len(self.models) * len(self.n_task) * len(self.n_brain)
+
+    @property
+    def n_rows(self) -> int:
+        """Number of rows of the results."""
+        return self.n_points * len(self.choices) * len(self.shifts)
+
+    def points(self) -> Iterator[Point]:
+        """Every point, models outermost, then n_task, then n_brain."""
+        cells = itertools.product(self.models, self.n_task, self.n_brain)
+        for index, (model, n_task, n_brain) in enumerate(cells):
+            yield Point(index, model, n_task, n_brain)
+
+    def rank(self, model: Model) -> int:
+        """Rank that the estimators of the subspace use for a model."""
+        return model.k_m if self.encoding.rank is None else self.encoding.rank
+
+    def per_sample(self, penalty: float, n_task: Any) -> Any:
+        """The per-sample penalty that a number of the study stands for.
+
+        Parameters
+        ----------
+        penalty : float
+            As it was written.
+        n_task : int or ndarray
+        """
+        match self.penalty_scale:
+            case "per-sample":
+                return penalty
+            case "sum":
+                return penalty / n_task
+        raise unhandled("penalty_scale", self.penalty_scale, "a study")
+
+    def undefined(self, choice: Choice, point: Point) -> bool:
+        """Whether a choice asks for more brain directions than a point has brain samples."""
+        return choice.estimator.uses_brain and 0 < point.n_brain < self.rank(point.model)
+
+    @property
+    def selects(self) -> bool:
+        """Whether some penalty is chosen on each replicate's data."""
+        return any(choice.rule.selects for choice in self.choices)
+
+    def baseline(self) -> Choice | None:
+        """What gains are measured against: tuned ridge if the study has it, else OLS."""
+        tuned = [c for c in self.choices if c.tuned]
+        plain = [c for c in self.choices if c.estimator.name == "ols"]
+        return next(iter(tuned + plain), None)
+
+    def with_options(self, **options: Any) -> Study:
+        """A copy with `seed`, `engine`, `law` or `precision` replaced, in its table too."""
+        table = dict(self.table)
+        if "seed" in options:
+            table["seed"] = options["seed"] = integer("seed", options["seed"], 0, 2**63 - 1)
+        if "engine" in options:
+            choice("engine", options["engine"], ENGINES)
+        if "engine" in options or "law" in options:
+            engine, law = options.get("engine", self.engine), options.get("law", self.law)
+            check_law(engine, law)
+            table["engine"] = {"kind": engine, "law": law}
+        if "precision" in options:
+            check_precision(options["precision"])
+            table["precision"] = without_none(options["precision"])
+        return replace(self, table=table, **options)
+
+
+def check_precision(precision: Precision) -> None:
+    """Refuse targets that are not numbers >= 0."""
+    for key in ("relative", "absolute"):
+        value = getattr(precision, key)
+        if value is not None and not 0 <= value <= 1e150:
+            raise InputError(f"[precision] {key} = {value}: a number >= 0 is allowed")
+    integer("[precision] max_replicates", precision.max_replicates, 1, 10**12)
+
+
+def check_law(engine: str, law: bool) -> None:
+    """Refuse the engine of laws without laws."""
+    if engine == "law" and not law:
+        raise InputError("[engine] law = false: engine 'law' is nothing but laws; use spectral")
+
+
+def without_none(section: msgspec.Struct) -> dict[str, Any]:
+    """A section as a table, without what is not set."""
+    return {k: v for k, v in msgspec.structs.asdict(section).items() if v is not None}

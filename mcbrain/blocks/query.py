@@ -1,0 +1,72 @@
+"""What is wanted of a problem: a statistic of its replicates, named by content."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from functools import cached_property
+
+from mcbrain.asking.estimators import Estimator
+from mcbrain.population.shifts import Shift
+
+__all__ = ["Query", "Row", "statistic_id"]
+
+
+@dataclass(frozen=True)
+class Row:
+    """One estimator at one penalty, on one replicate's data: a row of the solve kernels.
+
+    Attributes
+    ----------
+    estimator : Estimator
+    rule : str
+        "fixed" (the penalty is the number below), "loo" or "gcv".
+    penalty : float
+        Per-sample penalty; NaN where each replicate chooses its own.
+    eta : float
+        Share of the penalty that the spared subspace still feels.
+    rank : int
+        Rank of the estimated subspace.
+    encoding_penalty : float
+        Ridge penalty of stage 1.
+    """
+
+    estimator: Estimator
+    rule: str
+    penalty: float
+    eta: float
+    rank: int
+    encoding_penalty: float
+
+    @property
+    def label(self) -> str:
+        """Name by content; encoding settings count only where brain data is used."""
+        parts = [self.estimator.name, self.rule, repr(self.penalty), repr(self.eta)]
+        if self.estimator.uses_brain:
+            parts += [f"rank={self.rank}", f"encoding={self.encoding_penalty!r}"]
+        return " ".join(parts)
+
+
+@dataclass(frozen=True)
+class Query:
+    """One column of a sampled problem's sums: a row under a shift, against a baseline row."""
+
+    row: Row
+    shift: Shift
+    baseline: Row | None
+
+    @cached_property
+    def label(self) -> str:
+        """Name by content."""
+        versus = self.baseline.label if self.baseline else "nothing"
+        return f"{self.row.label} | {self.shift.content} | versus {versus}"
+
+    @cached_property
+    def id(self) -> int:
+        """64-bit name of the statistic."""
+        return statistic_id(self.label)
+
+
+def statistic_id(label: str) -> int:
+    """64-bit name of a statistic, by content."""
+    return int.from_bytes(hashlib.blake2b(label.encode(), digest_size=8).digest(), "little")

@@ -1,0 +1,148 @@
+"""Laws against rows of the raw and sufficient engines, at fixed counts of replicates."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from mcbrain.asking.estimators import Choice
+from mcbrain.blocks.query import Row
+from mcbrain.certificate.design import Cell
+from mcbrain.certificate.scores import Score, difference_score
+from mcbrain.plan.statuses import row_status
+from mcbrain.plan.subspaces import PILOT_BLOCKS, LawSubspaces
+from mcbrain.population.shifts import Shift
+from mcbrain.results.predictor import Predictor
+from mcbrain.running.runner import run
+
+__all__ = ["independent_scores", "law_scores"]
+
+# The check that a row belongs to, by the kind of its prediction; only laws that are exact are held
+# to their standard errors here.
+_FAMILIES = {
+    "exact": "exact laws",
+    "semi-exact": "semi-exact laws",
+    "asymptotic": "none",
+    "same-law": "none",
+    "none": "none",
+}
+
+# Five samples nearer to a pole of the risk the mean must still have four finite moments.
+_MARGIN = 5
+
+
+def law_scores(cell: Cell, threads: int | None) -> list[Score]:
+    """A score for each row of a cell: its law against its simulated mean.
+
+    Parameters
+    ----------
+    cell : Cell
+        Its study names the engine raw or sufficient and a fixed count of replicates.
+    threads : int, optional
+    """
+    with TemporaryDirectory(prefix="mcbrain-validate-") as folder:
+        run(cell.study, folder, threads=threads)
+        with pa.OSFile(str(Path(folder) / "results.arrow")) as source:
+            rows = pa.ipc.open_file(source).read_all().to_pylist()
+    return [
+        _score(cell, choice, shift, row)
+        for (choice, shift), row in zip(_outputs(cell), rows, strict=True)
+    ]
+
+
+def _outputs(cell: Cell) -> Iterator[tuple[Choice, Shift]]:
+    """The outputs of a cell in the order of its rows."""
+    for choice in cell.study.choices:
+        for shift in cell.study.shifts:
+            yield choice, shift
+
+
+def _score(cell: Cell, choice: Choice, shift: Shift, row: dict[str, Any]) -> Score:
+    family = _FAMILIES[row["prediction"]]
+    point = cell.point
+    score = Score(
+        family,
+        cell.index,
+        f"{row['estimator']} under {row['shift']}",
+        None,
+        setting=cell.words,
+        input_dim=point.model.input_dim,
+        n_task=point.n_task,
+        n_brain=point.n_brain,
+        rank=cell.study.rank(point.model),
+        estimator=row["estimator"],
+        penalty=row["penalty"],
+        shift=row["shift"],
+        engine=row["engine"],
+        replicates=row["replicates"],
+        mean=row["mean"],
+        mcse=row["mcse"],
+        reference=row["predicted"],
+        reference_se=row["prediction_se"],
+    )
+    if reason := _excluded(cell, choice, row):
+        return replace(score, excluded=reason)
+    if row["prediction"] == "asymptotic":
+        return replace(score, excluded="approximation", asymptotic=row["predicted"])
+    z = difference_score(
+        row["mean"],
+        row["mcse"],
+        row["predicted"],
+        row["prediction_se"] or 0.0,
+        dof=row["replicates"] - 1,
+        reference_dof=PILOT_BLOCKS - 1,
+    )
+    return replace(score, z=z, asymptotic=_asymptotic(cell, choice, shift, row))
+
+
+def _excluded(cell: Cell, choice: Choice, row: dict[str, Any]) -> str:
+    """Why a row's mean is not normal enough for a z-score, or has no law; empty if it is."""
+    if row["status"] != "ok":
+        return str(row["status"])
+    if row["predicted"] is None:
+        return "no law"
+    solved, point = _solve_row(cell, choice, row), cell.point
+    near = (replace(point, n_task=max(point.n_task + step, 1)) for step in (-_MARGIN, _MARGIN))
+    if any(row_status(solved, p) != "ok" for p in near):
+        return "heavy_tail nearby"
+    return ""
+
+
+def _solve_row(cell: Cell, choice: Choice, row: dict[str, Any]) -> Row:
+    """The solve row behind a results row."""
+    study, penalty = cell.study, row["penalty"]
+    penalty = math.inf if penalty is None else penalty
+    rank = study.rank(cell.point.model)
+    encoding = float(study.encoding.penalty)
+    return Row(choice.estimator, "fixed", penalty, choice.estimator.eta, rank, encoding)
+
+
+def _asymptotic(cell: Cell, choice: Choice, shift: Shift, row: dict[str, Any]) -> float | None:
+    """What the law of brain data in high dimension says, at the row's own penalty."""
+    if row["prediction"] != "semi-exact":
+        return None
+    predictor = Predictor(cell.study, LawSubspaces(cell.study))
+    return predictor.predict(cell.point, choice, shift, _solve_row(cell, choice, row)).value
+
+
+def independent_scores(scores: list[Score], seed: int) -> list[float]:
+    """One score of each cell, drawn by the seed: no two of them share data.
+
+    Parameters
+    ----------
+    scores : list of Score
+    seed : int
+    """
+    rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(2,)))
+    by_cell: dict[int, list[float]] = {}
+    for score in scores:
+        if score.z is not None:
+            by_cell.setdefault(score.cell, []).append(score.z)
+    return [values[int(rng.integers(len(values)))] for values in by_cell.values()]

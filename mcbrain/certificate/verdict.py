@@ -1,0 +1,140 @@
+"""The certificate as a whole: what is run, what is concluded, what is written."""
+
+from __future__ import annotations
+
+import platform
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from mcbrain.certificate.approximations import ErrorMap, brain_maps, task_maps
+from mcbrain.certificate.design import Extent, cells
+from mcbrain.certificate.engine_checks import brain_stage_scores, engine_scores, spectral_scores
+from mcbrain.certificate.law_checks import independent_scores, law_scores
+from mcbrain.certificate.scores import Check, Score, calibrated, held
+from mcbrain.certificate.stopping import StoppingResult, stopping_check, stopping_results
+
+__all__ = ["ALARM", "FULL", "QUICK", "Certificate", "certify", "conclude"]
+
+FULL = Extent(240, 400, 64, 16, 1500, (10, 25, 60, 150))
+QUICK = Extent(20, 24, 12, 4, 300, (10, 20))
+
+# Probability that anything at all fails although everything is true.
+ALARM = 1e-3
+_LAWS = ("exact laws", "semi-exact laws")
+_ENGINES = (
+    "raw against sufficient",
+    "reduced brain stage against whole",
+    "spectral against raw",
+)
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """All that was found.
+
+    Attributes
+    ----------
+    scores : list of Score
+    maps : list of ErrorMap
+    stopping : list of StoppingResult
+    checks : list of Check
+    seed : int
+    command : str
+        What makes it again.
+    seconds : float
+    platform : str
+        Processor type and versions: the numbers are the same wherever these are.
+    """
+
+    scores: list[Score]
+    maps: list[ErrorMap]
+    stopping: list[StoppingResult]
+    checks: list[Check]
+    seed: int
+    command: str
+    seconds: float
+    platform: str
+
+    @property
+    def passed(self) -> bool:
+        """Whether every check passed."""
+        return all(check.passed for check in self.checks)
+
+    @property
+    def verdict(self) -> str:
+        """One line."""
+        tested = sum(s.z is not None for s in self.scores)
+        size = f"{tested} z-scores in {len(self.checks)} checks, false-alarm rate {ALARM:g}"
+        if self.passed:
+            return f"passed: {size}"
+        failed = "; ".join(f"{c.name} ({c.sentence})" for c in self.checks if not c.passed)
+        return f"FAILED: {failed}; {size}"
+
+
+def certify(
+    extent: Extent,
+    seed: int,
+    *,
+    threads: int | None = None,
+    command: str = "mcbrain validate",
+    note: Callable[[str], None] = lambda text: None,
+) -> Certificate:
+    """Hold every law against simulation, and every engine against the others.
+
+    The false-alarm rate ALARM is divided equally among the families of checks, and within a family
+    by Bonferroni's inequality, which needs no independence: outputs of one cell share data.
+
+    Parameters
+    ----------
+    extent : Extent
+        QUICK or FULL.
+    seed : int
+        Fixes the design and every random number.
+    threads : int, optional
+    command : str
+        Shown on the page.
+    note : callable
+        Told what is being done, in a sentence.
+    """
+    begun = time.perf_counter()
+    scores: list[Score] = []
+    with TemporaryDirectory(prefix="mcbrain-validate-") as folder:
+        for cell in cells(extent, seed, Path(folder)):
+            if cell.index % 20 == 0:
+                note(f"laws against simulation: cell {cell.index + 1} of {extent.cells}")
+            scores += law_scores(cell, threads)
+    note("engine against engine")
+    scores += engine_scores(extent, seed)
+    scores += brain_stage_scores(extent, seed)
+    scores += spectral_scores(extent, seed, threads)
+    note("the stopping rule")
+    stopping = list(stopping_results(extent, seed))
+    note("error maps of the approximations")
+    maps = brain_maps(extent, seed) + task_maps()
+    return Certificate(
+        scores=scores,
+        maps=maps,
+        stopping=stopping,
+        checks=conclude(scores, stopping, seed),
+        seed=seed,
+        command=command,
+        seconds=time.perf_counter() - begun,
+        platform=f"{platform.machine()}, "
+        + ", ".join(f"{name} {version(name)}" for name in ("mcbrain", "numba", "numpy", "scipy")),
+    )
+
+
+def conclude(scores: Sequence[Score], stopping: Sequence[StoppingResult], seed: int) -> list[Check]:
+    """The checks that the scores and the stopped runs amount to."""
+    alarm = ALARM / (2 * len(_LAWS) + len(_ENGINES) + 1)
+    checks = []
+    for name in _LAWS:
+        family = [s for s in scores if s.family == name]
+        checks.append(held(name, family, alarm))
+        checks += calibrated(name, independent_scores(family, seed), alarm)
+    checks += [held(name, [s for s in scores if s.family == name], alarm) for name in _ENGINES]
+    return checks + stopping_check(list(stopping), alarm)

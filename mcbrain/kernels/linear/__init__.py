@@ -1,0 +1,1 @@
+"""Linear algebra in compiled code: vectors of eight lanes, LAPACK, products, eigenvectors."""

@@ -1,0 +1,145 @@
+"""Gram matrices and Cholesky factors, by the routine that suits their size.
+
+OpenBLAS takes a lock for its buffers in every call but those of `dgemm` on small matrices, and
+threads with many small matrices would wait for each other.
+"""
+
+import math
+
+from mcbrain.kernels.jit import helper, kernel, part
+from mcbrain.kernels.linear.lanes import get, padded, put
+from mcbrain.kernels.linear.lapack import dgemm, dpotrf, dsyrk, dtrsm
+from mcbrain.kernels.types import BROKEN, DOUBTFUL, DOUBTFUL_PIVOT, SOUND, SUSPECT
+from mcbrain.typing import Floats
+
+SMALL_PRODUCT = 250_000
+"""Multiplications up to which a whole product beats its half by `dsyrk`."""
+
+SMALL_ORDER = 32
+"""Order up to which `eliminate` beats LAPACK."""
+
+
+@helper
+def gram(X: Floats, kept: float, out: Floats) -> None:
+    """Write kept * out + X'X, X (rows, d), to the upper triangle of `out` (d, d)."""
+    rows, d = X.shape
+    if rows * d * d <= SMALL_PRODUCT:
+        dgemm("N", "T", d, d, rows, 1.0, X, d, X, d, kept, out, d)
+    else:
+        dsyrk("L", "N", d, rows, 1.0, X, d, kept, out, d)
+
+
+@helper
+def copy(source: Floats, out: Floats) -> None:
+    """Copy the start of `source`, as it lies in memory, over `out`."""
+    flat_source, flat_out = source.reshape(source.size), out.reshape(out.size)
+    for i in range(flat_out.size):
+        flat_out[i] = flat_source[i]
+
+
+def elimination_room(d: int, p: int) -> int:
+    """Return how many numbers `eliminate` works on, 0 where LAPACK takes its place."""
+    return d * (padded(d) + padded(p)) if d <= SMALL_ORDER else 0
+
+
+@helper
+def trust(pivot: float, entry: float, d: int) -> int:
+    """Say what a pivot of a (d, d) Cholesky factorisation is worth, beside the diagonal entry."""
+    # Written so that a NaN is not trusted.
+    if not pivot > SUSPECT * d * entry:
+        return BROKEN
+    return SOUND if pivot > DOUBTFUL_PIVOT * entry else DOUBTFUL
+
+
+@helper
+def factorise(d: int, matrix: Floats) -> int:
+    """Overwrite the upper triangle of G (d, d), at the start of `matrix`, by U with G = U'U.
+
+    Says if U can be trusted.
+    """
+    if dpotrf("L", d, matrix, d) != 0:
+        return BROKEN
+    entries, verdict = matrix.reshape(matrix.size), SOUND
+    for i in range(d):
+        entry = 0.0
+        for j in range(i + 1):
+            entry += entries[j * d + i] ** 2
+        verdict = max(verdict, trust(entries[i * d + i] ** 2, entry, d))
+    return verdict
+
+
+@kernel
+def eliminate(d: int, width: int, table: Floats) -> int:
+    """Turn the d rows [G, C] of `table` to U'^-1 [G, C] = [U, F], G = U'U.
+
+    Rows are `width` long, whole eights; G is read from its upper triangle. Says if U can be
+    trusted.
+    """
+    verdict = SOUND
+    for i in range(d):
+        row, first = i * width, i // 8 * 8
+        entry = table[row + i]
+        for k in range(i):
+            weight = table[k * width + i]
+            for j in range(first, width, 8):
+                put(table, row + j, get(table, row + j) - weight * get(table, k * width + j))
+        pivot = table[row + i]
+        verdict = max(verdict, trust(pivot, entry, d))
+        if verdict == BROKEN:
+            return BROKEN
+        scale = 1.0 / math.sqrt(pivot)
+        for j in range(first, width, 8):
+            put(table, row + j, scale * get(table, row + j))
+    return verdict
+
+
+@part
+def factorise_and_solve(
+    matrix: Floats, cross: Floats, table: Floats, factor: Floats, out: Floats
+) -> int:
+    """Write U with G = U'U to `factor` (d, d) and U'^-1 C to `out` (d, p).
+
+    Says if U can be trusted.
+
+    G is the upper triangle of `matrix` (d, d), C is `cross` (d, p); `table` has the size of
+    `elimination_room`.
+    """
+    d, p = cross.shape
+    if table.size == 0:
+        copy(matrix, factor)
+        verdict = factorise(d, factor)
+        if verdict == BROKEN:
+            return BROKEN
+        copy(cross, out)
+        dtrsm("R", "L", "T", "N", p, d, 1.0, factor, d, out, p)
+        return verdict
+    width, start = table.size // d, (d + 7) // 8 * 8
+    for i in range(d):
+        for j in range(d):
+            table[i * width + j] = matrix[i, j]
+        for j in range(p):
+            table[i * width + start + j] = cross[i, j]
+    verdict = eliminate(d, width, table)
+    if verdict == BROKEN:
+        return BROKEN
+    for i in range(d):
+        for j in range(d):
+            factor[i, j] = table[i * width + j]
+        for j in range(p):
+            out[i, j] = table[i * width + start + j]
+    return verdict
+
+
+@part
+def solve_factor(factor: Floats, rows: Floats) -> None:
+    """Overwrite every row x of `rows` (r, d) by U^-1 x, U the upper triangle of `factor`."""
+    r, d = rows.shape
+    if d > SMALL_ORDER:
+        dtrsm("L", "L", "T", "N", d, r, 1.0, factor, d, rows, d)
+        return
+    for a in range(r):
+        for i in range(d - 1, -1, -1):
+            value = rows[a, i]
+            for j in range(i + 1, d):
+                value -= factor[i, j] * rows[a, j]
+            rows[a, i] = value / factor[i, i]

@@ -1,0 +1,1 @@
+"""Random numbers in compiled code: NumPy's streams, seeds and distributions, number for number."""

@@ -1,0 +1,174 @@
+"""Data of the model (theory/README.md 1), drawn a chunk of rows at a time."""
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mcbrain.kernels.jit import helper, kernel, part
+from mcbrain.kernels.linear.lapack import dgemm, dgemv
+from mcbrain.kernels.random.streams import (
+    Stream,
+    fill_laplace,
+    fill_normal,
+    fill_uniform,
+    load,
+    next_chi_square,
+    next_poisson,
+    next_uniform,
+    store,
+)
+from mcbrain.kernels.types import (
+    GAUSSIAN,
+    GAUSSIAN_NOISE,
+    LAPLACE,
+    LINEAR,
+    POISSON,
+    RADEMACHER,
+    SPARSE,
+    STUDENT,
+    TANH,
+    UNIFORM,
+    Population,
+)
+from mcbrain.typing import Floats
+
+
+@helper
+def _student(auxiliary: Stream, nu: float, X: Floats) -> None:
+    """Turn rows of normals into multivariate student rows of unit variance."""
+    s = load(auxiliary)
+    for i in range(X.shape[0]):
+        s, chi_square = next_chi_square(s, auxiliary, nu)
+        factor = math.sqrt((nu - 2.0) / chi_square)
+        for j in range(X.shape[1]):
+            X[i, j] *= factor
+    store(auxiliary, s)
+
+
+@helper
+def _sparse(auxiliary: Stream, share: float, entries: Floats) -> None:
+    """Keep a share of the normals, one uniform for each entry, at unit variance."""
+    s = load(auxiliary)
+    factor = 1.0 / math.sqrt(share)
+    for i in range(entries.size):
+        s, u = next_uniform(s)
+        entries[i] = factor * entries[i] if u < share else 0.0
+    store(auxiliary, s)
+
+
+@kernel
+def draw_inputs(population: Population, stream: Stream, auxiliary: Stream, X: Floats) -> None:
+    """Fill X (n, d) with rows x = scale * z, z iid of the population's law.
+
+    Entries take the stream's numbers in C order. Student rows share one chi-square each and sparse
+    entries one uniform each, from `auxiliary`. A law that is not of `types` gives no numbers.
+    """
+    law = population.law
+    n, d = X.shape
+    entries = X.reshape(n * d)
+    if law in (RADEMACHER, UNIFORM):
+        fill_uniform(stream, entries)
+    elif law == LAPLACE:
+        fill_laplace(stream, entries)
+    elif law in (GAUSSIAN, STUDENT, SPARSE):
+        fill_normal(stream, entries)
+    else:
+        entries[:] = math.nan
+    if law == STUDENT:
+        _student(auxiliary, population.law_parameter, X)
+    elif law == RADEMACHER:
+        for i in range(entries.size):
+            entries[i] = 1.0 if entries[i] < 0.5 else -1.0
+    elif law == UNIFORM:
+        for i in range(entries.size):
+            entries[i] = math.sqrt(3.0) * (2.0 * entries[i] - 1.0)
+    elif law == LAPLACE:
+        for i in range(entries.size):
+            entries[i] *= math.sqrt(0.5)
+    elif law == SPARSE:
+        _sparse(auxiliary, population.law_parameter, entries)
+    isotropic = True
+    for j in range(d):
+        isotropic = isotropic and population.scale[j] == 1.0
+    if not isotropic:
+        for i in range(n):
+            for j in range(d):
+                X[i, j] *= population.scale[j]
+
+
+@part
+def draw_labels(population: Population, stream: Stream, X: Floats, y: Floats) -> None:
+    """Fill y (n,) with labels X beta + task_noise * normals."""
+    n, d = X.shape
+    fill_normal(stream, y)
+    dgemv("T", d, n, 1.0, X, d, population.beta, 1, population.task_noise, y, 1)
+
+
+@part
+def save(first: Stream, second: Stream, third: Stream, states: NDArray[np.uint64]) -> None:
+    """Note in `states` (3, 4) where three streams stand."""
+    for j in range(4):
+        states[0, j] = first.state[j]
+        states[1, j] = second.state[j]
+        states[2, j] = third.state[j]
+
+
+@part
+def restore(first: Stream, second: Stream, third: Stream, states: NDArray[np.uint64]) -> None:
+    """Take three streams back to where they stood."""
+    for j in range(4):
+        first.state[j] = states[0, j]
+        second.state[j] = states[1, j]
+        third.state[j] = states[2, j]
+
+
+class Maps(NamedTuple):
+    """The maps of `Population` transposed, in which form their products are the fastest."""
+
+    latents: Floats
+    """(d, k) A."""
+    channels: Floats
+    """(k, p) H'."""
+
+
+def make_maps(population: Population) -> Maps:
+    """Return the maps of a population."""
+    return Maps(
+        np.ascontiguousarray(population.brain_map.T), np.ascontiguousarray(population.channels.T)
+    )
+
+
+@kernel
+def draw_recordings(
+    population: Population, maps: Maps, stream: Stream, X: Floats, Z: Floats, R: Floats
+) -> None:
+    """Fill Z (n, k) with latents and R (n, p) with recordings of the inputs X (n, d).
+
+    Gaussian recordings are H z + neural_noise * normals; Poisson ones counts of the rate
+    exp(log_baseline + H z). Both take the stream's numbers in C order of R. Latents or recordings
+    that are not of `types` give no numbers.
+    """
+    n, d = X.shape
+    p, k = population.channels.shape
+    dgemm("N", "N", k, n, d, 1.0, maps.latents, k, X, d, 0.0, Z, k)
+    if population.latents == TANH:
+        for i in range(n):
+            for j in range(k):
+                Z[i, j] = math.tanh(Z[i, j]) / 0.628
+    elif population.latents != LINEAR:
+        Z[:] = math.nan
+    weight = 0.0
+    if population.neural_law == GAUSSIAN_NOISE:
+        fill_normal(stream, R.reshape(n * p))
+        weight = population.neural_noise
+    elif population.neural_law != POISSON:
+        Z[:] = math.nan
+    dgemm("N", "N", p, n, k, 1.0, maps.channels, p, Z, k, weight, R, p)
+    if population.neural_law == POISSON:
+        s = load(stream)
+        for i in range(n):
+            for j in range(p):
+                s, R[i, j] = next_poisson(s, math.exp(population.log_baseline + R[i, j]))
+        store(stream, s)

@@ -1,0 +1,237 @@
+"""Stage 2: every estimator at every penalty from one tridiagonal form (theory/README.md 2).
+
+beta_hat minimises |y - X beta|^2 + lambda beta'((I - P) + eta P)beta, lambda = n_T times the
+penalty per sample and P = AA' (A orthonormal columns; as arrays, rows). With M = (G + lambda)^-1
+and Woodbury's identity,
+
+    beta_hat = M c + (1 - eta) lambda M A S^-1 A'M c,   S = A'(G + eta lambda) M A,
+
+where nothing is subtracted. For n_T < d the same in the dual, N = (XX' + lambda)^-1, Z = XA:
+
+    beta_hat = X'N (y - (1 - eta) Z x) + (1 - eta) A x,   S x = Z'N y,
+    S = (1 - eta) Z'N Z + eta I,
+
+which at lambda = 0 is the limit lambda -> 0+. G, or XX', is reduced to Q T Q' once; then all of
+it is O(n) for each penalty.
+"""
+
+from mcbrain.kernels.jit import helper, part
+from mcbrain.kernels.linear.householder import load_symmetric, reflect, tridiagonalise
+from mcbrain.kernels.linear.lanes import get, put
+from mcbrain.kernels.linear.lapack import dgemm
+from mcbrain.kernels.linear.tridiagonal import (
+    assemble_inside,
+    combine,
+    factorise,
+    solve_inside,
+    substitute,
+)
+from mcbrain.kernels.task.solve_work import SolveWork
+from mcbrain.kernels.types import (
+    ESTIMATED,
+    FINE,
+    MEASURED,
+    NO_SUBSPACE,
+    NOT_POSITIVE_DEFINITE,
+    ROUNDING,
+    SINGULAR,
+    SUSPECT,
+    UNKNOWN_CODE,
+    CodeArray,
+    Queries,
+)
+from mcbrain.typing import Floats
+
+SUSPECT_INSIDE = 1e4 * ROUNDING
+"""As `SUSPECT`, of the pivots of S: these may be larger than its smallest eigenvalue."""
+
+
+@helper
+def _verdict(parameters: Floats, found: Floats, j: int, dual: int, r: int, m: int) -> int:
+    """Say whether lane j has a solution: FINE, SINGULAR or NOT_POSITIVE_DEFINITE.
+
+    SINGULAR is a matrix that is singular up to rounding, or too nearly so for what stands on it:
+    singular values must decide (`singular`). S inherits the rounding of (T + lambda)^-1.
+
+    For lambda < 0, [[G + lambda, A], [A', I/((1-eta) lambda)]] has the inertia of either block
+    plus that of the other's Schur complement (Haynsworth): with n(.) counting negative
+    eigenvalues, n(G + lambda Omega) = n(T + lambda) + n(s S) - (r if s < 0 else 0),
+    s = sign((1-eta) lambda), so for s < 0 it is n(T + lambda) - n(S): the two must be equal. In
+    the dual G is singular, and no negative penalty leaves it positive definite.
+    """
+    shift, finite, inner = parameters[j], parameters[8 + j], parameters[24 + j]
+    if shift < 0.0:
+        negative = found[8 + j]
+        if r > 0 and inner != 0.0:
+            negative += -found[24 + j] if inner < 0.0 else found[24 + j]
+        return NOT_POSITIVE_DEFINITE if dual == 1 or negative != 0.0 else FINE
+    # Written so that a NaN is a failure too, at an infinite penalty as well.
+    if not found[j] > (SUSPECT * m if finite == 1.0 else 0.0):
+        return SINGULAR
+    if r > 0 and (inner != 0.0 or finite == 0.0):
+        digits = min(found[j], 1.0) if finite == 1.0 else 1.0
+        if not digits * found[16 + j] > SUSPECT_INSIDE * r:
+            return SINGULAR
+    return FINE
+
+
+@part
+def prepare(start: int, r: int, dual: int, work: SolveWork) -> None:
+    """Lay out c and the r rotated basis vectors from column `start` on as right and left factors.
+
+    The left rows are c, those of S1 (T A, in the dual Z) and those of S2 (A).
+    """
+    m = work.rotated.shape[0]
+    left, right, rotated, width = work.left, work.right, work.rotated, 1 + r
+    diagonal, beside = work.reduction.diagonal, work.reduction.beside
+    for i in range(m):
+        right[i * width] = rotated[i, 0]
+        left[i] = rotated[i, 0]
+        for a in range(r):
+            right[i * width + 1 + a] = rotated[i, start + a]
+    for a in range(r):
+        first, second = (1 + a) * m, (1 + r + a) * m
+        for i in range(m):
+            left[second + i] = rotated[i, start + a]
+        for i in range(m):
+            entry = left[second + i]
+            if dual == 0:
+                entry *= diagonal[i]
+                entry += beside[i - 1] * left[second + i - 1] if i > 0 else 0.0
+                entry += beside[i] * left[second + i + 1] if i < m - 1 else 0.0
+            left[first + i] = entry
+
+
+@part
+def solve_batch(r: int, place: int, work: SolveWork, out: Floats) -> None:
+    """Solve the eight rows of a batch, of one subspace of rank r, into `out` (m, lanes)."""
+    m, width, every = out.shape[0], 1 + r, out.shape[1]
+    parameters, sums, solution = work.parameters[place], work.sums, work.solution
+    reduction = work.reduction
+    right = work.right[: m * width].reshape(m, width)
+    factorise(
+        reduction.diagonal, reduction.beside, m, parameters, work.inverse, work.ratio, work.found
+    )
+    substitute(right, work.inverse, work.ratio, solution)
+    if r > 0:
+        # One product gives A'M c, S1 and, where some eta is not 0, S2 for all eight.
+        rows = 1 + r
+        for j in range(40, 48):
+            if parameters[j] != 0.0:
+                rows = 1 + 2 * r
+        dgemm(
+            "N", "N", 8 * r, rows, m, 1.0, solution[8:], 8 * width, work.left, m,
+            0.0, sums, 8 * r,
+        )  # fmt: skip
+        assemble_inside(r, parameters, sums)
+        solve_inside(r, sums, work.found)
+    combine(r, width, parameters, sums, solution, 8 * place, out)
+    outside, inside = get(parameters, 56), work.inside.reshape(work.inside.size)
+    for a in range(r):
+        put(inside, a * every + 8 * place, outside * get(sums, 8 * a))
+
+
+@part
+def share_inverses(
+    r: int,
+    place: int,
+    dual: int,
+    queries: Queries,
+    work: SolveWork,
+    out: Floats,
+    failures: CodeArray,
+) -> None:
+    """Finish the earlier batches without a subspace that have a batch's penalties: M c is there."""
+    parameters = work.parameters
+    for other in range(place):
+        code = queries.subspace[queries.batches[other, 0]]
+        same = work.done[other] == 0 and code == NO_SUBSPACE
+        for j in range(16):
+            same = same and parameters[other, j] == parameters[place, j]
+        if same:
+            combine(0, 1 + r, parameters[other], work.sums, work.solution, 8 * other, out)
+            for j in range(8):
+                row = queries.batches[other, j]
+                failures[row] = _verdict(parameters[other], work.found, j, dual, 0, out.shape[0])
+            work.done[other] = 1
+
+
+@part
+def reduce_matrix(work: SolveWork) -> None:
+    """Tridiagonalise `work.matrix`, G or XX' (its upper triangle)."""
+    m = work.rotated.shape[0]
+    load_symmetric(work.matrix, m, work.reduction)
+    tridiagonalise(m, work.reduction)
+
+
+@part
+def solve_rotated(
+    dual: int, queries: Queries, work: SolveWork, out: Floats, failures: CodeArray
+) -> None:
+    """Rotate `work.rotated` and solve every row, in T's coordinates.
+
+    Writes `out` (m, lanes), `work.inside` and `failures` (rows,).
+    """
+    m, ranks = out.shape[0], work.ranks
+    reflect(m, work.reduction, 1, work.rotated)
+    prepared = -1
+    for step in range(queries.batches.shape[0]):
+        # From the last batch on, so that those without a subspace find their inverses done.
+        place = queries.batches.shape[0] - 1 - step
+        batch = queries.batches[place]
+        code = queries.subspace[batch[0]]
+        if code != NO_SUBSPACE and code != ESTIMATED and code != MEASURED:
+            for j in range(8):
+                failures[batch[j]] = UNKNOWN_CODE
+            continue
+        r = ranks[code]
+        if work.done[place] == 0:
+            if code != prepared:
+                prepare(1 + ranks[ESTIMATED] if code == MEASURED else 1, r, dual, work)
+                prepared = code
+            solve_batch(r, place, work, out)
+            share_inverses(r, place, dual, queries, work, out, failures)
+            for j in range(8):
+                failures[batch[j]] = _verdict(work.parameters[place], work.found, j, dual, r, m)
+        work.done[place] = 0
+
+
+@helper
+def _load_columns(source: Floats, start: int, out: Floats) -> None:
+    """Copy the rows of `source` to columns of `out` from `start` on."""
+    for a in range(source.shape[0]):
+        for i in range(source.shape[1]):
+            out[i, start + a] = source[a, i]
+
+
+@part
+def solve_primal(
+    estimated: Floats,
+    measured: Floats,
+    frame: Floats,
+    queries: Queries,
+    work: SolveWork,
+    coefs: Floats,
+    failures: CodeArray,
+) -> None:
+    """Write beta_hat of every lane to the columns of `coefs` (d, lanes), n_T >= d.
+
+    `work.reduction` and `work.moment` hold G (`reduce_matrix`) and c; `estimated` (r, d) and
+    `measured` have orthonormal rows, none if no row uses them. Column 8 b + j belongs to row
+    ``queries.batches[b, j]``; `failures` (rows,) says which rows have no solution.
+
+    Where `frame` (., d) has rows, it is they that are turned, to the coordinates of T, in which
+    `coefs` stays: lengths and products are the same, and turning few rows is less work.
+    """
+    for i in range(coefs.shape[0]):
+        work.rotated[i, 0] = work.moment[i]
+    _load_columns(estimated, 1, work.rotated)
+    start = 1 + estimated.shape[0] + measured.shape[0]
+    _load_columns(measured, 1 + estimated.shape[0], work.rotated)
+    _load_columns(frame, start, work.rotated)
+    solve_rotated(0, queries, work, coefs, failures)
+    if frame.shape[0] == 0:
+        reflect(coefs.shape[0], work.reduction, 0, coefs)
+    for a in range(frame.shape[0]):
+        for i in range(frame.shape[1]):
+            frame[a, i] = work.rotated[i, start + a]

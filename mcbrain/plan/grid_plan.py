@@ -1,0 +1,173 @@
+"""The factored plan: brain problems and task problems behind a grid, each simulated once.
+
+Brain data enters the risk through a few moments of the subspace, task data through a few moments of
+the spectrum, and the risk is linear in each (theory/README.md 4d). So a grid costs the sum of its
+brain axis and its task axis; where the task stage has its exact law, that takes the place of a task
+problem.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mcbrain.asking.studies import Point
+from mcbrain.blocks.problem import Problem
+from mcbrain.blocks.series import Series
+from mcbrain.errors import unhandled
+from mcbrain.plan.cells import Cell
+from mcbrain.plan.moments import brain_statistics
+from mcbrain.plan.point_plan import Work, block_size, fixed_count, precise_enough
+from mcbrain.plan.risks import SideRisks
+from mcbrain.plan.sides import Family, Side, brain_problem, families, point_of, sides
+from mcbrain.plan.statuses import HOPELESS
+from mcbrain.plan.task_stage import TaskStatistic, task_problem, task_statistics
+from mcbrain.population.shifts import Shift
+
+__all__ = ["FactoredPlan"]
+
+# Who uses a problem: a side, and for a task problem its place on the n_task axis.
+User = tuple[Side, int]
+Judge = Callable[[Series, tuple[Any, ...]], NDArray[np.bool_]]
+
+
+class FactoredPlan:
+    """The plan of the spectral engine.
+
+    Parameters
+    ----------
+    risks : SideRisks
+        The risk on every side of the study, from blocks or from the laws.
+    """
+
+    kind = "spectral"
+
+    def __init__(self, risks: SideRisks) -> None:
+        self.risks = risks
+        self.study = risks.study
+        self.penalties = risks.penalties
+        self.stage = "brain problems" if self.study.law else "brain and task problems"
+
+    @cached_property
+    def families(self) -> list[Family]:
+        """The study's models, grouped."""
+        return families(self.study)
+
+    @cached_property
+    def sides(self) -> list[Side]:
+        """Every side of the study, defined or not, once."""
+        return [side for family in self.families for side in sides(self.study, family)]
+
+    def task_problem(self, side: Side, place: int) -> Problem | None:
+        """The task problem behind a side at a place on the n_task axis; None with the law on."""
+        if self.study.law:
+            return None
+        d = side.family.model.input_dim
+        return task_problem(self.study.n_task[place], side.rank, d, self.study.seed)
+
+    def problems(self) -> dict[Problem, list[User]]:
+        """Every brain problem, then every task problem, with the sides (and places on the n_task
+        axis) that use it; no penalty is needed.
+        """
+        brains: dict[Problem, list[User]] = {}
+        tasks: dict[Problem, list[User]] = {}
+        for side in filter(lambda s: not s.undefined, self.sides):
+            if side.simulated:
+                brains.setdefault(brain_problem(self.study, side), []).append((side, 0))
+            for place in range(len(self.study.n_task)):
+                problem = self.task_problem(side, place)
+                if problem is not None:
+                    tasks.setdefault(problem, []).append((side, place))
+        return brains | tasks
+
+    def points(self, users: Sequence[User]) -> list[Point]:
+        """Points whose penalties the work of a problem with these users needs."""
+        served = dict.fromkeys(side for side, _ in users if side.simulated)
+        return [point_of(self.study, side) for side in served]
+
+    def works(self, problem: Problem, users: Sequence[User]) -> Iterator[Work]:
+        """The work of a problem; none where every penalty of a task problem is infinite."""
+        match problem.kind:
+            case "brain":
+                statistics = brain_statistics(len(problem["latent_gains"]))
+                judge = self._judge_brain([side for side, _ in users])
+                yield Work(problem, statistics, self.most(problem), judge)
+            case "task":
+                if asked := self.task_statistics(users):
+                    judge = self._judge_task(users, asked)
+                    yield Work(problem, asked, self.most(problem), judge)
+            case _:
+                raise unhandled("kind of problem", problem.kind, "the factored plan")
+
+    def describe(self, problem: Problem, users: Sequence[User]) -> str:
+        """A problem in words, its numbers included."""
+        numbers = ", ".join(f"{name} = {value}" for name, value in problem.parameters)
+        return f"{problem.kind} problem {numbers}"
+
+    def task_statistics(self, where: Sequence[User]) -> tuple[TaskStatistic, ...]:
+        """What is asked of a task problem by all who use it."""
+        z = [
+            self.study.n_task[place] * self.risks.grid(side, shift).penalty[:, place].ravel()
+            for side, place in where
+            for shift in self.study.shifts[: None if side.by_shift else 1]
+        ]
+        return task_statistics(np.concatenate(z).tolist())
+
+    def most(self, problem: Problem) -> int:
+        """Blocks that a problem has at most."""
+        # Two at least: the errors of a factored row are its blocks' own.
+        return max(2, -(-self.study.precision.max_replicates // block_size(problem)))
+
+    def _judge_brain(self, users: list[Side]) -> Judge:
+        """A rule that is met when every output that needs the problem is precise enough."""
+        share = 1.0 if self.study.law else 2.0
+
+        def done(series: Series, asked: tuple[object, ...]) -> NDArray[np.bool_]:
+            good = all(
+                self._enough(side, shift, self.risks.cell(side, shift, series), share)
+                for side in users
+                for shift in self.study.shifts
+            )
+            return np.full(len(asked), good)
+
+        return done
+
+    def _judge_task(self, where: Sequence[User], statistics: tuple[TaskStatistic, ...]) -> Judge:
+        """The same for a task problem, the brain's moments being the pilot's."""
+
+        def done(series: Series, asked: tuple[object, ...]) -> NDArray[np.bool_]:
+            blocks = {0: (statistics, series)}
+            good = all(
+                self._enough(
+                    side,
+                    shift,
+                    self.risks.cell(side, shift, None, blocks, slice(place, place + 1)),
+                    2.0 if side.simulated else 1.0,
+                    slice(place, place + 1),
+                )
+                for side, place in where
+                for shift in self.study.shifts
+            )
+            return np.full(len(asked), good)
+
+        return done
+
+    def _enough(
+        self,
+        side: Side,
+        shift: Shift,
+        cell: Cell,
+        share: float,
+        at: slice = slice(None),
+    ) -> bool:
+        """Whether a cell is precise enough when a problem may spend 1/share of the variance."""
+        precision = self.study.precision
+        good = precise_enough(precision, cell.mean, math.sqrt(share) * cell.error)
+        if not fixed_count(precision):
+            good |= np.isin(self.risks.status(side, shift)[:, at], HOPELESS)
+        return bool(good.all())

@@ -1,0 +1,234 @@
+"""Figure: risk against task samples and against brain samples, simulation beside the laws."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from matplotlib.lines import Line2D
+from numpy.typing import NDArray
+
+from mcbrain.asking.studies import Study
+from mcbrain.errors import InputError
+from mcbrain.reporting.style import (
+    COLOURS,
+    DOT,
+    errorbars,
+    figure,
+    label_panels,
+    legend_under,
+    ramp,
+)
+from mcbrain.reporting.words import setting_words
+from mcbrain.results.view import Results
+from mcbrain.typing import Floats
+from mcbrain.worth.surface import Surface
+
+__all__ = ["law_of", "line_handles", "pick", "risk_figure"]
+
+
+_COLOUR = {"ols": COLOURS[6], "ridge": COLOURS[1], "befs-oracle": COLOURS[2]}
+_CURVES = 4
+
+
+def pick(values: NDArray[Any] | list[Any], most: int = _CURVES) -> list[int]:
+    """Places of at most `most` values, spread from the first to the last."""
+    n = len(values)
+    if n <= most:
+        return list(range(n))
+    return sorted({round(i) for i in np.linspace(0, n - 1, most)})
+
+
+def law_of(results: Results, model: int) -> Surface | None:
+    """The surface of a model, where the laws hold for it and for the study's stage 1."""
+    m, encoding = results.study.models[model], results.study.encoding
+    plain = encoding.penalty == 0 and encoding.rank in (None, m.k_m)
+    return Surface(m) if m.isotropic and m.sigma_y > 0 and plain else None
+
+
+def line_handles(
+    results: Results, names: tuple[str, ...], exact: bool = True, asymptotic: bool = True
+) -> list[Line2D]:
+    """Entries of a legend: what is simulated, what computed, which lines are which law.
+
+    Parameters
+    ----------
+    results : Results
+    names : tuple of str
+        Estimators whose points are drawn.
+    exact, asymptotic : bool
+        Whether there are solid, and dashed, lines.
+    """
+    grey, handles = "#555555", []
+    choices = [c for c in (results.choice(name) for name in names) if c is not None]
+    known = np.isfinite(results.mean[..., choices, :])
+    simulated = results.simulated[..., choices, :]
+    if np.any(known & simulated):
+        label = "simulated, ±2 s.e."
+        handles.append(Line2D([], [], color=grey, marker="o", mfc="white", ls="", label=label))
+    if np.any(known & ~simulated):
+        label = "law, not simulated"
+        handles.append(Line2D([], [], color=grey, marker=".", ms=DOT, ls="", label=label))
+    if exact:
+        handles.append(Line2D([], [], color=grey, ls="-", label="exact law"))
+    if asymptotic:
+        handles.append(Line2D([], [], color=grey, ls="--", label="asymptotic law"))
+    return handles
+
+
+def risk_figure(results: Results) -> Any:
+    """Excess risk under `id` over n_task for several n_brain, and over n_brain for several n_task.
+
+    Raises
+    ------
+    InputError
+        Fewer than three numbers of task samples and of brain samples.
+    """
+    study, model = results.study, 0
+    brains = [b for b, n in enumerate(study.n_brain) if n > 0]
+    over_task = len(study.n_task) >= 3
+    over_brain = len(brains) >= 3 and _known_over_brain(results, model, brains)
+    if not over_task and not over_brain:
+        raise InputError(
+            "a curve of the risk needs at least three n_task, or three n_brain, the estimator "
+            "'befs' and an n_task more than 7 from the rank"
+        )
+    shift = 0
+    made, axes = figure(over_task + over_brain, height=4.3, wide=4.3)
+    if over_task:
+        _over_task(axes[0, 0], results, model, brains, shift)
+    if over_brain:
+        _over_brain(axes[0, -1], results, model, brains, shift)
+    for ax in axes[0]:
+        ax.set_title(setting_words(results, model, shift), loc="right")
+    label_panels(axes)
+    return made
+
+
+def _over_task(ax: Any, results: Results, model: int, brains: list[int], s: int) -> None:
+    study, surface = results.study, law_of(results, model)
+    n = np.array(study.n_task, float)
+    fine = np.geomspace(n.min(), n.max(), 400)
+    d, unit = study.models[model].input_dim, study.models[model].signal_norm ** 2
+    lawful = surface is not None and study.shifts[s].label == "id"
+    handles = []
+    for name in ("ols", "ridge", "befs-oracle"):
+        c = results.choice(name)
+        if c is None:
+            continue
+        if name == "befs-oracle" and not _tuned(results, c):
+            continue
+        colour = _COLOUR[name]
+        _risks(ax, results, n, (model, slice(None), 0, c, s), colour)
+        if lawful and surface is not None and (_tuned(results, c) or name == "ols"):
+            law = _exact_curve(surface, name, fine)
+            ax.plot(fine, _finite(law * unit), color=colour)
+        words = {"ols": "OLS", "ridge": "tuned ridge", "befs-oracle": "BEFS, unlimited brain data"}
+        handles.append(Line2D([], [], color=colour, label=words[name]))
+    befs = results.choice("befs")
+    if befs is not None:
+        shown = [brains[i] for i in pick(brains)]
+        for b, colour in zip(shown, ramp(len(shown)), strict=True):
+            _risks(ax, results, n, (model, slice(None), b, befs, s), colour)
+            if lawful and surface is not None and _tuned(results, befs):
+                law = surface.risk(fine, study.n_brain[b])
+                ax.plot(fine, _finite(law * unit), color=colour, ls="--")
+            handles.append(
+                Line2D([], [], color=colour, label=f"BEFS, $n_B$ = {study.n_brain[b]:,}")
+            )
+    if n.min() <= d <= n.max():
+        ax.axvline(d, color="#bbbbbb", lw=0.8, zorder=0)
+    ax.set(xscale="log", yscale="log", xlabel="task samples $n_T$", ylabel="excess risk")
+    _limit(ax, results, model, s)
+    names = (*_COLOUR, "befs")
+    handles += line_handles(results, names, exact=lawful, asymptotic=lawful and befs is not None)
+    legend_under(ax, handles)
+
+
+def _over_brain(ax: Any, results: Results, model: int, brains: list[int], s: int) -> None:
+    study, surface = results.study, law_of(results, model)
+    befs = results.need("befs", "a curve over brain samples")
+    n = np.array([study.n_brain[b] for b in brains], float)
+    r = study.rank(study.models[model])
+    fine = np.geomspace(max(n.min(), r), n.max(), 500)
+    unit = study.models[model].signal_norm ** 2
+    lawful = surface is not None and study.shifts[s].label == "id" and _tuned(results, befs)
+    fits = _clear_of_rank(study, model)
+    shown = [fits[i] for i in pick(fits)]
+    handles = []
+    for t, colour in zip(shown, ramp(len(shown)), strict=True):
+        _risks(ax, results, n, (model, t, brains, befs, s), colour)
+        if lawful and surface is not None:
+            n_task = study.n_task[t]
+            ax.plot(fine, surface.risk(n_task, fine) * unit, color=colour, ls="--")
+            ridge = float(surface.ridge(n_task)) * unit
+            ax.plot([fine[0], fine[-1]], [ridge, ridge], color=colour, lw=0.8)
+        handles.append(Line2D([], [], color=colour, label=f"$n_T$ = {study.n_task[t]:,}"))
+    d = study.models[model].input_dim
+    if n.min() <= d <= n.max():
+        ax.axvline(d, color="#bbbbbb", lw=0.8, zorder=0)
+    ax.set(xscale="log", yscale="log", xlabel="brain samples $n_B$", ylabel="excess risk of BEFS")
+    if lawful:
+        handles.append(Line2D([], [], color="#555555", lw=0.8, label="tuned ridge, no brain data"))
+    handles += line_handles(results, ("befs",), exact=False, asymptotic=lawful)
+    legend_under(ax, handles)
+
+
+def _clear_of_rank(study: Study, model: int) -> list[int]:
+    """Places of the numbers of task samples at which BEFS has a risk to be drawn."""
+    r = study.rank(study.models[model])
+    return [t for t, v in enumerate(study.n_task) if abs(v - r) > 7]
+
+
+def _known_over_brain(results: Results, model: int, brains: list[int]) -> bool:
+    """Whether there is a risk of BEFS to draw over brain samples."""
+    befs, tasks = results.choice("befs"), _clear_of_rank(results.study, model)
+    if befs is None:
+        return False
+    return bool(np.isfinite(results.mean[np.ix_([model], tasks, brains, [befs], [0])]).any())
+
+
+def _risks(ax: Any, results: Results, x: Floats, place: Any, colour: Any) -> None:
+    """The risks of some rows over x."""
+    y, error = results.mean[place], results.mcse[place]
+    errorbars(ax, x, y, error, colour, simulated=results.simulated[place])
+
+
+def _tuned(results: Results, choice: int) -> bool:
+    return results.study.choices[choice].rule.kind == "optimal"
+
+
+def _ols(surface: Surface, n: Floats) -> Floats:
+    """Both branches of OLS (theory/README.md 4a, 4b); NaN next to interpolation."""
+    d, v = surface.d, surface.sigma**2
+    with np.errstate(divide="ignore", invalid="ignore"):
+        under = 1.0 - n / d + v * n / (d - n - 1.0)
+        over = v * d / (n - d - 1.0)
+    return np.where(n < d - 1.5, under, np.where(n > d + 1.5, over, np.nan))
+
+
+def _exact_curve(surface: Surface, name: str, n: Floats) -> Floats:
+    if name == "ols":
+        return _ols(surface, n)
+    return surface.ridge(n) if name == "ridge" else surface.befs(n, surface.m_bar(np.inf))
+
+
+def _finite(values: Floats) -> Floats:
+    return np.where(np.isfinite(values), values, np.nan)
+
+
+def _limit(ax: Any, results: Results, model: int, s: int) -> None:
+    """Let no divergence squeeze the rest of the panel: up to ten times the worst of tuned ridge."""
+    shown, ridge = [results.choice(name) for name in (*_COLOUR, "befs")], results.choice("ridge")
+    place = (model, slice(None), slice(None), slice(None), s)
+    # Of the laws as well, whose lines are drawn whether or not a run came as far.
+    law = np.asarray(results.column("predicted"), float)[place]
+    values = np.concatenate([results.mean[place], np.where(law > 0, law, np.nan)], axis=0)
+    drawn = values[..., [c for c in shown if c is not None]]
+    good = drawn[np.isfinite(drawn) & (drawn > 0)]
+    if not good.size:
+        return
+    top = 2.0 * good.max()
+    if ridge is not None and np.isfinite(values[..., ridge]).any():
+        top = min(top, 10.0 * np.nanmax(values[..., ridge]))
+    ax.set_ylim(good.min() / 1.6, top)

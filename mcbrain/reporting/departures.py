@@ -1,0 +1,55 @@
+"""Figure: the gain for every law of inputs, latents and recordings, one line each."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from mcbrain.errors import InputError
+from mcbrain.reporting.curves import pick
+from mcbrain.reporting.style import COLOURS, figure, label_panels
+from mcbrain.reporting.words import law_words
+from mcbrain.results.view import Results
+
+__all__ = ["departure_figure"]
+
+_MOST = 40
+
+
+def departure_figure(results: Results) -> Any:
+    """Gain of BEFS over the baseline for each model, a panel for each number of task samples.
+
+    The study's first shift and most brain samples; the line through each panel is the gain of the
+    linear Gaussian model.
+
+    Raises
+    ------
+    InputError
+        No two models that differ in a law, more than can be read, or no baseline.
+    """
+    study = results.study
+    befs, models = results.choice("befs"), study.models
+    if len({law_words(m) for m in models}) < len(models) or not 1 < len(models) <= _MOST:
+        raise InputError(
+            f"gains law by law need 2 to {_MOST} models that differ in their laws alone"
+        )
+    if study.baseline() is None or befs is None:
+        raise InputError("a gain needs BEFS, and tuned ridge or ols")
+    gain, error = (
+        np.asarray(results.column(c), float)[:, :, -1, befs, 0] for c in ("gain", "gain_mcse")
+    )
+    tasks, lines = pick(list(study.n_task), 3), np.arange(len(models))
+    usual = [i for i, m in enumerate(models) if m.isotropic]
+    shift = f" under {study.shifts[0].label}" if len(study.shifts) > 1 else ""
+    made, axes = figure(len(tasks), height=0.8 + 0.17 * len(lines), wide=3.2)
+    for ax, t in zip(axes[0], tasks, strict=True):
+        for i in usual:
+            ax.axvline(gain[i, t], color="#999999", lw=0.9, zorder=0)
+        bars = 2.0 * np.nan_to_num(error[:, t])
+        ax.errorbar(gain[:, t], lines, xerr=bars, fmt="o", color=COLOURS[0], mfc="white")
+        ax.set(xlabel=f"gain{shift}", ylim=(len(lines) - 0.5, -0.5))
+        ax.set_title(f"$n_T$ = {study.n_task[t]:,}, $n_B$ = {study.n_brain[-1]:,}", loc="right")
+        ax.set_yticks(lines, [law_words(m) for m in models] if ax is axes[0, 0] else [])
+    label_panels(axes)
+    return made

@@ -1,0 +1,90 @@
+"""`report.html`: what was asked, what was run, what was found, and how to make it again."""
+
+from __future__ import annotations
+
+import base64
+from dataclasses import dataclass
+from pathlib import Path
+
+from mcbrain.checks import numpy_defaults
+from mcbrain.errors import InputError
+from mcbrain.reporting import content
+from mcbrain.results.view import Results
+from mcbrain.store.atomic import write_text
+
+__all__ = ["Drawn", "draw", "report"]
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """A figure on disk: its stem, its width on the page in pixels, words, and its PNG in base64."""
+
+    stem: str
+    width: int
+    alt: str
+    caption: str
+    data: str
+
+
+def draw(results: Results, folder: Path) -> tuple[list[Drawn], list[str]]:
+    """Every figure that the results can carry, written to a folder; and why others are missing.
+
+    Parameters
+    ----------
+    results : Results
+    folder : Path
+        PNG and SVG go there.
+    """
+    from mcbrain.reporting.figures import FIGURES
+    from mcbrain.reporting.style import save, styled
+
+    drawn, missing = [], []
+    for f in FIGURES:
+        try:
+            with styled():
+                made = f.draw(results)
+                png, _ = save(made, folder, f.stem)
+        except InputError as reason:
+            missing.append(f"{f.stem} ({str(reason).removeprefix(f'{results.folder.path}: ')})")
+            continue
+        data = base64.b64encode(png.read_bytes()).decode()
+        width = round(100 * made.get_size_inches()[0])
+        drawn.append(Drawn(f.stem, width, f.alt, f.words(results), data))
+    return drawn, missing
+
+
+@numpy_defaults
+def report(path: str | Path) -> Path:
+    """Write `report.html` and its figures into a results folder.
+
+    Parameters
+    ----------
+    path : str or Path
+        A results folder.
+
+    Returns
+    -------
+    Path
+        The page: one file, no link to anything else.
+
+    Raises
+    ------
+    InputError
+        No results there.
+    """
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    results = Results(path)
+    figures, missing = draw(results, results.folder.path)
+    environment = Environment(
+        loader=PackageLoader("mcbrain.reporting", ""),
+        autoescape=True,  # names of studies are a user's text
+        undefined=StrictUndefined,
+        trim_blocks=True,
+    )
+    page = environment.get_template("page.html.j2").render(
+        **content.page(results), figures=figures, missing=missing
+    )
+    file = results.folder.path / "report.html"
+    write_text(file, page)
+    return file

@@ -1,0 +1,70 @@
+"""Figure: what it costs to choose a penalty from the data instead of knowing the best one."""
+
+from __future__ import annotations
+
+from itertools import cycle
+from typing import Any
+
+import numpy as np
+from matplotlib.lines import Line2D
+
+from mcbrain.errors import InputError
+from mcbrain.reporting.style import COLOURS, errorbars, figure, label_panels, legend_below
+from mcbrain.reporting.words import setting_words
+from mcbrain.results.view import Results
+
+__all__ = ["rules_figure"]
+
+_MARKERS = {"loo": "o", "gcv": "s"}
+
+
+def rules_figure(results: Results) -> Any:
+    """Risk at the chosen penalty over risk at the optimal one, against task samples.
+
+    The study's first model and shift, a panel for no brain data and for the most of it. Both risks
+    are of the same data, so the bars, which add their errors, are too long.
+
+    Raises
+    ------
+    InputError
+        No estimator with both "optimal" and a rule that looks at the data, or one n_task only.
+    """
+    study = results.study
+    pairs = [
+        (name, rule, results.choice(name, rule), results.choice(name, "optimal"))
+        for name in dict.fromkeys(c.estimator.name for c in study.choices)
+        for rule in _MARKERS
+    ]
+    pairs = [pair for pair in pairs if None not in pair[2:]]
+    if not pairs or len(study.n_task) < 2:
+        raise InputError("what a rule costs needs loo or gcv beside optimal, and several n_task")
+    names = list(dict.fromkeys(name for name, *_ in pairs))
+    colours = dict(zip(names, cycle(COLOURS), strict=False))
+    brains = sorted({0, len(study.n_brain) - 1})
+    made, axes = figure(len(brains), height=3.6, wide=3.6)
+    x = np.array(study.n_task, float)
+    for ax, b in zip(axes[0], brains, strict=True):
+        for name, rule, chosen, best in pairs:
+            mean, error = results.mean[0, :, b, :, 0], results.mcse[0, :, b, :, 0]
+            ratio = mean[:, chosen] / mean[:, best]
+            spread = np.hypot(error[:, chosen] / mean[:, chosen], error[:, best] / mean[:, best])
+            ax.plot(x, ratio, color=colours[name], lw=1.0, ls="-" if rule == "loo" else ":")
+            errorbars(ax, x, ratio, ratio * spread, colours[name], _MARKERS[rule])
+        ax.axhline(1.0, color="#999999", lw=0.9, zorder=0)
+        ax.axvline(study.models[0].input_dim, color="#bbbbbb", lw=1.0, zorder=0)
+        ax.set(xscale="log", yscale="log", xlabel="task samples $n_T$")
+        ax.set_title(f"$n_B$ = {study.n_brain[b]:,}", loc="right")
+    axes[0, 0].set_ylabel("risk / risk at the optimal penalty")
+    limits = [ax.get_ylim() for ax in axes[0]]
+    for ax in axes[0]:
+        ax.set_ylim(min(lo for lo, _ in limits), max(hi for _, hi in limits))
+    label_panels(axes)
+    key = [_handle(name, rule, colours[name]) for name, rule, _, _ in pairs]
+    legend_below(made, key, title=setting_words(results, 0, 0))
+    return made
+
+
+def _handle(name: str, rule: str, colour: str) -> Line2D:
+    style = "-" if rule == "loo" else ":"
+    word = f"{name}, {rule}"
+    return Line2D([], [], color=colour, ls=style, marker=_MARKERS[rule], mfc="white", label=word)

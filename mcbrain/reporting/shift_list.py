@@ -1,0 +1,67 @@
+"""Figure: the gain under every shift of a study, one line each."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from matplotlib.lines import Line2D
+
+from mcbrain.errors import InputError
+from mcbrain.reporting.curves import pick
+from mcbrain.reporting.style import figure, label_panels, legend_below, ramp
+from mcbrain.reporting.words import model_words
+from mcbrain.results.view import Results
+
+__all__ = ["shift_list_figure"]
+
+_FEWEST = 4
+
+
+def shift_list_figure(results: Results) -> Any:
+    """Gain of BEFS over the baseline under each shift, a panel for each number of task samples.
+
+    The most brain samples of the study; a colour for each model; a bar where the laws predict.
+
+    Raises
+    ------
+    InputError
+        Fewer than four shifts, or no baseline.
+    """
+    study = results.study
+    if len(study.shifts) < _FEWEST:
+        raise InputError(f"gains shift by shift need {_FEWEST} shifts")
+    base, befs = study.baseline(), results.choice("befs")
+    if base is None or befs is None:
+        raise InputError("a gain needs BEFS, and tuned ridge or ols")
+    gain, error, law = (
+        np.asarray(results.column(c), float) for c in ("gain", "gain_mcse", "predicted")
+    )
+    law = law[:, :, :, study.choices.index(base), :] / law[:, :, :, befs, :]
+    tasks, models = pick(list(study.n_task), 3), pick(list(study.models), 4)
+    look: dict[str, Any] = {"marker": "o", "mfc": "white"}
+    if results.engine == "law":  # nothing was simulated
+        look = {"marker": "."}
+    colours, lines = ramp(len(models)), np.arange(len(study.shifts))
+    made, axes = figure(len(tasks), height=1.1 + 0.24 * len(lines), wide=3.4)
+    for ax, t in zip(axes[0], tasks, strict=True):
+        for place, (i, colour) in enumerate(zip(models, colours, strict=True)):
+            y = lines + 0.22 * (place - (len(models) - 1) / 2)
+            ax.vlines(law[i, t, -1], y - 0.16, y + 0.16, colour, lw=1.4, zorder=4)  # over points
+            bars = 2.0 * np.nan_to_num(error[i, t, -1, befs])
+            ax.errorbar(gain[i, t, -1, befs], y, xerr=bars, ls="", color=colour, **look)
+        ax.axvline(1.0, color="#999999", lw=0.9, zorder=0)
+        ax.set(xscale="log", xlabel="gain", ylim=(len(lines) - 0.5, -0.5))
+        ax.set_title(f"$n_T$ = {study.n_task[t]:,}, $n_B$ = {study.n_brain[-1]:,}", loc="right")
+        ax.set_yticks(lines, [s.label for s in study.shifts] if ax is axes[0, 0] else [])
+    limits = [ax.get_xlim() for ax in axes[0]]
+    for ax in axes[0]:
+        ax.set_xlim(min(lo for lo, _ in limits), max(hi for _, hi in limits))
+    label_panels(axes)
+    key = [
+        Line2D([], [], color=c, ls="", label=model_words(results, i), **look)
+        for i, c in zip(models, colours, strict=True)
+    ]
+    key.append(Line2D([], [], color="#555555", marker="|", ms=9, ls="", label="law"))
+    legend_below(made, key)
+    return made

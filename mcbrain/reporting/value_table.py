@@ -1,0 +1,124 @@
+"""The table of values: what the brain data of a study's cells is worth, measured and by law."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from mcbrain.errors import InputError
+from mcbrain.reporting.curves import law_of, pick
+from mcbrain.reporting.words import count, signed
+from mcbrain.results.view import Results
+from mcbrain.worth.measured import MeasuredValue, value_in_results
+from mcbrain.worth.surface import Surface
+
+__all__ = ["ValueRow", "ValueTable", "value_table"]
+
+_ROWS = 24
+Place = tuple[int, int, int, int, int]
+
+
+@dataclass(frozen=True)
+class ValueRow:
+    """A cell of the study and its value.
+
+    Attributes
+    ----------
+    value, low, high : float
+        v_T and its 95 % interval; NaN where the baseline's curve does not hold the risk of BEFS.
+    hurts : bool
+        Whether the interval is below 0, or BEFS is worse than predicting zero.
+    bounded : bool
+        Whether the cell of the value is a bound such as "> 120".
+    cells : list of str
+        m, sigma_y, sigma_r, n_T, n_B, v_T, interval, law, saved, rate, row, note.
+    """
+
+    value: float
+    low: float
+    high: float
+    hurts: bool
+    bounded: bool
+    cells: list[str]
+
+    @property
+    def unclear(self) -> bool:
+        """Whether the interval holds 0."""
+        return self.low <= 0 <= self.high
+
+
+@dataclass(frozen=True)
+class ValueTable:
+    """Rows, the words for their baseline, and which cells of the study they are."""
+
+    rows: list[ValueRow]
+    baseline: str
+    shown: str
+
+
+def value_table(results: Results) -> ValueTable:
+    """Values of at most `_ROWS` or so cells, spread over the study; no rows where it has none."""
+    study, none = results.study, ValueTable([], "", "")
+    befs, base = results.choice("befs"), study.baseline()
+    if befs is None or base is None or len(study.n_task) < 2 or study.shifts[0].label != "id":
+        return none
+    ranks = max(study.rank(m) for m in study.models)
+    tasks = [t for t, n in enumerate(study.n_task) if n > ranks + 7]
+    tasks = tasks[: max(1, 2 * len(tasks) // 3)]  # beyond them the baseline is rarely reached
+    brains = [b for b, n in enumerate(study.n_brain) if n >= ranks]
+    models = pick(list(study.models), 4)
+    per = max(1, _ROWS // max(1, len(models) * min(len(tasks), 3)))
+    tasks = [tasks[t] for t in pick(tasks, 3)]
+    brains = [brains[b] for b in pick(brains, min(per, 6))]
+    places = [(i, t, b, befs, 0) for i in models for t in tasks for b in brains]
+    try:
+        rows = [_row(results, place, base.estimator.name) for place in places]
+    except InputError:
+        return none
+    shown = (
+        f"Of the study's cells the table shows {len(models)} of {len(study.models):,} models, "
+        f"{len(tasks)} of {len(study.n_task):,} n_T and {len(brains)} of {len(study.n_brain):,} "
+        "n_B, spread evenly; the largest third of n_T is left out, where the baseline rarely "
+        "reaches the risk of BEFS within the study."
+    )
+    return ValueTable(rows, "tuned ridge" if base.tuned else "OLS", shown)
+
+
+def _row(results: Results, place: Place, baseline: str) -> ValueRow:
+    study = results.study
+    i, t, b, _, _ = place
+    model, n_task, n_brain = study.models[i], study.n_task[t], study.n_brain[b]
+    found, note = value_in_results(results, i, t, b, baseline)
+    v, low, high = float(found.value), float(found.low), float(found.high)
+    risk, error = float(results.mean[place]), float(results.mcse[place])
+    worse = not np.isfinite(v) and risk - 2.0 * error > model.signal_norm**2
+    surface, known = law_of(results, i), bool(np.isfinite(v))
+    cells = [
+        f"{model.misalignment:g}",
+        f"{model.sigma_y:g}",
+        f"{model.sigma_r:g}",
+        f"{n_task:,}",
+        f"{n_brain:,}",
+        _value(found),
+        f"{count(low)} to {count(high)}" if known else "–",
+        "–" if surface is None else _law(surface, n_task, n_brain, baseline),
+        f"{signed(100 * v / (n_task + v), '.1f')} %" if known else "–",
+        signed(v / n_brain, ".3f") if known else "–",
+        str(int(np.ravel_multi_index(place, results.shape))),
+        "" if found.bound else note,
+    ]
+    return ValueRow(v, low, high, high < 0 or worse, bool(found.bound), cells)
+
+
+def _value(found: MeasuredValue) -> str:
+    return found.bound.replace("-", "−") or count(float(found.value))
+
+
+def _law(surface: Surface, n_task: int, n_brain: int, baseline: str) -> str:
+    """v_T by the asymptotic law of the brain stage, and its range when m_bar is off by 2 r.m.s."""
+    missed = surface.missed_range(float(surface.m_bar(n_brain)))
+    worth = surface.samples_for(surface.befs(n_task, missed), baseline) - n_task
+    if not np.isfinite(worth[0]):
+        return "–"
+    return f"{count(worth[0])} ({count(worth[1])} to {count(worth[2])})"

@@ -1,0 +1,1 @@
+"""Block sums and laws become rows of results, and rows become tables."""

@@ -1,0 +1,59 @@
+"""`brain.arrow`: the moments of C^ and of m_hat for each brain problem, with standard errors."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pyarrow as pa
+
+from mcbrain.asking.studies import Study
+from mcbrain.blocks.problem import Problem
+from mcbrain.blocks.series import Series
+from mcbrain.plan.moments import brain_parameters, brain_statistics
+from mcbrain.results.columns import BRAIN_SCHEMA, RowWriter
+from mcbrain.store.blockstore import BlockStore
+
+__all__ = ["brain_batches"]
+
+_MOMENTS = {"diagonal": "overlap", "square": "square", "product": "product"}
+
+
+def brain_batches(study: Study, store: BlockStore) -> Iterator[pa.RecordBatch]:
+    """A row per moment of each brain problem of the study that has been simulated.
+
+    Parameters
+    ----------
+    study : Study
+    store : BlockStore
+    """
+    writer = RowWriter(
+        BRAIN_SCHEMA, {"source": ["pilot", "run"], "moment": list(_MOMENTS.values())}
+    )
+    done: set[bytes] = set()
+    for model in study.models:
+        for n_brain in study.n_brain:
+            rank = study.rank(model)
+            if not model.isotropic or n_brain < rank:
+                continue
+            parameters = brain_parameters(model, n_brain, rank, study.encoding.penalty)
+            for kind, source in (("pilot-brain", "pilot"), ("brain", "run")):
+                problem = Problem(kind, parameters, study.seed)
+                if problem.key in done:
+                    continue
+                done.add(problem.key)
+                ids = [s.id for s in brain_statistics(model.k_m)]
+                _add(writer, problem, source, store.series(problem, ids))
+    yield writer.take()
+
+
+def _add(writer: RowWriter, problem: Problem, source: str, series: Series) -> None:
+    if not series.n_blocks:
+        return
+    _, mean, _ = series.totals()
+    shared = {name: problem[name] for name, _ in problem.parameters}
+    shared["latent_gains"] = list(problem["latent_gains"])
+    shared |= {"source": source, "replicates": int(series.replicates.sum())}
+    statistics = brain_statistics(len(problem["latent_gains"]))
+    for s, value, error in zip(statistics, mean, series.mcse(), strict=True):
+        row = {**shared, "moment": _MOMENTS[s.name], "i": s.i, "j": s.j}
+        writer.add(row | {"mean": float(value), "mcse": float(error)})

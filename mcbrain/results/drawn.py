@@ -1,0 +1,45 @@
+"""How much was simulated behind the rows of a study: rows share data sets, which count once."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mcbrain.blocks.problem import data_parameters
+from mcbrain.plan.moments import brain_parameters
+from mcbrain.results.view import Results
+
+__all__ = ["drawn"]
+
+
+def drawn(results: Results, column: str) -> float:
+    """Sum of a column over the problems behind the rows, each with its row of the most.
+
+    Parameters
+    ----------
+    results : Results
+    column : str
+        "replicates" or "seconds". Engine `spectral` counts brain problems; what its task problems
+        took is part of the row with the most.
+    """
+    values = np.nan_to_num(np.asarray(results.column(column), float)).max(axis=(3, 4))
+    most: dict[Hashable, float] = {}
+    for problem, places in _problems(results, values):
+        most[problem] = max(most.get(problem, 0.0), float(places.max()))
+    return sum(most.values())
+
+
+def _problems(results: Results, values: NDArray[Any]) -> Iterator[tuple[Hashable, NDArray[Any]]]:
+    """Each problem with the part of (model, n_task, n_brain) that it serves, maybe repeatedly."""
+    study = results.study
+    for i, model in enumerate(study.models):
+        for b, n_brain in enumerate(study.n_brain):
+            if results.engine == "spectral":
+                rank, penalty = study.rank(model), study.encoding.penalty
+                yield brain_parameters(model, n_brain, rank, penalty), values[i, :, b]
+                continue
+            for t, n_task in enumerate(study.n_task):
+                yield data_parameters(model, n_task, n_brain), values[i, t, b]

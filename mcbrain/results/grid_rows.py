@@ -1,0 +1,300 @@
+"""Rows of the factored plan, a column at a time: a million cells are a few hundred arrays."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from mcbrain.asking.studies import Study
+from mcbrain.blocks.series import Series, looks
+from mcbrain.errors import MissingPilotError
+from mcbrain.plan.cells import Cell
+from mcbrain.plan.grid_plan import FactoredPlan
+from mcbrain.plan.point_plan import Work, fixed_count, precise_enough
+from mcbrain.plan.risks import TaskBlocks
+from mcbrain.plan.sides import Family, Side, brain_problem
+from mcbrain.plan.statuses import NO_MEAN, NO_VARIANCE
+from mcbrain.population.shifts import Shift
+from mcbrain.results.columns import PREDICTIONS, RESULT_SCHEMA, STATUSES, ColumnWriter, result_words
+from mcbrain.results.reasons import FEW_BRAIN_SAMPLES, REASON_WORDS
+from mcbrain.store.blockstore import BlockStore
+from mcbrain.typing import Floats
+
+__all__ = ["factored_rows"]
+
+Columns = dict[str, NDArray[Any]]
+Prefixes = Mapping[bytes, tuple[tuple[Any, ...], Series]]
+
+_REALS = ("penalty", "mean", "mcse", "gain", "gain_mcse", "predicted", "prediction_se", "seconds")
+_STATUS = {word: code for code, word in enumerate(STATUSES)}
+_PREDICTION = {word: code for code, word in enumerate(PREDICTIONS)}
+
+
+def factored_rows(plan: FactoredPlan, store: BlockStore) -> Iterator[pa.RecordBatch]:
+    """Every row of a study in the order of its points, a batch for each model.
+
+    Parameters
+    ----------
+    plan : FactoredPlan
+    store : BlockStore
+    """
+    study = plan.study
+    writer = ColumnWriter(RESULT_SCHEMA, result_words(study))
+    prefixes = _prefixes(plan, store)
+    home = {int(i): (f, s) for f in plan.families for s, i in enumerate(f.indices)}
+    ready: dict[Family, Columns] = {}
+    left: dict[Family, int] = {}
+    cells = len(study.n_task) * len(study.n_brain)
+    rows = cells * len(study.choices) * len(study.shifts)
+    shared = {name: writer.column(name, rows, v) for name, v in _shared_columns(plan).items()}
+    for index, model in enumerate(study.models):
+        family, place = home[index]
+        if family not in ready:
+            ready[family] = _family_columns(plan, family, prefixes)
+            left[family] = len(family.indices)
+        columns: dict[str, Any] = {**model.columns(), **shared}
+        columns["point"] = np.repeat(index * cells + np.arange(cells), rows // cells)
+        for name, values in ready[family].items():
+            columns[name] = values[place].ravel()
+        yield writer.batch(rows, columns)
+        left[family] -= 1
+        if not left[family]:
+            del ready[family]
+
+
+def _prefixes(plan: FactoredPlan, store: BlockStore) -> Prefixes:
+    """The blocks behind each problem; none where a pilot is missing that its penalties need."""
+    found: dict[bytes, tuple[tuple[Any, ...], Series]] = {}
+    for problem, users in plan.problems().items():
+        try:
+            for work in plan.works(problem, users):
+                found[problem.key] = _prefix(work, store)
+        except MissingPilotError:
+            found[problem.key] = (), store.series(problem, [])
+    return found
+
+
+def _prefix(work: Work, store: BlockStore) -> tuple[tuple[Any, ...], Series]:
+    """What was asked, and the blocks at which the stopping rule was met, or all there are."""
+    series = store.series(work.problem, [s.id for s in work.queries])
+    for size in looks(work.max_blocks):
+        if size > series.n_blocks:
+            return work.queries, series
+        head = series.head(size)
+        if work.done(head, work.queries).all():
+            return work.queries, head
+    return work.queries, series.head(work.max_blocks)
+
+
+def _shared_columns(plan: FactoredPlan) -> dict[str, Any]:
+    """Columns that are the same for every model: the design, the choices, the shifts."""
+    study = plan.study
+    n_task, n_brain = np.array(study.n_task), np.array(study.n_brain)
+    choices, shifts = len(study.choices), len(study.shifts)
+    shape = (n_task.size, n_brain.size, choices, shifts)
+    return {
+        "n_task": np.broadcast_to(n_task[:, None, None, None], shape).ravel(),
+        "n_brain": np.broadcast_to(n_brain[:, None, None], shape).ravel(),
+        "estimator": [c.estimator.name for c in study.choices for _ in study.shifts],
+        "penalty_rule": [c.rule.kind for c in study.choices for _ in study.shifts],
+        "shift": [s.label for _ in study.choices for s in study.shifts],
+        "engine": plan.kind,
+    }
+
+
+@dataclass(frozen=True)
+class _Blocks:
+    """The blocks behind a side; which places on the n_task axis lack theirs, or have too few."""
+
+    brain: Series | None
+    task: TaskBlocks | None
+    lacking: NDArray[np.bool_]
+    short: NDArray[np.bool_]
+
+    def counts(self) -> tuple[NDArray[np.int64], NDArray[np.int64], Floats]:
+        """Replicates, failures and core seconds at each place; with two stages, the fewer."""
+        n = self.lacking.size
+        none = np.iinfo(np.int64).max
+        replicates, failed, seconds = np.full(n, none), np.zeros(n, np.int64), np.zeros(n)
+        if self.brain is not None:
+            replicates[:] = drawn = self.brain.replicates.sum()
+            failed[:] = drawn - self.brain.count[0].sum()
+            seconds[:] = self.brain.seconds.sum()
+        for place, (_, series) in (self.task or {}).items():
+            replicates[place] = min(replicates[place], series.replicates.sum())
+            seconds[place] += series.seconds.sum()
+        return np.where((replicates == none) | self.lacking, 0, replicates), failed, seconds
+
+    def task_replicates(self) -> Floats:
+        """Replicates of the task stage at each place; infinite where a law stands for them."""
+        found = np.full(self.lacking.size, math.inf)
+        for place, (_, series) in (self.task or {}).items():
+            found[place] = series.replicates.sum()
+        return found
+
+
+def _blocks(plan: FactoredPlan, side: Side, prefixes: Prefixes) -> _Blocks:
+    brain, places = None, len(plan.study.n_task)
+    lacking, short = np.zeros(places, bool), np.zeros(places, bool)
+    if side.simulated:
+        problem = brain_problem(plan.study, side)
+        brain = prefixes[problem.key][1]
+        short |= brain.n_blocks < plan.most(problem)
+        if brain.n_blocks < 2:
+            brain, lacking = None, ~lacking
+    if plan.study.law:
+        return _Blocks(brain, None, lacking, short)
+    task: dict[int, Any] = {}
+    for place in range(places):
+        problem_here = plan.task_problem(side, place)
+        if problem_here is not None and problem_here.key in prefixes:
+            found = prefixes[problem_here.key]
+            lacking[place] |= found[1].n_blocks < 2
+            short[place] |= found[1].n_blocks < plan.most(problem_here)
+            if found[1].n_blocks >= 2:
+                task[place] = found
+    return _Blocks(brain, task, lacking, short)
+
+
+@dataclass(frozen=True)
+class _Base:
+    """The baseline under one shift: its cell, its place there, and what it has of moments."""
+
+    cell: Cell
+    choice: int
+    no_mean: NDArray[np.bool_]
+    no_variance: NDArray[np.bool_]
+
+
+def _family_columns(plan: FactoredPlan, family: Family, prefixes: Prefixes) -> Columns:
+    """Result columns of a family, shape (noises, n_task, n_brain, choices, shifts) each."""
+    study = plan.study
+    samples = (len(study.n_task), len(study.n_brain))
+    shape = (family.task_noise.size, *samples, len(study.choices), len(study.shifts))
+    out: Columns = {name: np.full(shape, math.nan) for name in _REALS}
+    out |= {name: np.zeros(shape, np.int64) for name in ("replicates", "failed")}
+    out["status"] = np.full(shape, _STATUS["undefined"], np.int8)
+    out["prediction"] = np.full(shape, _PREDICTION["none"], np.int8)
+    out["seconds"][:] = 0.0
+    baseline = study.baseline()
+    bases: list[_Base | None] = [None] * len(study.shifts)
+    # The baseline's side comes first: the others are compared with it.
+    mine = [side for side in plan.sides if side.family is family and not side.undefined]
+    for side in sorted(mine, key=lambda side: baseline not in side.choices):
+        blocks = _blocks(plan, side, prefixes)
+        try:
+            for s, shift in enumerate(study.shifts):
+                cell = plan.risks.cell(side, shift, blocks.brain, blocks.task)
+                if bases[s] is None and baseline in side.choices:
+                    place = side.choices.index(baseline)
+                    lost = _lost(plan.risks.status(side, shift)[place], blocks.lacking)
+                    bases[s] = _Base(cell, place, *lost)
+                _fill(plan, side, shift, blocks, cell, bases[s], out)
+        except MissingPilotError:  # of shards that are yet to be merged
+            for choice in side.choices:
+                at = (..., _brains(study, side), study.choices.index(choice), slice(None))
+                out["status"][at] = _STATUS["mcse_not_met"]
+    undefined = out["status"] == _STATUS["undefined"]
+    out["reason"] = np.where(undefined, REASON_WORDS.index(FEW_BRAIN_SAMPLES), -1)
+    return out
+
+
+def _brains(study: Study, side: Side) -> slice | list[int]:
+    """Places on the n_brain axis that a side fills."""
+    return [study.n_brain.index(side.n_brain)] if side.subspace == "estimated" else slice(None)
+
+
+def _fill(
+    plan: FactoredPlan,
+    side: Side,
+    shift: Shift,
+    blocks: _Blocks,
+    cell: Cell,
+    base: _Base | None,
+    out: Columns,
+) -> None:
+    """Write a side under a shift into its family's columns."""
+    study = plan.study
+    brains = _brains(study, side)
+    columns = _columns(plan, side, shift, blocks, cell)
+    if base is not None:
+        gain, error = _gain(cell, side, base)
+        no_gain = np.isnan(columns["mean"]) | base.no_mean
+        no_error = no_gain | np.isnan(columns["mcse"]) | base.no_variance
+        columns["gain"] = np.where(no_gain, math.nan, gain)
+        columns["gain_mcse"] = np.where(no_error, math.nan, error)
+    for place, choice in enumerate(side.choices):
+        at = (..., brains, study.choices.index(choice), study.shifts.index(shift))
+        for name, values in columns.items():
+            if name != "penalty" or choice.estimator.name != "projection":
+                out[name][at] = values[place].T[:, :, None]
+
+
+def _columns(plan: FactoredPlan, side: Side, shift: Shift, blocks: _Blocks, cell: Cell) -> Columns:
+    """Columns of a side under a shift, shape (choices, n_task, noises) each."""
+    precision, error = plan.study.precision, cell.error
+    moments = plan.risks.status(side, shift, blocks.task_replicates())
+    law = plan.risks.predicted(side, shift)
+    if fixed_count(precision):
+        unfinished = np.broadcast_to(blocks.short[:, None], moments.shape)
+    else:
+        unfinished = ~precise_enough(precision, cell.mean, error)
+    lacking = np.broadcast_to(blocks.lacking[:, None], moments.shape)
+    no_mean, no_variance = _lost(moments, blocks.lacking)
+    unmet = np.where(moments == "ok", unfinished | lacking, lacking & (moments != "infinite_mean"))
+    words = np.where(unmet, "mcse_not_met", moments)
+    predicted = np.where(np.isfinite(law.mean), law.mean, math.nan)
+    kind = "same-law" if plan.study.law else "semi-exact" if side.simulated else "exact"
+    known = ~lacking & np.isfinite(predicted)
+    counts = (np.broadcast_to(x[:, None], words.shape) for x in blocks.counts())
+    columns: Columns = dict(zip(("replicates", "failed", "seconds"), counts, strict=True))
+    return columns | {
+        "penalty": plan.risks.grid(side, shift).penalty,
+        "mean": np.where(no_mean, math.nan, cell.mean),
+        "mcse": np.where(no_variance, math.nan, error),
+        "predicted": predicted,
+        "prediction_se": np.where(known & (kind == "semi-exact"), law.error, math.nan),
+        "prediction": np.where(known, _PREDICTION[kind], _PREDICTION["none"]),
+        "status": _codes(words),
+    }
+
+
+def _lost(
+    moments: NDArray[np.str_], lacking: NDArray[np.bool_]
+) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Which of some means are not there, and which have no error; words (..., n_task, noises)."""
+    no_mean = np.isin(moments, NO_MEAN) | lacking[:, None]
+    return no_mean, no_mean | np.isin(moments, NO_VARIANCE)
+
+
+def _codes(words: NDArray[np.str_]) -> NDArray[np.int8]:
+    distinct, places = np.unique(words, return_inverse=True)
+    return np.array([_STATUS[str(w)] for w in distinct], np.int8)[places].reshape(words.shape)
+
+
+def _gain(cell: Cell, side: Side, base: _Base) -> tuple[Floats, Floats]:
+    """The baseline's risk over a side's, and its error.
+
+    Choices without a subspace share their task blocks with the baseline, so their errors are joint.
+    """
+    above = base.cell.mean[base.choice]
+    with np.errstate(invalid="ignore", divide="ignore"):
+        gain = above / cell.mean
+        spread = cell.brain_variance / cell.mean**2
+        if cell.task_deviation is not None and base.cell.task_deviation is not None:
+            own = cell.task_deviation / cell.mean[..., None]
+            others = base.cell.task_deviation[base.choice] / above[..., None]
+            if side.rank == 0:
+                spread = spread + ((own - others) ** 2).sum(axis=-1)
+            else:
+                spread = spread + (own**2).sum(axis=-1) + (others**2).sum(axis=-1)
+        error = np.sqrt(spread) * gain
+    return np.where(np.isfinite(gain), gain, math.nan), np.where(
+        np.isfinite(error), error, math.nan
+    )

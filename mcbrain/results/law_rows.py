@@ -1,0 +1,148 @@
+"""Engine `law`: the rows of a study from the laws alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+import pyarrow as pa
+
+from mcbrain.asking.from_python import adhoc_study
+from mcbrain.asking.studies import Point, Study
+from mcbrain.blocks.query import Row
+from mcbrain.checks import numpy_defaults
+from mcbrain.errors import InputError
+from mcbrain.plan.penalties import Penalties
+from mcbrain.plan.statuses import has_mean, row_status
+from mcbrain.plan.subspaces import LawSubspaces
+from mcbrain.population.model import Model
+from mcbrain.results.columns import RESULT_SCHEMA, RowWriter, result_words
+from mcbrain.results.predictor import Prediction, Predictor
+from mcbrain.results.reasons import FEW_BRAIN_SAMPLES, NO_OPTIMUM
+
+__all__ = ["law_rows", "law_table", "predict"]
+
+
+@numpy_defaults
+def predict(
+    model: Model,
+    n_task: int | Iterable[int],
+    n_brain: int | Iterable[int] = 0,
+    estimators: Mapping[str, Any] | None = None,
+    shifts: Iterable[str] = ("id",),
+    *,
+    rank: int | None = None,
+    penalty_scale: str = "per-sample",
+    seed: int = 0,
+) -> pa.Table:
+    """The risk of each estimator from the laws alone (theory/README.md 4 and 5).
+
+    Parameters
+    ----------
+    model : Model
+    n_task, n_brain : int or iterable of int
+        Task and brain samples; a grid of both is predicted.
+    estimators : mapping, optional
+        Name to penalty rule, as in a study; default ols, ridge, befs and befs-oracle, tuned.
+    shifts : iterable of str
+        Test laws in text, such as "brain-insensitive:4".
+    rank : int, optional
+        Rank that the estimator uses.
+    penalty_scale : str
+        "per-sample" or "sum".
+    seed : int
+        Seed of the directions that a `spectrum` shift needs.
+
+    Returns
+    -------
+    pyarrow.Table
+        A row per output, columns as in a results file: `predicted`, and in `prediction` the kind of
+        law; the simulated columns are null. Where no law holds, `status` is "undefined" and
+        `reason` says why.
+
+    Raises
+    ------
+    InputError
+        What was asked has no meaning for the model.
+    """
+    study = adhoc_study(
+        model,
+        n_task,
+        n_brain,
+        estimators,
+        shifts,
+        seed=seed,
+        rank=rank,
+        penalty_scale=penalty_scale,
+        engine="law",
+    )
+    return law_table(study)
+
+
+def law_table(study: Study) -> pa.Table:
+    """Every row of a study, predicted; see `law_rows`."""
+    return pa.Table.from_batches(law_rows(study), RESULT_SCHEMA)
+
+
+def law_rows(study: Study) -> Iterator[pa.RecordBatch]:
+    """Rows whose `predicted` is the law's and whose simulated columns are null, in batches.
+
+    Parameters
+    ----------
+    study : Study
+    """
+    subspaces = LawSubspaces(study)
+    penalties, predictor = Penalties(study, subspaces), Predictor(study, subspaces)
+    writer = RowWriter(RESULT_SCHEMA, result_words(study))
+    for point in study.points():
+        shared = {**point.model.columns(), "point": point.index, "engine": "law"}
+        shared |= {"n_task": point.n_task, "n_brain": point.n_brain, "replicates": 0, "failed": 0}
+        for choice in study.choices:
+            for shift in study.shifts:
+                writer.add(
+                    {
+                        **shared,
+                        "estimator": choice.estimator.name,
+                        "penalty_rule": choice.rule.kind,
+                        "shift": shift.label,
+                        **_law_columns(study, penalties, predictor, point, choice, shift),
+                    }
+                )
+        if writer.full():
+            yield writer.take()
+    yield writer.take()
+
+
+def _law_columns(
+    study: Study,
+    penalties: Penalties,
+    predictor: Predictor,
+    point: Point,
+    choice: Any,
+    shift: Any,
+) -> dict[str, Any]:
+    if study.undefined(choice, point):
+        return _without_number(FEW_BRAIN_SAMPLES)
+    try:
+        penalty, eta = penalties.resolve(choice, point, shift)
+    except InputError:
+        return _without_number(NO_OPTIMUM)
+    rule = choice.rule.kind if choice.rule.selects else "fixed"
+    encoding = float(study.encoding.penalty)
+    row = Row(choice.estimator, rule, penalty, eta, study.rank(point.model), encoding)
+    law = predictor.predict(point, choice, shift, row)
+    status = row_status(row, point)
+    shown = choice.estimator.penalty != "infinite" and penalty == penalty
+    found = {
+        "status": status,
+        "predicted": law.value,
+        "prediction_se": law.standard_error,
+        "prediction": law.kind,
+    }
+    if law.reason is not None and has_mean(status):
+        found = _without_number(law.reason)
+    return found | {"penalty": penalty if shown else None}
+
+
+def _without_number(reason: str) -> dict[str, Any]:
+    return {"status": "undefined", "prediction": Prediction().kind, "reason": reason}

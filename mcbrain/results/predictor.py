@@ -1,0 +1,152 @@
+"""The risk by the laws alone: no random numbers, no compiled code (theory/README.md 4 and 5)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+from mcbrain.asking.estimators import ESTIMATORS, Choice, Estimator
+from mcbrain.asking.studies import Point, Study
+from mcbrain.blocks.query import Row
+from mcbrain.blocks.series import jackknife
+from mcbrain.plan.moments import shift_coefficients, shift_drift, signal
+from mcbrain.plan.penalties import task_noise
+from mcbrain.plan.subspaces import PilotSubspaces, Subspaces
+from mcbrain.population.shifts import Shift
+from mcbrain.results.reasons import (
+    ADVERSARY,
+    FEW_BRAIN_SAMPLES,
+    NO_BRAIN_STAGE,
+    NOT_GAUSSIAN,
+    OWN_PENALTY,
+)
+from mcbrain.theory import exact
+from mcbrain.theory.banded import two_penalty_excess
+from mcbrain.theory.exact import BrainMoments
+from mcbrain.theory.wishart import task_moments
+
+__all__ = ["Prediction", "Predictor"]
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """A predicted mean excess risk, its standard error, and what kind of law gave it.
+
+    `reason` says why there is none; an infinite mean is no reason, but what the law says.
+    """
+
+    value: float | None = None
+    standard_error: float | None = None
+    kind: str = "none"
+    reason: str | None = None
+
+
+class Predictor:
+    """Predicts the rows of a study.
+
+    Parameters
+    ----------
+    study : Study
+    subspaces : Subspaces
+        Moments of the estimated subspace: from pilots (semi-exact) or from the law (asymptotic).
+    """
+
+    def __init__(self, study: Study, subspaces: Subspaces) -> None:
+        self.study = study
+        self.subspaces = subspaces
+        # Rows of a grid ask for the same few again and again: shifts share a task stage, and task
+        # samples a brain stage.
+        self._task_moments = lru_cache(1024)(task_moments)
+        self._brain_moments = lru_cache(1024)(self._brain)
+
+    def predict(self, point: Point, choice: Choice, shift: Shift, row: Row) -> Prediction:
+        """The law's value for one row; kind `none` where no law holds.
+
+        Parameters
+        ----------
+        point : Point
+        choice : Choice
+        shift : Shift
+        row : Row
+            With the resolved penalty.
+        """
+        if self.study.undefined(choice, point):
+            return Prediction(reason=FEW_BRAIN_SAMPLES)
+        spared = _spared(choice.estimator, point, row)
+        if reason := self._lawless(spared, point, choice, shift):
+            return Prediction(reason=reason)
+        if row.penalty < 0:
+            return Prediction()
+        estimated = self.subspaces.simulated(spared, point)
+        value = self._risk(spared, point, shift, row)
+        if not np.isfinite(value):
+            return Prediction(reason=NO_BRAIN_STAGE if np.isnan(value) else None)
+        exact_stage = not (estimated and _banded(row))
+        if not estimated and exact_stage:
+            return Prediction(float(value), None, "exact")
+        if not isinstance(self.subspaces, PilotSubspaces) or not exact_stage:
+            return Prediction(float(value), None, "asymptotic")
+        leave = self._risk(spared, point, shift, row, left_out=True)
+        return Prediction(float(value), jackknife(leave), "semi-exact")
+
+    def _lawless(self, spared: Estimator, point: Point, choice: Choice, shift: Shift) -> str | None:
+        """Why no law exists, which needs isotropic Gaussian data as far as it is used, and a
+        penalty that is fixed in advance.
+        """
+        if not self.subspaces.lawful(spared, point):
+            return NOT_GAUSSIAN
+        if not shift.has_moment:
+            return ADVERSARY
+        return OWN_PENALTY if choice.rule.selects else None
+
+    def _brain(
+        self, spared: Estimator, point: Point, shift: Shift, left_out: bool
+    ) -> tuple[BrainMoments, int]:
+        """Moments of a brain stage under a shift, and its rank; the task stage plays no part."""
+        subspaces, model = self.subspaces, point.model
+        if left_out:
+            assert isinstance(subspaces, PilotSubspaces)
+            subspace = subspaces.leave_one_out(point)
+        else:
+            subspace = subspaces.moments(spared, point)
+        coefficients = shift_coefficients(shift, model, self.study.seed)
+        drift = shift_drift(shift, model, self.study.seed)
+        moments = exact.brain_moments(subspace, signal(model), coefficients, model.input_dim, drift)
+        return moments, subspace.rank
+
+    def _risk(
+        self, spared: Estimator, point: Point, shift: Shift, row: Row, left_out: bool = False
+    ) -> np.ndarray[Any, np.dtype[np.float64]]:
+        model, d = point.model, point.model.input_dim
+        anywhere = replace(point, index=0, n_task=0)
+        brain, rank = self._brain_moments(spared, anywhere, shift, left_out)
+        penalty = row.estimator.in_force(row.penalty)
+        setting: dict[str, Any] = {
+            "n_task": point.n_task,
+            "rank": rank,
+            "input_dim": d,
+            "task_noise": task_noise(model),
+        }
+        if _banded(row) and rank > 0:
+            risk = two_penalty_excess(brain, **setting, penalty=penalty, eta=row.eta)
+        else:
+            task = self._task_moments(point.n_task, rank, d, penalty)
+            risk = exact.excess_risk(task, brain, **setting)
+        return np.asarray(risk * model.signal_norm**2)
+
+
+def _banded(row: Row) -> bool:
+    """Whether both bands are penalised, for which there is an approximation only (5e)."""
+    return row.estimator.two_bands and row.eta not in (0.0, 1.0)
+
+
+def _spared(estimator: Estimator, point: Point, row: Row) -> Estimator:
+    """The estimator itself, or ridge where it is that: equal penalties inside and outside, or none
+    on either side with samples enough, where all of them are least squares.
+    """
+    alike = row.eta == 1.0
+    alike |= _banded(row) and row.penalty == 0 and point.n_task >= point.model.input_dim
+    return ESTIMATORS["ridge"] if alike else estimator

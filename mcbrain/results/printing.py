@@ -1,0 +1,217 @@
+"""Results in a terminal: choose columns and rows, print numbers."""
+
+from __future__ import annotations
+
+import math
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from shutil import get_terminal_size
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from mcbrain.errors import InputError
+from mcbrain.results.tables import check_column, open_results, select
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+__all__ = ["print_results", "print_table", "print_uncut"]
+
+_DEFAULT = (
+    "n_task",
+    "n_brain",
+    "estimator",
+    "penalty_rule",
+    "penalty",
+    "shift",
+    "mean",
+    "mcse",
+    "predicted",
+    "prediction",
+    "gain",
+    "status",
+)
+
+# What a narrow terminal leaves out, in this order; after columns of a single value.
+_SPARE = ("penalty_rule", "prediction", "gain", "predicted", "penalty", "status")
+
+
+def print_results(
+    path: str | Path,
+    *,
+    columns: str | None = None,
+    where: list[str] | None = None,
+    limit: int = 100,
+    spread: bool = False,
+) -> None:
+    """Print a results file.
+
+    Parameters
+    ----------
+    path : str or Path
+    columns : str, optional
+        Names separated by commas, or "all"; default the most telling ones, and every model field
+        that varies.
+    where : list of str, optional
+        Conditions, see `select`; of a folder, `failed` lists its failed replicates instead.
+    limit : int
+        Rows at most.
+    spread : bool
+        Show rows from all over the table, not its first ones.
+    """
+    conditions = list(where or [])
+    listing = "failed" in conditions and Path(path).is_dir()
+    if listing:
+        from mcbrain.results.failures import failures
+
+        conditions = [condition for condition in conditions if condition != "failed"]
+        table = failures(path)
+    else:
+        table = open_results(path)
+    names = _columns(table, columns)
+    table = select(table, conditions, known_words=not listing)
+    if listing and not table.num_rows:
+        print("no replicate failed")
+        return
+    if not table.num_rows:
+        print("no row meets " + ", ".join(conditions) if conditions else "no rows")
+        return
+    spare = () if columns else [*_constant(table, names), *_SPARE]
+    if spread and table.num_rows > limit:
+        shown = _spread(table, limit)
+        print_table(shown, names, limit, spare)
+        left = table.num_rows - shown.num_rows
+        print(f"... {left:,} more rows, of other points and shifts (mcbrain show, mcbrain report)")
+        return
+    print_table(table, names, limit, spare)
+
+
+def _constant(table: pa.Table, names: list[str]) -> list[str]:
+    """Words that are the same in every row."""
+    words = [n for n in names if pa.types.is_dictionary(table.schema.field(n).type)]
+    return [name for name in words if len(pc.unique(table[name])) == 1]
+
+
+def _spread(table: pa.Table, limit: int) -> pa.Table:
+    """Rows under the first shift at points from the first to the last, about `limit` of them."""
+    point, shift = table["point"].to_numpy(), table["shift"][0].as_py()
+
+    def rows(points: NDArray[np.int64]) -> pa.Table:
+        few = table.filter(pa.array(np.isin(point, points)))
+        return few.filter(pc.equal(few["shift"].cast(pa.string()), shift))
+
+    each = max(1, rows(point[:1]).num_rows)
+    low, high, count = int(point.min()), int(point.max()), max(1, limit // each)
+    return rows(np.linspace(low, high, count).round().astype(int)).slice(0, limit)
+
+
+def print_table(
+    table: pa.Table, names: list[str], limit: int = 100, spare: Sequence[str] = ()
+) -> None:
+    """Print some columns of a table, numbers to five digits, null as a dash.
+
+    Parameters
+    ----------
+    table : pyarrow.Table
+    names : list of str
+    limit : int
+        Rows at most; how many are left out is said.
+    spare : sequence of str
+        Columns that a terminal too narrow for all may leave out, these first; it is said which.
+    """
+    shown = table.slice(0, limit)
+    kept, left_out = list(names), []
+    for name in dict.fromkeys(name for name in spare if name in names):
+        if not sys.stdout.isatty() or _width(_view(shown, kept)) <= get_terminal_size().columns:
+            break
+        kept.remove(name)
+        words = pc.unique(table[name])
+        left_out.append(f"{name} = {words[0]}" if len(words) == 1 else name)
+    print_uncut(_view(shown, kept))
+    if left_out:
+        print(f"left out for width: {', '.join(left_out)} (--columns)")
+    if table.num_rows > limit:
+        print(f"... {table.num_rows - limit:,} more rows (--limit, --where)")
+    for line in _reasons(shown):
+        print(line)
+
+
+def _reasons(table: pa.Table) -> list[str]:
+    """For each reason why rows have no number, a line that names their estimators."""
+    if not {"reason", "estimator", "penalty_rule"} <= set(table.schema.names):
+        return []
+    named: dict[str, dict[str, None]] = {}
+    rows = table.select(["reason", "estimator", "penalty_rule"]).to_pylist()
+    for row in rows:
+        if row["reason"] is not None:
+            rule = "" if row["penalty_rule"] == "fixed" else f" {row['penalty_rule']}"
+            named.setdefault(row["reason"], {})[f"{row['estimator']}{rule}"] = None
+    return [f"undefined ({', '.join(who)}): {reason}" for reason, who in named.items()]
+
+
+def _view(table: pa.Table, names: list[str]) -> Table:
+    """The table as rich draws it."""
+    from rich.table import Table
+
+    view = Table(box=None, pad_edge=False, header_style="bold")
+    for name in names:
+        numeric = not pa.types.is_dictionary(table.schema.field(name).type)
+        view.add_column(name, justify="right" if numeric else "left", no_wrap=True)
+    for row in zip(*table.select(names).to_pydict().values(), strict=True):
+        view.add_row(*(_text(v) for v in row))
+    return view
+
+
+def print_uncut(view: Table) -> None:
+    """Print a table as wide as it is: a terminal wraps what is too wide, and no digit is ever cut.
+
+    Parameters
+    ----------
+    view : rich.table.Table
+    """
+    from rich.console import Console
+
+    # Of a dumb terminal, rich believes its own width unless it is told both sizes.
+    console = Console(highlight=False, markup=False, width=_width(view), height=100)
+    with console.capture() as text:
+        console.print(view)
+    print(text.get(), end="")
+
+
+def _width(view: Table) -> int:
+    """Characters that a line of a table takes."""
+    from rich.console import Console
+    from rich.measure import Measurement
+
+    console = Console(width=100_000, height=100)
+    return max(1, Measurement.get(console, console.options, view).maximum)
+
+
+def _columns(table: pa.Table, columns: str | None) -> list[str]:
+    if columns == "all":
+        return list(table.schema.names)
+    if columns:
+        names = list(dict.fromkeys(name.strip() for name in columns.split(",") if name.strip()))
+        if not names:
+            raise InputError(f"--columns {columns}: names separated by commas, or all, are allowed")
+        for name in names:
+            check_column(name, table)
+        return names
+    if "mean" not in table.schema.names or "estimator" not in table.schema.names:
+        return list(table.schema.names)
+    end = table.schema.names.index("n_task")
+    fields = [n for n in table.schema.names[1:end] if len(pc.unique(table[n])) > 1]
+    return fields + [n for n in _DEFAULT if n in table.schema.names]
+
+
+def _text(value: Any) -> str:
+    if value is None:
+        return "-"
+    if isinstance(value, float):
+        return f"{value:.5g}" if math.isfinite(value) else str(value)
+    return str(value)

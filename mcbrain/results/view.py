@@ -1,0 +1,288 @@
+"""A results folder as arrays over its grid, with intervals for whatever is computed from them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from mcbrain.asking.studies import Study
+from mcbrain.errors import InputError
+from mcbrain.plan.penalties import Penalties
+from mcbrain.plan.point_plan import SampledPlan
+from mcbrain.plan.subspaces import PilotSubspaces
+from mcbrain.population.model import MODEL_FIELDS
+from mcbrain.results.tables import open_results
+from mcbrain.store.blockstore import BlockStore, blocks_behind
+from mcbrain.store.folder import ResultsFolder
+from mcbrain.typing import Floats
+
+__all__ = ["Measured", "Results"]
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Numbers computed from results, with standard errors and 95 % intervals; arrays of one shape.
+
+    Attributes
+    ----------
+    value, error, low, high : ndarray
+    """
+
+    value: Floats
+    error: Floats
+    low: Floats
+    high: Floats
+
+
+class Results:
+    """The results of a study: every column over (model, n_task, n_brain, choice, shift).
+
+    Parameters
+    ----------
+    path : str or Path
+        A results folder.
+
+    Raises
+    ------
+    InputError
+        No results there, or results that do not cover the folder's study.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.folder = ResultsFolder(path)
+        self.table: pa.Table = open_results(self.folder.path)
+        self.study: Study = self.folder.study()
+        if self.table.num_rows != self.study.n_rows:
+            raise InputError(
+                f"{self.folder.path}: results.arrow has {self.table.num_rows} rows and its study "
+                f"{self.study.n_rows}; merge all shards, or run the study again"
+            )
+
+    @property
+    def shape(self) -> tuple[int, int, int, int, int]:
+        """Models, task samples, brain samples, choices, shifts."""
+        s = self.study
+        return len(s.models), len(s.n_task), len(s.n_brain), len(s.choices), len(s.shifts)
+
+    @cached_property
+    def provenance(self) -> dict[str, Any]:
+        """Versions, machine, seed, times and study text of the run."""
+        found = (self.table.schema.metadata or {}).get(b"mcbrain.provenance", b"{}")
+        try:
+            record: dict[str, Any] = json.loads(found)
+        except ValueError as error:
+            raise InputError(
+                f"{self.folder.results}: its provenance is damaged ({error}); run the study again"
+            ) from None
+        return record
+
+    @cached_property
+    def varied(self) -> tuple[str, ...]:
+        """Model fields in which the study's models differ; a noise stands for its ratio."""
+        fields = (f for f in MODEL_FIELDS if f not in ("snr_task", "snr_brain"))
+        return tuple(f for f in fields if len({getattr(m, f) for m in self.study.models}) > 1)
+
+    @cached_property
+    def engine(self) -> str:
+        """The engine that computed the rows."""
+        return str(self.table["engine"][0].as_py())
+
+    def column(self, name: str) -> NDArray[Any]:
+        """A column of the table over the grid; nulls of numbers are NaN."""
+        if pa.types.is_dictionary(self.table[name].type):
+            words, places = self._words(name)
+            return np.asarray(words[places])
+        found: NDArray[Any] = self.table[name].to_numpy().reshape(self.shape)
+        return found
+
+    def among(self, name: str, *allowed: str) -> NDArray[np.bool_]:
+        """Which rows have one of some words in a column, over the grid."""
+        words, places = self._words(name)
+        return np.asarray(np.isin(words, allowed)[places])
+
+    def _words(self, name: str) -> tuple[NDArray[Any], NDArray[np.integer]]:
+        """The few words of a column, None last, and which of them each row has, over the grid."""
+        chunks = self.table[name].unify_dictionaries().chunks
+        words = np.array([*chunks[0].dictionary.to_pylist(), None], dtype=object)
+        places = [c.indices.fill_null(len(words) - 1).to_numpy() for c in chunks]
+        return words, np.concatenate(places).reshape(self.shape)
+
+    @cached_property
+    def mean(self) -> Floats:
+        """Mean excess risk over the grid: simulated, or the law's under engine `law`."""
+        name = "predicted" if self.engine == "law" else "mean"
+        return np.asarray(self.column(name), dtype=float)
+
+    @cached_property
+    def mcse(self) -> Floats:
+        """Standard error of `mean`; 0 under engine `law`."""
+        if self.engine == "law":
+            return np.zeros(self.shape)
+        return np.asarray(self.column("mcse"), dtype=float)
+
+    @cached_property
+    def simulated(self) -> NDArray[np.bool_]:
+        """Which rows have replicates of their own, over the grid; the others are a law's."""
+        drawn: NDArray[np.bool_] = self.column("replicates") > 0
+        return drawn
+
+    @cached_property
+    def sound(self) -> NDArray[np.bool_]:
+        """Which rows have a standard error that can be trusted, over the grid."""
+        return self.among("status", "ok", "mcse_not_met")
+
+    @cached_property
+    def unreached(self) -> NDArray[np.bool_]:
+        """Which rows a run that was stopped has left without a mean, over the grid."""
+        return self.among("status", "mcse_not_met") & ~np.isfinite(self.mean)
+
+    def choice(self, estimator: str, rule: str | None = None) -> int | None:
+        """Place of an estimator among the choices: of a rule, or tuned before fixed; or None."""
+        found = [
+            (c.rule.kind == "fixed" and c.estimator.penalised, i)
+            for i, c in enumerate(self.study.choices)
+            if c.estimator.name == estimator and rule in (None, c.rule.kind)
+        ]
+        return min(found)[1] if found else None
+
+    def need(self, estimator: str, why: str) -> int:
+        """`choice`, or the sentence that says how to get it.
+
+        Raises
+        ------
+        InputError
+            The results do not hold the estimator.
+        """
+        place = self.choice(estimator)
+        if place is None:
+            setting = "0.0" if estimator in ("ols", "projection") else '"optimal"'
+            raise InputError(
+                f"{self.folder.path}: {why} needs the estimator '{estimator}', which these results "
+                f"do not hold; add `{estimator} = {setting}` to [estimators] and run again"
+            )
+        return place
+
+    def shift(self, label: str = "id") -> int:
+        """Place of a shift.
+
+        Raises
+        ------
+        InputError
+            The results do not hold it.
+        """
+        labels = [s.label for s in self.study.shifts]
+        if label not in labels:
+            raise InputError(
+                f"{self.folder.path}: no shift '{label}' in these results, which hold "
+                f"{', '.join(labels)}; add it to [shifts] and run again"
+            )
+        return labels.index(label)
+
+    # Intervals --------------------------------------------------------------------------------
+
+    def measure(self, f: Callable[[Floats], Floats], cells: tuple[Any, ...]) -> Measured:
+        """A function of mean risks, with its 95 % interval by delete-one-block jackknife.
+
+        Blocks of one problem carry all rows of their data, so what rows share cancels in ratios and
+        differences. Rows of engines that combine moments (`spectral`, `law`) enter with their own
+        standard errors, which are jackknifed over blocks already. What depends on a row without a
+        variance has no error.
+
+        Parameters
+        ----------
+        f : callable
+            (..., rows) -> (..., outputs), vectorised over the leading axes.
+        cells : tuple of array
+            Places (model, n_task, n_brain, choice, shift) of the rows, broadcast against each
+            other.
+        """
+        from scipy.special import stdtrit
+
+        rows = np.ravel_multi_index(np.broadcast_arrays(*cells), self.shape).ravel()
+        centre = self.mean.ravel()[rows]
+        value = np.asarray(f(centre), dtype=float)
+        variance, freedom = np.zeros(value.shape), np.inf
+        for moves in self._moves(rows):
+            variance += np.sum((f(centre + moves) - value) ** 2, axis=0)
+            freedom = min(freedom, max(len(moves) - 1, 1))
+        error = np.sqrt(variance)
+        reach = float(stdtrit(freedom, 0.975)) * error
+        return Measured(value, error, value - reach, value + reach)
+
+    def _moves(self, rows: NDArray[np.int64]) -> list[Floats]:
+        """For each problem behind the rows, what leaving out a block does to them, (blocks, rows).
+
+        Scaled so that the sum over blocks of the squared change of a number is its variance.
+        """
+        if self.engine not in ("raw", "sufficient"):
+            # Plus and minus the standard error, as if of 64 blocks: the first look.
+            moves = []
+            for i in np.flatnonzero(self.mcse.ravel()[rows] != 0):  # NaN: no variance
+                one = np.zeros((64, rows.size))
+                one[:, i] = self.mcse.ravel()[rows[i]] / 8.0
+                one[1::2] *= -1.0
+                moves.append(one)
+            return moves
+        per_point = self.shape[3] * self.shape[4]
+        replicates = self.table["replicates"].to_numpy()
+        moves = []
+        for point in np.unique(rows // per_point):
+            mine = np.flatnonzero(rows // per_point == point)
+            moves.append(self._of_point(int(point), rows[mine], replicates, mine, rows.size))
+        return moves
+
+    def _of_point(
+        self,
+        index: int,
+        rows: NDArray[np.int64],
+        replicates: NDArray[np.int64],
+        places: NDArray[np.int64],
+        size: int,
+    ) -> Floats:
+        points = self._points
+        if index not in points:
+            raise InputError(f"{self.folder.path}: point {index} does not exist")
+        queries = self._plan.queries(points[index])
+        stored = self._store.of(self._plan.problem(points[index]))
+        columns = []
+        for row in rows:
+            query = queries[int(row) % (self.shape[3] * self.shape[4])]
+            series = stored.series([query.id]) if query else None
+            if series is None or not series.n_blocks:
+                raise InputError(f"{self.folder.path}: the blocks of row {row} are missing")
+            stop = int(np.searchsorted(np.cumsum(series.replicates), replicates[row])) + 1
+            series = series.head(stop)
+            leave = series.without_each_block()[0]
+            if np.isnan(self.mcse.flat[row]):
+                leave = np.full(leave.shape, np.nan)
+            columns.append((leave - leave.mean()) * np.sqrt((leave.size - 1) / leave.size))
+        moves = np.zeros((max(c.size for c in columns), size))
+        for place, column in zip(places, columns, strict=True):
+            moves[: column.size, place] = column
+        return moves
+
+    @cached_property
+    def _points(self) -> dict[int, Any]:
+        return {p.index: p for p in self.study.points()}
+
+    @cached_property
+    def _store(self) -> BlockStore:
+        if not self.folder.blocks.is_dir():
+            raise InputError(
+                f"{self.folder.path}: intervals need the block sums in blocks/, which are not "
+                "there; copy them with the results, or run the study again"
+            )
+        return blocks_behind(self.folder)
+
+    @cached_property
+    def _plan(self) -> SampledPlan:
+        subspaces = PilotSubspaces(self.study, self._store)
+        return SampledPlan(self.study, self.engine, Penalties(self.study, subspaces, self._store))

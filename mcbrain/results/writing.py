@@ -1,0 +1,172 @@
+"""Results on disk: the rows of a plan, the brain moments beside them, study and provenance."""
+
+from __future__ import annotations
+
+import filecmp
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from mcbrain.asking.studies import Study
+from mcbrain.plan.grid_plan import FactoredPlan
+from mcbrain.plan.point_plan import SampledPlan
+from mcbrain.results.brain_rows import brain_batches
+from mcbrain.results.columns import BRAIN_SCHEMA, RESULT_SCHEMA
+from mcbrain.results.grid_rows import factored_rows
+from mcbrain.results.law_rows import law_rows
+from mcbrain.results.point_rows import sampled_rows
+from mcbrain.results.predictor import Predictor
+from mcbrain.store.atomic import mapped
+from mcbrain.store.blockstore import BlockStore
+from mcbrain.store.folder import ResultsFolder, study_text
+from mcbrain.store.identity import code_identity
+from mcbrain.store.provenance import content_hash, metadata
+from mcbrain.store.segments import write_table
+
+__all__ = ["Written", "about", "write_results"]
+
+
+@dataclass
+class Written:
+    """What was written.
+
+    Attributes
+    ----------
+    rows : int
+    unmet, failed : int
+        Outputs above their target standard error, and those with failed replicates.
+    changed : bool
+        Whether any file has changed.
+    removed : list of Path
+        The report of the former results, and its pictures.
+    stale : list of Path
+        Tables that were exported from the former results.
+    """
+
+    rows: int = 0
+    unmet: int = 0
+    failed: int = 0
+    changed: bool = False
+    removed: list[Path] = field(default_factory=list)
+    stale: list[Path] = field(default_factory=list)
+
+
+def about(
+    study: Study, engine: str, store: BlockStore, former: Mapping[str, Any]
+) -> Mapping[str, Any]:
+    """What a record says of the rows: their study, their engine, the code behind their blocks.
+
+    Parameters
+    ----------
+    study : Study
+    engine : str
+    store : BlockStore
+    former : mapping
+        The record that is there.
+    """
+    text = study_text(study)
+    same = former.get("study_sha256") == content_hash(text)
+    # A study read from its own results folder has lost its comments; the record has kept them.
+    written = former.get("study_text") if same and study.text in ("", text) else study.text
+    found: dict[str, Any] = {
+        "study": study.name,
+        "seed": study.seed,
+        "engine": engine,
+        "study_text": written or text,
+        "study_sha256": content_hash(text),
+        "code": [code.text for code in store.used or [code_identity()]],
+    }
+    return found | ({"other_code_accepted": True} if store.any_code else {})
+
+
+def write_results(
+    folder: ResultsFolder,
+    study: Study,
+    plan: FactoredPlan | SampledPlan | None,
+    store: BlockStore,
+    record: Mapping[str, Any],
+    runs: Sequence[Mapping[str, Any]],
+    run: Mapping[str, Any],
+) -> Written:
+    """Write results, brain moments, study and provenance, each whole or not at all.
+
+    Where nothing has changed, no byte of them does, and the run is not added to the history.
+
+    Parameters
+    ----------
+    folder : ResultsFolder
+    study : Study
+    plan : FactoredPlan or SampledPlan, optional
+        None for the engine `law`, which simulates nothing.
+    store : BlockStore
+    record : mapping
+        Provenance, but for the runs; see `about`.
+    runs : sequence of mapping
+        The runs before this one.
+    run : mapping
+        This run.
+
+    Returns
+    -------
+    Written
+    """
+    done = Written()
+
+    def counted() -> Iterator[pa.RecordBatch]:
+        for batch in _rows(study, plan, store):
+            status = batch.column("status").cast(pa.string())
+            done.unmet += pc.sum(pc.equal(status, "mcse_not_met")).as_py() or 0
+            done.failed += pc.sum(pc.greater(batch.column("failed"), 0)).as_py() or 0
+            yield batch
+
+    parts = (
+        (folder.results, RESULT_SCHEMA, counted()),
+        (folder.brain, BRAIN_SCHEMA, brain_batches(study, store)),
+    )
+    # As they would be if nothing had changed: then they are equal to those that are there.
+    same = metadata({**record, "runs": list(runs)})
+    drafts = [path.with_name(f".{path.name}.draft.tmp") for path, _, _ in parts]
+    try:
+        sizes = [
+            write_table(draft, batches, schema.with_metadata(same))
+            for draft, (_, schema, batches) in zip(drafts, parts, strict=True)
+        ]
+        done.rows = sizes[0]
+        done.changed = bool(run["blocks"]) or not all(
+            path.exists() and filecmp.cmp(draft, path, shallow=False)
+            for draft, (path, _, _) in zip(drafts, parts, strict=True)
+        )
+        if done.changed:
+            record = {**record, "runs": [*runs, run]}
+            done.removed, done.stale = folder.drop_report(), folder.exports()
+            for draft, (path, schema, _) in zip(drafts, parts, strict=True):
+                _copy(draft, path, schema.with_metadata(metadata(record)))
+        else:
+            record = {**record, "runs": list(runs)}
+    finally:
+        for draft in drafts:
+            draft.unlink(missing_ok=True)
+    folder.keep_study(study)
+    folder.keep_record(record)
+    return done
+
+
+def _copy(draft: Path, path: Path, schema: pa.Schema) -> None:
+    """The same rows under other metadata."""
+    with mapped(draft) as source:
+        reader = pa.ipc.open_file(source)
+        write_table(path, (reader.get_batch(i) for i in range(reader.num_record_batches)), schema)
+
+
+def _rows(
+    study: Study, plan: FactoredPlan | SampledPlan | None, store: BlockStore
+) -> Iterator[pa.RecordBatch]:
+    if plan is None:
+        return law_rows(study)
+    if isinstance(plan, FactoredPlan):
+        return factored_rows(plan, store)
+    return sampled_rows(plan, store, Predictor(study, plan.penalties.subspaces))

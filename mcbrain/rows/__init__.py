@@ -1,1 +1,0 @@
-"""Block sums and laws to rows of results, and the rows as tables."""

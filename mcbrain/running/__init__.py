@@ -1,0 +1,1 @@
+"""A study from its start to its end: processes, clusters, shards merged, replicates replayed."""

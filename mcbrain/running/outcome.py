@@ -1,0 +1,80 @@
+"""What a run tells its caller: as it goes, and at its end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from mcbrain.plan.shards import Shard
+from mcbrain.results.writing import Written
+from mcbrain.running.conductor import Tally
+from mcbrain.store.identity import Identity
+
+__all__ = ["Outcome", "Reporter"]
+
+
+class Reporter:
+    """What a run tells its caller as it goes; silent here."""
+
+    def note(self, text: str) -> None:
+        """A sentence worth a line."""
+
+    def stage(self, name: str, problems: int) -> AbstractContextManager[Callable[[Tally], None]]:
+        """A stage begins; the context's value is called as its blocks finish."""
+        return nullcontext(lambda tally: None)
+
+
+@dataclass
+class Outcome:
+    """What a run did.
+
+    Attributes
+    ----------
+    folder : Path
+    results : Written
+        What the results hold; nothing for a shard, which has none of its own.
+    reused, computed : int
+        Blocks that were needed and there before, and blocks computed.
+    other : dict of Identity to int
+        Blocks that are there and not used, since other code computed them.
+    replicates : int
+        Replicates drawn in this run.
+    seconds : float
+    stopped : bool
+        Whether `max_time` ended the run early.
+    shard : Shard, optional
+        The part of the study that was run; None for the whole.
+    owned, problems : int
+        Problems of the shard, and of the study.
+    """
+
+    folder: Path
+    results: Written = field(default_factory=Written)
+    reused: int = 0
+    computed: int = 0
+    other: dict[Identity, int] = field(default_factory=dict)
+    replicates: int = 0
+    seconds: float = 0.0
+    stopped: bool = False
+    shard: Shard | None = None
+    owned: int = 0
+    problems: int = 0
+
+    @property
+    def rows(self) -> int:
+        """Rows of the results."""
+        return self.results.rows
+
+    @property
+    def unmet(self) -> int:
+        """Outputs whose standard error is above its target."""
+        return self.results.unmet
+
+    def add(self, tally: Tally) -> None:
+        """Count what a stage has done."""
+        self.reused += tally.reused
+        self.computed += tally.blocks
+        self.replicates += tally.replicates
+        self.stopped |= tally.stopped

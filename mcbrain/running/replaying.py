@@ -1,0 +1,213 @@
+"""One raw replicate again: its data, rebuilt by NumPy alone, and its numbers, by the engine."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mcbrain.asking.studies import Point, Study
+from mcbrain.blocks.problem import Problem
+from mcbrain.blocks.query import Query
+from mcbrain.checks import numpy_defaults, whole
+from mcbrain.engines import choose
+from mcbrain.errors import InputError
+from mcbrain.plan.penalties import Penalties
+from mcbrain.plan.point_plan import SampledPlan, block_size
+from mcbrain.plan.subspaces import PilotSubspaces
+from mcbrain.population.distributions import LATENTS, RECORDINGS
+from mcbrain.population.geometry import Geometry
+from mcbrain.results.point_rows import shown_penalty
+from mcbrain.running.recipe import recipe
+from mcbrain.store.atomic import replacing
+from mcbrain.store.blockstore import blocks_behind
+from mcbrain.store.folder import ResultsFolder
+from mcbrain.typing import Floats
+
+__all__ = ["Replay", "check_npz", "rebuild", "replay"]
+
+
+@dataclass(frozen=True)
+class Replay:
+    """A replicate of a raw study.
+
+    Attributes
+    ----------
+    data : dict
+        X (n_task, d), y (n_task,), X_brain (n_brain, d), R (n_brain, p), in native coordinates, and
+        the population's brain_map (k, d), beta (d,) and channels (p, k).
+    rows : list of dict
+        Estimator, rule, penalty, shift, excess and failure of each output. The penalty is per
+        sample; where the rule is "loo" or "gcv", the one that it chose on this replicate; None
+        where it has no meaning.
+    block, place : int
+        The block that holds the replicate, and its place there.
+    recipe : str
+        Lines of NumPy that rebuild the data without mcbrain.
+    """
+
+    data: dict[str, Floats]
+    rows: list[dict[str, Any]]
+    block: int
+    place: int
+    recipe: str
+
+    def save(self, path: str | Path) -> None:
+        """Write data and excess risks, labelled "estimator penalty shift", to an .npz file.
+
+        Parameters
+        ----------
+        path : str or Path
+            Its name ends with .npz.
+
+        Raises
+        ------
+        InputError
+            Another name.
+        StoreError
+            The file cannot be written.
+        """
+        check_npz(path)
+        excess = np.array([row["excess"] for row in self.rows])
+        labels = [f"{r['estimator']} {_short(r['penalty'])} {r['shift']}" for r in self.rows]
+        with replacing(Path(path)) as sink:
+            arrays: dict[str, Any] = {**self.data, "excess": excess, "labels": np.array(labels)}
+            np.savez(sink, **arrays)
+
+
+def check_npz(path: str | Path) -> None:
+    """Refuse a name by which other programs would not know what is in a file of arrays.
+
+    Parameters
+    ----------
+    path : str or Path
+
+    Raises
+    ------
+    InputError
+        The name does not end with .npz.
+    """
+    if Path(path).suffix.lower() != ".npz":
+        raise InputError(f"--save {path}: arrays are kept as .npz; a name that ends so is allowed")
+
+
+def _short(penalty: float | None) -> str:
+    return "-" if penalty is None else f"{penalty:g}"
+
+
+@numpy_defaults
+def replay(folder: str | Path, point: int, replicate: int) -> Replay:
+    """Draw and solve one replicate of a raw study again.
+
+    Parameters
+    ----------
+    folder : str or Path
+        Results folder.
+    point : int
+        Column `point` of the results.
+    replicate : int
+        Number of the replicate within the point, from 0.
+
+    Raises
+    ------
+    InputError
+        No such point, a replicate that was never drawn, or results of another engine.
+    """
+    home = ResultsFolder(folder)
+    study = home.study()
+    point, replicate = whole(point), whole(replicate)
+    if not _is_index(point) or not 0 <= point < study.n_points:
+        raise InputError(f"--point {point}: allowed is 0 to {study.n_points - 1}")
+    engine, _ = choose(study)
+    if engine != "raw":
+        raise InputError(f"{home.path}: results of engine {engine}; only raw keeps data sets")
+    store = blocks_behind(home)
+    asked = next(p for p in study.points() if p.index == point)
+    plan = SampledPlan(study, "raw", Penalties(study, PilotSubspaces(study, store), store))
+    queries = tuple(q for q in plan.queries(asked) if q is not None)
+    problem = plan.problem(asked)
+    size = block_size(problem)
+    drawn = max((store.series(problem, [q.id]).n_blocks for q in queries), default=0) * size
+    if not _is_index(replicate) or not 0 <= replicate < drawn:
+        have = f"replicates 0 to {drawn - 1}" if drawn else "no replicates yet"
+        raise InputError(f"--replicate {replicate}: point {point} has {have}")
+    block, place = divmod(replicate, size)
+    return Replay(
+        data=rebuild(study, asked, problem, block, place),
+        rows=_solve(problem, queries, block, place),
+        block=block,
+        place=place,
+        recipe=recipe(problem, block, place),
+    )
+
+
+def _is_index(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _stream(problem: Problem, block: int, role: int) -> np.random.Generator:
+    key = np.random.SeedSequence(problem.seed, spawn_key=(*problem.words, block, role))
+    return np.random.Generator(np.random.SFC64(key))
+
+
+def rebuild(
+    study: Study, point: Point, problem: Problem, block: int, place: int
+) -> dict[str, Floats]:
+    """The data of a replicate from NumPy's generators; see `Replay.data`."""
+    geometry, model = Geometry(point.model, study.seed), point.model
+    streams = [_stream(problem, block, role) for role in range(6)]
+    data: dict[str, Floats] = {}
+    for _ in range(place + 1):
+        X = _inputs(geometry, point.n_task, streams[0], streams[4])
+        y = X @ geometry.beta + model.sigma_y * streams[1].standard_normal(point.n_task)
+        X_brain = _inputs(geometry, point.n_brain, streams[2], streams[5])
+        data = {"X": X, "y": y, "X_brain": X_brain, "R": _recordings(geometry, X_brain, streams[3])}
+    population = {"brain_map": geometry.brain, "beta": geometry.beta, "channels": geometry.channels}
+    return data | population
+
+
+def _inputs(geometry: Geometry, n: int, rng: np.random.Generator, aux: Any) -> Floats:
+    """Inputs by the line that the recipe prints."""
+    model = geometry.model
+    names = {"rng": rng, "aux": aux, "n": n, "d": model.input_dim}
+    return np.asarray(_value(model.input_law.line, names) * geometry.scale)
+
+
+def _recordings(geometry: Geometry, X: Floats, rng: np.random.Generator) -> Floats:
+    """Recordings of inputs, likewise."""
+    model = geometry.model
+    latents = _value(LATENTS[model.latents].format(X="X"), {"X": X, "brain_map": geometry.brain})
+    line = RECORDINGS[model.neural_law].format(
+        noise=model.sigma_r, rate=model.baseline_rate, rng="rng"
+    )
+    return _value(line, {"drive": latents @ geometry.channels.T, "rng": rng})
+
+
+def _value(line: str, names: dict[str, Any]) -> Floats:
+    """An expression of mcbrain's own tables, evaluated; no text of a user's is in it."""
+    return np.asarray(eval(line, {"__builtins__": {}, "np": np}, names))
+
+
+def _solve(
+    problem: Problem, queries: tuple[Query, ...], block: int, place: int
+) -> list[dict[str, Any]]:
+    """Excess risk of each query on the replicate, by the engine's own kernels."""
+    from mcbrain.blocks.sums import REASONS
+    from mcbrain.engines.raw import bench
+
+    drawn = bench(problem, queries, place + 1).replicates(block)
+    excess, failures, chosen = (values[place] for values in drawn)
+    chosen = chosen / problem["n_task"]
+    return [
+        {
+            "estimator": q.row.estimator.name,
+            "rule": q.row.rule,
+            "penalty": float(chosen[i]) if q.row.rule != "fixed" else shown_penalty(q),
+            "shift": q.shift.label,
+            "excess": float(excess[i]),
+            "failure": REASONS.get(int(failures[i]), ""),
+        }
+        for i, q in enumerate(queries)
+    ]

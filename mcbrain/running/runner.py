@@ -1,0 +1,280 @@
+"""The main job: a study in, results out; run again, it resumes."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Collection, Iterable, Mapping
+from concurrent.futures import Executor
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mcbrain.asking.from_toml import load_study
+from mcbrain.asking.studies import Study
+from mcbrain.blocks.problem import Problem
+from mcbrain.checks import duration, numpy_defaults
+from mcbrain.engines import choose
+from mcbrain.engines import simulate as simulate_job
+from mcbrain.errors import InputError, UnfinishedError
+from mcbrain.plan.grid_plan import FactoredPlan
+from mcbrain.plan.plans import Plan, all_works, open_plan, pilots_of
+from mcbrain.plan.point_plan import SampledPlan, Work
+from mcbrain.plan.shards import Shard, owned, parse_shard
+from mcbrain.plan.subspaces import PILOT_BLOCKS
+from mcbrain.results.writing import about, write_results
+from mcbrain.running.conductor import Conductor
+from mcbrain.running.outcome import Outcome, Reporter
+from mcbrain.running.workers import open_workers
+from mcbrain.store.blockstore import BlockStore
+from mcbrain.store.folder import ResultsFolder
+from mcbrain.store.provenance import history, machine_change, other_code, run_entry
+
+__all__ = ["Outcome", "Reporter", "run", "warm"]
+
+_LONGEST = 200  # bytes of a folder's name; file systems allow 255
+
+
+@numpy_defaults
+def run(
+    study: Study | str | Path,
+    out: str | Path | None = None,
+    *,
+    threads: int | None = None,
+    cluster: Any = None,
+    max_time: float | str | None = None,
+    shard: Shard | str | None = None,
+    fresh: bool = False,
+    reuse_other_code: bool = False,
+    reporter: Reporter | None = None,
+) -> Outcome:
+    """Run a study, or resume it.
+
+    Parameters
+    ----------
+    study : Study, str or Path
+        A study, a TOML file, or the name of a shipped study.
+    out : str or Path, optional
+        Results folder; default results/NAME, for a shard results/NAME-shard-I-of-N.
+    threads : int, optional
+        Threads on this machine; default all cores. No number depends on it.
+    cluster : str or dask.distributed.Client, optional
+        Run the blocks there instead.
+    max_time : float or str, optional
+        After this long no new block is started: seconds, or text such as "90s", "10m" or "2h".
+    shard : Shard or str, optional
+        Such as "2/3": run the second of three parts. Its folder holds blocks, and no results until
+        `mcbrain.merge` has put the parts together. "1/1" is the whole study.
+    fresh : bool
+        Start over, after moving what is in the folder aside.
+    reuse_other_code : bool
+        Use the blocks that other code has computed, such as another version of mcbrain or NumPy;
+        the provenance of the rows then says so.
+    reporter : Reporter, optional
+
+    Raises
+    ------
+    InputError
+        One sentence; nothing was written.
+    UnfinishedError
+        A full disk, a folder that may not be written, a lost cluster. What is finished is kept; so
+        it is after a KeyboardInterrupt, and `results.arrow` has the rows that follow from it.
+    """
+    if not isinstance(study, Study):
+        study = load_study(study)
+    reporter = reporter or Reporter()
+    setup = _set_up(study, out, max_time, shard, fresh, reuse_other_code)
+    with open_workers(threads, cluster, reporter.note) as pool:
+        aside = setup.folder.set_aside() if fresh else None
+        if aside is not None:
+            reporter.note(f"what was in {setup.folder.path} is now in {aside}")
+        with setup.folder.writing():
+            setup.folder.bring_files(study, aside)
+            store = _prepare_folder(setup, reporter)
+            outcome = Outcome(setup.folder.path, shard=setup.part, other=store.unused())
+            plan = None if setup.engine == "law" else open_plan(study, setup.engine, store)
+            try:
+                if plan is not None:
+                    warm(setup.engine, reporter, study.selects)
+                    _simulate(plan, store, outcome, reporter, pool, setup.deadline)
+            except BaseException as reason:
+                outcome.stopped = True
+                if store.added or isinstance(reason, (KeyboardInterrupt, UnfinishedError)):
+                    # Rows of what there is; why there is no more is told, whatever follows.
+                    with suppress(Exception):
+                        store.reload()
+                        _keep(setup, plan, store, outcome, pool[1])
+                raise
+            _keep(setup, plan, store, outcome, pool[1])
+    outcome.seconds = time.time() - setup.started
+    return outcome
+
+
+def _keep(
+    setup: _Setup,
+    plan: FactoredPlan | SampledPlan | None,
+    store: BlockStore,
+    outcome: Outcome,
+    slots: int,
+) -> None:
+    """Write the rows that follow from the blocks; of a shard, how far it is."""
+    former = setup.folder.record()
+    record = about(setup.study, setup.engine, store, former)
+    run = run_entry(setup.started, slots, len(store.added), sum(store.added))
+    if setup.part is None:
+        outcome.results = write_results(
+            setup.folder, setup.study, plan, store, record, history(former), run
+        )
+        return
+    runs = history(former) + ([run] if store.added else [])
+    part = {"shard": str(setup.part), "complete": not outcome.stopped}
+    setup.folder.keep_record({**record, **part, "runs": runs})
+
+
+@dataclass(frozen=True)
+class _Setup:
+    """What a run needs to know, settled before anything is written."""
+
+    study: Study
+    folder: ResultsFolder
+    engine: str
+    why: str
+    part: Shard | None
+    started: float
+    deadline: float | None
+    any_code: bool
+
+
+def _set_up(
+    study: Study,
+    out: str | Path | None,
+    max_time: float | str | None,
+    shard: Shard | str | None,
+    fresh: bool,
+    any_code: bool,
+) -> _Setup:
+    """Where, by which engine, which part and until when; or a refusal."""
+    part = shard if isinstance(shard, (Shard, type(None))) else parse_shard(str(shard))
+    part = None if part is None or part.count == 1 else part
+    started, deadline = time.time(), None
+    if max_time is not None:
+        deadline = time.monotonic() + duration("max_time", max_time)
+    folder = ResultsFolder(out if out is not None else Path("results") / _slug(study.name, part))
+    folder.check(study)
+    engine, why = choose(study)
+    if part is not None:
+        _check_shard(part, folder, engine, fresh)
+    return _Setup(study, folder, engine, why, part, started, deadline, any_code)
+
+
+def _check_shard(part: Shard, folder: ResultsFolder, engine: str, fresh: bool) -> None:
+    """Refuse a shard where there is nothing to share, or where whole results are."""
+    if engine == "law":
+        raise InputError(f"--shard {part}: engine 'law' simulates nothing that could be shared")
+    if folder.results.exists() and not fresh:
+        raise InputError(
+            f"--shard {part}: {folder.path} holds results of the whole study; "
+            "choose another folder for the shard with --out"
+        )
+
+
+def _prepare_folder(setup: _Setup, reporter: Reporter) -> BlockStore:
+    """Open the blocks, and write down whose they are, should the run be cut short."""
+    folder = setup.folder
+    store = BlockStore(folder.blocks, any_code=setup.any_code)
+    reporter.note(f"engine {setup.engine}: {setup.why}")
+    for sentence in store.notes:
+        reporter.note(sentence)
+    if changed := machine_change(folder.record()):
+        reporter.note(changed)
+    if others := store.unused():
+        reporter.note(
+            f"blocks of other code are here and not used: {other_code(others)}; "
+            "--reuse-other-code accepts them"
+        )
+    if kept := folder.replaced_study(setup.study):
+        reporter.note(
+            f"the study has changed: results.arrow will hold it as it is now; {kept} "
+            "keeps the former text"
+        )
+    if not folder.results.exists():
+        folder.keep_study(setup.study)
+    if setup.part is not None:
+        former = folder.record()
+        record = about(setup.study, setup.engine, store, former)
+        part = {"shard": str(setup.part), "complete": False}
+        folder.keep_record({**record, **part, "runs": history(former)})
+    return store
+
+
+def _simulate(
+    plan: Plan,
+    store: BlockStore,
+    outcome: Outcome,
+    reporter: Reporter,
+    pool: tuple[Executor, int],
+    deadline: float | None,
+) -> None:
+    """Compute every block that the problems of the run still need."""
+    every = plan.problems()
+    problems = _part_of(every, outcome.shard)
+    outcome.problems, outcome.owned = len(every), len(problems)
+
+    def stage(
+        name: str, works: Iterable[Work], problems: Collection[Problem], until: float | None = None
+    ) -> None:
+        with reporter.stage(name, len(problems)) as show:
+            conductor = Conductor(store, *pool, simulate_job, show, until, problems)
+            tally = conductor.run(iter(works))
+        outcome.add(tally)
+
+    first = [_pilot_work(p, s) for p, s in pilots_of(plan, problems)]
+    if first:
+        # Short, and no penalty is known before their end: they have no time limit.
+        stage("pilots", first, [work.problem for work in first])
+        store.reload()
+    stage(plan.stage, all_works(plan, problems), problems, deadline)
+    store.compact()
+
+
+def _part_of(problems: Mapping[Problem, Any], shard: Shard | None) -> Mapping[Problem, Any]:
+    """The problems of a shard; all of them without one."""
+    if shard is None:
+        return problems
+    mine = owned(problems, shard)
+    return {problem: users for problem, users in problems.items() if problem in mine}
+
+
+def _pilot_work(problem: Problem, statistics: tuple[Any, ...]) -> Work:
+    """A pilot has a fixed size: it is done when its blocks are there."""
+    return Work(problem, statistics, PILOT_BLOCKS, lambda series, asked: np.ones(len(asked), bool))
+
+
+def warm(engine: str, reporter: Reporter, rules: bool = False) -> float:
+    """Compile, or load from the cache, the kernels of an engine; seconds it took.
+
+    Parameters
+    ----------
+    engine : str
+    reporter : Reporter
+        Told before kernels are compiled, how long that took, and whether they are kept.
+    rules : bool
+        Whether some penalty is chosen on each replicate's data.
+    """
+    from mcbrain.engines import warm_up
+
+    return warm_up(engine, rules, reporter.note)
+
+
+def _slug(name: str, part: Shard | None) -> str:
+    """A folder name from a study's name: nothing that could lead elsewhere."""
+    kept = "".join(c if c.isalnum() or c in "-_." else "-" for c in name).strip(".-")
+    if not kept:
+        raise InputError(f"name = {name!r}: has no letter or digit to name a folder by; use --out")
+    if len(kept.encode()) > _LONGEST:
+        digest = hashlib.sha256(name.encode()).hexdigest()[:8]
+        kept = f"{kept.encode()[:_LONGEST].decode(errors='ignore')}-{digest}"
+    return kept if part is None else f"{kept}-shard-{part.number}-of-{part.count}"

@@ -1,0 +1,103 @@
+"""One model simulated at once, its rows in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import pyarrow as pa
+
+from mcbrain.asking.from_python import adhoc_study
+from mcbrain.checks import number, numpy_defaults
+from mcbrain.population.model import Model
+from mcbrain.running.runner import run
+from mcbrain.store.atomic import mapped
+
+__all__ = ["simulate"]
+
+
+@numpy_defaults
+def simulate(
+    model: Model,
+    n_task: int | Iterable[int],
+    n_brain: int | Iterable[int] = 0,
+    estimators: Mapping[str, Any] | None = None,
+    shifts: Iterable[str] = ("id",),
+    *,
+    precision: float = 0.01,
+    absolute: float | None = None,
+    max_replicates: int = 1_000_000,
+    seed: int = 0,
+    engine: str = "auto",
+    law: bool = True,
+    threads: int | None = None,
+    rank: int | None = None,
+    encoding_penalty: float = 0.0,
+    penalty_scale: str = "per-sample",
+) -> pa.Table:
+    """Simulate one model; the same numbers as `mcbrain run` gives for the same seed.
+
+    Parameters
+    ----------
+    model : Model
+    n_task, n_brain : int or iterable of int
+        Task and brain samples; a grid of both is simulated.
+    estimators : mapping, optional
+        Name to penalty rule, as in a study; default ols, ridge, befs and befs-oracle, tuned.
+    shifts : iterable of str
+        Test laws in text, such as "brain-insensitive:4".
+    precision, absolute : float
+        Targets of each output: standard error / mean, and standard error. A precision of 0 runs
+        exactly `max_replicates`, rounded up to whole blocks.
+    max_replicates : int
+    seed : int
+    engine : str
+        "auto", "raw", "sufficient", "spectral" or "law".
+    law : bool
+        Engine spectral: whether the exact law of the task stage stands for its simulation.
+    threads : int, optional
+    rank, encoding_penalty, penalty_scale
+        Stage 1 and the penalty convention, as in a study.
+
+    Returns
+    -------
+    pyarrow.Table
+        A row per output, columns as in a results file.
+
+    Raises
+    ------
+    InputError
+        What was asked has no meaning for the model, or is of the wrong type.
+    """
+    targets = {"relative": number("precision", precision, 0.0, 1e150)}
+    if absolute is not None:
+        targets["absolute"] = number("absolute", absolute, 0.0, 1e150)
+    study = adhoc_study(
+        model,
+        n_task,
+        n_brain,
+        estimators,
+        shifts,
+        seed=seed,
+        rank=rank,
+        encoding_penalty=encoding_penalty,
+        penalty_scale=penalty_scale,
+        engine=engine,
+        law=law,
+        precision={**targets, "max_replicates": max_replicates},
+    )
+    with TemporaryDirectory(prefix="mcbrain-") as folder:
+        run(study, folder, threads=threads)
+        with mapped(Path(folder) / "results.arrow") as source:
+            table = pa.ipc.open_file(source).read_all()
+        # The folder goes away with this block, so the rows move into memory.
+        return pa.Table.from_batches([_copied(b) for b in table.to_batches()], table.schema)
+
+
+def _copied(batch: pa.RecordBatch) -> pa.RecordBatch:
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, batch.schema) as writer:
+        writer.write_batch(batch)
+    return pa.ipc.open_stream(sink.getvalue()).read_next_batch()

@@ -1,0 +1,1 @@
+"""Tests of mcbrain, in a folder for each of its packages."""

@@ -1,0 +1,140 @@
+"""The commands of what brain data is worth say what the functions say, and refuse in a sentence."""
+
+import re
+import sys
+
+import pytest
+
+import mcbrain as mb
+from mcbrain.asking.from_toml import study_from_table
+from mcbrain.cli import main
+from mcbrain.results.view import Results
+from mcbrain.running.runner import run
+from mcbrain.worth.purchases import purchase_in_results
+
+SMALL = ["--input-dim", "20", "--latent-dim", "2", "--n-channels", "10", "--misalignment", "0.1"]
+MODEL = {"input_dim": 20, "latent_dim": 2, "n_channels": 10, "misalignment": 0.1}
+
+
+@pytest.fixture
+def mcbrain(monkeypatch, capsys):
+    """Run a command in this process: its exit status, standard output and standard error."""
+
+    def run(*arguments):
+        # Signals belong to the test runner.
+        monkeypatch.setattr("signal.signal", lambda *_: None)
+        monkeypatch.setattr(sys, "argv", ["mcbrain", *map(str, arguments)])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        return ended.value.code, *capsys.readouterr()
+
+    return run
+
+
+def number(text, name):
+    """The number behind a name in a table of names and numbers."""
+    return float(re.search(rf"{re.escape(name)}\s+([-\d.,]+)", text)[1].replace(",", ""))
+
+
+def test_without_a_command_the_help_is_printed(mcbrain):
+    status, out, err = mcbrain()
+    assert (status, err) == (0, "")
+    assert len(out.splitlines()) > 15
+    assert "appraise" in out
+
+
+def test_value_prints_what_the_function_returns(mcbrain):
+    status, out, _ = mcbrain("value", "--n-task", 60, "--n-brain", 300, *SMALL)
+    found = mb.value(mb.Model(**MODEL), n_task=60, n_brain=300)
+    assert status == 0
+    assert number(out, "value (task samples)") == pytest.approx(found.task_samples, rel=1e-3)
+    assert number(out, "exchange rate") == pytest.approx(found.exchange_rate, rel=1e-3)
+
+
+def test_budget_prints_what_the_function_returns(mcbrain):
+    prices = {"budget": 500.0, "cost_task": 1.0, "cost_brain": 0.01}
+    status, out, _ = mcbrain("budget", "--budget", 500, "--cost-brain", 0.01, *SMALL)
+    found = mb.allocate(mb.Model(**MODEL), **prices)
+    assert status == 0
+    assert ("not worth" not in out) == found.worth_collecting
+    assert number(out, "brain samples") == found.n_brain
+    assert number(out, "excess risk") == pytest.approx(found.risk, rel=1e-3)
+
+
+def test_value_and_budget_of_a_results_folder_are_those_of_its_cells(mcbrain, tmp_path):
+    study = study_from_table(
+        {
+            "name": "bought",
+            "seed": 3,
+            "model": MODEL,
+            "design": {"n_task": [25, 100], "n_brain": [10, 200]},
+            "estimators": {"ridge": "optimal", "befs": "optimal"},
+            "precision": {"relative": 0.05, "max_replicates": 5000},
+        }
+    )
+    run(study, tmp_path, threads=1)
+    status, out, _ = mcbrain("budget", tmp_path, "--budget", 50, "--cost-brain", 0.1)
+    found = purchase_in_results(Results(tmp_path), 0, 50, 1.0, 0.1)
+    assert status == 0
+    assert out.splitlines()[-1].split()[:3] == ["0.1", "25", "200"]
+    assert (found.n_task, found.n_brain) == (25, 200)
+    assert found.verdict in out.splitlines()[-1]
+    status, out, _ = mcbrain("value", tmp_path, "--n-task", 25, "--n-brain", 200)
+    assert [line.split()[:3] for line in out.splitlines()[1:]] == [["0.1", "25", "200"]]
+    status, out, err = mcbrain("value", tmp_path, "--n-task", 26)
+    assert (status, out) == (2, "")
+    assert "hold 25, 100" in err
+    status, out, err = mcbrain("value", tmp_path, "--simulate")
+    assert (status, out) == (2, "")
+    assert "measured already" in err
+    status, out, err = mcbrain("value", tmp_path, "--input-dim", 30)
+    assert (status, out) == (2, "")
+    assert err.startswith("mcbrain: --input-dim: the model is that of the results")
+    status, out, err = mcbrain("budget", tmp_path, "--budget", 50, "--max-repeats", 3)
+    assert (status, out) == (2, "")
+    assert "holds no repeats" in err
+    status, out, err = mcbrain("budget", tmp_path, "--budget", 5, "--cost-brain", 0.1)
+    assert (status, out) == (2, "")
+    assert "the cheapest of which costs 26" in err
+
+
+def test_gains_and_loadings_are_read_as_a_number_or_one_per_latent(mcbrain):
+    options = [*SMALL, "--latent-gains", "2,0.5", "--task-loadings", "[1, 0.2]"]
+    status, out, _ = mcbrain("value", "--n-task", 60, "--n-brain", 300, *options)
+    model = mb.Model(**MODEL, latent_gains=[2.0, 0.5], task_loadings=[1.0, 0.2])
+    found = mb.value(model, n_task=60, n_brain=300)
+    assert status == 0
+    assert number(out, "value (task samples)") == pytest.approx(found.task_samples, rel=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("budget", "--budget", "-5"), "budget"),
+        (("budget", "--budget", "100", "--cost-brain", "0"), "cost_brain"),
+        (("budget", "--budget", "1e300"), "buys more than 1e+12 samples at cost_task = 1"),
+        (("value", "--n-task", "0"), "n_task"),
+        (("value", "--n-task", "9" * 20), "from 1 to 1000000000000"),
+        (("value", "--baseline", "lasso"), "lasso"),
+        (("value", "--misalignment", "2"), "misalignment"),
+        (("value", "--latent-gains", "1,x"), "--latent-gains"),
+        (("value", "--precision", "0.1"), "--precision: it has a meaning with --simulate alone"),
+        (("validate", "--threads", "0"), "threads = 0"),
+        (("validate", "--out", __file__), f"a folder is needed, {__file__} is a file"),
+        (("validate", "--out", f"{__file__}/sub"), f"a folder is needed, {__file__} is a file"),
+        (("value", "no/such/folder"), "no/such/folder"),
+        (("report", "no/such/folder"), "no/such/folder"),
+        (("run", "first-look", "--max-time", "soon"), "max_time = 'soon'"),
+        (("run", "first-look", "--threads", "0"), "threads = 0"),
+        (("predict", "--n-task", "50"), "--n-brain"),
+        (("predict", "--n-task", "50", "--n-brain", "9", "--estimator", "befs"), "NAME=RULE"),
+        (("predict", "--n-task", "50", "--n-brain", "9", "--shift", "scael:2"), "scale"),
+    ],
+)
+def test_a_mistake_is_one_sentence_and_status_2(mcbrain, arguments, words):
+    status, out, err = mcbrain(*arguments)
+    assert status == 2
+    assert out == ""
+    assert err.startswith("mcbrain: ")
+    assert words in err
+    assert err.count("\n") == 1

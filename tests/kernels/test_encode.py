@@ -1,0 +1,108 @@
+"""The brain stage: reductions, leading eigenvectors and subspaces, and when they do not exist."""
+
+import numba
+import numpy as np
+import pytest
+
+from mcbrain.kernels.brain.encode import make_encode_work
+from mcbrain.kernels.brain.overlap import encode
+from mcbrain.kernels.jit import kernel
+from mcbrain.kernels.linear.eigen import leading_eigenvectors, make_eigen_work
+from mcbrain.kernels.linear.householder import (
+    form,
+    load_symmetric,
+    make_reduction,
+    reflect,
+    tridiagonalise,
+)
+from mcbrain.kernels.linear.lanes import padded
+from mcbrain.kernels.types import BROKEN, LOST
+
+pytestmark = pytest.mark.kernels
+
+TINY = bool(numba.config.DISABLE_JIT)
+
+
+@kernel
+def least_squares(r, basis, work):
+    return encode.encode_least_squares(r, basis, work)
+
+
+def gram(rng, n):
+    X = rng.standard_normal((2 * n, n))
+    return X.T @ X
+
+
+@pytest.mark.parametrize("n", [*range(1, 36), *([] if TINY else [64, 131, 200])])
+def test_householder_form_rebuilds_the_matrix(n):
+    matrix, work = gram(np.random.default_rng(n), n), make_reduction(n)
+    load_symmetric(matrix, n, work)
+    tridiagonalise(n, work)
+    d, e = work.diagonal[:n], work.beside[: n - 1]
+    Q = np.zeros((n, padded(n)))
+    Q[:, :n] = np.eye(n)
+    reflect(n, work, 0, Q)
+    T = np.diag(d) + np.diag(e, 1) + np.diag(e, -1)
+    largest = np.abs(matrix).max()
+    np.testing.assert_allclose(Q[:, :n] @ T @ Q[:, :n].T, matrix, atol=1e-14 * largest)
+    formed = np.zeros((n, padded(n)))
+    form(n, work, formed)
+    np.testing.assert_allclose(formed, Q, atol=1e-14)
+    reflect(n, work, 1, Q)
+    np.testing.assert_allclose(Q[:, :n], np.eye(n), atol=1e-14)
+
+
+def special_matrices(m, r):
+    yield "random", gram(np.random.default_rng(m), m)
+    yield "equal leading eigenvalues", np.eye(m) + np.diag(5.0 * (np.arange(m) < r))
+    block = np.zeros((m, m))
+    block[:r, :r] = np.ones((r, r)) + np.eye(r)
+    yield "low rank, repeated", block
+    yield "tridiagonal already", np.diag(np.arange(m) + 1.0) + np.eye(m, k=1) + np.eye(m, k=-1)
+
+
+@pytest.mark.parametrize(("m", "r"), [(1, 1), (2, 1), (3, 2), (9, 4), (12, 12), (30, 11)])
+def test_leading_eigenvectors_span_the_same_space_as_lapacks(m, r):
+    for name, matrix in special_matrices(m, r):
+        work = make_eigen_work(m, r)
+        assert leading_eigenvectors(matrix, m, r, work) == 0, name
+        expected = np.linalg.eigh(matrix)[1][:, m - r :]
+        found = np.linalg.qr(work.vectors[:, :r])[0]
+        np.testing.assert_allclose(found @ found.T, expected @ expected.T, atol=1e-11, err_msg=name)
+
+
+def test_a_matrix_of_too_small_a_rank_is_reported():
+    matrix = np.zeros((6, 6))
+    matrix[:2, :2] = np.eye(2)
+    assert leading_eigenvectors(matrix, 6, 3, make_eigen_work(6, 3)) == 1
+    assert leading_eigenvectors(np.zeros((6, 6)), 6, 1, make_eigen_work(6, 1)) == 1
+
+
+def estimate(X, R, r):
+    work = make_encode_work(X.shape[1], R.shape[1], 1, X.shape[1], r)
+    work.gram[:], work.cross[:] = X.T @ X, X.T @ R
+    basis = np.zeros((r, X.shape[1]))
+    return least_squares(r, basis, work), basis
+
+
+def test_the_subspace_turns_with_the_inputs():
+    rng = np.random.default_rng(0)
+    X, R = rng.standard_normal((40, 6)), rng.standard_normal((40, 5))
+    turn = np.linalg.qr(rng.standard_normal((6, 6)))[0]
+    (failed, basis), (turned_failed, turned) = estimate(X, R, 2), estimate(X @ turn, R, 2)
+    assert failed == turned_failed == 0
+    expected = turn.T @ basis.T @ basis @ turn
+    np.testing.assert_allclose(turned.T @ turned, expected, atol=1e-12)
+    np.testing.assert_allclose(basis @ basis.T, np.eye(2), atol=1e-14)
+
+
+def test_dependent_inputs_and_silent_channels_are_failures():
+    rng = np.random.default_rng(1)
+    X, R = rng.standard_normal((40, 6)), rng.standard_normal((40, 5))
+    X[:, 3] = 0.0
+    assert estimate(X, R, 2)[0] == BROKEN
+    X = rng.standard_normal((40, 6))
+    assert estimate(X, 0.0 * R, 2)[0] == LOST
+    R[:, 1:] = R[:, :1]
+    assert estimate(X, R, 2)[0] == LOST
+    assert estimate(X, R, 1)[0] == 0

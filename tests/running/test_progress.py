@@ -1,0 +1,140 @@
+"""What a run says of itself: the time that is left, and what to do when it ends early."""
+
+import subprocess
+import sys
+from contextlib import contextmanager
+
+import numpy as np
+import pytest
+
+from mcbrain.asking.from_toml import study_from_table
+from mcbrain.asking.studies import Precision
+from mcbrain.blocks.problem import Problem, data_parameters
+from mcbrain.blocks.series import FIRST_LOOK, Series
+from mcbrain.cli.progress import TerminalReporter
+from mcbrain.plan.forecast import Forecast
+from mcbrain.plan.point_plan import block_size, replicate_seconds, times_more
+from mcbrain.population.model import Model
+from mcbrain.running.runner import Reporter, run
+
+MODEL = {"input_dim": 12, "latent_dim": 3, "n_channels": 8, "misalignment": 0.2}
+
+
+def problem(n_task):
+    return Problem("raw", data_parameters(Model(**MODEL), n_task, 0), 0)
+
+
+def study(**precision):
+    return study_from_table(
+        {
+            "name": "small",
+            "model": MODEL,
+            "design": {"n_task": [20, 200], "n_brain": 60},
+            "estimators": {"ridge": "optimal", "befs": "optimal"},
+            "precision": precision,
+            "engine": {"kind": "raw"},
+        }
+    )
+
+
+def test_nothing_is_said_of_the_time_left_before_a_problem_was_judged():
+    one = problem(20)
+    forecast = Forecast([one])
+    assert forecast.left() is None
+    forecast.judged(one, 0, None)
+    forecast.computed(one, FIRST_LOOK, 1.0)
+    assert forecast.left() is None
+
+
+def test_a_dearer_problem_counts_for_what_its_replicates_cost():
+    """Two of three problems done, of a fiftieth of the work: a third of the problems is left."""
+    cheap, dear = [problem(20), problem(21)], problem(50_000)
+    forecast = Forecast([*cheap, dear])
+    for one in cheap:
+        forecast.computed(one, FIRST_LOOK, 1e-3)
+        forecast.judged(one, FIRST_LOOK, FIRST_LOOK)
+    typical = FIRST_LOOK * block_size(cheap[0])  # replicates, of any problem
+    blocks = -(-typical // block_size(dear))
+    per_second = 2e-3 / (2 * typical * replicate_seconds(cheap[0]))
+    seconds = blocks * block_size(dear) * replicate_seconds(dear) * per_second
+    assert seconds > 50 * 1e-3
+    assert forecast.left() == pytest.approx(seconds / 2e-3, rel=0.01)
+
+
+def test_a_problem_that_needs_more_replicates_counts_for_them_at_its_latest_pace():
+    one, other = problem(20), problem(21)
+    forecast = Forecast([one, other])
+    forecast.computed(one, FIRST_LOOK, 2.0)
+    forecast.judged(one, FIRST_LOOK, 4 * FIRST_LOOK)
+    forecast.computed(one, FIRST_LOOK, 1.0)
+    # Two of its four parts are left, a second each; the other needs four parts as well.
+    part = 1.5 * replicate_seconds(other) / replicate_seconds(one)
+    assert forecast.left() == pytest.approx((2 * 1.0 + 4 * part) / 3.0)
+
+
+def test_a_problem_to_come_is_taken_for_the_last_eight_that_were_judged():
+    early, late = [problem(n) for n in range(20, 32)], [problem(n) for n in range(50, 58)]
+    to_come = problem(61)
+    forecast = Forecast([*early, *late, to_come])
+    for one in early:
+        forecast.judged(one, 4 * FIRST_LOOK, 4 * FIRST_LOOK)
+    for one in late:
+        forecast.computed(one, 2 * FIRST_LOOK, 1.0)
+        forecast.judged(one, 2 * FIRST_LOOK, 2 * FIRST_LOOK)
+    blocks = 2 * FIRST_LOOK * block_size(late[0]) / block_size(to_come)
+    done = sum(2 * FIRST_LOOK * block_size(p) * replicate_seconds(p) for p in late)
+    left = blocks * block_size(to_come) * replicate_seconds(to_come)
+    assert forecast.left() == pytest.approx(left / done)
+
+
+def test_the_replicates_that_a_target_needs_are_seen_from_the_first_look():
+    """The spread of 64 blocks of 64 is known to 1.1 %, so that 10 % are 4 standard errors of
+    its square (false alarms: 6e-5)."""
+    values = np.random.default_rng(0).gamma(2.0, size=(1, FIRST_LOOK, 64))
+    mean, count = values.mean(axis=2), np.full((1, FIRST_LOOK), 64.0)
+    m2 = ((values - mean[..., None]) ** 2).sum(axis=2)
+    replicates, none = np.full(FIRST_LOOK, 64), np.zeros(FIRST_LOOK)
+    series = Series(replicates, count, mean, m2, count, none)
+    relative = np.sqrt(0.5 / (10 * 64 * FIRST_LOOK))  # of ten times as many: 0.5 is var / mean^2
+    short = np.ones(1, bool)
+    assert times_more(Precision(relative=relative), series, short) == pytest.approx(10, rel=0.1)
+    assert times_more(Precision(absolute=2 * relative), series, short) == pytest.approx(10, rel=0.1)
+    assert times_more(Precision(relative=0.0), series, short) == np.inf
+    assert times_more(Precision(), series, ~short) == 1.0
+
+
+@pytest.mark.parametrize("precision", [{"relative": 0.02}, {"relative": 0, "max_replicates": 9000}])
+def test_the_time_left_of_a_run_ends_at_zero(tmp_path, precision):
+    seen = []
+
+    class Ear(Reporter):
+        @contextmanager
+        def stage(self, name, problems):
+            seen.clear()
+            yield lambda tally: seen.append(tally.left)
+
+    run(study(**precision), tmp_path / "a", reporter=Ear())
+    known = [left for left in seen if left is not None]
+    assert min(known) >= 0 and known[-1] == 0.0
+    assert seen == [None] * (len(seen) - len(known)) + known
+
+
+def test_a_run_cut_by_its_time_limit_asks_for_another_and_not_for_more_replicates(tmp_path, capsys):
+    asked = study(relative=0.001)
+    reporter = TerminalReporter(asked)
+    reporter.close(run(asked, tmp_path / "a", max_time=0.0, reporter=reporter))
+    said = capsys.readouterr().err
+    assert "mcse_not_met): the time limit came first, run again to go on" in said
+    assert "max_replicates" not in said
+    few = study(relative=0.001, max_replicates=1000)
+    reporter.close(run(few, tmp_path / "a", reporter=reporter))
+    said = capsys.readouterr().err
+    assert "mcse_not_met): raise max_replicates or ask for less precision" in said
+
+
+def test_the_laws_alone_load_no_compiler():
+    code = (
+        "import sys; from mcbrain.engines import warm_up; "
+        "warm_up('law'); assert 'numba' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
