@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from mcbrain.kernels.brain.overlap import encode
+from mcbrain.kernels.brain import encode
 from mcbrain.kernels.jit import kernel
 from mcbrain.kernels.task import risk
 from mcbrain.kernels.types import make_queries

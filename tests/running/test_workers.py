@@ -12,7 +12,7 @@ from mcbrain.blas import one_blas_thread
 
 PROGRAM = """
 from threadpoolctl import threadpool_info
-from mcbrain.workers import open_workers
+from mcbrain.running.workers import open_workers
 with open_workers(2):
     import mcbrain.kernels.replicate.raw
     print({lib["num_threads"] for lib in threadpool_info() if lib["user_api"] == "blas"})

@@ -33,7 +33,7 @@ from mcbrain.store.provenance import history
 from tests.support.small_study import TABLE, rows, small
 
 FEW = {"design__n_task": [6], "precision": {"relative": 0.1, "max_replicates": 40_000}}
-OLD = Path(__file__).parent / "results_0_1"
+OLD = Path(__file__).parents[1] / "results_0_1"
 
 
 def few(**changes):
