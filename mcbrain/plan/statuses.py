@@ -12,7 +12,13 @@ from dataclasses import dataclass
 
 from mcbrain.asking.studies import Point
 from mcbrain.blocks.query import Row
-from mcbrain.theory.tails import least_squares_status, worst
+from mcbrain.population.model import Model
+from mcbrain.theory.tails import (
+    dominant_row_status,
+    least_squares_status,
+    nearly_along_status,
+    worst,
+)
 
 __all__ = ["HOPELESS", "NO_MEAN", "NO_VARIANCE", "has_mean", "has_variance", "row_status"]
 
@@ -66,18 +72,45 @@ def row_status(row: Row, point: Point, replicates: float = math.inf) -> str:
         )
         for fit in _squares(row, point)
     ]
-    if _nearly_along_coordinates(row, point):
-        along = least_squares_status(
-            point.n_task, row.rank, 0.0, replicates, law.smoothness, row.rank, law.share
-        )
-        words += [] if along == "ok" else ["heavy_tail"]
+    if not _blind(row, point):
+        words += _subspace_words(row, point)
     return worst(words)
 
 
-def _nearly_along_coordinates(row: Row, point: Point) -> bool:
-    """Whether a spared subspace is that of a few sparse coordinates but for recording noise."""
-    sparse = point.model.input_law.smoothness == "sparse" and point.model.basis == "axes"
-    return sparse and row.estimator.uses_brain and row.eta == 0.0 and point.n_brain > 0
+def _subspace_words(row: Row, point: Point) -> Iterator[str]:
+    """What a spared subspace suffers from long inputs, and from coordinates that none uses."""
+    model, law, n = point.model, point.model.input_law, point.n_task
+    spared = _spared(row, point)
+    if spared == 0 or row.eta > 0.0:
+        return
+    exact = _is_exact(row, point)
+    explained = exact and model.misalignment == 0.0 and spared >= model.latent_dim
+    shut = row.estimator.penalty == "infinite" or row.penalty == math.inf
+    if shut and spared < model.input_dim and not explained:
+        yield dominant_row_status(n, spared, law.length_power)
+    if model.basis == "axes" and not exact:
+        others = _coordinates(row, point, spared) - spared
+        along = min(spared, model.k_m)
+        yield nearly_along_status(n, along, others, law.smoothness, law.share)
+
+
+def _blind(row: Row, point: Point) -> bool:
+    return row.estimator.uses_brain and point.n_brain == 0
+
+
+def _spared(row: Row, point: Point) -> int:
+    """Dimensions of the subspace of an estimator."""
+    sizes = {"none": 0, "estimated": row.rank, "measured": point.model.k_m}
+    return sizes[row.estimator.subspace]
+
+
+def _is_exact(row: Row, point: Point) -> bool:
+    """Whether a subspace is that of the latents, measured or found without any error."""
+    model = point.model
+    if row.estimator.subspace == "measured":
+        return True
+    told = model.latents == "linear" and model.neural_law == "gaussian" and model.sigma_r == 0.0
+    return told and row.encoding_penalty == 0.0 and point.n_brain >= model.input_dim
 
 
 def _coordinates(row: Row, point: Point, spared: int) -> int:
@@ -88,8 +121,7 @@ def _coordinates(row: Row, point: Point, spared: int) -> int:
     deviations below the mean number of those that some did.
     """
     model, d = point.model, point.model.input_dim
-    exact = row.estimator.subspace == "measured" or model.sigma_r == 0.0
-    if model.basis == "axes" and model.latents == "linear" and exact:
+    if model.basis == "axes" and _is_exact(row, point):
         return spared
     if row.estimator.uses_brain and model.input_law.smoothness == "sparse":
         unused = (1.0 - model.input_law.share) ** point.n_brain
@@ -98,21 +130,36 @@ def _coordinates(row: Row, point: Point, spared: int) -> int:
     return d
 
 
+def _taken_outside(model: Model, n: int, spared: int) -> float:
+    """What a penalised outside adds to the penalty inside, times eta.
+
+    With beta_hat = A c + delta, c minimises the residuals of n samples in the metric
+    (n lambda + WW')^-1, W = X(I - P). Along a direction that is short in Z = XA that is about
+    n lambda + q - n - 1 for q > n inputs of variance 1, by the mean of an inverse Wishart matrix:
+    what is short inside is fitted outside.
+    """
+    if model.input_law.smoothness == "sparse":
+        return 0.0  # zeros may leave nothing outside
+    variances = model.input_variances
+    scale = float(variances.min() / variances.max())
+    return scale * max(model.input_dim - spared - n - 1, 0)
+
+
 def _squares(row: Row, point: Point) -> Iterator[_Squares]:
     """Every least-squares problem whose eigenvalues an estimator divides by."""
     model, n = point.model, point.n_task
-    blind = row.estimator.uses_brain and point.n_brain == 0
+    blind, spared = _blind(row, point), _spared(row, point)
     projects = row.estimator.penalty == "infinite"
     if blind and projects:
         return  # predicts zero
     # Each replicate of loo and gcv may choose 0, whatever its smallest eigenvalue is.
     penalty = 0.0 if row.rule != "fixed" else row.penalty
-    spared = {"none": 0, "estimated": row.rank, "measured": model.k_m}[row.estimator.subspace]
     eta = 1.0 if blind or spared == 0 else row.eta
     if eta == 0.0:
         yield _Squares(n, spared, 0.0, _coordinates(row, point, spared))
     elif eta < 1.0 and penalty > 0.0:
-        yield _Squares(n, spared, n * penalty * eta, _coordinates(row, point, spared))
+        ridge = eta * (n * penalty + _taken_outside(model, n, spared))
+        yield _Squares(n, spared, ridge, _coordinates(row, point, spared))
     if projects or (eta == 0.0 and n <= spared):
         return  # nothing is left to fit outside P
     d = model.input_dim

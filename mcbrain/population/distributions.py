@@ -49,6 +49,8 @@ class InputDistribution:
         Range of the parameter, low < parameter <= high.
     form : str
         How it is written with its parameter, and what is allowed; empty without one.
+    dominant : bool
+        Whether an input has a length of its own with a tail of that power, the parameter.
     """
 
     line: str
@@ -56,6 +58,7 @@ class InputDistribution:
     low: float = math.nan
     high: float = math.nan
     form: str = ""
+    dominant: bool = False
 
 
 INPUTS: dict[str, InputDistribution] = {
@@ -66,6 +69,7 @@ INPUTS: dict[str, InputDistribution] = {
         4.0,
         1e6,
         "student:NU with a number NU > 4",
+        dominant=True,
     ),
     "rademacher": InputDistribution("np.where(rng.random((n, d)) < 0.5, 1.0, -1.0)", "signs"),
     "uniform": InputDistribution("np.sqrt(3) * (2 * rng.random((n, d)) - 1)", "density"),
@@ -111,6 +115,11 @@ class InputLaw:
     def share(self) -> float:
         """Share of the numbers of an input that are not zero."""
         return self.parameter if self.smoothness == "sparse" else 1.0
+
+    @property
+    def length_power(self) -> float:
+        """nu where the chance that an input is longer than t falls like t^-nu; else infinity."""
+        return self.parameter if INPUTS[self.name].dominant else math.inf
 
     @property
     def line(self) -> str:

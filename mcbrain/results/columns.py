@@ -93,7 +93,8 @@ _COLUMNS: tuple[tuple[str, pa.DataType, str], ...] = (
     (
         "p_better",
         _REAL,
-        "share of the replicates in which neither failed that beat the baseline on the same data",
+        "share of the replicates in which neither failed that beat the baseline on the same data; "
+        "a tie, equal but for rounding, is no win",
     ),
     ("predicted", _REAL, "mean excess risk by the laws"),
     ("prediction_se", _REAL, "its standard error, where simulated brain moments enter"),

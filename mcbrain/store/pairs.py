@@ -32,7 +32,7 @@ class Pairs:
     cross : ndarray
         Centred sum of products.
     better : ndarray
-        Replicates in which the statistic is below its baseline.
+        Replicates in which the statistic is below its baseline, by more than rounding.
     """
 
     count: Floats
@@ -44,7 +44,10 @@ class Pairs:
     better: Floats
 
     def p_better(self) -> float:
-        """Share of the replicates with both values that beat the baseline; NaN if unknown."""
+        """Share of the replicates with both values that beat the baseline; NaN if unknown.
+
+        A tie is no win, so two rows that are equal but for rounding beat each other in none.
+        """
         with np.errstate(invalid="ignore", divide="ignore"):
             return float(self.better.sum() / self.count.sum())
 

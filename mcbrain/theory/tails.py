@@ -17,7 +17,15 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import gammaln, xlog1py, xlogy
 
-__all__ = ["STATUSES", "least_squares_status", "skewness", "status", "worst"]
+__all__ = [
+    "STATUSES",
+    "dominant_row_status",
+    "least_squares_status",
+    "nearly_along_status",
+    "skewness",
+    "status",
+    "worst",
+]
 
 # From harmless to worst.
 STATUSES = ("ok", "heavy_tail", "infinite_variance", "infinite_mean")
@@ -54,6 +62,86 @@ def status(
 def worst(words: Sequence[str]) -> str:
     """The worst of some statuses; "ok" of none."""
     return max(words, key=STATUSES.index, default="ok")
+
+
+def dominant_row_status(n: int, w: int, power: float) -> str:
+    """The status of a fit in a subspace whose labels move with the inputs outside it as well.
+
+    A row that is t times as long as the others decides the fit, unless it is short inside the
+    subspace, in all w dimensions: then it moves the fit by t, and its share of the labels is large.
+    So P(excess > u) falls like u^(-(nu + w)/2). Up to w samples every row decides, long or not.
+
+    Parameters
+    ----------
+    n, w : int
+        Samples, and dimensions of the subspace.
+    power : float
+        nu: the chance of a row longer than t falls like t^-nu.
+    """
+    if n <= w:
+        return "ok"
+    return STATUSES[sum(power + w <= k for k in (_MEAN, _VARIANCE, _FOURTH))]
+
+
+def nearly_along_status(n: int, w: int, others: int, smoothness: str, share: float) -> str:
+    """The status of a fit in a subspace that is w coordinates of the inputs but for its errors.
+
+    Where the inputs leave a direction of the coordinates unused, the fit along it rests on the
+    errors of the subspace, and divides by their square (`unused_chances`). Where too many numbers
+    of those have to be small, every moment exists that the words ask for, and yet all hangs on
+    events in which 1/s is the inverse square of small errors.
+
+    Parameters
+    ----------
+    n, w, others : int
+        Samples; dimensions; coordinates that are used beside the w.
+    smoothness : str
+        "sparse", or "signs" of which two columns may be equal up to sign; "density" is always ok.
+    share : float
+        Of numbers that are not zero.
+    """
+    if n < w or others == 0 or smoothness == "density":
+        return "ok"
+    chances, hidden = unused_chances(n, w, others, smoothness, share), "ok"
+    if smoothness == "sparse" and near_singular_chances(n, w, w, share).sum() >= _NEVER:
+        hidden = "heavy_tail"
+    known = [chances[:k].sum() >= _NEVER for k in (_MEAN, _VARIANCE, _FOURTH)]
+    return worst([hidden, STATUSES[sum(known)]])
+
+
+def unused_chances(
+    n: int, w: int, others: int, smoothness: str, share: float
+) -> NDArray[np.float64]:
+    """How often a direction near w coordinates is used by none but for k conditions; shape (8,).
+
+    Sparse inputs X: of u coordinates, u - 1 ratios are free. All numbers that the u and the
+    `others` hold lie in m rows, a condition each, and in c columns of the others, whose errors have
+    to be zero: k = m + c - (u - 1). What is not in them is zero with probability
+    (1 - f)^((n - m) (u + others - c)); the expected number of such sets bounds the probability of
+    one. Signs: two columns of the w are equal up to sign, and j pairs of the others are:
+    k = others - j.
+
+    Parameters
+    ----------
+    n, w, others : int
+    smoothness : str
+    share : float
+    """
+    found = np.zeros(_FOURTH + 1)
+    if smoothness == "signs":
+        for k in range(min(others, _FOURTH) + 1):
+            found[k] = w * (w - 1) * 2.0**-n * (others * (others - 1) * 2.0**-n) ** (others - k)
+    elif smoothness == "sparse":
+        for u in range(1, w + 1):
+            for k in range(1, _FOURTH + 1):
+                m = np.arange(max(0, k + u - 1 - others), min(n, k + u - 1) + 1)
+                c = k + u - 1 - m
+                empty = xlog1py((n - m) * (u + others - c), -share)
+                sets = _log_choose(w, np.array(u)) + _log_choose(n, m) + _log_choose(others, c)
+                found[k] += np.exp(np.minimum(sets + empty, 0.0)).sum()
+    else:
+        raise ValueError(f"smoothness {smoothness!r}")
+    return np.asarray(np.minimum(found[1:], 1.0))
 
 
 def least_squares_status(

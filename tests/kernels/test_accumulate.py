@@ -61,6 +61,18 @@ def test_an_infinite_baseline_is_one_that_failed_and_nothing_is_better_than_it()
     assert sums.own[0].tolist() == [2.0, 2.0] and sums.other[0].tolist() == [2.0, 0.0]
 
 
+def test_a_tie_but_for_rounding_is_no_win():
+    """A third of the replicates are won, a third lost, a third tied by one unit or by none."""
+    other = np.random.default_rng(3).lognormal(size=300)
+    own = other * np.repeat([0.9, 1.1, 1.0], 100)
+    own[200:] = np.nextafter(own[200:], np.repeat([0.0, np.inf], 50))
+    own[220:280] = other[220:280]
+    excess = np.column_stack([own, other])
+    sums = sums_of(excess, [0, 1], [1, 0])
+    assert sums.better.tolist() == [100, 100] and sums.both.tolist() == [300, 300]
+    assert [s["better"] for s in twin.accumulate(excess, [0, 1], [1, 0])] == [100, 100]
+
+
 @pytest.mark.parametrize("value", [0.1, 1.0 / 3.0, 1e-200, 1e200])
 def test_equal_values_have_that_mean_and_no_spread_at_all(value):
     sums = sums_of(np.full((512, 1), value), [0], [-1])

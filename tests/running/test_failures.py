@@ -10,10 +10,12 @@ from mcbrain.asking.from_toml import study_from_table
 from mcbrain.blocks.sums import BlockSums
 from mcbrain.errors import InputError
 from mcbrain.plan.plans import open_plan
+from mcbrain.population.model import Model
 from mcbrain.results.failures import failures
 from mcbrain.results.tables import open_results
 from mcbrain.running.replaying import replay
 from mcbrain.running.runner import run
+from mcbrain.running.simulation import simulate
 from mcbrain.store.blockstore import BlockStore
 from mcbrain.store.identity import code_identity
 from mcbrain.store.segments import to_table, write_segment
@@ -132,3 +134,20 @@ def test_the_command_lists_them_and_the_run_says_so(folder):
     assert none.stdout == "no replicate failed\n"
     again = mcbrain("run", str(folder / "study.toml"), "--out", str(folder))
     assert f"have failed replicates: mcbrain show {folder} --where failed" in again.stderr
+
+
+@pytest.mark.parametrize("engine", ["raw", "sufficient"])
+@pytest.mark.parametrize(("input_dim", "n_brain"), [(5, 4), (4, 4), (6, 4)])
+def test_a_penalised_encoding_from_as_many_samples_as_the_rank_loses_none(
+    engine, input_dim, n_brain
+):
+    """One or two in a hundred were lost once, where a sample adds little to the others."""
+    model = Model(
+        input_dim=input_dim, latent_dim=4, n_channels=7, latent_gains=[2.0, 1.0, 0.6, 1.5],
+        neural_noise=0.5,
+    )  # fmt: skip
+    (row,) = simulate(
+        model, 9, n_brain, {"projection": 0.0}, max_replicates=4096, encoding_penalty=1.0,
+        engine=engine, precision=0, threads=1, seed=3,
+    ).to_pylist()  # fmt: skip
+    assert row["replicates"] == 4096 and row["failed"] == 0

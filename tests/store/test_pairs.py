@@ -175,3 +175,20 @@ def test_nothing_is_divided_by_a_risk_that_is_rounding():
     assert oracle["status"] == "ok"
     assert oracle["gain"] is None and oracle["gain_mcse"] is None and oracle["p_better"] is None
     assert projection["gain"] == pytest.approx(0.0, abs=1e-25) and projection["gain_mcse"] is None
+
+
+@pytest.mark.parametrize("engine", ["raw", "sufficient"])
+def test_estimators_that_are_equal_but_for_rounding_win_no_replicate(engine):
+    """A brain stage that sees nothing makes one band of two, and one band without noise is OLS."""
+    model = Model(
+        input_dim=5, latent_dim=2, n_channels=1, measured_latents=1, misalignment=0.6,
+        task_noise=0.0,
+    )  # fmt: skip
+    options = RAW | {"engine": engine}
+    for shift in ("id", "spectrum:1"):
+        ols, bands = simulate(
+            model, 1, 5, {"ols": 0.0, "two-penalty:0.3": "optimal"}, [shift],
+            max_replicates=2048, **options,
+        ).to_pylist()  # fmt: skip
+        assert ols["mean"] == pytest.approx(bands["mean"], rel=1e-13)
+        assert bands["p_better"] == 0.0 and bands["gain"] == pytest.approx(1.0, rel=1e-13)

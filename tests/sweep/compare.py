@@ -29,6 +29,7 @@ LARGEST, FAR = 0.02, 10.0
 # By this factor an sd may be off where its fourth moment is all that exists: with tails of power
 # 4.5 one of 60,000 replicates is that large with probability 1e-9.
 ROUGHLY = 5.0
+NOTHING = 2.0**-46  # of beta: an error below this is rounding
 ROUNDING = 1e-14  # risks that are zeros but for rounding
 REGRET = {True: 0.004, False: 0.02}  # of the risk, where a law gives the optimum and elsewhere
 ASYMPTOTIC, SMALL = 0.2, 15  # error of the approximations from this dimension on (5b, 5e)
@@ -119,6 +120,9 @@ def _status(
         if failing:
             allowed.add("failed_replicates")
         reached = row["mcse"] is not None and row["mcse"] <= cell.precision * row["mean"]
+        # Nothing but rounding is precise enough.
+        size = cell.model.get("signal_norm", 1.0)
+        reached |= row["mean"] is not None and row["mean"] <= (NOTHING * size) ** 2
         if cell.precision and not reached:
             allowed = allowed - {"ok"} | {"mcse_not_met"}
         if row["failed"]:

@@ -10,6 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from tests.sweep.design import Cell
 from tests.sweep.population import Population, split
 
@@ -78,10 +80,19 @@ def domain(cell: Cell, population: Population, name: str, penalty: Any, eta: flo
     if tiny and abs(n - d) <= 7:
         plain = abs(n - d)
         allowed = allowed | {"ok", *WORDS[1:]} if penalty > HIDDEN else set(WORDS[1:])
-    if law == "student" and shape < 8 and rank:
-        plain, allowed = 7, allowed | {"heavy_tail"}  # rows that dwarf all others
+    if law == "student" and rank and rank < min(n, d):
+        # A row that dwarfs all others, by a power of nu, and is short inside, by one of the rank.
+        plain = min(plain, int(np.ceil(shape)) - 1 + rank)
+        if penalty == np.inf:
+            gap = min(gap, plain)
+            allowed = {word(gap)}
     if law == "rademacher":  # finitely many inputs: what is not singular has every moment
-        gap, allowed, plain = NEVER, allowed | {"ok"}, min(plain, gap)
+        gap, allowed, plain = NEVER, allowed | {"ok", word(inside)}, min(plain, gap)
+        if uses_brain(name) and 2 <= (rank or 0) <= n and cell.model.get("basis") == "axes":
+            # Two equal columns: the fit rests on the errors of the subspace, d - r numbers.
+            chance = cell.measured * (cell.measured - 1) * 2.0**-n
+            if chance > 1e-13 and d - cell.spared <= 8:
+                gap, allowed = d - cell.spared - 1, {word(d - cell.spared - 1)} | allowed
     if law == "sparse" and (whole < NEVER or rank):
         # With some probability a single entry is all that a fit rests on, whatever n is.
         gap, allowed = 0, {"infinite_mean"} | (set() if penalty == 0.0 else allowed)
@@ -92,16 +103,18 @@ def law_kind(cell: Cell, population: Population, output: tuple[str, Any, str], e
     """exact, semi-exact, asymptotic, same-law or none, for a row whose mean is finite."""
     name, rule, shift = output
     estimated = uses_brain(name) and cell.n_brain > 0 and eta != 1.0
-    if not population.isotropic or shift.startswith("adversarial") or undefined(cell, name):
+    if not population.round or shift.startswith("adversarial") or undefined(cell, name):
         return "none"
     if rule in ("loo", "gcv") or (not isinstance(rule, str) and rule < 0):
         return "none"
     if not estimated:
-        return "exact"
+        return "exact"  # no recordings are used, whatever they are
     banded, free = name.startswith("two-penalty"), rule == 0.0
     free |= rule == "optimal" and population.task_noise == 0.0
     if banded and free and cell.n_task >= population.d:
         return "exact"  # least squares, whatever the subspace
+    if not population.gaussian:
+        return "none"
     if cell.engine == "law" and (cell.spared < cell.measured or cell.encoding_penalty > 0):
         return "none"
     if cell.engine == "law" or (banded and eta > 0):

@@ -99,8 +99,14 @@ class Population:
         return tuple(told) == tuple(_LINEAR.values())
 
     @property
+    def round(self) -> bool:
+        """Whether inputs are Gaussian and alike in every direction."""
+        told = (self.model.get(key, d) for key, d in _ROUND.items())
+        return tuple(told) == tuple(_ROUND.values())
+
+    @property
     def isotropic(self) -> bool:
-        return self.gaussian and self.model.get("covariance", "identity") == "identity"
+        return self.gaussian and self.round
 
     def inputs(self, rng: np.random.Generator, count: int, n: int) -> np.ndarray:
         """Inputs, (count, n, d)."""
@@ -138,6 +144,7 @@ class Population:
         return drive + self.neural_noise * rng.standard_normal(drive.shape)
 
 
+_ROUND = {"inputs": "gaussian", "covariance": "identity"}
 _LINEAR = {"inputs": "gaussian", "latents": "linear", "neural_law": "gaussian"}
 
 

@@ -26,7 +26,7 @@ def accumulate(excess, place, baseline):
                 "mean": np.clip(mean, own.min(), own.max()) if constant else mean,
                 "m2": 0.0 if constant else np.sum((own - mean) ** 2),
                 "both": both.sum(),
-                "better": np.sum(pair[0] < pair[1]),
+                "better": sum(a < b and not agree(a, b) for a, b in pair.T),
                 "own": [middle[0], products[0, 0]],
                 "other": [middle[1], products[1, 1]],
                 "cross": products[0, 1],

@@ -20,7 +20,14 @@ from mcbrain.kernels.linear.products import (
     gram,
     solve_factor,
 )
-from mcbrain.kernels.task.singular import ExactWork, separate
+from mcbrain.kernels.task.singular import (
+    ExactWork,
+    LapackIntegers,
+    decompose,
+    length,
+    rounding_share,
+    separate,
+)
 from mcbrain.kernels.types import BROKEN, DOUBTFUL, FINE, LOST, SOUND
 from mcbrain.typing import Floats
 
@@ -46,6 +53,12 @@ class EncodeWork(NamedTuple):
     reflectors: Floats
     """(d,)"""
     scratch: Floats
+    singular_left: Floats
+    """(rows m,) U of fitted recordings, (rows, m), with rows = d, or n_brain in the dual form."""
+    singular_values: Floats
+    """(m,)"""
+    singular_scratch: Floats
+    singular_integers: LapackIntegers
     residual: Floats
     """(d,)"""
     cosines: Floats
@@ -111,12 +124,33 @@ def leading_left(fitted: Floats, m: int, r: int, out: Floats, work: EncodeWork) 
     return lost
 
 
+@kernel
+def leading_left_exactly(
+    fitted: Floats, m: int, r: int, share: float, out: Floats, work: EncodeWork
+) -> int:
+    """As `leading_left`, by singular values, of which a share of |fitted| is rounding.
+
+    Squares in a Gram matrix hide what is smaller than the root of that: a penalty weighs
+    directions in which inputs are small by their square. Overwrites `work.cross` and `work.fitted`.
+    """
+    p = fitted.shape[1]
+    k, matrix, right = min(m, p), work.cross, work.fitted
+    least = share * length(fitted[:m])
+    copy(fitted[:m], matrix[:m])
+    rank = decompose(
+        m, p, matrix.reshape(matrix.size), work.singular_left, work.singular_values,
+        right.reshape(right.size), least, work.singular_scratch, work.singular_integers,
+    )  # fmt: skip
+    if rank < r:
+        return LOST
+    _transpose(work.singular_left[: m * k].reshape(m, k), out)
+    return SOUND
+
+
 @helper
 def _joined(verdict: int, lost: int) -> int:
-    """Return the verdict on a subspace from those on the factor and on the rank."""
-    if lost == SOUND:
-        return verdict
-    return LOST if verdict == SOUND else BROKEN
+    """Return the verdict on a subspace from those on the factor and, by Gram matrices, the rank."""
+    return verdict if lost == SOUND else BROKEN
 
 
 @part
@@ -124,8 +158,8 @@ def encode_least_squares(r: int, basis: Floats, work: EncodeWork) -> int:
     """Write the estimated subspace to `basis` (r, d) from `work.gram` and `work.cross`.
 
     With G = LL' and F = L^-1 C, X B_hat is an orthogonal matrix times F, and B_hat V is L^-T
-    times the top-r left singular vectors of F. Returns LOST if the fit has too small a rank, and
-    what `encode_exactly` must decide.
+    times the top-r left singular vectors of F. Returns DOUBTFUL or BROKEN where `encode_exactly`
+    must decide.
     """
     factor, fitted = work.factor, work.fitted
     verdict = factorise_and_solve(work.gram, work.cross, work.table, factor, fitted)
@@ -235,7 +269,9 @@ def encode_exactly(
         for i in range(p):
             fitted[j, i] = weight * fitted[j, i] if j < rank else 0.0
     if leading_left(fitted, rows, r, left, work) != SOUND:
-        return LOST
+        share = rounding_share(max(n, p), d)
+        if leading_left_exactly(fitted, rows, r, share, left, work) != SOUND:
+            return LOST
     for a in range(r):
         for j in range(rank):
             left[a, j] /= exact.values[j]
@@ -300,6 +336,10 @@ def make_encode_work(
         left=np.zeros((rank, rows)),
         reflectors=np.zeros(d),
         scratch=np.zeros(64 * d),
+        singular_left=np.zeros(rows * m),
+        singular_values=np.zeros(m),
+        singular_scratch=np.zeros(4 * m * m + 7 * m + 64 * (rows + p)),
+        singular_integers=np.zeros(8 * m, dtype=np.int32),
         residual=np.zeros(d),
         cosines=np.zeros((latent_dim, rank)),
     )

@@ -19,6 +19,10 @@ from mcbrain.kernels.linear.lapack import dstemr
 from mcbrain.kernels.types import LOST, ROUNDING, SOUND
 from mcbrain.typing import Floats
 
+VALUE_ERROR = 5e-16
+"""What an eigenvalue is off at most, as a share of the order of T times its norm: its residual and
+the rounding of a count. What counts as 0 is larger."""
+
 
 class EigenWork(NamedTuple):
     """Buffers for r leading eigenvectors of (m, m) matrices; R is r rounded up to eights."""
@@ -165,19 +169,39 @@ def finish_step(m: int, first: int, shift: Floats, square: Floats, work: EigenWo
 
 
 @part
-def is_settled(m: int, r: int, work: EigenWork) -> bool:
-    """Say whether every eigenvector was found, and none twice."""
-    vectors = work.vectors
+def count_above(m: int, x: float, reduction: Reduction) -> int:
+    """Return how many eigenvalues of T are above x, by Sylvester's law."""
+    diagonal, beside = reduction.diagonal, reduction.beside
+    above, pivot = 0, 0.0
+    for i in range(m):
+        square = beside[i - 1] * beside[i - 1] if i > 0 else 0.0
+        # Where T falls apart nothing is left of the pivot before, be it 0.
+        pivot = diagonal[i] - x - (square / pivot if square > 0.0 else 0.0)
+        if pivot > 0.0:
+            above += 1
+    return above
+
+
+@part
+def is_settled(m: int, r: int, norm: float, work: EigenWork) -> bool:
+    """Say whether every eigenvector was found, none twice, and none in place of a larger one.
+
+    An enclosure may hold several eigenvalues, and the iteration ends at any one of them.
+    """
+    vectors, values, error = work.vectors, work.values, VALUE_ERROR * m * norm
+    least = np.inf
     for a in range(r):
-        if math.isnan(work.values[a]):
+        if math.isnan(values[a]):
             return False
-        if a > 0:
-            product = 0.0
-            for i in range(m):
-                product += vectors[i, a - 1] * vectors[i, a]
-            if abs(product) > 0.1:
-                return False
-    return True
+        least = min(least, values[a])
+        for b in range(a):
+            if b == a - 1 or abs(values[a] - values[b]) <= error:
+                product = 0.0
+                for i in range(m):
+                    product += vectors[i, b] * vectors[i, a]
+                if abs(product) > 0.1:
+                    return False
+    return count_above(m, least + error, work.reduction) < r
 
 
 @kernel
@@ -224,7 +248,7 @@ def leading_eigenvectors(matrix: Floats, m: int, r: int, work: EigenWork) -> int
     for first in range(0, r, 8):
         bisect(m, first, r, norm, work)
         inverse_iterate(m, first, norm, work)
-    if not is_settled(m, r, work) and fall_back(m, r, work) != 0:
+    if not is_settled(m, r, norm, work) and fall_back(m, r, work) != 0:
         return LOST
     reflect(m, reduction, 0, work.vectors)
     # Written so that a NaN is a failure too; rounding has left 1.3 m of its unit where there is 0.

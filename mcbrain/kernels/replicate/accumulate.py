@@ -30,7 +30,7 @@ class Sums(NamedTuple):
     both: Integers
     """Replicates in which the output and its baseline have values; 0 without a baseline."""
     better: Integers
-    """How many of those have the output below its baseline."""
+    """How many of those have the output below its baseline; equal up to rounding is not below."""
     own: Floats
     """(outputs, 2) mean and centred sum of squares of the output over those."""
     other: Floats
@@ -108,7 +108,7 @@ def accumulate(excess: Floats, place: Integers, baseline: Integers, sums: Sums) 
                     both += 1
                     own += value
                     others += excess[i, other]
-                    if value < excess[i, other]:
+                    if value < excess[i, other] and not agree(value, excess[i, other]):
                         better += 1
         mean, own, others = total / max(count, 1), own / max(both, 1), others / max(both, 1)
         constant = count > 0 and agree(low, high)

@@ -17,6 +17,7 @@ from mcbrain.kernels.brain.encode import (
     encode_exactly,
     encode_ridge,
     leading_left,
+    leading_left_exactly,
     orthonormalise,
 )
 from mcbrain.kernels.jit import helper, kernel
@@ -40,7 +41,14 @@ from mcbrain.kernels.replicate.workspace import (
     make_workspace,
     part_of,
 )
-from mcbrain.kernels.task.singular import absorb, any_singular, clear, keep_rows, keep_triangle
+from mcbrain.kernels.task.singular import (
+    absorb,
+    any_singular,
+    clear,
+    keep_rows,
+    keep_triangle,
+    rounding_share,
+)
 from mcbrain.kernels.task.solve import reduce_matrix
 from mcbrain.kernels.types import (
     DOUBTFUL,
@@ -127,9 +135,11 @@ def draw_few(population: Population, n_channels: int, streams: Streams, data: Da
 @kernel
 def encode_factor(data: DataWork, r: int, basis: Floats, work: EncodeWork) -> int:
     """Write the subspace of least squares: L^-T times the top-r left vectors of L'AH' + noise."""
-    d = data.inputs.shape[0]
-    if leading_left(data.recordings, d, r, basis, work) != SOUND:
-        return LOST
+    (d, p), recordings = data.recordings.shape, data.recordings
+    if leading_left(recordings, d, r, basis, work) != SOUND:
+        share = rounding_share(p, d)
+        if leading_left_exactly(recordings, d, r, share, basis, work) != SOUND:
+            return LOST
     dtrsm("L", "U", "N", "N", d, r, 1.0, data.inputs, d, basis, d)
     return orthonormalise(basis)
 

@@ -38,6 +38,8 @@ from mcbrain.kernels.types import (
 )
 from mcbrain.typing import Floats, Integers
 
+LapackIntegers = NDArray[np.int32]
+
 BASIS_SHARE = 1e-11
 """As `rounding_share`, where a subspace takes part: an estimated one is itself that inexact."""
 
@@ -85,7 +87,7 @@ class ExactWork(NamedTuple):
     solution: Floats
     """(d, 8) beta_hat in the first column, zeros beside it."""
     scratch: Floats
-    integers: NDArray[np.int32]
+    integers: LapackIntegers
 
 
 def make_exact_work(rows: int, input_dim: int, answers: int, rank: int) -> ExactWork:
@@ -204,7 +206,7 @@ def rounding_share(n: int, d: int) -> float:
 @kernel
 def decompose(
     m: int, c: int, matrix: Floats, left: Floats, values: Floats, right: Floats,
-    least: float, work: ExactWork,
+    least: float, scratch: Floats, integers: LapackIntegers,
 ) -> int:  # fmt: skip
     """Write a thin singular value decomposition of `matrix` (m, c), lost; returns its rank.
 
@@ -214,8 +216,7 @@ def decompose(
     k = min(m, c)
     # To Fortran the matrix is its transpose, and so left and right change sides.
     info = dgesdd(
-        "S", c, m, matrix, c, values, right, c, left, k, work.scratch, work.scratch.size,
-        work.integers,
+        "S", c, m, matrix, c, values, right, c, left, k, scratch, scratch.size, integers
     )  # fmt: skip
     if info != 0:
         return -1
@@ -249,8 +250,9 @@ def separate(basis: Floats, eta: float, n: int, work: ExactWork) -> int:
         dgemm("N", "N", d, m, r, weight, basis, d, Z, r, 1.0, block, d)
         if eta == 0.0:
             ranks[INSIDE] = decompose(
-                m, r, Z, work.inner_left, work.inner_values, work.inner_right, least, work
-            )
+                m, r, Z, work.inner_left, work.inner_values, work.inner_right, least,
+                work.scratch, work.integers,
+            )  # fmt: skip
             rank = ranks[INSIDE]
             if rank < 0:
                 return SINGULAR
@@ -259,7 +261,9 @@ def separate(basis: Floats, eta: float, n: int, work: ExactWork) -> int:
         else:
             least = share * length(block)
     left, right = work.left.reshape(m * m), work.right.reshape(m * d)
-    ranks[OUTSIDE] = decompose(m, d, block.reshape(m * d), left, work.values, right, least, work)
+    ranks[OUTSIDE] = decompose(
+        m, d, block.reshape(m * d), left, work.values, right, least, work.scratch, work.integers
+    )
     return FINE if ranks[OUTSIDE] >= 0 else SINGULAR
 
 
