@@ -138,7 +138,7 @@ def duration(name: str, value: Any) -> float:
     """Seconds, from a number of them or text such as 90s, 10m or 2h."""
     if not isinstance(value, str):
         return number(name, value, 0.0, LARGE)
-    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([smh]?)\s*", value)
+    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?(?:[eE]\+?\d+)?)\s*([smh]?)\s*", value)
     if not match:
         raise InputError(
             f"{name} = {value!r}: seconds, or a number with s, m or h such as 90s, 10m or 2h, "

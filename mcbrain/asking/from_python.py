@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from mcbrain.asking.from_toml import study_from_table
+from mcbrain.asking.from_toml import GEOMETRIC, study_from_table
 from mcbrain.asking.studies import Study
 from mcbrain.checks import plain
 from mcbrain.errors import InputError
@@ -57,22 +57,48 @@ def adhoc_study(
             '{"ridge": "optimal", "befs": 0.1}'
         )
     settings = {key: value for key, value in model.given().items() if value is not None}
-    return study_from_table(
-        {
-            "name": name,
-            "seed": seed,
-            "model": {k: [list(v)] if isinstance(v, tuple) else v for k, v in settings.items()},
-            "design": {"n_task": _whole_numbers(n_task), "n_brain": _whole_numbers(n_brain)},
-            "encoding": {"penalty": encoding_penalty} | ({} if rank is None else {"rank": rank}),
-            "estimators": {
-                **(_TUNED if estimators is None else estimators),
-                "penalty_scale": penalty_scale,
-            },
-            "shifts": _shifts(shifts),
-            "precision": dict(precision or {}),
-            "engine": {"kind": engine, "law": law},
-        }
-    )
+    table = {
+        "name": name,
+        "seed": seed,
+        "model": {k: [list(v)] if isinstance(v, tuple) else v for k, v in settings.items()},
+        "design": {
+            "n_task": _whole_numbers(n_task),
+            "n_brain": _whole_numbers(n_brain),
+        },
+        "encoding": {"penalty": encoding_penalty} | ({} if rank is None else {"rank": rank}),
+        "estimators": {
+            **(_TUNED if estimators is None else estimators),
+            "penalty_scale": penalty_scale,
+        },
+        "shifts": _shifts(shifts),
+        "precision": dict(precision or {}),
+        "engine": {"kind": engine, "law": law},
+    }
+    try:
+        return study_from_table(table)
+    except InputError as error:
+        raise InputError(_in_python(str(error))) from None
+
+
+# Words about a study file, and what they are in a Python call.
+_KEYWORDS = {
+    GEOMETRIC: "np.geomspace(10, 1000, 5).round() is a grid of whole numbers",
+    "[design] ": "",
+    "[encoding] penalty": "encoding_penalty",
+    "[encoding] ": "",
+    "[estimators] penalty_scale": "penalty_scale",
+    "[estimators]": "estimators",
+    "[shifts]": "shifts",
+    "[precision]": "precision",
+    "[engine] kind": "engine",
+}
+
+
+def _in_python(sentence: str) -> str:
+    """A sentence about a study file in the words of a Python call."""
+    for section, keyword in _KEYWORDS.items():
+        sentence = sentence.replace(section, keyword)
+    return sentence
 
 
 def _whole_numbers(value: int | Iterable[int]) -> Any:

@@ -31,11 +31,13 @@ from mcbrain.errors import InputError, did_you_mean
 from mcbrain.population.model import MODEL_FIELDS, Model
 from mcbrain.population.shifts import Shift
 
-__all__ = ["load_study", "shipped_studies", "study_from_table"]
+__all__ = ["GEOMETRIC", "load_study", "shipped_studies", "study_from_table"]
 
 _MAX_ROWS = 50_000_000
 _MAX_MODELS = 250_000  # 0.1 ms and 0.6 kB each, before anything is simulated
 _MAX_SAMPLES = 1_000_000_000
+# Said where a sample number is not whole.
+GEOMETRIC = "{ geometric = [low, high, count] } makes a grid of whole numbers"
 _LISTS = ("latent_gains", "task_loadings")  # one setting of these is itself a list
 _SECTIONS = (
     "name",
@@ -247,8 +249,7 @@ def _count(where: str, value: Any, low: int) -> int:
         return integer(where, value, low, _MAX_SAMPLES)
     except InputError as error:
         if isinstance(value, float):
-            form = "{ geometric = [low, high, count] } makes a grid of whole numbers"
-            raise InputError(f"{error}; {form}") from None
+            raise InputError(f"{error}; {GEOMETRIC}") from None
         raise
 
 

@@ -12,6 +12,7 @@ from mcbrain.certificate import figures
 from mcbrain.certificate.approximations import error_table
 from mcbrain.certificate.scores import Score, score_table
 from mcbrain.certificate.verdict import ALARM, Certificate
+from mcbrain.store.atomic import write_text
 from mcbrain.store.segments import write_table
 
 __all__ = ["render", "save"]
@@ -157,7 +158,7 @@ def save(certificate: Certificate, folder: Path) -> None:
     ):
         schema: pa.Schema = table.schema.with_metadata(about)
         write_table(folder / name, table.to_batches(), schema)
-    (folder / "certificate.html").write_text(render(certificate), encoding="utf-8")
+    write_text(folder / "certificate.html", render(certificate))
 
 
 def _extremes(laws: Sequence[Score]) -> tuple[int, int, float, float]:

@@ -13,6 +13,7 @@ from mcbrain.cli import appraise_command as appraise
 from mcbrain.cli import status_command as status
 from mcbrain.cli import validate_command as validate
 from mcbrain.cli import worth
+from mcbrain.cli.numbers import take_whole_numbers
 from mcbrain.cli.options import estimator_settings, with_model, with_overrides
 from mcbrain.population.model import Model
 
@@ -245,3 +246,7 @@ _PREDICTED = ("predicted", "prediction", "status")
 
 for _commands in (status, worth, appraise, validate):
     _commands.register(app)
+
+for _command in app.registered_commands:
+    if _command.callback is not None:
+        take_whole_numbers(_command.callback)

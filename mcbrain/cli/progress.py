@@ -163,8 +163,10 @@ def _summary(tally: Tally, problems: int, elapsed: float) -> str:
 
 def _rate(tally: Tally, elapsed: float) -> str:
     per_second = tally.replicates / elapsed if elapsed > 0 else 0.0
-    left = "" if tally.left is None else f", about {duration(elapsed * tally.left)} left"
-    return f"{per_second:,.0f} replicates/s{left}"
+    if tally.left is None:
+        return f"{per_second:,.0f} replicates/s"
+    left = duration(elapsed * tally.left)
+    return f"{per_second:,.0f} replicates/s, about {left} left at this pace"
 
 
 def duration(seconds: float) -> str:

@@ -50,8 +50,9 @@ def _lines(found: Standing) -> list[str]:
         left = _left(found)
         lines.append(f"problems: {found.complete:,} of {len(found.problems):,} complete{left}")
     for code, number in found.blocks.items():
-        unused = ", which a run does not use" if code in found.other_code else ""
-        lines.append(f"blocks: {number:,} of {code}{unused}")
+        use = ", which a run does not use" if code in found.other_code else ""
+        use += ", used with --reuse-other-code alone" if code in found.reused else ""
+        lines.append(f"blocks: {number:,} of {code}{use}")
     if not found.rows:
         lines.append("results: none")
     else:
@@ -69,7 +70,7 @@ def _left(found: Standing) -> str:
         return ""
     if found.seconds_left is None:
         return "; too little is done to say how long the rest takes"
-    return f"; about {_duration(found.seconds_left)} left on this machine"
+    return f"; about {_duration(found.seconds_left)} left if its cores do nothing else"
 
 
 def _print_problems(found: Standing, limit: int) -> None:

@@ -5,6 +5,7 @@ A command does its work whether or not what it says can be seen.
 
 from __future__ import annotations
 
+import codecs
 import os
 import sys
 from contextlib import suppress
@@ -28,7 +29,23 @@ def open_streams() -> None:
             setattr(sys, f"__{name}__", nowhere)
     for stream in (sys.stdout, sys.stderr):
         with suppress(AttributeError):  # a stream of another kind, put in its place by a test
-            stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+            stream.reconfigure(errors="mcbrain.shown")  # type: ignore[union-attr]
+
+
+def _shown(error: UnicodeError) -> tuple[str | bytes, int]:
+    """What a terminal shows of characters that its encoding does not have.
+
+    A byte of a file's name that is no text is that byte again, as `ls` writes it; any other
+    character is its escape.
+    """
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    with suppress(UnicodeEncodeError):
+        return codecs.lookup_error("surrogateescape")(error)
+    return codecs.lookup_error("backslashreplace")(error)
+
+
+codecs.register_error("mcbrain.shown", _shown)
 
 
 def flush() -> None:

@@ -11,7 +11,14 @@ from mcbrain.blocks.sums import BlockSums
 from mcbrain.engines.choice import choose
 from mcbrain.errors import unhandled
 
-__all__ = ["choose", "simulate", "warm_up"]
+__all__ = ["OutOfTimeError", "choose", "simulate", "warm_up"]
+
+
+class OutOfTimeError(BaseException):
+    """A time limit came while kernels were compiled.
+
+    The compiler makes an error of its own of every `Exception` that is raised within it.
+    """
 
 
 def simulate(job: Job) -> list[BlockSums]:
@@ -32,7 +39,10 @@ def simulate(job: Job) -> list[BlockSums]:
 
 
 def warm_up(
-    engine: str, rules: bool = False, note: Callable[[str], None] = lambda sentence: None
+    engine: str,
+    rules: bool = False,
+    note: Callable[[str], None] = lambda sentence: None,
+    deadline: float | None = None,
 ) -> float:
     """Compile the kernels of an engine and of its pilots, or load them; seconds it took.
 
@@ -45,13 +55,29 @@ def warm_up(
     note : callable, optional
         Told before kernels are compiled, and whether the machine code is kept; nothing where it
         was there.
+    deadline : float, optional
+        `time.monotonic()` after which no further kernel is compiled.
+
+    Raises
+    ------
+    OutOfTimeError
+        The deadline came; every kernel that was finished is kept.
     """
     begun = time.perf_counter()
     if not _compiled(engine):
         return 0.0
     from mcbrain.kernels.cache import watching
 
-    with watching(lambda: note("compiling the kernels, a minute or two, once")) as account:
+    def once_more() -> None:
+        if deadline is not None and time.monotonic() > deadline:
+            raise OutOfTimeError
+
+    def first() -> None:
+        account.compiling = once_more  # called before each kernel that is compiled from now on
+        once_more()
+        note("compiling the kernels, a minute or two, once")
+
+    with watching(first) as account:
         before = account.compiled
         for name in _compiled(engine):
             import_module(f"mcbrain.engines.{name}").warm_up()

@@ -198,7 +198,7 @@ class SideRisks:
     def predicted(self, side: Side, shift: Shift) -> Cell:
         """The exact law of the task stage with the pilot's moments, and the pilot's error."""
         pilot = None
-        if side.simulated and not self.study.law:
+        if side.simulated:
             pilot = self.pilots.series(self.pilots.problem(point_of(self.study, side)))
         return self.cell(side, shift, pilot)
 

@@ -24,6 +24,8 @@ from matplotlib.ticker import (
 from matplotlib.transforms import ScaledTranslation
 from numpy.typing import NDArray
 
+from mcbrain.store.atomic import replacing
+
 __all__ = [
     "COLOURS",
     "DOT",
@@ -207,6 +209,8 @@ def label_panels(axes: NDArray[Any]) -> None:
 def save(made: Figure, folder: Path, stem: str) -> tuple[Path, Path]:
     """Write PNG and SVG without dates, so that equal figures are equal files."""
     png, svg = folder / f"{stem}.png", folder / f"{stem}.svg"
-    made.savefig(png, metadata={"Software": None})
-    made.savefig(svg, metadata={"Date": None})
+    with replacing(png) as sink:
+        made.savefig(sink, format="png", metadata={"Software": None})
+    with replacing(svg) as sink:
+        made.savefig(sink, format="svg", metadata={"Date": None})
     return png, svg

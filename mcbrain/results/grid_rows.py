@@ -259,7 +259,7 @@ def _columns(plan: FactoredPlan, side: Side, shift: Shift, blocks: _Blocks, cell
         "mean": np.where(no_mean, math.nan, cell.mean),
         "mcse": np.where(no_variance, math.nan, error),
         "predicted": predicted,
-        "prediction_se": np.where(known & (kind == "semi-exact"), law.error, math.nan),
+        "prediction_se": np.where(known & side.simulated, law.error, math.nan),
         "prediction": np.where(known, _PREDICTION[kind], _PREDICTION["none"]),
         "status": _codes(words),
     }

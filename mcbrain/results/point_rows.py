@@ -148,6 +148,7 @@ def _columns(
     series = stored.series([query.id, base.id]).head(size)
     counts, means, squares = series.totals()
     count, mean, m2 = (float(x[0]) for x in (counts, means, squares))
+    nothing = means <= rounding_risk(point.model)
     mcse = float(series.mcse()[0])
     replicates = int(series.replicates.sum())
     failed = replicates - int(count)
@@ -156,16 +157,13 @@ def _columns(
     if status == "ok" and failed:
         status = "failed_replicates"
     elif (count == 0 and has_mean(moments)) or (
-        status == "ok"
-        and not (mean <= rounding_risk(point.model) and not fixed_count(plan.study.precision))
-        and not _finished(plan, work, size, mean, mcse)
+        status == "ok" and not _finished(plan, work, size, mean, mcse, nothing[0])
     ):
         status = "mcse_not_met"
     finite_mean, finite_variance = has_mean(moments), has_variance(moments)
     against = row_status(baseline, point)
     gain, gain_mcse, better = _against_baseline(query, base, stored, size)
     # A risk of nothing but rounding is no divisor, and wins or loses by chance.
-    nothing = means <= rounding_risk(point.model)
     if nothing[0] and query.baseline != query.row:
         gain, better = None, None if nothing[1] else better
     gain_mcse = None if nothing.any() and query.baseline != query.row else gain_mcse
@@ -183,12 +181,16 @@ def _columns(
     }
 
 
-def _finished(plan: SampledPlan, work: Work, size: int, mean: float, mcse: float) -> bool:
-    """Whether a mean meets its targets, or every replicate that was asked for is there."""
+def _finished(
+    plan: SampledPlan, work: Work, size: int, mean: float, mcse: float, nothing: bool
+) -> bool:
+    """Whether a mean meets its targets, is `nothing` but rounding, or has every replicate that was
+    asked for.
+    """
     precision = plan.study.precision
     if fixed_count(precision):
         return size >= work.max_blocks
-    return bool(precise_enough(precision, np.array([mean]), np.array([mcse]))[0])
+    return nothing or bool(precise_enough(precision, np.array([mean]), np.array([mcse]))[0])
 
 
 def _against_baseline(

@@ -8,7 +8,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from mcbrain.checks import results_path
+from mcbrain.checks import results_path, whole
 from mcbrain.errors import InputError, did_you_mean
 from mcbrain.store.atomic import mapped, replacing
 from mcbrain.store.folder import ResultsFolder
@@ -122,12 +122,21 @@ def select(table: pa.Table, where: list[str], known_words: bool = True) -> pa.Ta
             column = column.cast(pa.string())
             _check_word(condition, operator, text, whole[name] if known_words else None)
         try:
-            value = pa.scalar(text).cast(column.type)
+            value = _scalar(text, column.type)
             table = table.filter(_OPERATORS[operator](column, value))
         except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
             kind = "a whole number" if pa.types.is_integer(column.type) else "a number"
             raise InputError(f"--where {condition}: {text!r} is not {kind}") from None
     return table
+
+
+def _scalar(text: str, kind: pa.DataType) -> pa.Scalar:
+    """What a condition compares with; 1e3 is a whole number too."""
+    if pa.types.is_integer(kind) and not text.lstrip("+-").isdecimal():
+        found = whole(pa.scalar(text).cast(pa.float64()).as_py())
+        if isinstance(found, int):
+            return pa.scalar(found).cast(kind)
+    return pa.scalar(text).cast(kind)
 
 
 def _check_word(condition: str, operator: str, text: str, column: pa.ChunkedArray | None) -> None:

@@ -80,7 +80,7 @@ def _alike(libraries: dict[str, str], fn: Callable[..., Any], *args: Any, **kwar
 def _libraries() -> dict[str, str]:
     """What decides the bits of a block: versions, and a hash of mcbrain's own sources."""
     digest = hashlib.sha256()
-    for source in sorted(Path(__file__).parent.rglob("*.py")):
+    for source in sorted(Path(__file__).parents[1].rglob("*.py")):
         digest.update(source.name.encode() + b"\0" + source.read_bytes())
     # The code's identity too: in an archive there are no files to hash.
     own = {"mcbrain": digest.hexdigest()[:12], "code": code_identity().digest}

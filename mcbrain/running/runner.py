@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import time
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from concurrent.futures import Executor
 from contextlib import suppress
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ from mcbrain.asking.from_toml import load_study
 from mcbrain.asking.studies import Study
 from mcbrain.blocks.problem import Problem
 from mcbrain.checks import duration, numpy_defaults
-from mcbrain.engines import choose
+from mcbrain.engines import OutOfTimeError, choose
 from mcbrain.engines import simulate as simulate_job
 from mcbrain.errors import InputError, UnfinishedError
 from mcbrain.plan.grid_plan import FactoredPlan
@@ -26,7 +27,7 @@ from mcbrain.plan.point_plan import SampledPlan, Work
 from mcbrain.plan.shards import Shard, owned, parse_shard
 from mcbrain.plan.subspaces import PILOT_BLOCKS
 from mcbrain.results.writing import about, write_results
-from mcbrain.running.conductor import Conductor
+from mcbrain.running.conductor import Conductor, Tally
 from mcbrain.running.outcome import Outcome, Reporter
 from mcbrain.running.workers import open_workers
 from mcbrain.store.blockstore import BlockStore
@@ -35,6 +36,8 @@ from mcbrain.store.provenance import history, machine_change, other_code, run_en
 
 __all__ = ["Outcome", "Reporter", "run", "warm"]
 
+_FIRST_ROWS = 2.0  # seconds of computing before the first rows of a folder are written
+_ROW_SECONDS = 5e-4  # and at least so many for each row: some ten times what writing it takes
 _LONGEST = 200  # bytes of a folder's name; file systems allow 255
 
 
@@ -64,7 +67,8 @@ def run(
     cluster : str or dask.distributed.Client, optional
         Run the blocks there instead.
     max_time : float or str, optional
-        After this long no new block is started: seconds, or text such as "90s", "10m" or "2h".
+        After this long no kernel is compiled and no block is started any more: seconds, or text
+        such as "90s", "10m" or "2h". Those on their way are finished.
     shard : Shard or str, optional
         Such as "2/3": run the second of three parts. Its folder holds blocks, and no results until
         `mcbrain.merge` has put the parts together. "1/1" is the whole study.
@@ -94,34 +98,39 @@ def run(
         with setup.folder.writing():
             setup.folder.bring_files(study, aside)
             store = _prepare_folder(setup, reporter)
+            former = setup.folder.record()
+            first_rows = _FirstRows(setup, former, store, pool[1])
             outcome = Outcome(setup.folder.path, shard=setup.part, other=store.unused())
             plan = None if setup.engine == "law" else open_plan(study, setup.engine, store)
             try:
                 if plan is not None:
-                    warm(setup.engine, reporter, study.selects)
-                    _simulate(plan, store, outcome, reporter, pool, setup.deadline)
+                    warm(setup.engine, reporter, study.selects, setup.deadline)
+                    _simulate(plan, store, outcome, reporter, pool, setup.deadline, first_rows)
+            except OutOfTimeError:
+                outcome.stopped = True
+                reporter.note("the time limit came before every kernel was compiled")
             except BaseException as reason:
                 outcome.stopped = True
                 if store.added or isinstance(reason, (KeyboardInterrupt, UnfinishedError)):
                     # Rows of what there is; why there is no more is told, whatever follows.
                     with suppress(Exception):
                         store.reload()
-                        _keep(setup, plan, store, outcome, pool[1])
+                        _keep(setup, former, plan, store, outcome, pool[1])
                 raise
-            _keep(setup, plan, store, outcome, pool[1])
+            _keep(setup, former, plan, store, outcome, pool[1])
     outcome.seconds = time.time() - setup.started
     return outcome
 
 
 def _keep(
     setup: _Setup,
+    former: Mapping[str, Any],
     plan: FactoredPlan | SampledPlan | None,
     store: BlockStore,
     outcome: Outcome,
     slots: int,
 ) -> None:
     """Write the rows that follow from the blocks; of a shard, how far it is."""
-    former = setup.folder.record()
     record = about(setup.study, setup.engine, store, former)
     run = run_entry(setup.started, slots, len(store.added), sum(store.added))
     if setup.part is None:
@@ -132,6 +141,38 @@ def _keep(
     runs = history(former) + ([run] if store.added else [])
     part = {"shard": str(setup.part), "complete": not outcome.stopped}
     setup.folder.keep_record({**record, **part, "runs": runs})
+
+
+class _FirstRows:
+    """Rows for whoever looks while the first run of a folder is at work, or finds it killed.
+
+    They are written as soon as that costs little of the time that has passed, and again whenever
+    that time has doubled, from a store and a plan of their own: the run's would keep what they know
+    of blocks that are not all there.
+    """
+
+    def __init__(
+        self, setup: _Setup, former: Mapping[str, Any], store: BlockStore, slots: int
+    ) -> None:
+        self._setup, self._former, self._store, self._slots = setup, former, store, slots
+        self._begun = time.monotonic()
+        self._due = self._begun + max(_FIRST_ROWS, _ROW_SECONDS * setup.study.n_rows)
+        if setup.part is not None or setup.folder.results.exists():
+            self._due = math.inf
+
+    def __call__(self) -> None:
+        """Write them if they are due, which is never where there were results before."""
+        now = time.monotonic()
+        if now < self._due:
+            return
+        self._due = now + (now - self._begun)
+        self._store.flush()
+        setup = self._setup
+        store = BlockStore(setup.folder.blocks, read_only=True, any_code=setup.any_code)
+        store.added = self._store.added
+        plan = open_plan(setup.study, setup.engine, store)
+        outcome = Outcome(setup.folder.path, stopped=True)
+        _keep(setup, self._former, plan, store, outcome, self._slots)
 
 
 @dataclass(frozen=True)
@@ -217,26 +258,31 @@ def _simulate(
     reporter: Reporter,
     pool: tuple[Executor, int],
     deadline: float | None,
+    first_rows: Callable[[], None],
 ) -> None:
     """Compute every block that the problems of the run still need."""
     every = plan.problems()
     problems = _part_of(every, outcome.shard)
     outcome.problems, outcome.owned = len(every), len(problems)
 
-    def stage(
-        name: str, works: Iterable[Work], problems: Collection[Problem], until: float | None = None
-    ) -> None:
+    def stage(name: str, works: Iterable[Work], problems: Collection[Problem]) -> None:
         with reporter.stage(name, len(problems)) as show:
-            conductor = Conductor(store, *pool, simulate_job, show, until, problems)
+
+            def told(tally: Tally) -> None:
+                show(tally)
+                first_rows()
+
+            conductor = Conductor(store, *pool, simulate_job, told, deadline, problems)
             tally = conductor.run(iter(works))
         outcome.add(tally)
 
     first = [_pilot_work(p, s) for p, s in pilots_of(plan, problems)]
     if first:
-        # Short, and no penalty is known before their end: they have no time limit.
         stage("pilots", first, [work.problem for work in first])
         store.reload()
-    stage(plan.stage, all_works(plan, problems), problems, deadline)
+    if outcome.stopped:  # no penalty is known before the end of the pilots
+        return
+    stage(plan.stage, all_works(plan, problems), problems)
     store.compact()
 
 
@@ -253,7 +299,9 @@ def _pilot_work(problem: Problem, statistics: tuple[Any, ...]) -> Work:
     return Work(problem, statistics, PILOT_BLOCKS, lambda series, asked: np.ones(len(asked), bool))
 
 
-def warm(engine: str, reporter: Reporter, rules: bool = False) -> float:
+def warm(
+    engine: str, reporter: Reporter, rules: bool = False, deadline: float | None = None
+) -> float:
     """Compile, or load from the cache, the kernels of an engine; seconds it took.
 
     Parameters
@@ -263,10 +311,12 @@ def warm(engine: str, reporter: Reporter, rules: bool = False) -> float:
         Told before kernels are compiled, how long that took, and whether they are kept.
     rules : bool
         Whether some penalty is chosen on each replicate's data.
+    deadline : float, optional
+        See `mcbrain.engines.warm_up`.
     """
     from mcbrain.engines import warm_up
 
-    return warm_up(engine, rules, reporter.note)
+    return warm_up(engine, rules, reporter.note, deadline)
 
 
 def _slug(name: str, part: Shard | None) -> str:

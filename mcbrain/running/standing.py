@@ -22,6 +22,7 @@ from mcbrain.running.conductor import progress
 from mcbrain.running.workers import available_cores
 from mcbrain.store.blockstore import BlockStore
 from mcbrain.store.folder import ResultsFolder
+from mcbrain.store.identity import code_identity
 
 __all__ = ["ProblemStanding", "Standing", "status"]
 
@@ -81,7 +82,9 @@ class Standing:
     blocks : dict
         Blocks on disk by the code that computed them, in words.
     other_code : dict
-        Those of them that a run would not use.
+        Those of them that neither a run nor the rows use.
+    reused : tuple of str
+        The other code whose blocks count, in words: a run has accepted them for the rows.
     rows_of : tuple of str
         The code behind the rows, in words; empty where there are none.
     rows, unmet, missing : int
@@ -92,7 +95,8 @@ class Standing:
     stale : tuple of str
         Exported tables that are older than the results.
     seconds_left : float or None
-        Until a run on this machine's cores would be done; None before that can be said.
+        Until a run would be done that has this machine's cores to itself: what a run says of its
+        own time left is at its pace, whatever else is at work. None before that can be said.
     """
 
     folder: str
@@ -103,6 +107,7 @@ class Standing:
     problems: tuple[ProblemStanding, ...]
     blocks: dict[str, int]
     other_code: dict[str, int]
+    reused: tuple[str, ...]
     rows_of: tuple[str, ...]
     rows: int
     unmet: int
@@ -122,8 +127,8 @@ class Standing:
             {**asdict(p), "complete": p.complete, "seconds_left": p.seconds_left}
             for p in self.problems
         ]
-        lists = {"problems": problems, "rows_of": list(self.rows_of), "stale": list(self.stale)}
-        return {**asdict(self), **lists, "complete": self.complete}
+        lists = {name: list(getattr(self, name)) for name in ("reused", "rows_of", "stale")}
+        return {**asdict(self), **lists, "problems": problems, "complete": self.complete}
 
 
 def status(folder: str | Path) -> Standing:
@@ -147,7 +152,8 @@ def status(folder: str | Path) -> Standing:
     study, record = home.study(), home.record()
     engine, _ = choose(study)
     running = home.in_use()
-    store = BlockStore(home.blocks, read_only=True)
+    reuses = bool(record.get("other_code_accepted"))
+    store = BlockStore(home.blocks, read_only=True, any_code=reuses)
     problems: tuple[ProblemStanding, ...] = ()
     left: float | None = 0.0
     if engine != "law":
@@ -162,6 +168,7 @@ def status(folder: str | Path) -> Standing:
         problems=problems,
         blocks={code.name: number for code, number in store.counts().items()},
         other_code={code.name: number for code, number in store.unused().items()},
+        reused=tuple(code.name for code in store.used if code != code_identity()),
         rows_of=tuple(code.name for code in home.codes()) if rows else (),
         rows=rows,
         unmet=unmet,

@@ -19,18 +19,18 @@ ASKED = {"n_task": 30, "n_brain": 20, "estimators": {"ridge": 0.1}}
         ({"model": 5}, "model = 5: an mcbrain.Model is allowed"),
         ({"n_task": "many"}, "n_task = 'many': a whole number from 1"),
         ({"n_brain": [3.5]}, "n_brain = 3.5: a whole number from 0"),
-        ({"n_task": np.geomspace(50, 500, 3)}, "{ geometric = [low, high, count] } makes a grid"),
+        ({"n_task": np.geomspace(50, 500, 3)}, "np.geomspace(10, 1000, 5).round() is a grid"),
         ({"n_task": True}, "n_task = True: a whole number from 1"),
         ({"n_task": float("inf")}, "n_task = inf: a whole number from 1"),
         ({"n_task": None}, "n_task is missing"),
         ({"estimators": ["ridge"]}, "estimators = ['ridge']: a mapping of names"),
-        ({"estimators": {}}, "[estimators] is empty"),
+        ({"estimators": {}}, "estimators is empty"),
         ({"estimators": {5: 0.1}}, "estimator '5' does not exist; allowed: befs"),
         ({"shifts": 5}, "shifts = 5: a list of shifts in text"),
         ({"shifts": None}, "shifts = None: a list of shifts in text"),
         ({"shifts": [5]}, "shift '5' does not exist; allowed: adversarial"),
-        ({"shifts": {"scale": 2.0}}, "[shifts] scale = 2.0: a table is allowed"),
-        ({"rank": "two"}, "[encoding] rank = 'two': Expected int"),
+        ({"shifts": {"scale": 2.0}}, "shifts scale = 2.0: a table is allowed"),
+        ({"rank": "two"}, "rank = 'two': Expected int"),
         ({"seed": 1.5}, "seed = 1.5: a whole number from 0"),
     ],
 )
@@ -84,8 +84,8 @@ def test_studies_and_models_take_whole_floats(tmp_path):
         ({"precision": "high"}, "precision = 'high': a number from 0"),
         ({"precision": None}, "precision = None: a number from 0"),
         ({"absolute": "low"}, "absolute = 'low': a number from 0"),
-        ({"max_replicates": 1e4 + 0.5}, "[precision] max_replicates = 10000.5: Expected int"),
-        ({"engine": 5}, "[engine] kind = 5: Expected str"),
+        ({"max_replicates": 1e4 + 0.5}, "precision max_replicates = 10000.5: Expected int"),
+        ({"engine": 5}, "engine = 5: Expected str"),
         ({"threads": "two"}, "threads = 'two': a whole number from 1"),
     ],
 )
@@ -151,3 +151,15 @@ def _refused(call, words):
         call()
     assert words in str(error.value)
     assert "\n" not in str(error.value)
+
+
+def test_a_grid_with_fractions_is_refused_in_the_words_of_its_caller():
+    """The keyword of the call, and how to mend it; a study file keeps its own words."""
+    grid = np.geomspace(10, 1000, 4)
+    with pytest.raises(mb.InputError) as refused:
+        mb.predict(MODEL, grid, 0)
+    assert str(refused.value).startswith("n_task = 46.4158883361277")
+    assert str(refused.value).endswith(
+        "np.geomspace(10, 1000, 5).round() is a grid of whole numbers"
+    )
+    assert mb.predict(MODEL, grid.round(), 0).num_rows == 4 * 4

@@ -95,7 +95,12 @@ def test_with_the_law_on_rows_say_same_law_and_agree(simulated, tmp_path):
     both = known & (found.mcse > 0)
     z = (found["mean"] - lawful["mean"])[both] / np.hypot(found.mcse, lawful.mcse.fillna(0))[both]
     assert np.abs(z).max() < 5
+    # The pilots' moments have an error, whether the task stage is drawn or not.
+    befs = known & (found.prediction == "semi-exact")
+    assert befs.any() and (lawful.prediction_se[befs] > 0).any()
+    assert np.allclose(lawful.prediction_se[befs], found.prediction_se[befs], rtol=1e-9)
     alone = lawful[(lawful.estimator == "ridge")]
+    assert alone.prediction_se.isna().all()
     assert (alone.mcse == 0).all() and (alone.replicates == 0).all()
 
 

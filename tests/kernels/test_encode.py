@@ -4,8 +4,8 @@ import numba
 import numpy as np
 import pytest
 
-from mcbrain.kernels.brain.encode import make_encode_work
 from mcbrain.kernels.brain import encode
+from mcbrain.kernels.brain.encode import make_encode_work
 from mcbrain.kernels.jit import kernel
 from mcbrain.kernels.linear.eigen import leading_eigenvectors, make_eigen_work
 from mcbrain.kernels.linear.householder import (
