@@ -15,7 +15,7 @@ from mcbrain.engines.sampled import population
 from mcbrain.kernels.brain.overlap import brain_block
 from mcbrain.kernels.random.roles import open_streams
 from mcbrain.kernels.random.seeds import open_stream
-from mcbrain.kernels.replicate.raw import raw_block
+from mcbrain.kernels.replicate.raw import overlap_block
 from mcbrain.kernels.replicate.workspace import make_outcome, make_workspace
 from mcbrain.kernels.types import ESTIMATED, Shifts, Sizes, make_queries
 from mcbrain.plan.moments import BrainStatistic, brain_parameters
@@ -108,9 +108,7 @@ def _whole_stage(problem: Problem, index: int, count: int) -> tuple[Floats, NDAr
     size = Sizes(1, problem["n_brain"], problem["rank"], model.k_m, penalty)
     work = make_workspace(people, size, rows, shifts)
     outcome = make_outcome(people, rows, shifts, count)
-    raw_block(
-        people, open_streams(problem.seed, problem.words, index), size, rows, shifts, work, outcome
-    )
+    overlap_block(people, open_streams(problem.seed, problem.words, index), size, work, outcome)
     return outcome.overlap.copy(), np.isfinite(outcome.m_hat)
 
 

@@ -11,7 +11,14 @@ from mcbrain.kernels.cache import KernelCache
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 _settings: Any = numba.config
 _compile: Any = numba.njit
-_OPTIONS = {"nogil": True, "error_model": "numpy", "fastmath": False, "_nrt": False}
+_OPTIONS = {
+    "nogil": True,
+    "error_model": "numpy",
+    "fastmath": False,
+    "_nrt": False,
+    "no_cfunc_wrapper": True,  # nothing calls a kernel as a C function
+}
+_INNER = _OPTIONS | {"forceinline": True, "no_cpython_wrapper": True}
 
 
 def kernel(function: _Function) -> _Function:
@@ -31,10 +38,10 @@ def kernel(function: _Function) -> _Function:
 
 
 def helper(function: _Function) -> _Function:
-    """Compile a small function as a part of the kernels that call it, never on its own."""
+    """Compile a small function as a part of the kernels that call it; Python cannot call it."""
     if _settings.DISABLE_JIT:
         return function
-    compiled: _Function = _compile(forceinline=True, **_OPTIONS)(function)
+    compiled: _Function = _compile(**_INNER)(function)
     return compiled
 
 
@@ -46,9 +53,9 @@ def sum_helper(function: _Function) -> _Function:
     """
     if _settings.DISABLE_JIT:
         return function
-    compiled: _Function = _compile(
-        forceinline=True, **(_OPTIONS | {"fastmath": {"reassoc", "contract", "nsz"}})
-    )(function)
+    compiled: _Function = _compile(**(_INNER | {"fastmath": {"reassoc", "contract", "nsz"}}))(
+        function
+    )
     return compiled
 
 

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from mcbrain.kernels.jit import helper, kernel, part
 from mcbrain.kernels.linear.lapack import dgemm, dgemv
+from mcbrain.kernels.random.roles import Streams
 from mcbrain.kernels.random.streams import (
     Stream,
     fill_laplace,
@@ -104,6 +105,13 @@ def draw_labels(population: Population, stream: Stream, X: Floats, y: Floats) ->
     n, d = X.shape
     fill_normal(stream, y)
     dgemv("T", d, n, 1.0, X, d, population.beta, 1, population.task_noise, y, 1)
+
+
+@part
+def draw_task(population: Population, streams: Streams, X: Floats, y: Floats) -> None:
+    """Draw a chunk of task data."""
+    draw_inputs(population, streams.task_inputs, streams.task_auxiliary, X)
+    draw_labels(population, streams.label_noise, X, y)
 
 
 @part

@@ -11,9 +11,9 @@ import numpy as np
 from mcbrain.kernels.jit import kernel, part
 from mcbrain.kernels.linear.lapack import dgemm
 from mcbrain.kernels.linear.products import copy
-from mcbrain.kernels.random.draw import restore
+from mcbrain.kernels.random.draw import draw_task, restore
 from mcbrain.kernels.random.roles import Streams
-from mcbrain.kernels.replicate.raw import draw_task, draw_task_again
+from mcbrain.kernels.replicate.again import draw_task_again
 from mcbrain.kernels.replicate.workspace import DataWork, Workspace, chunk_rows, make_data
 from mcbrain.kernels.rules.nodes import Nodes, make_nodes, place_nodes, settle
 from mcbrain.kernels.rules.partial import (

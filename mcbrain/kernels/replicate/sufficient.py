@@ -7,14 +7,12 @@ inputs themselves are the smaller thing, and are drawn.
 """
 
 import math
-from typing import Any
 
 import numpy as np
 
 from mcbrain.kernels.brain.encode import (
     EncodeWork,
     encode_dual,
-    encode_exactly,
     encode_ridge,
     leading_left,
     leading_left_exactly,
@@ -33,7 +31,8 @@ from mcbrain.kernels.random.streams import (
     next_normal,
     store,
 )
-from mcbrain.kernels.replicate.raw import judge, record, solve_again, solve_rows, task_dual
+from mcbrain.kernels.replicate.again import encode_each, record, solve_each
+from mcbrain.kernels.replicate.raw import judge, solve_rows, task_stage
 from mcbrain.kernels.replicate.workspace import (
     DataWork,
     Outcome,
@@ -152,12 +151,17 @@ def brain_factor(
     sizes: Sizes,
     work: Workspace,
     out: Outcome,
-) -> None:
-    """Estimate a subspace for each replicate of `out` by least squares, n_brain >= d."""
-    for at in range(out.m_hat.size):
+    first: int,
+) -> int:
+    """Estimate a subspace for each replicate of `out` by least squares, n_brain >= d.
+
+    Begins at the replicate `first`, and returns how many there are.
+    """
+    for at in range(first, out.m_hat.size):
         draw_many(population, n_channels, streams, sizes.n_brain, work.brain)
         work.lost[at] = encode_factor(work.brain, sizes.rank, work.bases[at], work.encode)
         record(population, work.bases[at], work.lost[at], at, work.encode, out)
+    return out.m_hat.size
 
 
 @kernel
@@ -168,12 +172,16 @@ def brain_factor_ridge(
     sizes: Sizes,
     work: Workspace,
     out: Outcome,
-) -> None:
-    """As `brain_factor`, with a penalty in stage 1, for any n_brain."""
+    first: int,
+) -> int:
+    """As `brain_factor`, with a penalty in stage 1, for any n_brain.
+
+    Stops at a replicate that singular values must decide, drawn and not recorded (`again`).
+    """
     d, data, encode = population.scale.size, work.brain, work.encode
     X, R, n, alpha = data.inputs, data.recordings, sizes.n_brain, sizes.encoding_penalty
     rows, width = R.shape
-    for at in range(out.m_hat.size):
+    for at in range(first, out.m_hat.size):
         if n >= d:
             draw_many(population, n_channels, streams, n, data)
             dsyrk("L", "T", d, d, 1.0, X, d, 0.0, encode.gram, d)
@@ -183,17 +191,11 @@ def brain_factor_ridge(
             dsyrk("L", "N", d, rows, 1.0, X, d, 0.0, encode.gram, d)
             dgemm("N", "T", width, d, rows, 1.0, R, width, X, d, 0.0, encode.cross, width)
         verdict = encode_ridge(alpha, sizes.rank, work.bases[at], encode)
-        if verdict >= DOUBTFUL:
-            if n >= d:
-                keep_triangle(X, R, work.brain_exact)
-            else:
-                clear(work.brain_exact)
-                absorb(X, R, work.brain_exact)
-            verdict = encode_exactly(
-                verdict, alpha, sizes.rank, n, work.bases[at], encode, work.brain_exact
-            )
         work.lost[at] = verdict
+        if verdict >= DOUBTFUL:
+            return at
         record(population, work.bases[at], verdict, at, encode, out)
+    return out.m_hat.size
 
 
 @kernel
@@ -204,20 +206,18 @@ def brain_few(
     sizes: Sizes,
     work: Workspace,
     out: Outcome,
-) -> None:
-    """As `brain_factor`, for n_brain < d."""
+    first: int,
+) -> int:
+    """As `brain_factor_ridge`, by least squares, for n_brain < d."""
     data = work.brain
-    for at in range(out.m_hat.size):
+    for at in range(first, out.m_hat.size):
         draw_few(population, n_channels, streams, data)
         verdict = encode_dual(data.inputs, data.recordings, sizes.rank, work.bases[at], work.encode)
-        if verdict >= DOUBTFUL:
-            keep_rows(data.inputs, data.recordings, work.brain_exact)
-            verdict = encode_exactly(
-                verdict, 0.0, sizes.rank, sizes.n_brain, work.bases[at], work.encode,
-                work.brain_exact,
-            )  # fmt: skip
         work.lost[at] = verdict
+        if verdict >= DOUBTFUL:
+            return at
         record(population, work.bases[at], verdict, at, work.encode, out)
+    return out.m_hat.size
 
 
 @kernel
@@ -229,35 +229,84 @@ def task_factor(
     shifts: Shifts,
     work: Workspace,
     out: Outcome,
-) -> None:
-    """Draw X'X = LL' and X'y = L(L'beta + noise), solve every row, record its risk; n_task >= d."""
+    first: int,
+    solved: bool,
+) -> int:
+    """Draw X'X = LL' and X'y = L(L'beta + noise), solve and judge every row, n_task >= d.
+
+    Begins and stops as `raw.task_primal`.
+    """
     d, solve = population.scale.size, work.solve
     L, t = work.task.inputs, work.task.labels
-    for at in range(out.m_hat.size):
-        draw_factor(population, streams.task_inputs, sizes.n_task, L)
-        dsyrk("L", "T", d, d, 1.0, L, d, 0.0, solve.matrix, d)
-        fill_normal(streams.label_noise, t)
-        dgemv("N", d, d, 1.0, L, d, population.beta, 1, population.task_noise, t, 1)
-        dgemv("T", d, d, 1.0, L, d, t, 1, 0.0, solve.moment, 1)
-        reduce_matrix(solve)
-        solve_rows(queries, shifts, at, work, out)
-        if any_singular(out.failures[at]):
-            keep_triangle(L, t.reshape(d, 1), work.task_exact)
-            solve_again(sizes.n_task, queries, at, work, out)
+    for at in range(first, out.m_hat.size):
+        if not solved:
+            draw_factor(population, streams.task_inputs, sizes.n_task, L)
+            dsyrk("L", "T", d, d, 1.0, L, d, 0.0, solve.matrix, d)
+            fill_normal(streams.label_noise, t)
+            dgemv("N", d, d, 1.0, L, d, population.beta, 1, population.task_noise, t, 1)
+            dgemv("T", d, d, 1.0, L, d, t, 1, 0.0, solve.moment, 1)
+            reduce_matrix(solve)
+            solve_rows(queries, shifts, at, work, out)
+            if any_singular(out.failures[at]):
+                return at
+        solved = False
         judge(population, queries, shifts, at, work, out)
+    return out.m_hat.size
 
 
-def _brain_stage(population: Population, sizes: Sizes) -> Any:
-    """Return the kernel of stage 1 for these sizes."""
+def _check_laws(population: Population) -> None:
+    """Refuse a population for which these statistics do not suffice."""
     laws = population.law, population.latents, population.neural_law
     if laws != (GAUSSIAN, LINEAR, GAUSSIAN_NOISE):
         raise ValueError(
             f"(law, latents, neural_law) = {laws}: these statistics suffice only for Gaussian "
             f"inputs, linear latents and Gaussian recordings, {(GAUSSIAN, LINEAR, GAUSSIAN_NOISE)}"
         )
+
+
+def _brain_stage(
+    population: Population, n_channels: int, streams: Streams, sizes: Sizes, work: Workspace,
+    out: Outcome,
+) -> None:  # fmt: skip
+    """Estimate the subspaces of as many replicates as `out` has, none without brain data."""
+    n, d, exact = sizes.n_brain, population.scale.size, work.brain_exact
+    X, R = work.brain.inputs, work.brain.recordings
+    if n == 0:
+        out.m_hat[:] = np.nan
+        out.overlap[:] = np.nan
+        return
+    brain = brain_factor if n >= d else brain_few
     if sizes.encoding_penalty > 0.0:
-        return brain_factor_ridge
-    return brain_factor if sizes.n_brain >= population.scale.size else brain_few
+        brain = brain_factor_ridge
+
+    def take_again() -> None:
+        if n >= d:
+            keep_triangle(X, R, exact)
+        elif brain is brain_few:
+            keep_rows(X, R, exact)
+        else:
+            clear(exact)
+            absorb(X, R, exact)
+
+    encode_each(
+        lambda first: brain(population, n_channels, streams, sizes, work, out, first),
+        take_again, population, sizes, work, out,
+    )  # fmt: skip
+
+
+def _task_stage(
+    population: Population, streams: Streams, sizes: Sizes, queries: Queries, shifts: Shifts,
+    work: Workspace, out: Outcome,
+) -> None:  # fmt: skip
+    """Solve the rows of as many replicates as `out` has, after `_brain_stage`, n_task >= d."""
+    L, t = work.task.inputs, work.task.labels
+    solve_each(
+        lambda first, solved: task_factor(
+            population, streams, sizes, queries, shifts, work, out, first, solved
+        ),
+        lambda: keep_triangle(L, t.reshape(t.size, 1), work.task_exact),
+        sizes.n_task, queries, work, out,
+    )  # fmt: skip
 
 
 def sufficient_block(
@@ -296,17 +345,13 @@ def sufficient_block(
     ValueError
         The population has another law.
     """
-    d, step = population.scale.size, work.lost.size
-    brain = _brain_stage(population, sizes)
-    task = task_factor if sizes.n_task >= d else task_dual
+    _check_laws(population)
+    step = work.lost.size
+    task = _task_stage if sizes.n_task >= population.scale.size else task_stage
     for start in range(0, outcome.m_hat.size, step):
-        part = part_of(outcome, start, start + step)
-        if sizes.n_brain > 0:
-            brain(population, n_channels, streams, sizes, work, part)
-        else:
-            part.m_hat[:] = np.nan
-            part.overlap[:] = np.nan
-        task(population, streams, sizes, queries, shifts, work, part)
+        share = part_of(outcome, start, start + step)
+        _brain_stage(population, n_channels, streams, sizes, work, share)
+        task(population, streams, sizes, queries, shifts, work, share)
 
 
 def overlap_block(
@@ -321,10 +366,10 @@ def overlap_block(
 
     Arguments as for `sufficient_block`, and the same numbers from the streams of the brain stage.
     """
-    brain = _brain_stage(population, sizes)
+    _check_laws(population)
     for start in range(0, outcome.m_hat.size, work.lost.size):
-        part = part_of(outcome, start, start + work.lost.size)
-        brain(population, n_channels, streams, sizes, work, part)
+        share = part_of(outcome, start, start + work.lost.size)
+        _brain_stage(population, n_channels, streams, sizes, work, share)
 
 
 def reduce_channels(population: Population, n_brain: int) -> Population:
