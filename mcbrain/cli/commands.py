@@ -147,14 +147,18 @@ def warmup(
 ) -> None:
     """Compile what a study needs, once, ahead of time."""
     from mcbrain.asking.from_toml import load_study
-    from mcbrain.engines import choose, warm_up
+    from mcbrain.cli.progress import TerminalReporter
+    from mcbrain.engines import warm_up
+    from mcbrain.running.runner import warm_study
+    from mcbrain.running.workers import available_cores
 
-    engines, rules = ["raw", "sufficient", "spectral"] if everything else ["raw"], everything
     if study is not None:
         loaded = load_study(study)
-        engines, rules = [choose(loaded)[0]], loaded.selects
-    for engine in engines:
-        seconds = warm_up(engine, rules, _note)
+        engine, seconds = warm_study(loaded, TerminalReporter(loaded))
+        print(f"engine {engine}: kernels ready after {seconds:.1f} s")
+        return
+    for engine in ["raw", "sufficient", "spectral"] if everything else ["raw"]:
+        seconds = warm_up(engine, everything, _note, available_cores())
         print(f"engine {engine}: kernels ready after {seconds:.1f} s")
 
 

@@ -75,6 +75,25 @@ class TerminalReporter(Reporter):
 
         yield line
 
+    @contextmanager
+    def compiling(self, pieces: int) -> Iterator[Callable[[int, float], None]]:
+        """A bar once something is compiled; elsewhere the note before it says enough."""
+        if not self.fancy:
+            yield lambda done, left: stop_if_asked()
+            return
+        progress = _bar()
+        task = progress.add_task("kernels", total=pieces, rate="")
+
+        def show(done: int, left: float) -> None:
+            stop_if_asked()
+            progress.start()
+            progress.update(task, completed=done, rate=f"about {duration(left)} left")
+
+        try:
+            yield show
+        finally:
+            progress.stop()
+
     def close(self, outcome: Outcome) -> None:
         """The closing lines: what was reused, computed, and where the results are."""
         _say(

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from mcbrain.blocks.cost import block_size
 from mcbrain.blocks.problem import Problem, data_parameters
 from mcbrain.blocks.sums import BlockSums
+from mcbrain.engines.pieces import Piece
 from mcbrain.engines.sampled import population
 from mcbrain.kernels.brain.overlap import brain_block
 from mcbrain.kernels.random.roles import open_streams
@@ -22,7 +23,7 @@ from mcbrain.plan.moments import BrainStatistic, brain_parameters
 from mcbrain.population.model import Model
 from mcbrain.typing import Floats
 
-__all__ = ["reduced_stage", "simulate", "warm_up"]
+__all__ = ["compile_piece", "reduced_stage", "simulate"]
 
 
 def simulate(
@@ -158,9 +159,8 @@ def _sums(index: int, values: Floats, good: NDArray[np.bool_], seconds: float) -
     )
 
 
-def warm_up() -> None:
-    """Compile the kernels, or load them from the cache."""
+def compile_piece(piece: Piece) -> None:
+    """Compile the kernel of the reduced sampler, or load it from the cache."""
     model = Model(input_dim=4, latent_dim=2, n_channels=3)
-    for penalty in (0.0, 1.0):
-        problem = Problem("brain", brain_parameters(model, 6, 2, penalty), seed=0)
-        simulate(problem, (BrainStatistic("diagonal", 0, 0),), [0])
+    problem = Problem("brain", brain_parameters(model, 6, 2, 0.0), seed=0)
+    simulate(problem, (BrainStatistic("diagonal", 0, 0),), [0])

@@ -12,15 +12,16 @@ from mcbrain.blocks.cost import block_size
 from mcbrain.blocks.problem import Problem
 from mcbrain.blocks.query import Query
 from mcbrain.blocks.sums import BlockSums
-from mcbrain.engines.sampled import Bench, asked, compute, population, sizes, try_every_path
+from mcbrain.engines.pieces import Piece
+from mcbrain.engines.sampled import Bench, asked, compute, population, sizes, smallest
 from mcbrain.kernels.random.roles import open_streams
 from mcbrain.kernels.replicate.choose import make_choice
-from mcbrain.kernels.replicate.raw import raw_block
+from mcbrain.kernels.replicate.raw import overlap_block, raw_block
 from mcbrain.kernels.replicate.raw_rules import raw_select_block
 from mcbrain.kernels.replicate.workspace import make_outcome, make_workspace
 from mcbrain.kernels.rules.select import Rules
 
-__all__ = ["bench", "simulate", "warm_up", "warm_up_rules"]
+__all__ = ["bench", "compile_piece", "simulate"]
 
 
 def bench(problem: Problem, queries: tuple[Query, ...], count: int) -> Bench:
@@ -65,11 +66,15 @@ def simulate(
     return compute(bench(problem, queries, block_size(problem)), indices)
 
 
-def warm_up() -> None:
-    """Compile the kernels, or load them from the cache."""
-    try_every_path("raw", simulate)
-
-
-def warm_up_rules() -> None:
-    """The same for the kernels of rows that choose their penalty, which few studies need."""
-    try_every_path("raw", simulate, "loo")
+def compile_piece(piece: Piece) -> None:
+    """Compile the kernels of a piece, or load them from the cache."""
+    rule = "loo" if piece.form.startswith("choose") else "fixed"
+    n = 3 if piece.form.endswith("few") else 8
+    if piece.stage == "task":
+        simulate(*smallest("raw", n, 0, rule), [0])
+        return
+    problem, queries = smallest("raw", 1, n, encoding=0.1 if piece.form == "ridge" else 0.0)
+    people, size, wanted = population(problem), sizes(problem, queries), asked(problem, queries)
+    work = make_workspace(people, size, wanted.rows, wanted.shifts)
+    outcome = make_outcome(people, wanted.rows, wanted.shifts, 1)
+    overlap_block(people, open_streams(problem.seed, problem.words, 0), size, work, outcome)

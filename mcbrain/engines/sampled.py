@@ -50,7 +50,7 @@ from mcbrain.population.geometry import Geometry
 from mcbrain.population.model import Model
 from mcbrain.population.shifts import Shift, law
 
-__all__ = ["Asked", "Bench", "asked", "compute", "population", "sizes", "try_every_path"]
+__all__ = ["Asked", "Bench", "asked", "compute", "population", "sizes", "smallest"]
 
 # What the kernels know, by the names of mcbrain's tables.
 _INPUTS = {
@@ -176,18 +176,14 @@ def _atoms(histograms: Histograms, bins: int) -> dict[str, NDArray[Any]]:
     }
 
 
-def try_every_path(
-    kind: str,
-    simulate: Callable[[Problem, tuple[Query, ...], Sequence[int]], list[BlockSums]],
-    rule: str = "fixed",
-) -> None:
-    """Call an engine once on each side of n = d and with each kind of encoding, so it compiles."""
+def smallest(
+    kind: str, n_task: int, n_brain: int, rule: str = "fixed", encoding: float = 0.0
+) -> tuple[Problem, tuple[Query, ...]]:
+    """A problem in four dimensions and a query, whose simulation compiles what larger ones run."""
     model = Model(input_dim=4, latent_dim=1, n_channels=2)
-    for n in (3, 8):
-        for encoding in (0.0, 0.1):
-            problem = Problem(kind, data_parameters(model, n, n), seed=0)
-            row = Row(ESTIMATORS["befs"], rule, 0.1, 0.0, 1, encoding)
-            simulate(problem, (Query(row, Shift("id"), row),), [0])
+    row = Row(ESTIMATORS["befs"], rule, 0.1, 0.0, 1, encoding)
+    problem = Problem(kind, data_parameters(model, n_task, n_brain), seed=0)
+    return problem, (Query(row, Shift("id"), row),)
 
 
 @lru_cache(maxsize=64)

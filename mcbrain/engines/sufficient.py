@@ -8,16 +8,18 @@ from mcbrain.blocks.cost import block_size
 from mcbrain.blocks.problem import Problem
 from mcbrain.blocks.query import Query
 from mcbrain.blocks.sums import BlockSums
-from mcbrain.engines.sampled import Bench, asked, compute, population, sizes, try_every_path
+from mcbrain.engines.pieces import Piece
+from mcbrain.engines.sampled import Bench, asked, compute, population, sizes, smallest
 from mcbrain.kernels.random.roles import open_streams
 from mcbrain.kernels.replicate.sufficient import (
     make_sufficient_workspace,
+    overlap_block,
     reduce_channels,
     sufficient_block,
 )
 from mcbrain.kernels.replicate.workspace import make_outcome
 
-__all__ = ["bench", "simulate", "warm_up"]
+__all__ = ["bench", "compile_piece", "simulate"]
 
 
 def bench(problem: Problem, queries: tuple[Query, ...], count: int) -> Bench:
@@ -52,6 +54,16 @@ def simulate(
     return compute(bench(problem, queries, block_size(problem)), indices)
 
 
-def warm_up() -> None:
-    """Compile the kernels, or load them from the cache."""
-    try_every_path("sufficient", simulate)
+def compile_piece(piece: Piece) -> None:
+    """Compile the kernels of a piece, or load them from the cache."""
+    n = 3 if piece.form == "few" else 8
+    if piece.stage == "task":
+        simulate(*smallest("sufficient", n, 0), [0])
+        return
+    problem, queries = smallest("sufficient", 1, n, encoding=0.1 if piece.form == "ridge" else 0.0)
+    whole, size, wanted = population(problem), sizes(problem, queries), asked(problem, queries)
+    people = reduce_channels(whole, n)
+    work = make_sufficient_workspace(people, size, wanted.rows, wanted.shifts)
+    outcome = make_outcome(people, wanted.rows, wanted.shifts, 1)
+    streams = open_streams(problem.seed, problem.words, 0)
+    overlap_block(people, whole.channels.shape[0], streams, size, work, outcome)

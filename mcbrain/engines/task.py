@@ -11,12 +11,13 @@ import numpy as np
 from mcbrain.blocks.cost import block_size
 from mcbrain.blocks.problem import Problem
 from mcbrain.blocks.sums import BlockSums
+from mcbrain.engines.pieces import Piece
 from mcbrain.kernels.random.seeds import open_stream
 from mcbrain.kernels.task.spectrum import task_block
 from mcbrain.plan.task_stage import KINDS, TaskStatistic, task_statistics
 from mcbrain.typing import Floats
 
-__all__ = ["simulate", "warm_up"]
+__all__ = ["compile_piece", "simulate"]
 
 
 _TOGETHER = 16  # blocks whose sums are taken at once
@@ -107,7 +108,7 @@ def _sums(indices: Sequence[int], values: Floats, begun: float) -> list[BlockSum
     ]
 
 
-def warm_up() -> None:
+def compile_piece(piece: Piece) -> None:
     """Compile the kernel, or load it from the cache."""
     problem = Problem("task", (("n_prime", 4), ("q", 3)), seed=0)
     simulate(problem, task_statistics([1.0]), [0])

@@ -17,7 +17,7 @@ from numba.core import compiler, serialize
 
 from mcbrain.kernels.cache_folder import cache_folder, distrust, make_folder, safe_file
 
-__all__ = ["ACCOUNT", "Account", "KernelCache", "watching"]
+__all__ = ["ACCOUNT", "Account", "KernelCache", "keeps", "watching"]
 
 _Result: Any = compiler.CompileResult
 _pickled: Any = serialize.dumps
@@ -33,6 +33,8 @@ class Account:
     ----------
     compiled : int
         Functions compiled, for want of machine code that could be loaded.
+    missed : int
+        Functions whose machine code was not there when first looked for.
     unkept : str
         The first reason why machine code was not kept or not used; empty if there was none.
     compiling : callable, optional
@@ -42,13 +44,14 @@ class Account:
     """
 
     compiled: int = 0
+    missed: int = 0
     unkept: str = ""
     compiling: Callable[[], None] | None = None
     watched: bool = False
 
     def miss(self) -> None:
-        """Count a function that must be compiled."""
-        self.compiled += 1
+        """Count a function whose machine code is not there."""
+        self.missed += 1
         if self.compiling is not None:
             self.compiling()
 
@@ -67,7 +70,7 @@ def watching(compiling: Callable[[], None]) -> Iterator[Account]:
     Parameters
     ----------
     compiling : callable
-        Called at most once, before the compiler works.
+        Called at most once, before the compiler works; machine code that it brings is loaded.
     """
 
     def once() -> None:
@@ -110,13 +113,19 @@ class KernelCache:
         target : numba.core.cpu.CPUContext
         """
         target.refresh()
-        try:
-            found = self._load(signature, target)
-        except Exception:  # whatever a damaged file leads to
-            found = None
+        found = self._try(signature, target)
         if found is None:
-            ACCOUNT.miss()
+            ACCOUNT.miss()  # in which others may have compiled it
+            found = self._try(signature, target)
+            ACCOUNT.compiled += found is None
         return found
+
+    def _try(self, signature: Any, target: Any) -> Any:
+        """Return a compiled function, or None whatever is the matter with its entry."""
+        try:
+            return self._load(signature, target)
+        except Exception:  # whatever a damaged file leads to
+            return None
 
     def _load(self, signature: Any, target: Any) -> Any:
         """Return a compiled function from its entry, if there is one that is whole."""
@@ -165,6 +174,16 @@ class KernelCache:
 
     def flush(self) -> None:
         """Forget nothing: the folder's name changes with the sources."""
+
+
+def keeps() -> bool:
+    """Return whether machine code can be kept, and will be found by another process."""
+    try:
+        folder = cache_folder()
+        make_folder(folder)
+    except OSError:
+        return False
+    return os.access(folder, os.R_OK | os.W_OK | os.X_OK) and not distrust(folder)
 
 
 def _replace(path: Path, content: bytes) -> None:

@@ -10,6 +10,7 @@ from concurrent.futures import Executor
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -29,12 +30,12 @@ from mcbrain.plan.subspaces import PILOT_BLOCKS
 from mcbrain.results.writing import about, write_results
 from mcbrain.running.conductor import Conductor, Tally
 from mcbrain.running.outcome import Outcome, Reporter
-from mcbrain.running.workers import open_workers
+from mcbrain.running.workers import available_cores, open_workers
 from mcbrain.store.blockstore import BlockStore
 from mcbrain.store.folder import ResultsFolder
 from mcbrain.store.provenance import history, machine_change, other_code, run_entry
 
-__all__ = ["Outcome", "Reporter", "run", "warm"]
+__all__ = ["Outcome", "Reporter", "run", "warm", "warm_study"]
 
 _FIRST_ROWS = 2.0  # seconds of computing before the first rows of a folder are written
 _ROW_SECONDS = 5e-4  # and at least so many for each row: some ten times what writing it takes
@@ -104,7 +105,7 @@ def run(
             plan = None if setup.engine == "law" else open_plan(study, setup.engine, store)
             try:
                 if plan is not None:
-                    warm(setup.engine, reporter, study.selects, setup.deadline)
+                    warm(plan, reporter, setup.deadline)
                     _simulate(plan, store, outcome, reporter, pool, setup.deadline, first_rows)
             except OutOfTimeError:
                 outcome.stopped = True
@@ -299,24 +300,36 @@ def _pilot_work(problem: Problem, statistics: tuple[Any, ...]) -> Work:
     return Work(problem, statistics, PILOT_BLOCKS, lambda series, asked: np.ones(len(asked), bool))
 
 
-def warm(
-    engine: str, reporter: Reporter, rules: bool = False, deadline: float | None = None
-) -> float:
-    """Compile, or load from the cache, the kernels of an engine; seconds it took.
+def warm(plan: Plan, reporter: Reporter, deadline: float | None = None) -> float:
+    """Compile, or load from the cache, the kernels that a plan and its pilots run; seconds it took.
 
     Parameters
     ----------
-    engine : str
+    plan : Plan
     reporter : Reporter
-        Told before kernels are compiled, how long that took, and whether they are kept.
-    rules : bool
-        Whether some penalty is chosen on each replicate's data.
+        Told before kernels are compiled, how far that is, how long it took, and whether they are
+        kept.
     deadline : float, optional
-        See `mcbrain.engines.warm_up`.
+        See `mcbrain.engines.compiling.compile_pieces`.
     """
-    from mcbrain.engines import warm_up
+    from mcbrain.engines.compiling import compile_pieces
+    from mcbrain.engines.pieces import pieces_of
 
-    return warm_up(engine, rules, reporter.note, deadline)
+    problems = plan.problems()
+    pieces = pieces_of(plan.study, [*problems, *(p for p, _ in pilots_of(plan, problems))])
+    with reporter.compiling(len(pieces)) as show:
+        return compile_pieces(
+            pieces, reporter.note, show, deadline=deadline, cores=available_cores()
+        )
+
+
+def warm_study(study: Study, reporter: Reporter) -> tuple[str, float]:
+    """The engine of a study, and the seconds that `warm` took for it."""
+    engine, _ = choose(study)
+    if engine == "law":
+        return engine, 0.0
+    with TemporaryDirectory(prefix="mcbrain-") as folder:
+        return engine, warm(open_plan(study, engine, BlockStore(Path(folder))), reporter)
 
 
 def _slug(name: str, part: Shard | None) -> str:
