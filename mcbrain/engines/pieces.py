@@ -20,7 +20,8 @@ class Piece(NamedTuple):
     engine : str
         The module of `mcbrain.engines` that has them: "raw", "sufficient", "brain" or "task".
     stage : str
-        "task" or "brain"; the modules "brain" and "task" have one each.
+        "task" or "brain"; the modules "brain" and "task" have one each. Of "raw" also "again":
+        either stage of replicates whose data are singular, for "sufficient" too.
     form : str
         Of a stage of "raw" or "sufficient": "many" samples or "few", fewer than input_dim; in the
         task stage of "raw" also "choose-many" and "choose-few", with penalties chosen by "loo" or
@@ -32,7 +33,7 @@ class Piece(NamedTuple):
     form: str = ""
 
 
-_REDUCED, _SPECTRAL = Piece("brain", "brain"), Piece("task", "task")
+_REDUCED, _SPECTRAL, _AGAIN = Piece("brain", "brain"), Piece("task", "task"), Piece("raw", "again")
 
 
 def every_piece(engine: str, rules: bool = False) -> tuple[Piece, ...]:
@@ -58,11 +59,14 @@ def every_piece(engine: str, rules: bool = False) -> tuple[Piece, ...]:
         case _:
             raise unhandled("engine", engine, "mcbrain.engines")
     brains = [Piece(engine, "brain", form) for form in ("many", "few", "ridge")]
-    return _in_order([*found, *brains, _REDUCED, Piece("raw", "brain", "ridge")])
+    return _in_order([*found, *brains, _REDUCED, _AGAIN, Piece("raw", "brain", "ridge")])
 
 
 def pieces_of(study: Study, problems: Iterable[Problem]) -> tuple[Piece, ...]:
     """The pieces that some problems of a study run, the longest to compile first.
+
+    Singular data are expected of inputs without a density alone; of others, what they need is
+    compiled when they are met.
 
     Parameters
     ----------
@@ -77,6 +81,8 @@ def pieces_of(study: Study, problems: Iterable[Problem]) -> tuple[Piece, ...]:
             case "raw" | "pilot-raw" | "sufficient":
                 engine = problem.kind.removeprefix("pilot-")
                 found.add(_task_piece(engine, problem, study.selects and engine == problem.kind))
+                if problem.model.input_law.smoothness != "density":
+                    found.add(_AGAIN)
                 if uses_brain and problem["n_brain"] > 0:
                     penalised = study.encoding.penalty > 0
                     found.add(Piece(engine, "brain", "ridge" if penalised else _side(problem)))
@@ -116,4 +122,4 @@ def _in_order(pieces: Iterable[Piece]) -> tuple[Piece, ...]:
     return tuple(sorted(set(pieces), key=lambda piece: (-seconds(piece), piece)))
 
 
-_SECONDS = {_REDUCED: 10.0, _SPECTRAL: 4.0}
+_SECONDS = {_REDUCED: 10.0, _SPECTRAL: 4.0, _AGAIN: 14.0}

@@ -14,12 +14,21 @@ from mcbrain.blocks.query import Query
 from mcbrain.blocks.sums import BlockSums
 from mcbrain.engines.pieces import Piece
 from mcbrain.engines.sampled import Bench, asked, compute, population, sizes, smallest
+from mcbrain.errors import unhandled
+from mcbrain.kernels.random.draw import save
 from mcbrain.kernels.random.roles import open_streams
+from mcbrain.kernels.replicate.again import (
+    draw_brain_again,
+    draw_task_again,
+    encode_each,
+    solve_each,
+)
 from mcbrain.kernels.replicate.choose import make_choice
 from mcbrain.kernels.replicate.raw import overlap_block, raw_block
 from mcbrain.kernels.replicate.raw_rules import raw_select_block
 from mcbrain.kernels.replicate.workspace import make_outcome, make_workspace
 from mcbrain.kernels.rules.select import Rules
+from mcbrain.kernels.task.singular import keep_rows
 
 __all__ = ["bench", "compile_piece", "simulate"]
 
@@ -68,13 +77,43 @@ def simulate(
 
 def compile_piece(piece: Piece) -> None:
     """Compile the kernels of a piece, or load them from the cache."""
-    rule = "loo" if piece.form.startswith("choose") else "fixed"
     n = 3 if piece.form.endswith("few") else 8
-    if piece.stage == "task":
-        simulate(*smallest("raw", n, 0, rule), [0])
-        return
-    problem, queries = smallest("raw", 1, n, encoding=0.1 if piece.form == "ridge" else 0.0)
+    match piece.stage:
+        case "task":
+            simulate(*smallest("raw", n, 0, "loo" if "choose" in piece.form else "fixed"), [0])
+        case "brain":
+            _compile_brain(n, 0.1 if piece.form == "ridge" else 0.0)
+        case "again":
+            _compile_again(n)
+        case _:
+            raise unhandled("stage", piece.stage, "mcbrain.engines.raw")
+
+
+def _compile_brain(n: int, encoding: float) -> None:
+    problem, queries = smallest("raw", 1, n, encoding=encoding)
     people, size, wanted = population(problem), sizes(problem, queries), asked(problem, queries)
     work = make_workspace(people, size, wanted.rows, wanted.shifts)
     outcome = make_outcome(people, wanted.rows, wanted.shifts, 1)
     overlap_block(people, open_streams(problem.seed, problem.words, 0), size, work, outcome)
+
+
+def _compile_again(n: int) -> None:
+    """As if each stage had stopped at its first and only replicate."""
+    problem, queries = smallest("raw", n, n)
+    people, size, wanted = population(problem), sizes(problem, queries), asked(problem, queries)
+    work = make_workspace(people, size, wanted.rows, wanted.shifts)
+    out = make_outcome(people, wanted.rows, wanted.shifts, 1)
+    streams, data = open_streams(problem.seed, problem.words, 0), work.task
+    save(streams.brain_inputs, streams.brain_auxiliary, streams.recording_noise, work.states)
+    encode_each(
+        lambda first: first,
+        lambda: draw_brain_again(people, streams, n, work),
+        people, size, work, out,
+    )  # fmt: skip
+    save(streams.task_inputs, streams.task_auxiliary, streams.label_noise, work.states)
+    solve_each(
+        lambda first, solved: int(solved),
+        lambda: draw_task_again(people, streams, n, data, work.states, work.task_exact),
+        n, wanted.rows, work, out,
+    )  # fmt: skip
+    keep_rows(data.inputs, data.labels.reshape(n, 1), work.task_exact)

@@ -16,7 +16,9 @@ from pathlib import Path
 import numba
 import pytest
 
-from mcbrain.engines import warm_up
+from mcbrain.engines import compiling
+from mcbrain.engines.compiling import compile_pieces
+from mcbrain.engines.pieces import Piece, every_piece
 from mcbrain.kernels import cache, cache_folder, jit
 
 ROOT = Path(__file__).parents[2]
@@ -248,21 +250,69 @@ def test_what_another_user_owns_is_not_run(place):
     assert "belongs to another user" in cache.ACCOUNT.unkept
 
 
-def test_what_is_said_of_compiling_is_true(place, monkeypatch):
-    """Announced before, told after whether it is kept, and silent where it was there."""
-    from mcbrain import engines
+PIECES = (Piece("tiny", "task", "many"), Piece("tiny", "task", "few"))
 
-    monkeypatch.setattr(engines, "_compiled", lambda engine: (engine,))
-    engine = type("engine", (), {"warm_up": staticmethod(compiled_here)})
-    monkeypatch.setattr(engines, "import_module", lambda name: engine)
+
+@pytest.fixture
+def tiny(place, monkeypatch):
+    """An engine whose pieces compile in no time, and how many processes were started for them."""
+    engine = type("engine", (), {"compile_piece": staticmethod(lambda piece: compiled_here())})
+    monkeypatch.setattr(compiling, "import_module", lambda name: engine)
+    started = []
+
+    def useless(piece):
+        started.append(piece)
+        return subprocess.Popen([sys.executable, "-c", "raise SystemExit(1)"])
+
+    monkeypatch.setattr(compiling, "_helper", useless)
+    return started
+
+
+def test_what_is_said_of_compiling_is_true(place, tiny):
+    """Announced before, told after whether it is kept, and silent where it was there."""
     told = []
-    warm_up("tiny", note=told.append)
+    compile_pieces(PIECES, told.append)
     assert [line.split(",")[-1] for line in told] == [" once", " kept for later runs"]
-    warm_up("tiny", note=told.append)
+    compile_pieces(PIECES, told.append)
     assert len(told) == 2
     entry(place).parent.chmod(0o777)
-    warm_up("tiny", note=told.append)
+    compile_pieces(PIECES, told.append, cores=2)
     assert told[2].startswith("compiling") and "could not be kept because others may" in told[3]
+    assert not tiny  # what is compiled elsewhere could not be loaded
+
+
+def test_what_other_processes_leave_is_compiled_here(place, tiny):
+    shown = []
+    compile_pieces(PIECES, show=lambda done, left: shown.append((done, left)), cores=2)
+    assert tuple(tiny) == PIECES
+    assert shown[-1][0] == 2 and min(left for _, left in shown) >= 0.0
+    assert cache.ACCOUNT.compiled == 1
+    assert entry(place).exists()
+
+
+def test_processes_are_ended_where_the_wait_for_them_is(place, tiny, monkeypatch):
+    processes = []
+
+    def slow(piece):
+        command = [sys.executable, "-c", "import time; time.sleep(600)"]
+        processes.append(subprocess.Popen(command))
+        return processes[-1]
+
+    def stop(done, left):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(compiling, "_helper", slow)
+    with pytest.raises(KeyboardInterrupt):
+        compile_pieces(PIECES, show=stop, cores=2)
+    assert [process.returncode for process in processes] == [-signal.SIGTERM] * 2
+
+
+@pytest.mark.long
+def test_pieces_compiled_side_by_side_are_loaded(place):
+    pieces = every_piece("spectral")[1:]
+    assert len(pieces) == 2
+    compile_pieces(pieces, cores=2)
+    assert (cache.ACCOUNT.missed, cache.ACCOUNT.compiled) == (1, 0)
 
 
 def test_no_kernel_of_another_package_is_kept(place):
