@@ -74,3 +74,29 @@ class Kernels:
     def time_warm_start(self, engine: str) -> None:
         """The machine code of an earlier process is loaded."""
         start("-c", self.program)
+
+
+class FirstStudy:
+    """Seconds of `mcbrain run first-look`, which compiles the kernels that it runs on all cores."""
+
+    version = "1"
+    timeout = 900
+    rounds = 1
+    repeat = 1
+    number = 1
+    min_run_count = 1
+    warmup_time = 0
+
+    def time_cold_run(self) -> None:
+        """Nothing is cached."""
+        self.run(cold=True)
+
+    def time_warm_run(self) -> None:
+        """The machine code of an earlier process is loaded."""
+        self.run(cold=False)
+
+    def run(self, cold: bool) -> None:
+        """Run the study in an empty folder."""
+        with tempfile.TemporaryDirectory() as folder:
+            places = {"MCBRAIN_CACHE_DIR": f"{folder}/cache"} if cold else {}
+            start("-m", "mcbrain", "run", "first-look", "--out", f"{folder}/out", **places)
