@@ -155,6 +155,9 @@ RESULT_ROWS = 20_000
 COLD: tuple[str, ...] = ("spectral", "raw")
 """Engines that are compiled from nothing."""
 
+FIRST_ENGINE = "raw"
+"""Engine of the first study, compiled from nothing too."""
+
 THREADS: tuple[int, ...] = (1, 2, 4, 8, 16, 32, 64)
 
 SAMPLES = (1_000, 1_000_000)
@@ -173,4 +176,4 @@ if TINY:
     REGRESSION, LAW_GRID, STORED, RESULT_ROWS = (60, 8, 5), (4, 2, 2), (20, 4), 64
     REPLICATES = {"raw": 16, "sufficient": 16, "spectral": 2048, "peer": 16}
     BLOCKS, COUNT, MATRIX, CALLS = 1, 1_000, 12, 2
-    COLD, THREADS, SAMPLES = ("law",), (1, 2, 1024), (60, 120)
+    COLD, FIRST_ENGINE, THREADS, SAMPLES = ("law",), "law", (1, 2, 1024), (60, 120)

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import tempfile
 
-from bench.sizes import COLD
+from bench.sizes import COLD, FIRST_ENGINE
 
 
 def start(*arguments: str, **environment: str) -> None:
@@ -99,4 +99,5 @@ class FirstStudy:
         """Run the study in an empty folder."""
         with tempfile.TemporaryDirectory() as folder:
             places = {"MCBRAIN_CACHE_DIR": f"{folder}/cache"} if cold else {}
-            start("-m", "mcbrain", "run", "first-look", "--out", f"{folder}/out", **places)
+            study = ("first-look", "--engine", FIRST_ENGINE, "--out", f"{folder}/out")
+            start("-m", "mcbrain", "run", *study, **places)

@@ -16,6 +16,7 @@ import mcbrain as mb
 from mcbrain import engines
 from mcbrain.cli.commands import app
 from mcbrain.cli.numbers import whole_number
+from mcbrain.engines.pieces import Piece
 from mcbrain.kernels.cache import ACCOUNT
 from mcbrain.results.tables import open_results, select
 from mcbrain.running.runner import Reporter, run
@@ -75,13 +76,13 @@ def test_the_time_limit_stops_the_compiler(tmp_path, monkeypatch):
     """The first kernel after the limit is not compiled, and the rows say that nothing is begun."""
     compiled = []
 
-    def two_kernels() -> None:
+    def two_kernels(piece: Piece) -> None:
         for number in range(2):
             ACCOUNT.miss()
             compiled.append(number)
             time.sleep(0.2)
 
-    monkeypatch.setattr("mcbrain.engines.raw.warm_up", two_kernels)
+    monkeypatch.setattr("mcbrain.engines.raw.compile_piece", two_kernels)
     with pytest.raises(engines.OutOfTimeError):
         engines.warm_up("raw", deadline=time.monotonic() + 0.1)
     assert compiled == [0]
