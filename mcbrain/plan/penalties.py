@@ -20,6 +20,7 @@ from mcbrain.asking.studies import Point, Study
 from mcbrain.blocks.problem import Problem, data_parameters
 from mcbrain.blocks.query import Query, Row
 from mcbrain.errors import InputError, MissingPilotError, unhandled
+from mcbrain.plan.anisotropic import AnisotropicLaw
 from mcbrain.plan.moments import brain_statistics, shift_coefficients, shift_drift, signal
 from mcbrain.plan.statuses import has_mean, row_status
 from mcbrain.plan.subspaces import PILOT_BLOCKS, Subspaces
@@ -144,6 +145,7 @@ class Penalties:
         self.subspaces = subspaces
         self.store = store
         self._best: dict[tuple[int, Choice, Shift], float] = {}
+        self._anisotropic = AnisotropicLaw(study)
 
     def resolve(self, choice: Choice, point: Point, shift: Shift) -> tuple[float, float]:
         """Per-sample penalty and eta of a choice at a point; a NaN penalty is each replicate's own.
@@ -167,7 +169,12 @@ class Penalties:
             return self._bands(choice, point)
         name = (point.index, choice, shift)
         if name not in self._best:
-            find = self._from_law if lawful else self._from_pilot
+            if lawful:
+                find = self._from_law
+            elif self.store is None:
+                find = self._from_equivalent
+            else:
+                find = self._from_pilot
             self._best[name] = find(choice, point, shift)
         return self._best[name], estimator.eta
 
@@ -185,13 +192,22 @@ class Penalties:
             best = exact.optimal_shift_penalty(
                 task_moments, brain, n_task=n, rank=subspace.rank, input_dim=d, task_noise=noise
             )
-        if math.isnan(best):
+        return self._from_equivalent(choice, point, shift) if math.isnan(best) else best
+
+    def _from_equivalent(self, choice: Choice, point: Point, shift: Shift) -> float:
+        """The optimum under any covariance and encoder, by the law (theory/README.md 5f, 5g)."""
+        estimator, rank = choice.estimator, self.study.rank(point.model)
+        law, encoding = self._anisotropic, float(self.study.encoding.penalty)
+        if estimator.two_bands or not (shift.has_moment and law.gaussian(estimator, point)):
             raise InputError(
-                f"{choice.estimator.name} = '{choice.rule.kind}': no law gives the subspace that "
-                f"n_brain = {point.n_brain} brain samples estimate at this rank and encoding "
-                "penalty, and with it this optimum; simulate it, or give a number"
+                f"{estimator.name} = '{choice.rule.kind}': no law gives this optimum for "
+                f"this model and shift '{shift.label}'; simulate it, or give a number"
             )
-        return best
+
+        def row_at(penalty: float) -> Row:
+            return Row(estimator, "fixed", penalty, estimator.eta, rank, encoding)
+
+        return law.best_penalty(point, shift, row_at)
 
     def missed(self, choice: Choice, point: Point) -> tuple[float, int]:
         """m_bar of the subspace that a choice spares, and its rank (theory/README.md 4c)."""
@@ -221,10 +237,7 @@ class Penalties:
 
     def _from_pilot(self, choice: Choice, point: Point, shift: Shift) -> float:
         if self.store is None:
-            raise InputError(
-                f"{choice.estimator.name} = '{choice.rule.kind}': no law gives this optimum for "
-                f"this model and shift '{shift.label}'; simulate it, or give a number"
-            )
+            raise MissingPilotError("a pilot finds this penalty, and there is no store of blocks")
         grid = grid_queries(self.study, choice, point, shift)
         series = self.store.series(_grid_problem(self.study, point), [q.id for q in grid])
         series = series.head(PILOT_BLOCKS)

@@ -32,6 +32,7 @@ def predict(
     shifts: Iterable[str] = ("id",),
     *,
     rank: int | None = None,
+    encoding_penalty: float = 0.0,
     penalty_scale: str = "per-sample",
     seed: int = 0,
 ) -> pa.Table:
@@ -48,10 +49,13 @@ def predict(
         Test laws in text, such as "brain-insensitive:4".
     rank : int, optional
         Rank that the estimator uses.
+    encoding_penalty : float
+        Ridge penalty of the encoder, per brain sample.
     penalty_scale : str
         "per-sample" or "sum".
     seed : int
-        Seed of the directions that a `spectrum` shift needs.
+        Seed of the directions in which brain, task and shifts lie, which matter where the inputs'
+        covariance is not the identity; of imagined recordings; and of a `spectrum` shift.
 
     Returns
     -------
@@ -73,6 +77,7 @@ def predict(
         shifts,
         seed=seed,
         rank=rank,
+        encoding_penalty=encoding_penalty,
         penalty_scale=penalty_scale,
         engine="law",
     )

@@ -12,6 +12,7 @@ from mcbrain.asking.estimators import ESTIMATORS, Choice, Estimator
 from mcbrain.asking.studies import Point, Study
 from mcbrain.blocks.query import Row
 from mcbrain.blocks.series import jackknife
+from mcbrain.plan.anisotropic import AnisotropicLaw
 from mcbrain.plan.moments import shift_coefficients, shift_drift, signal
 from mcbrain.plan.penalties import task_noise
 from mcbrain.plan.subspaces import PilotSubspaces, Subspaces
@@ -19,9 +20,9 @@ from mcbrain.population.shifts import Shift
 from mcbrain.results.reasons import (
     ADVERSARY,
     FEW_BRAIN_SAMPLES,
-    NO_BRAIN_STAGE,
     NOT_GAUSSIAN,
     OWN_PENALTY,
+    TWO_ZEROS,
 )
 from mcbrain.theory import exact
 from mcbrain.theory.banded import two_penalty_excess
@@ -61,6 +62,7 @@ class Predictor:
         # samples a brain stage.
         self._task_moments = lru_cache(1024)(task_moments)
         self._brain_moments = lru_cache(1024)(self._brain)
+        self._anisotropic = AnisotropicLaw(study)
 
     def predict(self, point: Point, choice: Choice, shift: Shift, row: Row) -> Prediction:
         """The law's value for one row; kind `none` where no law holds.
@@ -80,10 +82,14 @@ class Predictor:
             return Prediction(reason=reason)
         if row.penalty < 0:
             return Prediction()
+        if not self.subspaces.lawful(spared, point):
+            return self._anisotropic_prediction(point, shift, row)
         estimated = self.subspaces.simulated(spared, point)
         value = self._risk(spared, point, shift, row)
+        if np.isnan(value):  # a rank below the latents', or a penalised encoding
+            return self._anisotropic_prediction(point, shift, row)
         if not np.isfinite(value):
-            return Prediction(reason=NO_BRAIN_STAGE if np.isnan(value) else None)
+            return Prediction()
         exact_stage = not (estimated and _banded(row))
         if not estimated and exact_stage:
             return Prediction(float(value), None, "exact")
@@ -92,11 +98,21 @@ class Predictor:
         leave = self._risk(spared, point, shift, row, left_out=True)
         return Prediction(float(value), jackknife(leave), "semi-exact")
 
+    def _anisotropic_prediction(self, point: Point, shift: Shift, row: Row) -> Prediction:
+        """By the law of any covariance and encoder (theory/README.md 5f, 5g)."""
+        if _banded(row) and row.penalty == 0 and point.n_task < point.model.input_dim:
+            return Prediction(reason=TWO_ZEROS)
+        found = self._anisotropic.risk(point, shift, row)
+        if not np.isfinite(found.value):
+            return Prediction()
+        kind = "exact" if found.exact else "asymptotic"
+        return Prediction(found.value, found.standard_error, kind)
+
     def _lawless(self, spared: Estimator, point: Point, choice: Choice, shift: Shift) -> str | None:
-        """Why no law exists, which needs isotropic Gaussian data as far as it is used, and a
-        penalty that is fixed in advance.
+        """Why no law exists, which needs Gaussian data as far as it is used, and a penalty that is
+        fixed in advance.
         """
-        if not self.subspaces.lawful(spared, point):
+        if not self._anisotropic.gaussian(spared, point):
             return NOT_GAUSSIAN
         if not shift.has_moment:
             return ADVERSARY

@@ -6,22 +6,18 @@ __all__ = [
     "ADVERSARY",
     "FEW_BRAIN_SAMPLES",
     "NOT_GAUSSIAN",
-    "NO_BRAIN_STAGE",
     "NO_OPTIMUM",
     "OWN_PENALTY",
     "REASON_WORDS",
+    "TWO_ZEROS",
 ]
 
 FEW_BRAIN_SAMPLES = "fewer brain samples than the rank of the subspace"
-NOT_GAUSSIAN = (
-    "no law for inputs, latents or recordings that are not isotropic Gaussian: simulate it"
-)
+NOT_GAUSSIAN = "no law for inputs, latents or recordings that are not Gaussian: simulate it"
 ADVERSARY = "no law for an adversary: simulate it"
 OWN_PENALTY = "no law for a penalty that is chosen on each replicate's data: simulate it"
 NO_OPTIMUM = "no law gives this optimal penalty: simulate it, or give a number"
-NO_BRAIN_STAGE = (
-    "no law for a rank below the number of measured latents, or a penalised encoding: simulate it"
-)
+TWO_ZEROS = "no law for two penalties of zero and fewer task samples than inputs: simulate it"
 
 REASON_WORDS = (
     FEW_BRAIN_SAMPLES,
@@ -29,5 +25,5 @@ REASON_WORDS = (
     ADVERSARY,
     OWN_PENALTY,
     NO_OPTIMUM,
-    NO_BRAIN_STAGE,
+    TWO_ZEROS,
 )

@@ -14,10 +14,10 @@ from mcbrain.results.printing import print_table
 from mcbrain.results.reasons import (
     ADVERSARY,
     FEW_BRAIN_SAMPLES,
-    NO_BRAIN_STAGE,
     NO_OPTIMUM,
     NOT_GAUSSIAN,
     OWN_PENALTY,
+    TWO_ZEROS,
 )
 from mcbrain.running.runner import run
 from tests.support.small_study import TABLE, rows, small, study
@@ -53,11 +53,9 @@ def assert_reasons(table, reasons):
     ("model", "estimators", "shift", "rank", "reason"),
     [
         ({"inputs": "laplace"}, {"ridge": 0.1, "ols": 0.0}, "id", None, NOT_GAUSSIAN),
-        ({"covariance": "powerlaw:1"}, {"befs": 0.3}, "id", None, NOT_GAUSSIAN),
         ({"neural_law": "poisson", "baseline_rate": 2.0}, {"befs": 0.3}, "id", None, NOT_GAUSSIAN),
         ({}, {"befs": 0.3, "ridge": "optimal"}, "adversarial:0.1", None, ADVERSARY),
         ({}, {"befs": "gcv", "ridge": "loo"}, "id", None, OWN_PENALTY),
-        ({}, {"befs": 0.3}, "id", 2, NO_BRAIN_STAGE),
         ({"inputs": "uniform"}, {"ridge": "optimal-shift"}, "mean:1:brain", None, NO_OPTIMUM),
     ],
 )
@@ -70,6 +68,13 @@ def test_where_no_law_holds_the_row_is_undefined_and_says_why(
     reasons = set(table["reason"].to_pylist())
     assert reasons <= {reason, NOT_GAUSSIAN, NO_OPTIMUM} and reason in reasons | {NO_OPTIMUM}
     assert_reasons(table, reasons)
+
+
+def test_two_penalties_of_zero_have_no_law_below_the_inputs_number():
+    model = Model(input_dim=12, latent_dim=3, n_channels=6, covariance="powerlaw:1")
+    table = predict(model, [8, 30], 60, {"two-penalty:0.5": 0.0})
+    assert table["reason"].to_pylist() == [TWO_ZEROS, None]
+    assert table["prediction"].to_pylist() == ["none", "exact"]
 
 
 def test_the_reason_stands_below_the_table(capsys):

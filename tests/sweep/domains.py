@@ -103,19 +103,23 @@ def law_kind(cell: Cell, population: Population, output: tuple[str, Any, str], e
     """exact, semi-exact, asymptotic, same-law or none, for a row whose mean is finite."""
     name, rule, shift = output
     estimated = uses_brain(name) and cell.n_brain > 0 and eta != 1.0
-    if not population.round or shift.startswith("adversarial") or undefined(cell, name):
+    normal = population.model.get("inputs", "gaussian") == "gaussian"
+    if not normal or shift.startswith("adversarial") or undefined(cell, name):
         return "none"
     if rule in ("loo", "gcv") or (not isinstance(rule, str) and rule < 0):
         return "none"
+    banded, free = name.startswith("two-penalty"), rule == 0.0 and name != "projection"
+    free |= rule == "optimal" and population.task_noise == 0.0 and population.round
+    if not population.round:
+        if (free and cell.n_task >= population.d) or cell.n_task == 0:
+            return "exact"  # least squares, whatever the subspace
+        lawless = (estimated and not population.gaussian) or (banded and free)
+        return "none" if lawless else "asymptotic"
     if not estimated:
         return "exact"  # no recordings are used, whatever they are
-    banded, free = name.startswith("two-penalty"), rule == 0.0
-    free |= rule == "optimal" and population.task_noise == 0.0
     if banded and free and cell.n_task >= population.d:
         return "exact"  # least squares, whatever the subspace
     if not population.gaussian:
-        return "none"
-    if cell.engine == "law" and (cell.spared < cell.measured or cell.encoding_penalty > 0):
         return "none"
     if cell.engine == "law" or (banded and eta > 0):
         return "asymptotic"

@@ -1,0 +1,216 @@
+"""The risk under any covariance and any linear encoder, by law (theory/README.md 5f, 5g).
+
+The exact laws need inputs without a preferred direction and an encoder without a penalty. Here the
+task stage is the generating function's, given the subspace; an estimated subspace is averaged over
+imagined recordings, which cost no channels.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from scipy.optimize import minimize_scalar
+
+from mcbrain.asking.estimators import Estimator
+from mcbrain.asking.studies import Point, Study
+from mcbrain.blocks.query import Row
+from mcbrain.errors import unhandled
+from mcbrain.population.geometry import Geometry
+from mcbrain.population.model import Model
+from mcbrain.population.shifts import Shift, law
+from mcbrain.theory.any_covariance import TaskSetting, excess_risk, generalised_excess_risk
+from mcbrain.theory.sampled_subspace import BrainSetting, drawn_subspaces
+from mcbrain.theory.structured import Structured, diagonal_of
+from mcbrain.typing import Floats
+
+__all__ = ["AnisotropicLaw", "Estimate"]
+
+DRAWS = 32
+"""Imagined recordings behind the mean over estimated subspaces, whose standard error goes along."""
+
+SEARCH_DRAWS = 6
+"""Those among which a penalty is optimised: the risk is flat about its minimum."""
+
+SUBSPACES = 0xB0000005
+"""Word of the stream of the imagined recordings, which no block's role reaches."""
+
+DECADES = (-7.0, 7.0, 43)
+"""Penalties from which the search of the best starts: decades about the mean input variance."""
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A risk by law.
+
+    Attributes
+    ----------
+    value : float
+    standard_error : float, optional
+        That comes from imagined recordings, if any were drawn.
+    exact : bool
+        Whether the law is exact; else it is the expansion in 1/n.
+    """
+
+    value: float
+    standard_error: float | None = None
+    exact: bool = False
+
+
+class AnisotropicLaw:
+    """Risks of a study's rows, and their best penalties, whatever the inputs' covariance.
+
+    Parameters
+    ----------
+    study : Study
+    """
+
+    def __init__(self, study: Study) -> None:
+        self.study = study
+        self._geometry = lru_cache(64)(lambda model: Geometry(model, study.seed))
+        self._bases = lru_cache(64)(self._draw)
+        self._setting = lru_cache(256)(self._task)
+
+    def gaussian(self, estimator: Estimator, point: Point) -> bool:
+        """Whether data is Gaussian as far as an estimator uses it: recordings, and with them how
+        the latents drive them, count only where a subspace is estimated from them.
+
+        Parameters
+        ----------
+        estimator : Estimator
+        point : Point
+        """
+        model = point.model
+        drawn = estimator.uses_brain and point.n_brain > 0
+        return model.gaussian if drawn else model.input_law.name == "gaussian"
+
+    def risk(self, point: Point, shift: Shift, row: Row, draws: int = DRAWS) -> Estimate:
+        """The mean excess risk of a row.
+
+        Parameters
+        ----------
+        point : Point
+        shift : Shift
+        row : Row
+            With its penalty, per sample and not negative.
+        draws : int
+            Imagined recordings, where the subspace is estimated.
+        """
+        setting = self._setting(point.model, point.n_task, shift)
+        if point.n_task == 0:
+            target = setting.weights + (0.0 if setting.drift is None else setting.drift)
+            return Estimate(_form(setting, target), exact=True)
+        penalty = row.estimator.in_force(row.penalty)
+        if penalty == 0.0 and point.n_task >= setting.spectrum.size - 1:
+            return Estimate(_least_squares(setting), exact=True)
+        found = [_given(setting, penalty, row.eta, V) for V in self._spared(point, row, draws)]
+        mean = float(np.mean(found))
+        if len(found) == 1 or not math.isfinite(mean):
+            return Estimate(mean)
+        return Estimate(mean, float(np.std(found, ddof=1) / math.sqrt(len(found))))
+
+    def best_penalty(self, point: Point, shift: Shift, row_at: Callable[[float], Row]) -> float:
+        """The penalty of least risk, per sample; 0 or infinity where an end is best.
+
+        Parameters
+        ----------
+        point : Point
+        shift : Shift
+        row_at : callable
+            The row at a penalty.
+        """
+
+        def risk(logarithm: float) -> float:
+            return self.risk(point, shift, row_at(10.0**logarithm), SEARCH_DRAWS).value
+
+        grid = np.linspace(*DECADES)
+        values = np.array([risk(v) for v in grid])
+        best = int(np.argmin(np.where(np.isfinite(values), values, np.inf)))
+        ends = {p: self.risk(point, shift, row_at(p), SEARCH_DRAWS).value for p in (0.0, math.inf)}
+        found = {p: value for p, value in ends.items() if math.isfinite(value)}
+        if 0 < best < len(grid) - 1:
+            refined = minimize_scalar(
+                risk, bounds=(grid[best - 1], grid[best + 1]), method="bounded"
+            )
+            found[10.0 ** float(refined.x)] = float(refined.fun)
+        else:
+            found[10.0 ** float(grid[best])] = float(values[best])
+        return min(found, key=lambda p: found[p])
+
+    def _task(self, model: Model, n_task: int, shift: Shift) -> TaskSetting:
+        """The task's data and test inputs, in the eigenbasis of the covariance."""
+        geometry = self._geometry(model)
+        tested, spectrum = law(shift, geometry), model.input_variances
+        probes = tested.probes.T
+        moment = Structured(tested.scale * spectrum, probes * tested.weights, probes)
+        drift = tested.target - geometry.beta
+        return TaskSetting(
+            spectrum=spectrum,
+            weights=geometry.beta,
+            second_moment=moment if probes.shape[1] <= len(spectrum) // 4 else moment.dense(),
+            noise=model.sigma_y,
+            n_task=max(n_task, 1),
+            drift=drift if np.any(drift) else None,
+        )
+
+    def _spared(self, point: Point, row: Row, draws: int) -> list[Floats]:
+        """Bases of the subspace that a row spares: of one that is known, or of imagined data."""
+        model, d = point.model, point.model.input_dim
+        match row.estimator.subspace:
+            case "none":
+                return [np.zeros((d, 0))]
+            case "measured":
+                return [self._geometry(model).brain[: model.k_m].T]
+            case "estimated":
+                if point.n_brain == 0 or row.eta == 1.0:
+                    return [np.zeros((d, 0))]
+                return self._bases(model, point.n_brain, row.rank, row.encoding_penalty)[:draws]
+        raise unhandled("subspace", row.estimator.subspace, "plan/anisotropic.py")
+
+    def _draw(self, model: Model, n_brain: int, rank: int, encoding: float) -> list[Floats]:
+        measured = model.k_m
+        setting = BrainSetting(
+            spectrum=model.input_variances,
+            brain_map=self._geometry(model).brain[:measured].T,
+            gains=model.gains[:measured],
+            n_channels=model.n_channels,
+            noise=model.sigma_r,
+            n_brain=n_brain,
+            rank=rank,
+            penalty=encoding,
+        )
+        words = (SUBSPACES, n_brain, rank)
+        seeds = np.random.SeedSequence(self.study.seed, spawn_key=words)
+        return list(drawn_subspaces(setting, np.random.default_rng(seeds), DRAWS))
+
+
+def _given(setting: TaskSetting, penalty: float, eta: float, V: Floats) -> float:
+    """The risk given the spared subspace, whose directions feel a share eta of the penalty."""
+    if not V.shape[1] or eta == 1.0:
+        return excess_risk(setting, penalty)
+    if eta == 0.0 or penalty == 0.0 or math.isinf(penalty):
+        return excess_risk(setting, penalty, V)
+    weights = Structured(np.ones(len(V)), (eta - 1.0) * V, V)
+    return generalised_excess_risk(setting, penalty, weights)
+
+
+def _least_squares(setting: TaskSetting) -> float:
+    """sigma_y^2 tr(M Sigma^-1)/(n - d - 1), exactly, of every estimator without a penalty; infinite
+    where samples are as many as inputs, or one more or less.
+    """
+    spectrum = setting.spectrum
+    spare = setting.n_task - len(spectrum) - 1
+    if spare <= 0:
+        return math.inf
+    noise = setting.noise**2 * float(np.sum(diagonal_of(setting.second_moment) / spectrum))
+    return noise / spare + setting.moved(np.zeros(len(spectrum)))
+
+
+def _form(setting: TaskSetting, vector: Floats) -> float:
+    """v'Mv."""
+    M = setting.second_moment
+    image = M @ vector if isinstance(M, np.ndarray) else M.apply(vector)
+    return float(vector @ image)
