@@ -158,7 +158,7 @@ def warmup(
         print(f"engine {engine}: kernels ready after {seconds:.1f} s")
         return
     for engine in ["raw", "sufficient", "spectral"] if everything else ["raw"]:
-        seconds = warm_up(engine, everything, _note, available_cores())
+        seconds = warm_up(engine, everything, _note, cores=available_cores())
         print(f"engine {engine}: kernels ready after {seconds:.1f} s")
 
 

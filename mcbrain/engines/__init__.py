@@ -36,6 +36,7 @@ def warm_up(
     engine: str,
     rules: bool = False,
     note: Callable[[str], None] = lambda sentence: None,
+    *,
     deadline: float | None = None,
     cores: int = 1,
 ) -> float:
