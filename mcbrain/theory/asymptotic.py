@@ -1,7 +1,8 @@
 """The brain stage without simulation, at every number of brain samples (theory/README.md 5b).
 
 An approximation for isotropic Gaussian inputs and linear Gaussian recordings, exact in the limit of
-large dimensions. Its relative error is tabulated in theory/README.md 5b.
+large dimensions, and to the next order where all latents are visible. Its relative error is
+tabulated in theory/README.md 5b.
 """
 
 from __future__ import annotations
@@ -9,6 +10,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
+from mcbrain.theory.expansion import expansion
+from mcbrain.theory.inverse_means import mean_inverse
 from mcbrain.theory.subspace import SubspaceMoments
 from mcbrain.typing import Floats
 
@@ -21,7 +24,6 @@ PEAK_BASE, PEAK_SLOPE = 1.6, 0.4
 SHARPNESS = 3.0
 WIDTH = 1.5
 LARGEST_SHARE = 2.5
-FRACTION_TERMS = 150  # of the continued fraction below
 
 
 def subspace_law(
@@ -121,20 +123,25 @@ def _overlap(
         odds, odds_variance = _odds(strength, small, p, rank)
         freedom = np.abs(n - d) + rank
         seen = freedom * odds
-        # The part of y's variance that the variance of W, which it shares, does not cancel.
-        loose = (k + 1.0) * seen * (odds + 2.0 / (1.0 + 1.0 / odds))
-        mean = 1.0 - big * _mean_inverse(seen, loose, rank + big)
-        # Delta method for the ratio y/(y + W): y has mean seen + rank, W is Wishart(big).
+        shown = small / d
+        # The part of y's variance that the variance of S, which it shares, does not cancel: none
+        # without signal, where the odds are rank/q and C_j is rank/d exactly.
+        signal = np.maximum(odds - rank / (small - rank), 0.0)
+        loose = (k + 1.0) * freedom * signal * odds * (1.0 + 2.0 * shown**2 / (1.0 + odds))
+        mean = 1.0 - big * mean_inverse(seen, loose, rank + big)
+        # Delta method for the ratio y/(y + S): y has mean seen + rank, S is Wishart(big).
         y = seen + rank
         y_variance = (k + 1.0) * (seen * (odds + 2.0) + rank + freedom**2 * odds_variance)
         slope = big / (y + big) ** 2
         scatter = slope**2 * (y_variance + (k + 1.0) * y**2 / big)
         # Below n = d only n of the d input directions were shown at all.
-        shown = small / d
         shown_scatter = (k + 1.0) * shown * (1.0 - shown) / d
     scatter = np.where(np.isinf(odds), 0.0, scatter)
     scatter = scatter * (shown**2 + shown_scatter) + shown_scatter * mean**2
     mean = shown * mean
+    if rank == k:
+        expanded, weight = expansion(strength, n, input_dim, n_channels)
+        mean = mean + weight * (expanded - mean)
     fixed = small == rank  # the subspace is all that was shown: a uniform one, or everything
     mean = np.where(n < rank, np.nan, np.where(fixed, rank / d, mean))
     null_scatter = (k + 1.0) * rank * (d - rank) / d**3
@@ -189,18 +196,3 @@ def _smoothed(
     # Without cancellation on either side of the threshold.
     odds = np.where(limit > 0, (limit + root) / 2.0, 2.0 * c / (root - limit))
     return np.where(np.isinf(limit), np.inf, odds), odds / root
-
-
-def _mean_inverse(mean: Floats, variance: Floats, s: Floats) -> Floats:
-    """E 1/(x+s) for a gamma variable x, an exponential integral e^z E_a(z).
-
-    By the Stieltjes continued fraction, evaluated backward; 1e-8 or better for s/scale > 0.05.
-    """
-    mean = np.where(np.isinf(mean), 1e300, np.maximum(mean, 1e-300))
-    variance = np.where(np.isinf(variance), 1e300, np.maximum(variance, 1e-300))
-    scale = variance / mean
-    a, z = mean / scale, s / scale
-    f = z + a + FRACTION_TERMS
-    for j in range(FRACTION_TERMS, 0, -1):
-        f = z + (a + j - 1.0) / (1.0 + j / f)
-    return np.asarray(1.0 / (f * scale))

@@ -37,9 +37,9 @@ def test_a_class_without_cells_is_read_as_the_next_smaller_dimension() -> None:
 
 
 def test_ranges_stay_between_nothing_missed_and_everything() -> None:
-    """At d = 12 with 11 latents the law may be off by almost its own size."""
+    """At d = 12 with 11 latents the law may be off by 15 %, and m_bar = 0.9 by more than all."""
     model = mb.Model(input_dim=12, latent_dim=11, n_channels=12, misalignment=0.9)
-    assert Surface(model).accuracy > 0.5
+    assert Surface(model).accuracy > 0.12
     middle, large, small = Surface(model).missed_range([0.01, 0.9])
     assert np.all((small >= 0) & (small < middle) & (middle <= large) & (large <= 1))
 
