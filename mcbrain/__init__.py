@@ -11,9 +11,14 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 _HOMES = {
+    "Allocation": "mcbrain.worth.allocation",
+    "Appraisal": "mcbrain.appraisal",
     "InputError": "mcbrain.errors",
     "Model": "mcbrain.population.model",
+    "Outcome": "mcbrain.running.outcome",
+    "Results": "mcbrain.results.view",
     "Study": "mcbrain.asking.studies",
+    "Value": "mcbrain.worth.answer",
     "load_study": "mcbrain.asking.from_toml",
     "run": "mcbrain.running.runner",
     "simulate": "mcbrain.running.simulation",
@@ -28,11 +33,16 @@ _HOMES = {
 }
 
 __all__ = [
+    "Allocation",
+    "Appraisal",
     "BEFSRegressor",
     "BrainEncoder",
     "InputError",
     "Model",
+    "Outcome",
+    "Results",
     "Study",
+    "Value",
     "allocate",
     "appraise",
     "load_study",
@@ -45,18 +55,21 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
-    from mcbrain.appraisal import appraise
+    from mcbrain.appraisal import Appraisal, appraise
     from mcbrain.asking.from_toml import load_study
     from mcbrain.asking.studies import Study
     from mcbrain.befs import BEFSRegressor, BrainEncoder
     from mcbrain.errors import InputError
     from mcbrain.population.model import Model
     from mcbrain.results.law_rows import predict
+    from mcbrain.results.view import Results
     from mcbrain.running.merging import merge
+    from mcbrain.running.outcome import Outcome
     from mcbrain.running.runner import run
     from mcbrain.running.simulation import simulate
     from mcbrain.running.standing import status
-    from mcbrain.worth.allocation import allocate
+    from mcbrain.worth.allocation import Allocation, allocate
+    from mcbrain.worth.answer import Value
     from mcbrain.worth.valuation import value
 
 

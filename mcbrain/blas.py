@@ -1,4 +1,4 @@
-"""How many threads linear algebra takes: one, wherever blocks run side by side."""
+"""The number of threads for linear algebra: one, wherever blocks are computed side by side."""
 
 from __future__ import annotations
 
@@ -11,17 +11,19 @@ __all__ = ["one_blas_thread", "one_blas_thread_for_good"]
 
 _lock = Lock()
 _users = 0
-_before: list[tuple[Any, int]] = []
+_before: list[tuple[Any, int]] = []  # threadpoolctl has no types
 
 
 @contextmanager
 def one_blas_thread() -> Iterator[None]:
-    """Limit BLAS to one thread until the last of those who asked for it at once has ended.
+    """Limit BLAS to one thread until the last of the callers that asked for it has finished.
 
-    The limit is the whole process's: were each to restore what it found, the first to come might
-    end first, and the last would restore the limit. It holds for the libraries that are there when
-    it is set: kernels call SciPy's, which would otherwise be loaded later, with a thread for each
-    core inside each worker. OpenMP's limit is each thread's own and is left alone.
+    The limit belongs to the whole process. If each caller restored what it found, the caller that
+    began first might finish first, and the last one would restore the limit instead of the user's
+    setting. The limit applies to libraries that are loaded when it is set; therefore SciPy's BLAS,
+    which the kernels call, is loaded here first. Otherwise it would be loaded inside each worker
+    later, with one thread for each core. OpenMP's limit belongs to each thread of its own and is
+    left alone.
     """
     _enter()
     try:
@@ -36,6 +38,7 @@ def one_blas_thread_for_good() -> None:
 
 
 def _enter() -> None:
+    """Count one more user of the limit; the first user sets it."""
     global _users
     import scipy.linalg.cython_blas  # noqa: F401
     from threadpoolctl import ThreadpoolController
@@ -50,6 +53,7 @@ def _enter() -> None:
 
 
 def _leave() -> None:
+    """Count one user less; the last one restores what the first found."""
     global _users
     with _lock:
         _users -= 1
@@ -60,9 +64,9 @@ def _leave() -> None:
 
 
 def _set(library: Any, threads: int) -> None:
-    """Set a library's threads from whichever thread this is.
+    """Set the number of threads of a library, whichever thread calls this.
 
-    threadpoolctl ignores all threads but the one that was first to set a limit, in silence: the
-    last to leave could not restore what the first to come had found.
+    threadpoolctl silently ignores every thread but the first that ever set a limit, so that the
+    last caller could not restore what the first had found; its private method does not.
     """
     getattr(library, "_real_set_num_threads", library.set_num_threads)(threads)

@@ -1,4 +1,7 @@
-"""Values as people give them: of the right type and in range, or one sentence that says what is."""
+"""Checks of values that a user gives: each returns the value in its own type, or refuses it.
+
+A refusal is an `InputError` of one sentence that names the value and says what is allowed.
+"""
 
 from __future__ import annotations
 
@@ -36,37 +39,52 @@ __all__ = [
     "whole",
 ]
 
-# Norms, gains and noises at most: the square of a risk under the largest shift is still a number.
+# The largest norm, gain or noise: with it, the square of a risk under the largest shift is still a
+# floating-point number.
 LARGE = 1e50
-# Samples of either kind that a law is asked about: beyond, sums of them are not exact.
+# The most samples of either kind that a law is asked about: sums of larger numbers would be
+# rounded.
 MOST_SAMPLES = 10**12
-# How far a whole number may be from one, relatively: what np.geomspace leaves.
+# How far a number may be from a whole one, relative to its size, to be taken as whole: np.geomspace
+# leaves as much.
 _ULPS = 64 * float(np.finfo(float).eps)
 
-# Decorates what users call: a caller's np.seterr(all="raise") is for the caller's own arithmetic.
+# A decorator of what users call: a caller's np.seterr(all="raise") must not make mcbrain's own
+# arithmetic raise.
 numpy_defaults = np.errstate(divide="warn", over="warn", under="ignore", invalid="warn")
 
 T = TypeVar("T")
 
 
-def plain(value: Any) -> Any:
+# What `plain`, `whole` and `unmasked` return is as untyped as what they are given, hence `Any`.
+def plain(value: object) -> Any:
     """A NumPy scalar or array as the Python number or list that it stands for.
 
     Parameters
     ----------
     value : object
         Anything; what is not NumPy's is returned as it is.
+
+    Returns
+    -------
+    object
+        Python's own number, string or list.
     """
     return value.tolist() if isinstance(value, (np.generic, np.ndarray)) else value
 
 
-def plain_table(table: Any) -> Any:
+def plain_table(table: object) -> Any:
     """A table from Python as TOML holds it: lists and Python's own numbers, however deep.
 
     Parameters
     ----------
     table : object
         Mappings, lists, tuples and values.
+
+    Returns
+    -------
+    object
+        Dictionaries, lists and Python's own values.
     """
     table = plain(table)
     if isinstance(table, Mapping):
@@ -74,7 +92,7 @@ def plain_table(table: Any) -> Any:
     return [plain_table(value) for value in table] if isinstance(table, (list, tuple)) else table
 
 
-def whole(value: Any) -> Any:
+def whole(value: object) -> Any:
     """A whole number as an int, however it is held; anything else as it is.
 
     Parameters
@@ -82,6 +100,11 @@ def whole(value: Any) -> Any:
     value : object
         Such as 30, 30.0, 1e6, ``np.int32(30)`` or the last value of ``np.geomspace(1, 1000, 4)``,
         which may be some units in the last place beside the number that is meant.
+
+    Returns
+    -------
+    object
+        An int where the value is whole to rounding; otherwise the value as Python's own.
     """
     value = plain(value)
     if isinstance(value, float) and math.isfinite(value):
@@ -90,8 +113,28 @@ def whole(value: Any) -> Any:
     return value
 
 
-def integer(name: str, value: Any, low: int, high: int) -> int:
-    """A whole number from `low` to `high`."""
+def integer(name: str, value: object, low: int, high: int) -> int:
+    """A whole number from `low` to `high`.
+
+    Parameters
+    ----------
+    name : str
+        What to call the value in the sentence.
+    value : object
+        Whole to rounding, see `whole`; no truth value.
+    low, high : int
+        The least and the largest number that are allowed.
+
+    Returns
+    -------
+    int
+        The same number.
+
+    Raises
+    ------
+    InputError
+        Anything else.
+    """
     found = whole(value)
     if not isinstance(found, int) or isinstance(found, bool) or not low <= found <= high:
         raise InputError(
@@ -100,32 +143,95 @@ def integer(name: str, value: Any, low: int, high: int) -> int:
     return int(found)
 
 
-def is_number(value: Any) -> bool:
-    """Whether a value is a real number of Python or of NumPy, and no truth value."""
+def is_number(value: object) -> bool:
+    """Whether a value is a real number of Python or of NumPy, and no truth value.
+
+    Parameters
+    ----------
+    value : object
+        Anything.
+
+    Returns
+    -------
+    bool
+        True for NaN and infinity too.
+    """
     value = plain(value)
     return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
-def number(name: str, value: Any, low: float, high: float) -> float:
-    """A number from `low` to `high`, and never NaN."""
-    value = plain(value)
-    if not is_number(value):
-        raise InputError(f"{name} = {value!r}: a number from {low:g} to {high:g} is allowed")
-    if not low <= value <= high:  # also refuses NaN
-        raise InputError(f"{name} = {value}: allowed is {low:g} to {high:g}")
-    return float(value)
+def number(name: str, value: object, low: float, high: float) -> float:
+    """A number from `low` to `high`, and never NaN.
+
+    Parameters
+    ----------
+    name : str
+        What to call the value in the sentence.
+    value : object
+        A real number of Python or of NumPy.
+    low, high : float
+        The least and the largest number that are allowed.
+
+    Returns
+    -------
+    float
+        The same number.
+
+    Raises
+    ------
+    InputError
+        Anything else, NaN included.
+    """
+    found = plain(value)
+    if not is_number(found):
+        raise InputError(f"{name} = {found!r}: a number from {low:g} to {high:g} is allowed")
+    if not low <= found <= high:  # also refuses NaN
+        raise InputError(f"{name} = {found}: allowed is {low:g} to {high:g}")
+    return float(found)
 
 
-def positive(name: str, value: Any) -> float:
-    """A finite number above 0."""
-    value = plain(value)
-    if not is_number(value) or not 0 < value < np.inf:
-        raise InputError(f"{name} = {value!r}: a finite number > 0 is allowed")
-    return float(value)
+def positive(name: str, value: object) -> float:
+    """A finite number above 0.
+
+    Parameters
+    ----------
+    name : str
+        What to call the value in the sentence.
+    value : object
+        A real number of Python or of NumPy.
+
+    Returns
+    -------
+    float
+        The same number.
+
+    Raises
+    ------
+    InputError
+        Anything else.
+    """
+    found = plain(value)
+    if not is_number(found) or not 0 < found < np.inf:
+        raise InputError(f"{name} = {found!r}: a finite number > 0 is allowed")
+    return float(found)
 
 
 def affordable(budget: float, **prices: float) -> None:
-    """Refuse a budget that buys more samples at some price than a law is asked about."""
+    """Refuse a budget that buys more samples at some price than a law is asked about.
+
+    Parameters
+    ----------
+    budget : float
+        What may be spent.
+    **prices : float
+        The price of one sample of each kind, under the name that the sentence uses, in the same
+        currency.
+
+    Raises
+    ------
+    InputError
+        The budget buys more than `MOST_SAMPLES` at one of the prices.
+    """
     for name, price in prices.items():
         if budget > MOST_SAMPLES * price:
             raise InputError(
@@ -134,8 +240,26 @@ def affordable(budget: float, **prices: float) -> None:
             )
 
 
-def duration(name: str, value: Any) -> float:
-    """Seconds, from a number of them or text such as 90s, 10m or 2h."""
+def duration(name: str, value: object) -> float:
+    """Seconds, from a number of them or text such as 90s, 10m or 2h.
+
+    Parameters
+    ----------
+    name : str
+        What to call the value in the sentence.
+    value : float or str
+        Seconds, or a number followed by s, m or h.
+
+    Returns
+    -------
+    float
+        Seconds.
+
+    Raises
+    ------
+    InputError
+        Anything else, or less than 0.
+    """
     if not isinstance(value, str):
         return number(name, value, 0.0, LARGE)
     match = re.fullmatch(r"\s*(\d+(?:\.\d+)?(?:[eE]\+?\d+)?)\s*([smh]?)\s*", value)
@@ -148,8 +272,30 @@ def duration(name: str, value: Any) -> float:
     return number(name, float(match[1]) * unit, 0.0, LARGE)
 
 
-def vector(name: str, value: Any, size: int, low: float) -> tuple[float, ...]:
-    """As many numbers as there are latents, none below `low`."""
+def vector(name: str, value: object, size: int, low: float) -> tuple[float, ...]:
+    """As many numbers as there are latents, none below `low`.
+
+    Parameters
+    ----------
+    name : str
+        What to call the values in the sentence.
+    value : sequence of float, or array of shape (size,)
+        One number for each latent.
+    size : int
+        The number of latents.
+    low : float
+        The least number that is allowed.
+
+    Returns
+    -------
+    tuple of float
+        The same numbers.
+
+    Raises
+    ------
+    InputError
+        Another length, anything that is no number, or masked values.
+    """
     unmasked(name, value)
     value = plain(value)
     if isinstance(value, (str, bytes)) or not isinstance(value, Sequence):
@@ -164,13 +310,28 @@ def vector(name: str, value: Any, size: int, low: float) -> tuple[float, ...]:
     return tuple(number(f"{name}[{i}]", v, low, LARGE) for i, v in enumerate(value))
 
 
-def choice(name: str, value: Any, allowed: tuple[str, ...]) -> None:
-    """Refuse a word that is not allowed."""
+def choice(name: str, value: object, allowed: tuple[str, ...]) -> None:
+    """Refuse a word that is not allowed.
+
+    Parameters
+    ----------
+    name : str
+        What to call the value in the sentence.
+    value : object
+        What was written.
+    allowed : tuple of str
+        What may be written.
+
+    Raises
+    ------
+    InputError
+        Any other value; the sentence suggests the closest word.
+    """
     if value not in allowed:
         raise InputError(f"{name} = {value!r}: {did_you_mean(str(value), allowed)}")
 
 
-def unmasked(name: str, values: Any) -> Any:
+def unmasked(name: str, values: object) -> Any:
     """Refuse an array with masked values, which NumPy would use as if they were not masked.
 
     Parameters
@@ -204,15 +365,53 @@ def unmasked(name: str, values: Any) -> Any:
     return values
 
 
-def results_path(path: Any) -> Path:
-    """The path of a folder or file of results."""
+def results_path(path: object) -> Path:
+    """The path of a folder or file of results.
+
+    Parameters
+    ----------
+    path : str or path
+        As the user gave it; it need not exist.
+
+    Returns
+    -------
+    Path
+        The same path.
+
+    Raises
+    ------
+    InputError
+        Anything else.
+    """
     if not isinstance(path, (str, os.PathLike)):
         raise InputError(f"results in {path!r}: the path of a folder is allowed")
     return Path(path)
 
 
 def parameter(name: str, value: str, text: str, form: str) -> float:
-    """The number behind a law's name, as in student:5."""
+    """The number that follows the name of a distribution or a shift, as in student:5.
+
+    Parameters
+    ----------
+    name : str
+        What to call the value in the sentence.
+    value : str
+        All that was written, such as "student:5".
+    text : str
+        The part of it that should be a number.
+    form : str
+        What is allowed, in words.
+
+    Returns
+    -------
+    float
+        The number.
+
+    Raises
+    ------
+    InputError
+        The text is no number.
+    """
     try:
         return float(text)
     except ValueError:
@@ -227,6 +426,11 @@ def by_name(kind: type[T]) -> type[T]:
     kind : type
         A dataclass; its `__init__` is replaced.
 
+    Returns
+    -------
+    type
+        The same class.
+
     Raises
     ------
     InputError
@@ -240,7 +444,7 @@ def by_name(kind: type[T]) -> type[T]:
 
     @wraps(make)
     @numpy_defaults
-    def checked(self: T, *values: Any, **settings: Any) -> None:
+    def checked(self: T, *values: object, **settings: object) -> None:
         if values:
             example = f"{kind.__name__}({names[0]}={values[0]!r}, ...)"
             raise InputError(f"{kind.__name__}{values!r}: values are given by name: {example}")

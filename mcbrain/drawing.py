@@ -1,4 +1,4 @@
-"""Figures need no display and no backend, so that whatever MPLBACKEND names must not matter."""
+"""How matplotlib is imported: figures go to files, whatever backend MPLBACKEND names."""
 
 from __future__ import annotations
 
@@ -24,5 +24,7 @@ def load_matplotlib() -> None:
         if named is not None:
             os.environ["MPLBACKEND"] = named
     if named:
-        with suppress(ValueError):  # for the caller's own figures, as if nothing had been
+        # The caller's own figures then use the backend that MPLBACKEND names, as if nothing had
+        # happened.
+        with suppress(ValueError):
             matplotlib.rcParams["backend"] = named

@@ -1,4 +1,8 @@
-"""The kinds of mistake: the user's, reported in one sentence, and one of mcbrain's own."""
+"""The kinds of error: what the user must change, what could not be finished, mcbrain's own faults.
+
+`InputError` and its subclasses are reported in one sentence. `UnfinishedError` is the one among
+them that no change of the input mends. A fault of mcbrain itself is what `unhandled` makes.
+"""
 
 from __future__ import annotations
 
@@ -30,14 +34,15 @@ class MissingPilotError(StoreError):
 
 
 class UnfinishedError(StoreError):
-    """Nothing was wrong with what was asked, and it could not be finished: everything done is kept.
+    """What was asked for is right and could not be finished; everything done so far is kept.
 
-    A full disk, a folder that may not be written, a cluster that was lost. Exit status 3.
+    Reasons are a full disk, a folder that may not be written, or a cluster that was lost. The
+    command line then ends with exit status 3.
     """
 
 
 def did_you_mean(name: str, allowed: Iterable[str]) -> str:
-    """End of a sentence: the closest allowed name, or all of them.
+    """The end of a sentence about an unknown name: the closest allowed name, and all allowed ones.
 
     Parameters
     ----------
@@ -45,6 +50,11 @@ def did_you_mean(name: str, allowed: Iterable[str]) -> str:
         What was written.
     allowed : iterable of str
         What could have been written.
+
+    Returns
+    -------
+    str
+        Begins with "did you mean" or "allowed".
     """
     choices = sorted(allowed)
     close = difflib.get_close_matches(name, choices, n=1)
@@ -53,7 +63,7 @@ def did_you_mean(name: str, allowed: Iterable[str]) -> str:
 
 
 def unhandled(what: str, value: object, where: str) -> NotImplementedError:
-    """What is raised where a decision has no branch for an entry of one of mcbrain's tables.
+    """The error raised where a decision has no branch for an entry of one of mcbrain's tables.
 
     No branch is a default: an entry that somebody adds to a table and forgets elsewhere ends in
     this sentence and not in the numbers of another entry.
@@ -79,13 +89,19 @@ def unhandled(what: str, value: object, where: str) -> NotImplementedError:
 
 
 def unwritable(path: Path, error: OSError) -> UnfinishedError:
-    """What is said when a disk is full or a folder read-only.
+    """The error that is raised when a disk is full or a folder is read-only.
 
     Parameters
     ----------
     path : Path
         What was to be written.
     error : OSError
+        What the operating system said.
+
+    Returns
+    -------
+    UnfinishedError
+        To be raised.
     """
     return UnfinishedError(
         f"{path}: cannot be written ({error.strerror or error}); what was there is kept, "

@@ -36,7 +36,8 @@ def _user_cache() -> Path:
         return named
     try:
         home = Path.home()
-    except RuntimeError:  # a user without a name, as in many containers
+    except RuntimeError:
+        # A user who is in no list of users, as in many containers, has no home.
         home = Path()
     if not home.is_absolute():
         raise OSError("this user has no home folder; MCBRAIN_CACHE_DIR names another place")

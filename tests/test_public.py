@@ -1,12 +1,18 @@
 """Public names: each is what it promises, whatever was imported before it."""
 
 import importlib
+import importlib.metadata
+import re
 import subprocess
 import sys
+import tomllib
+from pathlib import Path
 
 import pytest
 
 import mcbrain as mb
+
+ROOT = Path(__file__).parents[1]
 
 
 @pytest.mark.parametrize("name", mb.__all__)
@@ -29,3 +35,15 @@ def test_importing_loads_nothing_heavy():
     )
     loaded = set(done.stdout.split())
     assert not loaded & {"numba", "scipy", "pyarrow", "matplotlib", "sklearn", "jinja2"}
+
+
+def test_the_version_stands_once():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    assert "version" not in project["project"]
+    assert project["tool"]["hatch"]["version"]["path"] == "mcbrain/__init__.py"
+    # What pip installed says the same, until the version is raised without installing anew.
+    assert importlib.metadata.version("mcbrain") == mb.__version__
+    written = re.compile(rf"(?<![\d.])version\w*[\"']?\s*[:=]\s*[\"']?{re.escape(mb.__version__)}")
+    files = [*ROOT.glob("*.*"), *(ROOT / "mcbrain").rglob("*.py"), *(ROOT / "docs").rglob("*.md")]
+    holders = [f for f in files if f.is_file() and written.search(f.read_text(encoding="utf-8"))]
+    assert [str(f.relative_to(ROOT)) for f in holders] == ["mcbrain/__init__.py"]

@@ -95,7 +95,7 @@ the second neuron, whose sound varied at up to 800 Hz. Curves are the laws at th
 parameters; points were measured on held-out stretches of 50 ms. Bars and bands are 95 %
 intervals.</p>
 {sections}
-<p>Made by <code>python -m mcbrain.appraisal.grasshopper</code>.</p></html>
+<p>Made by <code>python data/appraise/grasshopper.py</code>.</p></html>
 """
 
 

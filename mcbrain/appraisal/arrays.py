@@ -1,13 +1,12 @@
-"""The user's arrays: checked, and brought to the scale of the model.
+"""The user's arrays: checked, and brought to the coordinates of the model.
 
-Every fault is an `InputError` that names the array, the place and what
-is allowed.
+Every fault is an `InputError` that names the array and the place, and says what is allowed.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from scipy import linalg
@@ -24,12 +23,27 @@ _SPARE_ROWS = 10
 _FEWEST_INPUTS = 3
 _ALIKE = 1.5
 _NOISELESS = 1e-6
-_COLLINEAR = 1e-7  # standard deviation along a direction, of inputs of standard deviation one
-_LARGEST = 1e30  # of a value; its eighth power is still a number
+# Inputs are scaled to standard deviation one; along a direction in which they vary by less than
+# this, they are taken as not varying.
+_COLLINEAR = 1e-7
+# The largest value that is taken: its eighth power is still a floating-point number.
+_LARGEST = 1e30
 
 
 class Arrays(NamedTuple):
-    """Task data X (n_task, d), y (n_task,) and brain data X_brain (n_brain, d), R (n_brain, p)."""
+    """Task data and brain data that have passed `check`.
+
+    Attributes
+    ----------
+    X : (n_task, d)
+        Inputs of the task.
+    y : (n_task,)
+        Labels.
+    X_brain : (n_brain, d)
+        Inputs of the recordings, columns in the order of X.
+    R : (n_brain, p)
+        Recordings of p channels.
+    """
 
     X: Floats
     y: Floats
@@ -64,15 +78,26 @@ class Prepared:
 
 
 def check(
-    X: Any,
-    y: Any,
-    X_brain: Any,
-    R: Any,
+    X: object,
+    y: object,
+    X_brain: object,
+    R: object,
     names: tuple[str, str, str, str] = ("X", "y", "X_brain", "R"),
 ) -> Arrays:
     """The four arrays as float64, or a sentence about the first fault.
 
-    Where both X and X_brain are tables with names, the columns of X_brain come in the order of X.
+    Parameters
+    ----------
+    X, y, X_brain, R : array, table or DataFrame
+        Inputs and labels of the task, inputs and recordings of the brain; see `appraise`. Where
+        both X and X_brain are tables with names, the columns of X_brain come in the order of X.
+    names : tuple of str
+        What to call the four in a sentence.
+
+    Returns
+    -------
+    Arrays
+        Finite numbers that vary in every column.
 
     Raises
     ------
@@ -124,10 +149,21 @@ def prepare(arrays: Arrays) -> Prepared:
     the rule of Ledoit & Wolf (2004) after each input is scaled to variance one. Of collinear inputs
     only the directions in which rows vary are kept.
 
+    Parameters
+    ----------
+    arrays : Arrays
+        As `check` returns them, in any units.
+
+    Returns
+    -------
+    Prepared
+        The same data in the coordinates of the model.
+
     Raises
     ------
     InputError
-        If y or a channel is an exact linear function of the inputs.
+        Too few inputs vary on their own, or y or a channel is an exact linear function of the
+        inputs.
     """
     from sklearn.covariance import ledoit_wolf
 
@@ -178,6 +214,7 @@ def _varying(rows: Floats) -> Floats:
 
 
 def _cautions(X: Floats, X_brain: Floats, inputs: int) -> tuple[str, ...]:
+    """What the laws do not know of these data, a sentence each."""
     cautions = []
     lost = inputs - X.shape[1]
     if lost:
@@ -210,7 +247,11 @@ def _cautions(X: Floats, X_brain: Floats, inputs: int) -> tuple[str, ...]:
 
 
 def _mismatch(X: Floats, X_brain: Floats) -> float:
-    """Extreme ratios of variances along a direction, over the edges of Wachter's law for chance."""
+    """How far the covariances of the two sets differ, as a ratio to what chance explains.
+
+    The extreme ratios of variances along a direction are divided by the edges of Wachter's
+    distribution, within which they lie where the two covariances are equal.
+    """
     if X.shape[0] <= X.shape[1] + 2:
         return 1.0
     shared = _varying(X_brain)
@@ -223,7 +264,8 @@ def _mismatch(X: Floats, X_brain: Floats) -> float:
     return float(max(ratios[-1] / high, low / ratios[0]))
 
 
-def _numbers(values: Any, name: str) -> Floats:
+def _numbers(values: object, name: str) -> Floats:
+    """An array as float64, or a sentence about the first value that is missing or too large."""
     array = numbers_of(values, name)
     bad = np.argwhere(~(np.abs(array) <= _LARGEST))  # also refuses NaN
     if bad.size:
@@ -236,11 +278,13 @@ def _numbers(values: Any, name: str) -> Floats:
 
 
 def _enough(name: str, rows: int, needed: int, why: str) -> None:
+    """Refuse a set with fewer rows than are needed."""
     if rows < needed:
         raise InputError(f"{name} has {rows} rows: at least {needed} are needed {why}")
 
 
 def _no_constants(array: Floats, name: str) -> None:
+    """Refuse an array with columns that do not vary."""
     spread = np.ptp(array, axis=0)
     constant = np.flatnonzero(spread <= np.maximum(1e-12 * np.abs(array).max(axis=0), 1 / _LARGEST))
     if constant.size:

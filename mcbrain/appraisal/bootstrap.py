@@ -1,4 +1,4 @@
-"""Parametric bootstrap of both stages through their sufficient statistics."""
+"""Parametric bootstrap of brain and task stage, which draws their sufficient statistics alone."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from scipy import linalg
 
 from mcbrain.appraisal.moments import Inside, Task, assemble, noise_ratio, variances
 from mcbrain.appraisal.parameters import Parameters, Shape
-from mcbrain.befs.brain_encoder import spiked_gains
+from mcbrain.befs.spiked import spiked_gains
 from mcbrain.typing import Floats
 
 __all__ = ["Tails", "bootstrap", "reflect"]
@@ -19,10 +19,16 @@ _STILL = 1e-12  # share of the largest variance below which inputs do not vary
 
 
 class Tails(NamedTuple):
-    """Relative standard errors beyond those of Gaussian noise in known coordinates.
+    """Relative standard errors beside those that Gaussian noise in known coordinates gives.
 
-    task, neural : of the sample variance of the noise, for heavy tails.
-    scale : of the signal, for whitening with an estimated covariance.
+    Attributes
+    ----------
+    task : float
+        Of the sample variance of the task noise, for heavy tails.
+    neural : float
+        Of the sample variance of the neural noise, for heavy tails.
+    scale : float
+        Of the signal, because inputs are whitened with an estimated covariance.
     """
 
     task: float
@@ -41,7 +47,36 @@ def bootstrap(
     draws: int,
     rng: np.random.Generator,
 ) -> tuple[Parameters, Parameters]:
-    """The truth of each draw and what the estimator makes of it; both with a leading axis."""
+    """Draw data sets from the estimated model, and estimate the model of each.
+
+    Parameters
+    ----------
+    shape : Shape
+        Numbers of rows, inputs and channels, and the rank.
+    value : Parameters
+        The estimates, single values.
+    X_brain : (n_brain, d)
+        Whitened inputs of the recordings, which are not drawn again.
+    basis : (d, r)
+        The estimated subspace.
+    task : Task
+        Sufficient statistics of the task data, of which the spectrum is kept.
+    inside : Inside
+        What the variance of the loadings depends on.
+    tails : Tails
+        Errors beside those of Gaussian noise.
+    draws : int
+        Number of draws.
+    rng : numpy.random.Generator
+        The source of all draws.
+
+    Returns
+    -------
+    truth : Parameters
+        What each draw was made from: single values, but `missed` of shape (draws,).
+    replicas : Parameters
+        What the estimator makes of each draw, with a leading axis of draws.
+    """
     truth = value.bounded()
     q, total = shape.d - shape.r, float(truth.signal)
     sigma = truth.task_noise * _sample_scale(tails.task, draws, rng)
@@ -79,7 +114,7 @@ def _roots(covariance: Floats) -> Floats:
 
 
 def _sample_scale(tail: float, draws: int, rng: np.random.Generator) -> Floats:
-    """Factor by which the noise of one sample differs from its law because of heavy tails."""
+    """Factor (draws,) by which heavy tails change the noise of one sample."""
     return np.sqrt(np.maximum(1.0 + tail * rng.standard_normal(draws), 0.05))
 
 
@@ -100,7 +135,7 @@ def _brain_draws(
     centred = X_brain - X_brain.mean(axis=0)
     spectrum, vectors = linalg.eigh(centred.T @ centred)
     roots = np.sqrt(np.maximum(spectrum, _STILL * spectrum[-1]))
-    # Gains count latents of variance one among these very inputs, which need not be white.
+    # A gain belongs to a latent of variance one over these very inputs, which need not be white.
     latents = roots[:, None] * (vectors.T @ basis)
     latents *= np.sqrt(shape.n_brain) / linalg.norm(latents, axis=0)
     # Along a direction in which no row varies, nothing is found.
@@ -110,7 +145,7 @@ def _brain_draws(
     neural = sigma * np.sqrt(rng.chisquare(freedom, draws) / freedom)
     for i in range(draws):
         noisy = sigma[i] * rng.standard_normal((d, p))
-        # The sample variance of the latents is random.
+        # The sample variance of the latents is random too, and changes what is seen of the gains.
         sample = rng.standard_normal((r, r)) * (0.5 / shape.n_brain**0.5)
         noisy[:, :r] += latents @ (np.eye(r) + (sample + sample.T) / 2**0.5) * truth.latent_gains
         small = noisy @ noisy.T if d <= p else noisy.T @ noisy
@@ -123,7 +158,20 @@ def _brain_draws(
 
 
 def reflect(value: Parameters, truth: Parameters, replicas: Parameters) -> Parameters:
-    """Basic bootstrap: the estimate less the error that each draw made, within bounds."""
+    """Basic bootstrap: the estimate less the error that was made on each draw, within bounds.
+
+    Parameters
+    ----------
+    value : Parameters
+        The estimates.
+    truth, replicas : Parameters
+        As `bootstrap` returns them.
+
+    Returns
+    -------
+    reflected : Parameters
+        What the parameters may be, with a leading axis of draws; errors of noise count as ratios.
+    """
     reflected = {}
     for field in fields(Parameters):
         centre, true, drawn = (getattr(x, field.name) for x in (value, truth, replicas))

@@ -1,11 +1,10 @@
-"""Names of columns: which of a table's are inputs, and the same inputs on both sides."""
+"""Names of columns: which of a table's columns are inputs, and which inputs both sets share."""
 
 from __future__ import annotations
 
 import re
 from collections import Counter
 from collections.abc import Hashable, Iterable, Sequence
-from typing import Any
 
 from mcbrain.errors import InputError
 
@@ -23,29 +22,67 @@ Labels = tuple[Hashable, ...]
 
 RULE = "like x0 or x_NAME (r0 or r_NAME for recordings)"
 
-_NAMED = 5  # columns at most that an error names
+# How many columns an error names at most.
+_NAMED = 5
 
 
-def labels_of(table: Any) -> Labels | None:
-    """Names of the columns of a pandas or polars DataFrame or an Arrow table; None of an array."""
+def labels_of(table: object) -> Labels | None:
+    """Names of the columns of a table.
+
+    Parameters
+    ----------
+    table : array or table
+        A DataFrame of pandas or polars, an Arrow table, or an array.
+
+    Returns
+    -------
+    tuple or None
+        The names; None of an array.
+    """
     labels = getattr(table, "column_names", getattr(table, "columns", None))
     return None if labels is None else tuple(labels)
 
 
 def series(names: Sequence[str], letter: str) -> list[str]:
-    """The names that are a letter and a number, or a letter, an underscore and anything."""
+    """The names of a series: a letter and a number, or a letter, an underscore and a word.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Names of columns.
+    letter : str
+        "X" or "R", in either case.
+
+    Returns
+    -------
+    list of str
+        Such as x0, x1 or x_NAME, in the order of `names`.
+    """
     form = re.compile(rf"{letter}(\d+|_.*)?", re.IGNORECASE | re.DOTALL)
     return [name for name in names if form.fullmatch(name)]
 
 
 def once_each(labels: Iterable[Hashable], name: str) -> None:
-    """Refuse a table, called `name` in the error, that has two columns of one name."""
+    """Refuse a table with two columns of one name.
+
+    Parameters
+    ----------
+    labels : iterable
+        Names of the columns.
+    name : str
+        What to call the table in the sentence.
+
+    Raises
+    ------
+    InputError
+        A name is there more than once.
+    """
     for label, times in Counter(labels).most_common(1):
         if times > 1:
             raise InputError(f"{name} has more than one column called {label}")
 
 
-def same_inputs(task: Any, brain: Any, names: tuple[str, str]) -> list[int] | None:
+def same_inputs(task: object, brain: object, names: tuple[str, str]) -> list[int] | None:
     """Which columns of `brain` are, in order, the columns of `task`; None to match by position.
 
     Parameters
@@ -53,8 +90,13 @@ def same_inputs(task: Any, brain: Any, names: tuple[str, str]) -> list[int] | No
     task, brain : array or table
         Inputs. Arrays have no names of columns, and nor has a table with the numbers that pandas
         gives by default, unless those of the other are the same numbers.
-    names : (str, str)
+    names : tuple of str
         What to call the two in an error.
+
+    Returns
+    -------
+    list of int or None
+        Places in `brain` of the columns of `task`; None to match by position.
 
     Raises
     ------
@@ -74,8 +116,19 @@ def same_inputs(task: Any, brain: Any, names: tuple[str, str]) -> list[int] | No
     return [place[label] for label in of_task]
 
 
-def matched_by_position(task: Any, brain: Any) -> str:
-    """What to say of names that only one side has, which thus match nothing; else empty."""
+def matched_by_position(task: object, brain: object) -> str:
+    """The caution about names that only one side has, which thus match nothing.
+
+    Parameters
+    ----------
+    task, brain : array or table
+        Inputs of the two sides.
+
+    Returns
+    -------
+    str
+        Empty where both sides have names, or neither.
+    """
     named = [_named(labels_of(inputs)) for inputs in (task, brain)]
     if named[0] == named[1]:
         return ""
@@ -91,8 +144,19 @@ def _named(labels: Labels | None) -> bool:
     return labels is not None and labels != tuple(range(len(labels)))
 
 
-def out_of_order(table: Any) -> bool:
-    """Whether the columns are numbered (x0, x1, ...) and in another order than their numbers."""
+def out_of_order(table: object) -> bool:
+    """Whether the columns are numbered (x0, x1, ...) and stand in another order than their numbers.
+
+    Parameters
+    ----------
+    table : array or table
+        Inputs.
+
+    Returns
+    -------
+    bool
+        False for arrays and for columns without numbers.
+    """
     numbers = [re.fullmatch(r"[^\W\d]_?(\d+)", str(label)) for label in labels_of(table) or ()]
     found = [int(number[1]) for number in numbers if number]
     return len(found) == len(numbers) and found != sorted(found)

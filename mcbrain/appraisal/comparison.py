@@ -1,4 +1,4 @@
-"""Measured errors beside predicted ones, and the rows of the task that the brain data replaced."""
+"""Errors on held-out rows beside predicted errors, and the task rows that brain data replaced."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mcbrain.appraisal.measure import Cell
+from mcbrain.appraisal.measure import HeldOut
 from mcbrain.appraisal.parameters import Estimates
 from mcbrain.appraisal.predict import missed_at, risk, task_samples
 
@@ -15,21 +15,23 @@ __all__ = ["Comparison", "MeasuredWorth", "compare", "measured_worth"]
 
 @dataclass(frozen=True)
 class Comparison:
-    """One cell and what the laws say about it, in the units of y squared.
+    """One pair of sizes: errors on held-out rows and by the laws, in units of y squared.
 
     Attributes
     ----------
-    cell : Cell
+    held_out : HeldOut
+        What was found on held-out rows.
     ridge, befs : float
-        Predicted mean squared errors on new rows, at the penalties of the cell.
+        Predicted mean squared errors on new rows, at the penalties of the pair.
     reduction, reduction_low, reduction_high, reduction_se : float
-        Predicted ridge - befs, with its bootstrap interval and standard error.
+        Predicted ridge - befs, with its 95 % bootstrap interval and standard error.
     ridge_predicted_se : float
+        Standard error of the predicted error of ridge.
     excess : float
-        Predicted ridge error above the noise.
+        Predicted error of ridge above the noise.
     """
 
-    cell: Cell
+    held_out: HeldOut
     ridge: float
     befs: float
     reduction: float
@@ -42,18 +44,18 @@ class Comparison:
     @property
     def joint_se(self) -> float:
         """Standard error of measured less predicted reduction, taken as independent."""
-        return float(np.hypot(self.cell.reduction_se, self.reduction_se))
+        return float(np.hypot(self.held_out.reduction_se, self.reduction_se))
 
     @property
     def z(self) -> float:
         """Measured less predicted reduction, in joint standard errors."""
-        return (self.cell.reduction - self.reduction) / self.joint_se
+        return (self.held_out.reduction - self.reduction) / self.joint_se
 
     @property
     def z_ridge(self) -> float:
         """Measured less predicted error of ridge, in joint standard errors."""
-        error = np.hypot(self.cell.ridge_se, self.ridge_predicted_se)
-        return float((self.cell.ridge - self.ridge) / error)
+        error = np.hypot(self.held_out.ridge_se, self.ridge_predicted_se)
+        return float((self.held_out.ridge - self.ridge) / error)
 
 
 @dataclass(frozen=True)
@@ -82,28 +84,41 @@ class MeasuredWorth:
     longest: int
 
 
-def compare(estimates: Estimates, cells: list[Cell]) -> list[Comparison]:
-    """Predictions, with their uncertainty, for every measured cell."""
+def compare(estimates: Estimates, pairs: list[HeldOut]) -> list[Comparison]:
+    """Predictions, with their uncertainty, for every pair of sizes that was measured.
+
+    Parameters
+    ----------
+    estimates : Estimates
+        The model, and its bootstrap draws.
+    pairs : list of HeldOut
+        Errors on held-out rows.
+
+    Returns
+    -------
+    list of Comparison
+        One for each pair, in their order.
+    """
     s, value, draws = estimates.shape, estimates.value.bounded(), estimates.draws
     missed = {
         level: [missed_at(x, estimates, level) for x in (value, draws)]
-        for level in {cell.n_brain for cell in cells}
+        for level in {pair.n_brain for pair in pairs}
     }
     out = []
-    for cell in cells:
+    for pair in pairs:
         (ridge, befs), (ridge_draws, befs_draws) = (
             (
-                risk(x, cell.n_task, 0, 1.0, s.d, cell.ridge_penalty),
-                risk(x, cell.n_task, s.r, m, s.d, cell.befs_penalty),
+                risk(x, pair.n_task, 0, 1.0, s.d, pair.ridge_penalty),
+                risk(x, pair.n_task, s.r, m, s.d, pair.befs_penalty),
             )
-            for x, m in zip((value, draws), missed[cell.n_brain], strict=True)
+            for x, m in zip((value, draws), missed[pair.n_brain], strict=True)
         )
         low, early, late, high = np.quantile(ridge_draws - befs_draws, [0.025, 0.16, 0.84, 0.975])
         noise = float(value.task_noise) ** 2
         levels = np.quantile(ridge_draws + draws.task_noise**2, [0.16, 0.84])
         out.append(
             Comparison(
-                cell=cell,
+                held_out=pair,
                 ridge=noise + float(ridge),
                 befs=noise + float(befs),
                 reduction=float(ridge - befs),
@@ -118,34 +133,47 @@ def compare(estimates: Estimates, cells: list[Cell]) -> list[Comparison]:
 
 
 def measured_worth(estimates: Estimates, comparisons: list[Comparison]) -> MeasuredWorth:
-    """Value of the brain data read off the measured curves, where they reach furthest.
+    """Task rows that the brain data replaced, read off the curves where they reach furthest.
 
     The BEFS error at n rows is looked up on the ridge curve; its interval is that of the paired
     reduction at n. Among the sizes, the largest at which the curve of ridge reaches the upper end
     is taken, else the smallest.
+
+    Parameters
+    ----------
+    estimates : Estimates
+        The model, for what is predicted.
+    comparisons : list of Comparison
+        As `compare` returns them.
+
+    Returns
+    -------
+    MeasuredWorth
+        Measured and predicted numbers of rows, with 95 % intervals.
     """
-    full = [c for c in comparisons if c.cell.n_brain == estimates.shape.n_brain + 1]
-    sizes = np.array([float(c.cell.n_task) for c in full])
-    curve = np.minimum.accumulate([c.cell.ridge for c in full])
+    full = [c for c in comparisons if c.held_out.n_brain == estimates.shape.n_brain + 1]
+    sizes = np.array([float(c.held_out.n_task) for c in full])
+    curve = np.minimum.accumulate([c.held_out.ridge for c in full])
     best = full[0]
     for c in full[:-1]:
-        if c.cell.ridge - c.cell.reduction - 1.96 * c.cell.reduction_se >= curve[-1]:
+        if c.held_out.ridge - c.held_out.reduction - 1.96 * c.held_out.reduction_se >= curve[-1]:
             best = c
-    cell = best.cell
+    pair = best.held_out
 
     def rows(level: float) -> float:
         at = np.interp(-level, -curve, np.log(sizes), left=np.log(sizes[0]), right=np.inf)
-        return float(np.exp(at)) - cell.n_task
+        return float(np.exp(at)) - pair.n_task
 
-    middle, half = cell.ridge - cell.reduction, 1.96 * cell.reduction_se
-    predicted = _predicted_rows(estimates, cell)
+    middle, half = pair.ridge - pair.reduction, 1.96 * pair.reduction_se
+    predicted = _predicted_rows(estimates, pair)
     measured = rows(middle), rows(middle + half), rows(middle - half)
-    return MeasuredWorth(cell.n_task, *measured, *predicted, full[-1].cell.n_task)
+    return MeasuredWorth(pair.n_task, *measured, *predicted, full[-1].held_out.n_task)
 
 
-def _predicted_rows(estimates: Estimates, cell: Cell) -> tuple[float, float, float]:
+def _predicted_rows(estimates: Estimates, pair: HeldOut) -> tuple[float, float, float]:
+    """The value of the brain data at the size of a pair by the laws, and its 95 % interval."""
     s = estimates.shape
-    value = task_samples(estimates.value.bounded(), s, cell.n_task)
-    draws = task_samples(estimates.draws, s, cell.n_task)
+    value = task_samples(estimates.value.bounded(), s, pair.n_task)
+    draws = task_samples(estimates.draws, s, pair.n_task)
     low, high = np.quantile(draws, [0.025, 0.975], method="inverted_cdf")
     return float(value), float(low), float(high)

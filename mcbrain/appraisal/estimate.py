@@ -45,6 +45,12 @@ def estimate(prepared: Prepared, *, n_latents: int | None, draws: int, seed: int
     draws : int
         Bootstrap draws.
     seed : int
+        Of the bootstrap.
+
+    Returns
+    -------
+    Estimates
+        Values, bootstrap draws and the subspace.
 
     Raises
     ------
@@ -108,7 +114,7 @@ def _task_statistics(
     values, vectors = linalg.eigh(gram[r:, r:])
     inside = Inside(gram[:r, :r], vectors.T @ gram[r:, :r], np.maximum(values, 0.0))
     rest = np.sum(problem.residual(y, reduced) ** 2)
-    # From the weakest direction to the strongest: the order in which the bootstrap draws them.
+    # Directions are ordered from the weakest to the strongest, as the bootstrap draws them.
     spectrum, squares = problem.sizes[::-1] ** 2, reduced.shrunk[::-1, 0] ** 2
     task = Task(spectrum, squares, np.asarray(rest), problem.residual_dof)
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["draw"]
 
 _RIDGE, _LEVELS = "#555555", ("#0072b2", "#e69f00", "#009e73")
-# Bars reach anywhere within the axes.
+# Keywords of a legend, above the axes because bars reach anywhere within them; of points with bars.
 _ABOVE: dict[str, Any] = {
     "loc": "lower center",
     "bbox_to_anchor": (0.5, 1.0),
@@ -38,6 +38,20 @@ def draw(estimates: Estimates, comparisons: Sequence[Comparison], verdict: Verdi
 
     Lines are the laws at the estimated parameters, bands their 95 % bootstrap intervals; points are
     held-out measurements with 95 % intervals.
+
+    Parameters
+    ----------
+    estimates : Estimates
+        The model, whose laws are drawn.
+    comparisons : sequence of Comparison
+        Measured and predicted errors.
+    verdict : Verdict
+        Its answer is the title.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        Three panels.
     """
     figure = Figure(figsize=(12.5, 4.8), layout="constrained")
     errors, reductions, against = figure.subplots(1, 3)
@@ -59,15 +73,18 @@ def draw(estimates: Estimates, comparisons: Sequence[Comparison], verdict: Verdi
 
 
 def _levels(comparisons: Sequence[Comparison]) -> list[int]:
-    return sorted({c.cell.n_brain for c in comparisons}, reverse=True)
+    """Numbers of brain rows that were compared, the most first."""
+    return sorted({c.held_out.n_brain for c in comparisons}, reverse=True)
 
 
 def _sizes(comparisons: Sequence[Comparison]) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
-    sizes = [c.cell.n_task for c in comparisons]
+    """Numbers of task rows, geometric, at which the laws are drawn."""
+    sizes = [c.held_out.n_task for c in comparisons]
     return np.unique(np.geomspace(min(sizes), max(sizes), 40).astype(np.int64))
 
 
 def _task_axis(axes: Axes, sizes: list[int]) -> None:
+    """A logarithmic axis of task rows, with a tick at each measured size."""
     ticks = sorted(set(sizes))
     axes.set(xscale="log", xlabel="task rows in training")
     axes.set_xticks(ticks, [str(n) for n in ticks])
@@ -75,10 +92,11 @@ def _task_axis(axes: Axes, sizes: list[int]) -> None:
 
 
 def _errors(axes: Axes, e: Estimates, comparisons: Sequence[Comparison]) -> None:
+    """The panel of errors against task rows, with all brain rows."""
     s, value, grid = e.shape, e.value.bounded(), _sizes(comparisons)
     noise = float(value.task_noise) ** 2
     full = _levels(comparisons)[0]
-    cells = [c.cell for c in comparisons if c.cell.n_brain == full]
+    pairs = [c.held_out for c in comparisons if c.held_out.n_brain == full]
     for rank, missed, color, name in (
         (0, 1.0, _RIDGE, "ridge"),
         (s.r, value.missed, _LEVELS[0], f"BEFS, {full} brain rows"),
@@ -86,19 +104,20 @@ def _errors(axes: Axes, e: Estimates, comparisons: Sequence[Comparison]) -> None
         curve = [noise + float(risk(value, int(n), rank, missed, s.d)) for n in grid]
         axes.plot(grid, curve, color=color, label=name)
         axes.errorbar(
-            [c.n_task * 1.03 ** (0.5 if rank else -0.5) for c in cells],
-            [c.befs if rank else c.ridge for c in cells],
-            [1.96 * (c.befs_se if rank else c.ridge_se) for c in cells],
+            [c.n_task * 1.03 ** (0.5 if rank else -0.5) for c in pairs],
+            [c.befs if rank else c.ridge for c in pairs],
+            [1.96 * (c.befs_se if rank else c.ridge_se) for c in pairs],
             color=color,
             **_POINTS,
         )
     axes.axhline(noise, color="black", linewidth=0.8, linestyle=":", label="noise (estimated)")
     axes.set(ylabel="mean squared error, held out")
-    _task_axis(axes, [c.n_task for c in cells])
+    _task_axis(axes, [c.n_task for c in pairs])
     axes.legend(**_ABOVE)
 
 
 def _reductions(axes: Axes, e: Estimates, comparisons: Sequence[Comparison]) -> None:
+    """The panel of reductions against task rows, a curve for each number of brain rows."""
     s, value, grid = e.shape, e.value.bounded(), _sizes(comparisons)
     for index, level in enumerate(_levels(comparisons)):
         color = _LEVELS[index]
@@ -114,32 +133,33 @@ def _reductions(axes: Axes, e: Estimates, comparisons: Sequence[Comparison]) -> 
             high.append(np.quantile(drawn, 0.975))
         axes.plot(grid, curve, color=color, label=f"{level} brain rows")
         axes.fill_between(grid, low, high, color=color, alpha=0.15, linewidth=0)
-        cells = [c.cell for c in comparisons if c.cell.n_brain == level]
+        pairs = [c.held_out for c in comparisons if c.held_out.n_brain == level]
         axes.errorbar(
-            [c.n_task * 1.03 ** (index - 1) for c in cells],
-            [c.reduction for c in cells],
-            [1.96 * c.reduction_se for c in cells],
+            [c.n_task * 1.03 ** (index - 1) for c in pairs],
+            [c.reduction for c in pairs],
+            [1.96 * c.reduction_se for c in pairs],
             color=color,
             **_POINTS,
         )
     axes.axhline(0.0, color="black", linewidth=0.8)
     axes.set(ylabel="reduction: ridge error - BEFS error")
-    _task_axis(axes, [c.cell.n_task for c in comparisons])
+    _task_axis(axes, [c.held_out.n_task for c in comparisons])
     axes.legend(**_ABOVE)
 
 
 def _against(axes: Axes, comparisons: Sequence[Comparison]) -> None:
+    """The panel of measured against predicted reductions."""
     for index, level in enumerate(_levels(comparisons)):
-        chosen = [c for c in comparisons if c.cell.n_brain == level]
+        chosen = [c for c in comparisons if c.held_out.n_brain == level]
         axes.errorbar(
             [c.reduction for c in chosen],
-            [c.cell.reduction for c in chosen],
-            yerr=[1.96 * c.cell.reduction_se for c in chosen],
+            [c.held_out.reduction for c in chosen],
+            yerr=[1.96 * c.held_out.reduction_se for c in chosen],
             xerr=np.transpose([_reach(c) for c in chosen]).clip(0),
             color=_LEVELS[index],
             **{**_POINTS, "capsize": 0},
         )
-    ends = [f(f(c.reduction, c.cell.reduction) for c in comparisons) for f in (min, max)]
+    ends = [f(f(c.reduction, c.held_out.reduction) for c in comparisons) for f in (min, max)]
     axes.plot(ends, ends, color="black", linewidth=0.8)
     axes.set(xlabel="predicted reduction", ylabel="measured reduction", title="line: equality")
     axes.title.set_fontsize(8)

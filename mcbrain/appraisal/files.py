@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -13,6 +13,9 @@ from mcbrain.appraisal.values import column_numbers
 from mcbrain.errors import InputError
 from mcbrain.store.atomic import mapped
 from mcbrain.typing import Floats
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 __all__ = ["load"]
 
@@ -54,7 +57,7 @@ def load(task: str | Path, brain: str | Path) -> Arrays:
     return check(X, y, X_brain, R, names=(f"X of {task}", "y", f"X of {brain}", "R"))
 
 
-def _read(path: str | Path, second: str) -> tuple[Any, Any]:
+def _read(path: str | Path, second: str) -> tuple[object, object]:
     """Inputs, as an array or a table with names, and the array called `second` (y or R)."""
     files = _files(str(path))
     kinds = [file.suffix.lower() for file in files]
@@ -77,7 +80,8 @@ def _files(text: str) -> list[Path]:
     splits = [(words[:i], words[i:]) for i in range(1, len(words))]
     pairs = [[Path(",".join(part).strip()) for part in split] for split in splits]
     pairs.append([Path(word.strip()) for word in words])
-    # The way to part it that finds most of its files, the fewest parts first.
+    # Of all ways to split the text at commas, take the one that finds the largest share of its
+    # files, and of equal ones the one with the fewest parts.
     pair = max(pairs, key=lambda files: sum(file.is_file() for file in files) / len(files))
     if missing := [file for file in pair if not file.is_file()]:
         name = "" if missing[0] == Path() else str(missing[0])
@@ -85,7 +89,8 @@ def _files(text: str) -> list[Path]:
     return pair
 
 
-def _open_numpy(file: Path) -> Any:
+def _open_numpy(file: Path) -> object:
+    """The array of an .npy file."""
     try:
         return np.load(file, allow_pickle=False)
     except Exception as error:  # a hostile header can make the parser raise anything
@@ -97,7 +102,8 @@ def _inputs(names: list[str], second: str) -> str:
     return "X_brain" if second == "R" and "X_brain" in names else "X"
 
 
-def _read_npz(file: Path, second: str) -> tuple[Any, Any]:
+def _read_npz(file: Path, second: str) -> tuple[object, object]:
+    """Inputs and the array called `second` of an .npz file."""
     try:
         with file.open("rb") as source, np.load(source, allow_pickle=False) as archive:
             first = _inputs(archive.files, second)
@@ -114,6 +120,7 @@ def _read_npz(file: Path, second: str) -> tuple[Any, Any]:
 
 
 def _not_numpy(file: Path, error: Exception) -> str:
+    """The sentence about a file that NumPy cannot read as numbers."""
     if "Object arrays" in str(error):
         return f"{file}: it holds Python objects, which are never loaded; save arrays of numbers"
     if "pickle" in str(error):  # all that NumPy says of a file of no format it knows
@@ -121,7 +128,8 @@ def _not_numpy(file: Path, error: Exception) -> str:
     return f"{file}: it cannot be read as a NumPy file ({error})"
 
 
-def _read_table(file: Path, second: str) -> tuple[Any, Any]:
+def _read_table(file: Path, second: str) -> tuple[object, object]:
+    """Inputs and the column or columns called `second` of an Arrow or Parquet file."""
     import pyarrow as pa
     import pyarrow.ipc
     import pyarrow.parquet
@@ -143,7 +151,7 @@ def _read_table(file: Path, second: str) -> tuple[Any, Any]:
     return _columns(table, first, file), _columns(table, second, file)
 
 
-def _columns(table: Any, key: str, file: Path) -> Any:
+def _columns(table: pa.Table, key: str, file: Path) -> Floats | pa.Table:
     """The one column of lists with that name, (n, length), or a table of the columns of numbers."""
     import pyarrow as pa
 
@@ -173,14 +181,15 @@ def _chosen(names: list[str], key: str, file: Path) -> list[str]:
     return chosen
 
 
-def _is_list(kind: Any) -> bool:
+def _is_list(kind: pa.DataType) -> bool:
+    """Whether an Arrow type is one of lists."""
     import pyarrow as pa
 
     tests = (pa.types.is_list, pa.types.is_large_list, pa.types.is_fixed_size_list)
     return any(test(kind) for test in tests)
 
 
-def _lists(column: Any, name: str, file: Path) -> Floats:
+def _lists(column: pa.ListArray, name: str, file: Path) -> Floats:
     """A column of lists of one length as an array (n, length)."""
     import pyarrow.compute as pc
 

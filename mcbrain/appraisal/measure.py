@@ -1,12 +1,12 @@
-"""Learning curves of ridge and BEFS measured on the user's own held-out rows.
+"""Learning curves of ridge and BEFS on the user's own held-out rows.
 
 Rows are held out in folds; within each fold both estimators learn from the same random subsets of
-the other rows, at the penalty that the laws call best. Held-out and training rows are the same
-rows in turn, so their errors are not independent and no simple formula gives the standard error of
-a mean reduction of error. But at a fixed penalty fits are linear in y: labels simulated from the
-estimated model ride along as further targets of the same fits, and their spread is the standard
-error. It is widened by the ratio of the spread of real to simulated reductions over held-out rows,
-where that exceeds one.
+the other rows, at the penalty that the laws call best. Held-out and training rows are the same rows
+in turn, so their errors are not independent and no simple formula gives the standard error of a
+mean reduction of error. But at a fixed penalty fits are linear in y: labels simulated from the
+estimated model are further targets of the same fits, and the spread of their reductions is the
+standard error. It is widened by the ratio of the spread of real to simulated reductions over
+held-out rows, where that exceeds one.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from mcbrain.appraisal.predict import best_penalty, missed_at
 from mcbrain.befs.brain_encoder import BrainEncoder
 from mcbrain.typing import Floats
 
-__all__ = ["Cell", "measure", "task_sizes"]
+__all__ = ["HeldOut", "measure", "task_sizes"]
 
 Rows = NDArray[np.integer]
 
@@ -34,18 +34,20 @@ _SUBSETS = 4
 _SIMULATED = 60
 _LARGEST = 0.7
 _SPARE_BRAIN = 10
-_SINGULAR = 1e-10  # of the largest singular value
+# Singular values below this share of the largest count as zero.
+_SINGULAR = 1e-10
 
 
 @dataclass(frozen=True)
-class Cell:
-    """Both estimators at one pair of sizes, (value, standard error) each where there are two.
+class HeldOut:
+    """Both estimators at one pair of sizes, on held-out rows and in the units of y squared.
 
     Attributes
     ----------
     n_task, n_brain : int
+        Rows that the fits saw.
     ridge_penalty, befs_penalty : float
-        Per-sample.
+        Per-sample penalties.
     ridge, befs : float
         Mean squared error on held-out rows.
     reduction : float
@@ -67,7 +69,20 @@ class Cell:
 
 
 def task_sizes(n_task: int, rank: int) -> list[int]:
-    """Training sizes: six from the smallest that leaves room for the subspace to 0.7 n_task."""
+    """Six sizes of training sets, geometric; the smallest leaves room for the subspace.
+
+    Parameters
+    ----------
+    n_task : int
+        Task rows in hand.
+    rank : int
+        Of the subspace.
+
+    Returns
+    -------
+    list of int
+        Ascending, up to 0.7 n_task.
+    """
     largest = int(_LARGEST * n_task)
     smallest = min(max(2 * rank + 8, n_task // 16), largest)
     return sorted({int(n) for n in np.geomspace(smallest, largest, 6).round()})
@@ -80,20 +95,27 @@ def measure(
     block_length: int,
     seed: int,
     progress: Callable[[float], None] | None = None,
-) -> list[Cell]:
-    """Measure both estimators at several task sizes, and with all, half and a quarter of the brain.
+) -> list[HeldOut]:
+    """Measure both estimators at several task sizes, with all, half and a quarter of the brain.
 
     Parameters
     ----------
     arrays : Arrays
         As `prepare` returns them.
     estimates : Estimates
+        The model, which gives the penalties and the simulated labels.
     block_length : int
         Rows are held out, drawn and counted in stretches of this many consecutive rows; with 1,
         rows of equal inputs go together.
     seed : int
+        Of the folds, the subsets and the simulated labels.
     progress : callable, optional
-        Called with the share done.
+        Called with the share done, from 0 to 1.
+
+    Returns
+    -------
+    list of HeldOut
+        Each task size with each number of brain rows.
     """
     s = estimates.shape
     rng = np.random.default_rng(seed)
@@ -116,16 +138,17 @@ def measure(
         tally.add(squares / _SUBSETS, stretches[held])
         if progress is not None:
             progress((f + 1) / len(folds))
-    return _cells(sizes, levels, penalties, tally)
+    return _pairs(sizes, levels, penalties, tally)
 
 
 class _Tally:
-    """Sums over held-out rows; the first target is real, the others are simulated."""
+    """Sums over held-out rows for each target; the first is real, the others are simulated."""
 
     def __init__(self, sizes: int, levels: int, targets: int) -> None:
         self.rows = 0
         self.losses = np.zeros((sizes, 1 + levels, targets))
-        # Over stretches of rows: number of rows squared, sum times number, sum squared.
+        # Sums over stretches of rows, for the spread of their mean: of the squared number of rows,
+        # of the sum of losses times that number, and of the squared sum of losses.
         self.counts = 0
         self.crossed = np.zeros((sizes, levels, targets))
         self.squared = np.zeros((sizes, levels, targets))
@@ -147,7 +170,7 @@ class _Tally:
         reductions = mean[:, :1] - mean[:, 1:]
         spread = self.squared - 2.0 * reductions * self.crossed + reductions**2 * self.counts
         simulated = np.mean(spread[..., 1:], axis=-1)
-        # Where both estimators are the same, nothing is spread.
+        # Where both estimators are the same, the reductions are zero and have no spread.
         widening = np.ones_like(simulated)
         np.divide(spread[..., 0], simulated, out=widening, where=simulated > 0)
         widening = np.sqrt(np.maximum(widening, 1.0))
@@ -155,11 +178,11 @@ class _Tally:
         return mean[..., 0], np.std(mean[..., 1:], axis=-1, ddof=1), reductions[..., 0], error
 
 
-def _cells(sizes: list[int], levels: list[int], penalties: Floats, tally: _Tally) -> list[Cell]:
+def _pairs(sizes: list[int], levels: list[int], penalties: Floats, tally: _Tally) -> list[HeldOut]:
     """Every size with every level of brain data, as measured."""
     mean, mean_error, reduction, reduction_error = tally.results()
     return [
-        Cell(
+        HeldOut(
             n_task=size,
             n_brain=level,
             ridge_penalty=float(penalties[i, 0]),
@@ -227,6 +250,7 @@ def _shuffled(rows: Rows, stretches: Rows, rng: np.random.Generator) -> Rows:
 def _subspace(
     arrays: Arrays, estimates: Estimates, level: int, block_length: int, rng: np.random.Generator
 ) -> Floats:
+    """The subspace that `level` brain rows drawn at random give; the one in hand for all."""
     total = arrays.X_brain.shape[0]
     if level == total:
         return estimates.subspace

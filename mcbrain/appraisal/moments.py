@@ -21,6 +21,17 @@ class Task(NamedTuple):
 
     y'y outside the subspace splits into squares along directions of variance
     noise + spectrum * outside, and `rest`, a sum of `freedom` squares of variance noise alone.
+
+    Attributes
+    ----------
+    spectrum : (c,)
+        Variances of the inputs along the directions, times the rows.
+    squares : (..., c)
+        Squares of the labels along them.
+    rest : (...)
+        Sum of the other squares.
+    freedom : int
+        How many those are.
     """
 
     spectrum: Floats  # (c,)
@@ -30,14 +41,35 @@ class Task(NamedTuple):
 
 
 class Inside(NamedTuple):
-    """What the variance of the loadings depends on: blocks of X'X along P and turned outside it."""
+    """What the variance of the loadings depends on: blocks of X'X along P and outside it.
+
+    Attributes
+    ----------
+    inside : (r, r)
+        X'X within the subspace.
+    cross : (q, r)
+        X'X between the eigenvectors outside and the subspace.
+    outside : (q,)
+        Eigenvalues of X'X outside the subspace.
+    """
 
     inside: Floats  # (r, r)
     cross: Floats  # (q, r)
     outside: Floats  # (q,)
 
     def covariance(self, ratio: Floats) -> Floats:
-        """Covariance of the fitted loadings over sigma_y^2, (..., r, r)."""
+        """Covariance of the fitted loadings, over the variance of the task noise.
+
+        Parameters
+        ----------
+        ratio : (...)
+            Noise over signal per direction outside, see `noise_ratio`.
+
+        Returns
+        -------
+        array (..., r, r)
+            In units of 1 / (variance of an input).
+        """
         weight = 1.0 / (self.outside + np.asarray(ratio)[..., None])
         explained = (weight[..., None, :] * self.cross.T) @ self.cross
         left = self.inside - explained
@@ -49,10 +81,22 @@ class Inside(NamedTuple):
 
 
 def variances(task: Task) -> tuple[Floats, Floats]:
-    """Noise variance and signal per direction outside the subspace, each (...).
+    """The noise variance, and the signal per direction outside the subspace.
 
     Reweighted least squares of the squares on (1, spectrum), which is restricted maximum likelihood
     without its bound at zero.
+
+    Parameters
+    ----------
+    task : Task
+        Of one data set, or of many draws (...).
+
+    Returns
+    -------
+    noise : array (...)
+        Variance of the task noise, above 0.
+    outside : array (...)
+        Squared weight of each direction outside; may be negative.
     """
     s, squares, rest, freedom = task
     mean = (squares.sum(axis=-1) + rest) / (s.size + freedom)
@@ -70,7 +114,18 @@ def variances(task: Task) -> tuple[Floats, Floats]:
 
 
 def noise_ratio(noise: Floats, outside: Floats) -> Floats:
-    """Noise over signal per direction; infinite where there seems to be no signal outside."""
+    """Noise over signal per direction.
+
+    Parameters
+    ----------
+    noise, outside : (...)
+        As `variances` returns them.
+
+    Returns
+    -------
+    array (...)
+        Infinite where there seems to be no signal outside.
+    """
     with np.errstate(divide="ignore"):
         return np.where(outside > 0, noise / np.where(outside > 0, outside, 1.0), np.inf)
 
@@ -78,7 +133,26 @@ def noise_ratio(noise: Floats, outside: Floats) -> Floats:
 def assemble(
     shape: Shape, noise: Floats, outside: Floats, along: Floats, gains: Floats, neural: Floats
 ) -> Parameters:
-    """Parameters from variances, squared loadings along the estimated latents, gains and noise."""
+    """The parameters of the model from what the two stages found.
+
+    Parameters
+    ----------
+    shape : Shape
+        Numbers of rows, inputs and channels, and the rank.
+    noise, outside : (...)
+        Variance of the task noise, and signal per direction outside the subspace.
+    along : (..., r)
+        Squared loadings along the estimated latents, corrected for noise.
+    gains : (..., r)
+        Latent gains.
+    neural : (...)
+        Standard deviation of the neural noise.
+
+    Returns
+    -------
+    found : Parameters
+        Unbiased, and so not always within the bounds of the model.
+    """
     q = shape.d - shape.r
     total = q * outside + along.sum(axis=-1)
     scale = np.maximum(total, 1e-3 * noise)

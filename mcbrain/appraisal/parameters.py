@@ -14,7 +14,19 @@ __all__ = ["Estimates", "Parameters", "Shape", "latent_overlaps", "missed_signal
 
 
 class Shape(NamedTuple):
-    """Rows after centring, inputs, channels and rank."""
+    """Sizes of the two data sets as the laws count them.
+
+    Attributes
+    ----------
+    n_task, n_brain : int
+        Rows less one each, since the mean is fitted too.
+    d : int
+        Inputs.
+    p : int
+        Channels.
+    r : int
+        Rank of the subspace.
+    """
 
     n_task: int
     n_brain: int
@@ -25,17 +37,24 @@ class Shape(NamedTuple):
 
 @dataclass(frozen=True)
 class Parameters:
-    """The model's parameters: one value each, or one for each bootstrap draw (leading axis).
+    """The model's parameters: one value each, or one for each bootstrap draw (leading axis ...).
 
     Attributes
     ----------
-    task_noise : sigma_y.
-    signal : |beta|^2, the variance of y that the inputs explain.
-    missed : m_hat, the share of the signal outside the *estimated* subspace.
-    misalignment : m, the share outside the *true* subspace of the latents in use.
-    shares : (..., r), share of the signal along each true latent, (1 - m) a_j^2.
-    latent_gains : (..., r).
-    neural_noise : sigma_r.
+    task_noise : (...)
+        sigma_y, in the units of y.
+    signal : (...)
+        |beta|^2, the variance of y that the inputs explain.
+    missed : (...)
+        m_hat, the share of the signal outside the *estimated* subspace.
+    misalignment : (...)
+        m, the share outside the *true* subspace of the latents in use.
+    shares : (..., r)
+        Share of the signal along each true latent, (1 - m) a_j^2.
+    latent_gains : (..., r)
+        D, in the units of the recordings.
+    neural_noise : (...)
+        sigma_r, in the units of the recordings.
     """
 
     task_noise: Floats
@@ -47,7 +66,13 @@ class Parameters:
     neural_noise: Floats
 
     def bounded(self) -> Parameters:
-        """Within the bounds of the model: no negative variance, shares in [0, 1] that sum to 1."""
+        """The same within the bounds of the model.
+
+        Returns
+        -------
+        bounded : Parameters
+            With no negative variance, and shares in [0, 1] that sum to 1 - m.
+        """
         m = np.clip(self.misalignment, 0.0, 1.0)
         shares = np.clip(self.shares, 1e-9, None)
         return replace(
@@ -71,8 +96,8 @@ class Estimates:
     draws : Parameters
         What the parameters may be, within bounds: quantiles are bootstrap intervals.
     subspace : (d, r)
-        In whitened coordinates.
-    shape
+        Orthonormal basis in whitened coordinates.
+    shape : Shape
         Rows after centring (n_task, n_brain), inputs d, channels p, rank r.
     visible : bool
         Whether the recordings respond to the inputs more than noise would.
@@ -85,7 +110,20 @@ class Estimates:
     visible: bool
 
     def interval(self, name: str, level: float = 0.95) -> tuple[Floats, Floats]:
-        """Bootstrap interval of one parameter."""
+        """Bootstrap interval of one parameter.
+
+        Parameters
+        ----------
+        name : str
+            A field of `Parameters`.
+        level : float
+            Its coverage, between 0 and 1.
+
+        Returns
+        -------
+        low, high : array
+            The two ends, in the shape of a single value.
+        """
         tail = (1.0 - level) / 2.0
         low, high = np.quantile(getattr(self.draws, name), [tail, 1.0 - tail], axis=0)
         return low, high
@@ -97,10 +135,18 @@ def latent_overlaps(gains: Floats, noise: Floats, n_brain: float, d: int, p: int
     Parameters
     ----------
     gains : (..., r)
+        Latent gains.
     noise : (...)
+        Standard deviation of the neural noise, in the units of `gains`.
     n_brain : float
         Rows that remain after centring.
     d, p : int
+        Inputs and channels.
+
+    Returns
+    -------
+    array (..., r)
+        From 0 to 1.
     """
     law = subspace_law(n_brain, gains, neural_noise=noise, input_dim=d, n_channels=p)
     return np.diagonal(law.c, axis1=-2, axis2=-1)
@@ -113,6 +159,15 @@ def missed_signal(parameters: Parameters, n_brain: float, d: int, p: int) -> Flo
     ----------
     parameters : Parameters
         `shares` are those of the true latents.
+    n_brain : float
+        Rows, before centring.
+    d, p : int
+        Inputs and channels.
+
+    Returns
+    -------
+    array (...)
+        From 0 to 1 for parameters within bounds.
     """
     overlap = latent_overlaps(parameters.latent_gains, parameters.neural_noise, n_brain - 1, d, p)
     r = overlap.shape[-1]

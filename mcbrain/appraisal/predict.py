@@ -69,10 +69,14 @@ class Worth:
 
     Attributes
     ----------
-    task_samples : v_T, task rows that would help tuned ridge as much as the brain data does.
-    exchange_rate : v_T / n_brain.
-    marginal_rate : task rows that one more brain row is worth to BEFS.
+    task_samples : tuple of float
+        v_T, task rows that would help tuned ridge as much as the brain data does.
+    exchange_rate : tuple of float
+        v_T / n_brain.
+    marginal_rate : tuple of float
+        Task rows that one more brain row is worth to BEFS.
     purchase : Purchase
+        The best use of the next budget.
     """
 
     task_samples: tuple[float, float, float]
@@ -86,7 +90,23 @@ def best_penalty(
 ) -> Floats:
     """Per-sample penalty that minimises the expected risk of a fit to n_task rows (4c).
 
-    Rank 0 is ridge, for which `missed` is 1.
+    Parameters
+    ----------
+    parameters : Parameters
+        Within bounds.
+    n_task : float
+        Rows that the fit sees.
+    rank : int
+        Of the subspace; 0 is ridge.
+    missed : array or float
+        m_hat, the share of the signal outside the subspace; 1 for ridge.
+    d : int
+        Inputs.
+
+    Returns
+    -------
+    array (...)
+        0 to infinity.
     """
     noise = parameters.task_noise / np.sqrt(parameters.signal)
     penalty = optimal_penalty(noise, n_task - 1, rank, d, missed)
@@ -107,15 +127,21 @@ def risk(
     ----------
     parameters : Parameters
         Within bounds.
-    n_task : int
+    n_task : float
         Rows that the fit sees.
     rank : int
+        Of the subspace; 0 is ridge.
     missed : array or float
         m_hat, the share of the signal outside the subspace.
     d : int
         Inputs.
     penalty : array or float, optional
         Per-sample penalty; the best one by default.
+
+    Returns
+    -------
+    array (...)
+        Mean squared error on new rows less that of the noise, in the units of y squared.
     """
     if penalty is None:
         penalty = best_penalty(parameters, n_task, rank, missed, d)
@@ -131,8 +157,22 @@ def risk(
 def missed_at(parameters: Parameters, estimates: Estimates, n_brain: float) -> Floats:
     """Share of the signal that the subspace would miss with n_brain rows instead of those in hand.
 
-    What this very subspace misses is measured better than what subspaces miss on average, so the
-    law (4e, 5b) only carries it from the rows in hand to n_brain.
+    What this very subspace misses is known better than what subspaces miss on average, so the law
+    (4e, 5b) only carries it from the rows in hand to n_brain.
+
+    Parameters
+    ----------
+    parameters : Parameters
+        Within bounds.
+    estimates : Estimates
+        For the sizes in hand.
+    n_brain : float
+        Rows, before centring.
+
+    Returns
+    -------
+    array (...)
+        From 0 to 1.
     """
     s = estimates.shape
     if n_brain == s.n_brain + 1:
@@ -150,10 +190,16 @@ def worth_of(
     Parameters
     ----------
     estimates : Estimates
+        The model, and its bootstrap draws.
     cost_task, cost_brain : float
         Price of a row.
     budget : float, optional
         By default a tenth of what the rows in hand cost.
+
+    Returns
+    -------
+    Worth
+        With 95 % bootstrap intervals.
 
     Raises
     ------
@@ -175,6 +221,7 @@ def worth_of(
 
 def _with_interval(value: Floats, draws: Floats) -> tuple[float, float, float]:
     # Infinite draws are values beyond the range that was searched; they sort last.
+    """A value and its 95 % bootstrap interval."""
     low, high = np.quantile(draws, [0.025, 0.975], method="inverted_cdf")
     return float(value), float(low), float(high)
 
@@ -182,7 +229,19 @@ def _with_interval(value: Floats, draws: Floats) -> tuple[float, float, float]:
 def task_samples(parameters: Parameters, s: Shape, n_task: int) -> Floats:
     """v_T: where the curve of tuned ridge passes the risk of BEFS at n_task rows, less n_task (6).
 
-    Infinite beyond 64 n_task.
+    Parameters
+    ----------
+    parameters : Parameters
+        Within bounds.
+    s : Shape
+        For the rank and the inputs.
+    n_task : int
+        Rows of the BEFS fit.
+
+    Returns
+    -------
+    array (...)
+        Task rows; infinite beyond `FARTHEST` n_task.
     """
     sizes = np.unique(np.geomspace(max(3, n_task / 16), n_task * FARTHEST, _GRID).astype(int))
     ridge = np.stack([risk(parameters, n, 0, 1.0, s.d) for n in sizes], axis=-1)
@@ -211,6 +270,7 @@ def _marginal_rate(parameters: Parameters, estimates: Estimates) -> Floats:
 def _purchase(
     estimates: Estimates, budget: float | None, cost_task: float, cost_brain: float
 ) -> Purchase:
+    """The best of eleven ways to split a budget between rows of the two kinds."""
     s = estimates.shape
     in_hand = cost_task * (s.n_task + 1) + cost_brain * (s.n_brain + 1)
     budget = BUDGET_SHARE * in_hand if budget is None else budget

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -46,7 +46,8 @@ _LEGEND = (
     "interval; z: measured less predicted in standard errors, of the reduction and of ridge.",
 )
 
-_FEWEST_BLOCKS = 10  # to hold out in turn
+# Data are held out in turn, so that at least this many blocks are needed.
+_FEWEST_BLOCKS = 10
 
 
 @dataclass(frozen=True)
@@ -56,11 +57,15 @@ class Appraisal:
     Attributes
     ----------
     estimates : Estimates
+        The model behind the data, with bootstrap intervals.
     comparisons : list of Comparison
         Measured and predicted errors for each pair of sizes.
     worth : Worth
+        What the laws predict from the estimates.
     measured : MeasuredWorth
+        Task rows that the brain data replaced on held-out rows.
     verdict : Verdict
+        Whether prediction and measurement agree.
     whitener : (d, k)
         ``(X - X.mean(axis=0)) @ whitener`` are the coordinates of `estimates.subspace`.
     """
@@ -74,7 +79,13 @@ class Appraisal:
 
     @numpy_defaults
     def summary(self) -> str:
-        """Estimates, measured and predicted reductions of error, and the verdict, as text."""
+        """Estimates, measured and predicted reductions of error, and the verdict, as text.
+
+        Returns
+        -------
+        str
+            Two tables and a paragraph.
+        """
         s = self.estimates.shape
         lines = [
             f"{s.n_task + 1} task rows, {s.n_brain + 1} brain rows, {s.d} inputs, {s.p} channels, "
@@ -86,16 +97,27 @@ class Appraisal:
             lines.append(f"{label:<26}{value:>10.4g}{f'{low:.4g} to {high:.4g}':>24}")
         lines += ["", "".join(f"{name:>10}" for name in _COLUMNS)]
         for c in self.comparisons:
-            measured = (c.cell.ridge, c.cell.befs, c.cell.reduction, 1.96 * c.cell.reduction_se)
+            measured = (
+                c.held_out.ridge,
+                c.held_out.befs,
+                c.held_out.reduction,
+                1.96 * c.held_out.reduction_se,
+            )
             predicted = (c.reduction, c.reduction_low, c.reduction_high)
             columns = "".join(f"{x:>10.3g}" for x in (*measured, *predicted))
             lines.append(
-                f"{c.cell.n_task:>10}{c.cell.n_brain:>10}{columns}{c.z:>10.1f}{c.z_ridge:>10.1f}"
+                f"{c.held_out.n_task:>10}{c.held_out.n_brain:>10}{columns}{c.z:>10.1f}{c.z_ridge:>10.1f}"
             )
         return "\n".join([*lines, *_LEGEND, "", self.verdict.paragraph])
 
     def estimate_rows(self) -> list[tuple[str, float, float, float]]:
-        """(label, value, low, high) of every estimate; values are bounded as the model is."""
+        """Every estimate with its interval, bounded as the model is.
+
+        Returns
+        -------
+        list of tuple
+            (label, value, low, high), of each latent where there are several.
+        """
         rows = []
         value = self.estimates.value.bounded()
         for name, label in _LABELS.items():
@@ -109,21 +131,27 @@ class Appraisal:
 
     @numpy_defaults
     def to_table(self) -> pa.Table:
-        """One row for each pair of sizes, measured and predicted."""
+        """Measured and predicted errors as a table.
+
+        Returns
+        -------
+        pyarrow.Table
+            One row for each pair of sizes; errors are in the units of y squared.
+        """
         import pyarrow as pa
 
         rows = [
             {
-                "n_task": c.cell.n_task,
-                "n_brain": c.cell.n_brain,
-                "ridge_penalty": c.cell.ridge_penalty,
-                "befs_penalty": c.cell.befs_penalty,
-                "ridge": c.cell.ridge,
-                "ridge_se": c.cell.ridge_se,
-                "befs": c.cell.befs,
-                "befs_se": c.cell.befs_se,
-                "reduction": c.cell.reduction,
-                "reduction_se": c.cell.reduction_se,
+                "n_task": c.held_out.n_task,
+                "n_brain": c.held_out.n_brain,
+                "ridge_penalty": c.held_out.ridge_penalty,
+                "befs_penalty": c.held_out.befs_penalty,
+                "ridge": c.held_out.ridge,
+                "ridge_se": c.held_out.ridge_se,
+                "befs": c.held_out.befs,
+                "befs_se": c.held_out.befs_se,
+                "reduction": c.held_out.reduction,
+                "reduction_se": c.held_out.reduction_se,
                 "ridge_predicted": c.ridge,
                 "befs_predicted": c.befs,
                 "reduction_predicted": c.reduction,
@@ -138,7 +166,13 @@ class Appraisal:
 
     @numpy_defaults
     def figure(self) -> Figure:
-        """Learning curves and reductions of error, measured against predicted."""
+        """Learning curves and reductions of error, measured against predicted.
+
+        Returns
+        -------
+        matplotlib.figure.Figure
+            Three panels.
+        """
         load_matplotlib()
         from mcbrain.appraisal.figure import draw
 
@@ -147,10 +181,10 @@ class Appraisal:
 
 @numpy_defaults
 def appraise(
-    X: Any,
-    y: Any,
-    X_brain: Any,
-    R: Any,
+    X: object,
+    y: object,
+    X_brain: object,
+    R: object,
     *,
     n_latents: int | None = None,
     cost_task: float = 1.0,
@@ -189,6 +223,11 @@ def appraise(
     progress : callable, optional
         Called with a word for the step and the share of it that is done.
 
+    Returns
+    -------
+    Appraisal
+        Its `summary()` is a text to read, its `verdict` the answer.
+
     Raises
     ------
     InputError
@@ -206,21 +245,21 @@ def appraise(
     if progress is not None and not callable(progress):
         raise InputError(f"progress = {progress!r}: a function of a step and a share is allowed")
     report = progress or (lambda step, share: None)
-    # Hundreds of small matrices, for which more threads wait for each other on a busy machine.
+    # The matrices are small and many: more BLAS threads would only wait for each other.
     with one_blas_thread():
         report("estimate", 0.0)
         prepared = prepare(arrays)
         estimates = estimate(prepared, n_latents=n_latents, draws=draws, seed=seed)
         report("predict", 0.0)
         worth = worth_of(estimates, cost_task=cost_task, cost_brain=cost_brain, budget=budget)
-        cells = measure(
+        pairs = measure(
             prepared.arrays,
             estimates,
             block_length=block_length,
             seed=seed,
             progress=lambda share: report("measure", share),
         )
-        comparisons = compare(estimates, cells)
+        comparisons = compare(estimates, pairs)
         measured = measured_worth(estimates, comparisons)
         cautions = (*filter(None, [matched_by_position(X, X_brain)]), *prepared.cautions)
         verdict = judge(estimates, comparisons, worth, measured, cautions)

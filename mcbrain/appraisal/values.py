@@ -1,4 +1,4 @@
-"""Numbers out of whatever holds them: arrays, DataFrames, Arrow tables and their columns."""
+"""Numbers from whatever holds them: arrays, DataFrames, Arrow tables and their columns."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from mcbrain.typing import Floats
 __all__ = ["column_numbers", "numbers_of"]
 
 
-def numbers_of(values: Any, name: str) -> Floats:
+def numbers_of(values: object, name: str) -> Floats:
     """An array, a table or a column as float64; what is missing becomes NaN.
 
     Parameters
@@ -28,6 +28,11 @@ def numbers_of(values: Any, name: str) -> Floats:
     name : str
         What to call it in an error.
 
+    Returns
+    -------
+    array
+        Of the shape of `values`; NaN where a value is missing.
+
     Raises
     ------
     InputError
@@ -35,7 +40,9 @@ def numbers_of(values: Any, name: str) -> Floats:
     """
     if isinstance(values, pa.Table):
         columns = zip(values.column_names, values.columns, strict=True)
-        return _side_by_side([column_numbers(c, f"{name}, column {n}") for n, c in columns], values)
+        return _side_by_side(
+            [column_numbers(c, f"{name}, column {n}") for n, c in columns], values.num_rows
+        )
     if isinstance(values, (pa.Array, pa.ChunkedArray)):
         return column_numbers(values, name)
     if hasattr(values, "to_arrow"):  # polars
@@ -45,14 +52,32 @@ def numbers_of(values: Any, name: str) -> Floats:
             _series_numbers(values.iloc[:, j], f"{name}, column {label}")
             for j, label in enumerate(values.columns)
         ]
-        return _side_by_side(parts, values)
+        return _side_by_side(parts, len(values.iloc[:]))
     if hasattr(values, "iloc"):
         return _series_numbers(values, name)
     return _array_numbers(np.asarray(unmasked(name, values)), name)
 
 
-def column_numbers(column: Any, name: str) -> Floats:
-    """A column of an Arrow table as float64, (n,); see `numbers_of`."""
+def column_numbers(column: pa.Array | pa.ChunkedArray, name: str) -> Floats:
+    """A column of an Arrow table as float64; see `numbers_of`.
+
+    Parameters
+    ----------
+    column : pyarrow.Array or pyarrow.ChunkedArray
+        Numbers of any type.
+    name : str
+        What to call it in an error.
+
+    Returns
+    -------
+    array (n,)
+        NaN where a value is missing.
+
+    Raises
+    ------
+    InputError
+        If the column holds no real numbers.
+    """
     kind = column.type
     if pa.types.is_dictionary(kind):
         return column_numbers(column.cast(kind.value_type), name)
@@ -66,10 +91,12 @@ def column_numbers(column: Any, name: str) -> Floats:
     return np.asarray(column.to_numpy(zero_copy_only=False), dtype=np.float64)
 
 
-def _side_by_side(columns: list[Floats], table: Any) -> Floats:
-    return np.column_stack(columns) if columns else np.empty((len(table), 0))
+def _side_by_side(columns: list[Floats], rows: int) -> Floats:
+    """Columns (n,) as an array (n, columns), also where a table has no column."""
+    return np.column_stack(columns) if columns else np.empty((rows, 0))
 
 
+# pandas is no dependency, so that the type of a Series is not known here.
 def _series_numbers(series: Any, name: str) -> Floats:
     """A pandas Series as float64, (n,)."""
     kind = series.dtype
@@ -87,6 +114,7 @@ def _series_numbers(series: Any, name: str) -> Floats:
 
 
 def _array_numbers(array: NDArray[Any], name: str) -> Floats:
+    """A NumPy array as float64, or a sentence where it holds no real numbers."""
     if array.dtype.kind not in "fiub":
         raise InputError(f"{name} holds {array.dtype}: it must be an array of real numbers")
     return array.astype(np.float64)

@@ -1,4 +1,4 @@
-"""Whether prediction and measurement agree, and whether the data can tell."""
+"""The verdict: whether prediction and measurement agree, and whether the data can tell."""
 
 from __future__ import annotations
 
@@ -20,7 +20,15 @@ _NEGLIGIBLE_SHARE = 0.1
 
 @dataclass(frozen=True)
 class Verdict:
-    """`answer` is "agree", "disagree" or "cannot tell"; `paragraph` says why."""
+    """The answer of an appraisal.
+
+    Attributes
+    ----------
+    answer : str
+        "agree", "disagree" or "cannot tell".
+    paragraph : str
+        Why, with the numbers that matter.
+    """
 
     answer: str
     paragraph: str
@@ -35,15 +43,33 @@ def judge(
 ) -> Verdict:
     """One paragraph: do prediction and measurement agree, and what follows.
 
-    Disagreement: some cell's difference is too large for chance at 5 % over all cells (Bonferroni).
-    Agreement is claimed only where it means something: in some cell with all brain data the joint
+    Disagreement: some pair's difference is too large for chance at 5 % over all pairs (Bonferroni).
+    Agreement is claimed only where it means something: in some pair with all brain data the joint
     95 % half-width is below half of the predicted reduction, or below a tenth of the error of ridge
     that is not noise.
+
+    Parameters
+    ----------
+    estimates : Estimates
+        The model, and its bootstrap draws.
+    comparisons : list of Comparison
+        Measured and predicted errors.
+    worth : Worth
+        What the laws predict.
+    measured : MeasuredWorth
+        Task rows that the brain data replaced.
+    cautions : tuple of str
+        Sentences to add, without their full stops.
+
+    Returns
+    -------
+    Verdict
+        The answer and its reason.
     """
     warned = "".join(f" Caution: {caution}." for caution in cautions)
     if silent := _nothing_to_compare(estimates):
         return Verdict(silent.answer, silent.paragraph + warned)
-    full = [c for c in comparisons if c.cell.n_brain == estimates.shape.n_brain + 1]
+    full = [c for c in comparisons if c.held_out.n_brain == estimates.shape.n_brain + 1]
     limit = float(stats.norm.isf(_ERROR_RATE / 2 / (len(comparisons) + len(full))))
     worst = max(comparisons, key=lambda c: abs(c.z))
     ridge = max(full, key=lambda c: abs(c.z_ridge))
@@ -54,11 +80,12 @@ def judge(
     )
     reduction, replaced = _reduction_sentence(estimates, comparisons), _replaced_sentence(measured)
     if max(abs(worst.z), abs(ridge.z_ridge)) > limit:
+        there = worst.held_out
         return Verdict(
             "disagree",
             f"Prediction and measurement disagree: {spread}. The reduction is furthest off at "
-            f"{worst.cell.n_task} task rows and {worst.cell.n_brain} brain rows (measured "
-            f"{worst.cell.reduction:.3g}, predicted {worst.reduction:.3g}). The linear Gaussian "
+            f"{there.n_task} task rows and {there.n_brain} brain rows (measured "
+            f"{there.reduction:.3g}, predicted {worst.reduction:.3g}). The linear Gaussian "
             "model does not describe these data well enough to say what they are worth beyond what "
             f"was measured, or what to buy next. {reduction} {replaced}{warned}",
         )
@@ -95,24 +122,28 @@ def _nothing_to_compare(estimates: Estimates) -> Verdict | None:
 
 
 def _resolved(c: Comparison) -> bool:
+    """Whether a comparison is precise enough for its agreement to mean something."""
     half = 1.96 * c.joint_se
     return half < _RESOLVED_SHARE * abs(c.reduction) or half < _NEGLIGIBLE_SHARE * c.excess
 
 
 def _reduction_sentence(estimates: Estimates, comparisons: list[Comparison]) -> str:
-    c = [c for c in comparisons if c.cell.n_brain == estimates.shape.n_brain + 1][-1]
-    half = 1.96 * c.cell.reduction_se
-    share = 100 * c.cell.reduction / c.cell.ridge
-    low, high = c.cell.reduction - half, c.cell.reduction + half
+    """The reduction with the most task rows and all brain rows, measured and predicted."""
+    c = [c for c in comparisons if c.held_out.n_brain == estimates.shape.n_brain + 1][-1]
+    found = c.held_out
+    half = 1.96 * found.reduction_se
+    share = 100 * found.reduction / found.ridge
+    low, high = found.reduction - half, found.reduction + half
     return (
-        f"With {c.cell.n_task} task rows and all {c.cell.n_brain} brain rows, BEFS changes the "
-        f"mean squared error of ridge, {c.cell.ridge:.3g}, by {-share:+.2g} % (reduction "
-        f"{c.cell.reduction:.3g}, 95 % interval {low:.3g} to {high:.3g}; predicted "
+        f"With {found.n_task} task rows and all {found.n_brain} brain rows, BEFS changes the "
+        f"mean squared error of ridge, {found.ridge:.3g}, by {-share:+.2g} % (reduction "
+        f"{found.reduction:.3g}, 95 % interval {low:.3g} to {high:.3g}; predicted "
         f"{c.reduction:.3g}, {c.reduction_low:.3g} to {c.reduction_high:.3g})."
     )
 
 
 def _worth_sentence(estimates: Estimates, worth: Worth) -> str:
+    """What the brain data is predicted to be worth on top of all task rows."""
     value, rate = worth.task_samples, worth.exchange_rate[0]
     each = f", {rate:.2g} for each brain row" if np.isfinite(rate) else ""
     rows = _rows(value, (FARTHEST - 1) * (estimates.shape.n_task + 1))
@@ -120,6 +151,7 @@ def _worth_sentence(estimates: Estimates, worth: Worth) -> str:
 
 
 def _replaced_sentence(m: MeasuredWorth) -> str:
+    """How many task rows the brain data replaced, as measured and as predicted."""
     predicted = _rows((m.predicted, m.predicted_low, m.predicted_high), (FARTHEST - 1) * m.n_task)
     if m.longest == m.n_task:
         return (
@@ -135,6 +167,7 @@ def _replaced_sentence(m: MeasuredWorth) -> str:
 
 
 def _purchase_sentence(p: Purchase) -> str:
+    """The best next purchase."""
     share = p.budget / p.in_hand
     default = ", the default" if np.isclose(share, BUDGET_SHARE) else ""
     money = (

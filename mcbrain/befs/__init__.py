@@ -1,4 +1,4 @@
-"""BEFS for users: plain solver functions and their scikit-learn face."""
+"""BEFS for users' own data: scikit-learn estimators over plain solver functions."""
 
 from mcbrain.befs.befs_regressor import BEFSRegressor
 from mcbrain.befs.brain_encoder import BrainEncoder, EncodingScore

@@ -2,28 +2,30 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple, Self
+from collections.abc import Sequence
+from typing import NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, MultiOutputMixin
-from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
+from sklearn.utils.validation import _check_sample_weight, validate_data
 
 from mcbrain.befs.choose import Candidates, candidates, penalty_unit
+from mcbrain.befs.linear_regressor import LinearRegressor
 from mcbrain.befs.names import in_order_of
 from mcbrain.befs.prepare import Centre, Design, orthonormal_basis, power_of_two, real_array
 from mcbrain.befs.solvers import Decomposition, decompose
-from mcbrain.befs.unmasked_score import UnmaskedScore
 from mcbrain.checks import numpy_defaults, unmasked
 from mcbrain.errors import InputError
 from mcbrain.typing import Floats
 
 __all__ = ["BEFSRegressor"]
 
-_NUMBERS_AT_ONCE = 2**16  # in the arrays of the targets that are fitted together
+# Targets are fitted in groups whose arrays have about this many numbers.
+_NUMBERS_AT_ONCE = 2**16
 
 
-class BEFSRegressor(MultiOutputMixin, UnmaskedScore, BaseEstimator):  # type: ignore[misc]
+class BEFSRegressor(MultiOutputMixin, LinearRegressor, BaseEstimator):  # type: ignore[misc]
     """Least squares that penalises what a subspace does not represent (theory/README.md 2).
 
     Minimises ``|y - X beta|^2 / n + penalty |(I - P) beta|^2``, P the projection on `subspace`,
@@ -51,7 +53,9 @@ class BEFSRegressor(MultiOutputMixin, UnmaskedScore, BaseEstimator):  # type: ig
     Attributes
     ----------
     coef_ : (n_features,) or (n_targets, n_features)
+        Fitted coefficients, in units of y over units of X.
     intercept_ : float or (n_targets,)
+        Fitted intercept; 0 without one.
     penalty_ : float or (n_targets,)
         The penalty used, in `penalty_scale`.
     penalties_ : (n_penalties,)
@@ -60,6 +64,7 @@ class BEFSRegressor(MultiOutputMixin, UnmaskedScore, BaseEstimator):  # type: ig
         Mean squared error left out (each row's square times its weight, over the mean weight), or
         the generalised cross-validation score, for each penalty of the grid.
     n_features_in_ : int
+        Number of inputs.
 
     Notes
     -----
@@ -79,11 +84,11 @@ class BEFSRegressor(MultiOutputMixin, UnmaskedScore, BaseEstimator):  # type: ig
 
     def __init__(
         self,
-        subspace: Any = None,
+        subspace: object = None,
         penalty: float | str = 1.0,
         *,
         penalty_scale: str = "per-sample",
-        penalties: Any = None,
+        penalties: object = None,
         fit_intercept: bool = True,
     ) -> None:
         self.subspace = subspace
@@ -93,14 +98,22 @@ class BEFSRegressor(MultiOutputMixin, UnmaskedScore, BaseEstimator):  # type: ig
         self.fit_intercept = fit_intercept
 
     @numpy_defaults
-    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
-        """Fit the coefficients.
+    def fit(self, X: object, y: object, sample_weight: object = None) -> Self:
+        """Fit the coefficients, and choose the penalty where it is a rule.
 
         Parameters
         ----------
         X : (n, n_features)
+            Inputs.
         y : (n,) or (n, n_targets)
+            Labels.
         sample_weight : (n,), optional
+            Weights >= 0 of the rows; all 1 by default.
+
+        Returns
+        -------
+        BEFSRegressor
+            The same object, fitted.
 
         Raises
         ------
@@ -110,23 +123,25 @@ class BEFSRegressor(MultiOutputMixin, UnmaskedScore, BaseEstimator):  # type: ig
         """
         for name, values in (("X", X), ("y", y), ("sample_weight", sample_weight)):
             unmasked(name, values)
-        X, y = validate_data(self, X, y, dtype=np.float64, multi_output=True, y_numeric=True)
-        targets = np.asarray(y, dtype=np.float64).reshape(X.shape[0], -1)
+        rows, labels = validate_data(
+            self, X, y, dtype=np.float64, multi_output=True, y_numeric=True
+        )
+        targets = np.asarray(labels, dtype=np.float64).reshape(rows.shape[0], -1)
         names = getattr(self, "feature_names_in_", None)
-        basis = _checked_subspace(self.subspace, X.shape[1], names)
-        weight, size = None, float(X.shape[0])
+        basis = _checked_subspace(self.subspace, rows.shape[1], names)
+        weight, size = None, float(rows.shape[0])
         counts: NDArray[np.bool_] | slice = slice(None)
         if sample_weight is not None:
             weight = _check_sample_weight(
-                sample_weight, X, dtype=np.float64, ensure_non_negative=True
+                sample_weight, rows, dtype=np.float64, ensure_non_negative=True
             )
             size, counts = float(weight.sum()), _counting(weight)
             weight = weight[counts]
-        problem = decompose(Design(X[counts], weight, self.fit_intercept, basis))
+        problem = decompose(Design(rows[counts], weight, self.fit_intercept, basis))
         unit = penalty_unit(self.penalty_scale, size)
         options = candidates(problem, self.penalty, self.penalties, unit)
         found = _fit_targets(problem, options, targets[counts])
-        single = np.ndim(y) == 1
+        single = np.ndim(labels) == 1
         self.coef_ = found.coef[0] if single else found.coef
         self.intercept_ = float(found.intercept[0]) if single else found.intercept
         chosen = options.grid[found.chosen]
@@ -138,16 +153,12 @@ class BEFSRegressor(MultiOutputMixin, UnmaskedScore, BaseEstimator):  # type: ig
             self.cv_errors_ = scaled[:, 0] if single else scaled
         return self
 
-    @numpy_defaults
-    def predict(self, X: Any) -> Floats:
-        """Predictions (n,) or (n, n_targets) for rows X of shape (n, n_features)."""
-        check_is_fitted(self)
-        X = validate_data(self, unmasked("X", X), dtype=np.float64, reset=False)
-        return np.asarray(X @ self.coef_.T + self.intercept_)
-
 
 class _Fit(NamedTuple):
-    """What is found for each target: coef (t, d), intercept, index of a penalty, errors (L, t)."""
+    """What is found for each of t targets: coef (t, d), intercept (t,), chosen (t,), errors (L, t).
+
+    `chosen` is the place of the penalty in the grid, `errors` the score of each of its L penalties.
+    """
 
     coef: Floats
     intercept: Floats
@@ -156,7 +167,7 @@ class _Fit(NamedTuple):
 
 
 def _fit_targets(problem: Decomposition, options: Candidates, targets: Floats) -> _Fit:
-    """Fit targets (n, t), some at a time: the rest of the memory that it takes is the result's."""
+    """Fit targets (n, t) a few at a time, so that little memory is needed beside the result's."""
     design = problem.design
     n, t = targets.shape
     found = _Fit(
@@ -184,14 +195,14 @@ def _fit_targets(problem: Decomposition, options: Candidates, targets: Floats) -
 
 
 def _counting(weight: Floats) -> NDArray[np.bool_] | slice:
-    """The rows of a weight above 0."""
+    """A mask (n,) of the rows whose weight is above 0, or a slice where all are."""
     counts = weight > 0
     if not np.any(counts):
         raise InputError("every sample weight is 0: at least one row must count")
     return slice(None) if np.all(counts) else counts
 
 
-def _checked_subspace(subspace: Any, n_features: int, names: Any) -> Floats:
+def _checked_subspace(subspace: object, n_features: int, names: Sequence[str] | None) -> Floats:
     """Orthonormal basis (n_features, r) of what is not penalised, rows in the order of X."""
     if subspace is None:
         return np.zeros((n_features, 0))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from numbers import Integral
-from typing import Any, NamedTuple, Self
+from typing import NamedTuple, Self
 
 import numpy as np
 from scipy import linalg
@@ -14,18 +14,19 @@ from sklearn.base import (
     TransformerMixin,
 )
 from sklearn.model_selection import check_cv
-from sklearn.utils.validation import check_array, check_is_fitted, validate_data
+from sklearn.utils.validation import check_array, validate_data
 
 from mcbrain.befs.choose import candidates, first_of_least, penalty_unit
+from mcbrain.befs.linear_regressor import LinearRegressor
 from mcbrain.befs.names import NamedRows
 from mcbrain.befs.prepare import Centre, Design, orthonormal_basis, power_of_two, real_array
 from mcbrain.befs.solvers import Decomposition, decompose
-from mcbrain.befs.unmasked_score import UnmaskedScore
+from mcbrain.befs.spiked import spiked_gains
 from mcbrain.checks import numpy_defaults, unmasked
 from mcbrain.errors import InputError
 from mcbrain.typing import Floats
 
-__all__ = ["BrainEncoder", "EncodingScore", "spiked_gains"]
+__all__ = ["BrainEncoder", "EncodingScore"]
 
 
 class EncodingScore(NamedTuple):
@@ -50,7 +51,7 @@ class BrainEncoder(
     ClassNamePrefixFeaturesOutMixin,  # type: ignore[misc]
     TransformerMixin,  # type: ignore[misc]
     MultiOutputMixin,  # type: ignore[misc]
-    UnmaskedScore,
+    LinearRegressor,
     BaseEstimator,  # type: ignore[misc]
 ):
     """Which directions of the input a recording represents (theory/README.md 2, stage 1).
@@ -70,6 +71,7 @@ class BrainEncoder(
     cv : int, cross-validation splitter or iterable
         Folds that choose `n_latents`; a number means that many stretches of consecutive rows.
     fit_intercept : bool
+        Whether to fit an intercept for each channel.
 
     Attributes
     ----------
@@ -84,9 +86,13 @@ class BrainEncoder(
     neural_noise_ : float
         Standard deviation of a channel's noise, averaged over channels; NaN if it cannot be told.
     coef_ : (n_features,) or (p, n_features)
+        Coefficients of each channel after the rank is reduced.
     intercept_ : float or (p,)
+        Intercept of each channel; 0 without one.
     n_latents_ : int
+        The rank that was given or chosen.
     penalty_ : float
+        The penalty used, in `penalty_scale`.
     cv_errors_ : (largest rank,)
         Mean squared error of the values left out at rank 1, 2, ..., each as often as the folds test
         it, if the rank was chosen; of ranks whose errors are equal the lowest is taken.
@@ -94,11 +100,11 @@ class BrainEncoder(
 
     def __init__(
         self,
-        n_latents: Any = None,
+        n_latents: object = None,
         penalty: float | str = 0.0,
         *,
         penalty_scale: str = "per-sample",
-        cv: Any = 5,
+        cv: object = 5,
         fit_intercept: bool = True,
     ) -> None:
         self.n_latents = n_latents
@@ -108,8 +114,20 @@ class BrainEncoder(
         self.fit_intercept = fit_intercept
 
     @numpy_defaults
-    def fit(self, X: Any, y: Any) -> Self:
-        """Fit the encoding of recordings y, (n,) or (n, p), from inputs X, (n, n_features).
+    def fit(self, X: object, y: object) -> Self:
+        """Fit the encoding of recordings from inputs.
+
+        Parameters
+        ----------
+        X : (n, n_features)
+            Inputs (stimuli).
+        y : (n,) or (n, p)
+            Recordings of p channels.
+
+        Returns
+        -------
+        BrainEncoder
+            The same object, fitted.
 
         Raises
         ------
@@ -119,21 +137,21 @@ class BrainEncoder(
         """
         for name, values in (("X", X), ("y", y)):
             unmasked(name, values)
-        X, y = validate_data(
+        rows, channels = validate_data(
             self, X, y, dtype=np.float64, multi_output=True, y_numeric=True, ensure_min_samples=2
         )
-        recordings = np.asarray(y, dtype=np.float64).reshape(X.shape[0], -1)
+        recordings = np.asarray(channels, dtype=np.float64).reshape(rows.shape[0], -1)
         unit = float(power_of_two(recordings))
         recordings = recordings / unit
-        r, errors = self._rank(X, recordings)
+        r, errors = self._rank(rows, recordings)
         self.n_latents_ = r
         if errors is not None:
             self.cv_errors_ = errors * unit**2
-        full = self._full(X, recordings)
+        full = self._full(rows, recordings)
         self.penalty_ = full.penalty
         if full.axes.shape[0] < r:
             raise InputError(
-                f"n_latents is {r} but {X.shape[0]} rows hold only {full.axes.shape[0]} "
+                f"n_latents is {r} but {rows.shape[0]} rows hold only {full.axes.shape[0]} "
                 "directions: give more rows or a lower rank"
             )
         reduced = full.coef @ full.axes[:r].T
@@ -147,26 +165,28 @@ class BrainEncoder(
         self.neural_noise_, self.latent_gains_ = noise * unit, gains * unit
         coef = full.axes[:r].T @ reduced.T * unit
         intercept = full.y_centre.mean * unit - coef @ full.x_centre.mean
-        self.coef_ = coef[0] if np.ndim(y) == 1 else coef
-        self.intercept_ = float(intercept[0]) if np.ndim(y) == 1 else intercept
+        self.coef_ = coef[0] if np.ndim(channels) == 1 else coef
+        self.intercept_ = float(intercept[0]) if np.ndim(channels) == 1 else intercept
         return self
 
     @numpy_defaults
-    def predict(self, X: Any) -> Floats:
-        """Predicted recordings, (n,) or (n, p)."""
-        check_is_fitted(self)
-        X = validate_data(self, unmasked("X", X), dtype=np.float64, reset=False)
-        return np.asarray(X @ self.coef_.T + self.intercept_)
+    def transform(self, X: object) -> Floats:
+        """The latents that the recordings represent: X times `subspace_`.
+
+        Parameters
+        ----------
+        X : (n, n_features)
+            Inputs, with the features of the fit.
+
+        Returns
+        -------
+        array (n, r)
+            One latent a column, strongest first.
+        """
+        return np.asarray(self._rows(X) @ np.asarray(self.subspace_))
 
     @numpy_defaults
-    def transform(self, X: Any) -> Floats:
-        """The latents (n, r) that the recordings represent: X times `subspace_`."""
-        check_is_fitted(self)
-        X = validate_data(self, unmasked("X", X), dtype=np.float64, reset=False)
-        return np.asarray(X @ np.asarray(self.subspace_))
-
-    @numpy_defaults
-    def encoding_score(self, X: Any, y: Any) -> EncodingScore:
+    def encoding_score(self, X: object, y: object) -> EncodingScore:
         """Score of each channel, with its noise ceiling where there are repeats.
 
         Parameters
@@ -176,6 +196,11 @@ class BrainEncoder(
         y : (n, p), or (n_repeats, n, p)
             Recordings, or the recordings of every repeat of the same stimuli. With one channel also
             (n,), or (n_repeats, n).
+
+        Returns
+        -------
+        EncodingScore
+            Shares of variance of each channel, (p,) each.
 
         Raises
         ------
@@ -189,26 +214,27 @@ class BrainEncoder(
         """
         predicted = np.asarray(self.predict(X))
         predicted = predicted.reshape(predicted.shape[0], -1)
-        y = _repeats(real_array("y", y), predicted.shape)
-        y = check_array(y, allow_nd=True, input_name="y", dtype=np.float64)
-        unit = power_of_two(y, axis=(0, 1))
-        y, predicted = y / unit, predicted / unit
-        repeats, mean = y.shape[0], y.mean(axis=0)
+        recorded = _repeats(real_array("y", y), predicted.shape)
+        recorded = check_array(recorded, allow_nd=True, input_name="y", dtype=np.float64)
+        unit = power_of_two(recorded, axis=(0, 1))
+        recorded, predicted = recorded / unit, predicted / unit
+        repeats, mean = recorded.shape[0], recorded.mean(axis=0)
         with np.errstate(divide="ignore", invalid="ignore"):
             r2 = 1 - np.mean((mean - predicted) ** 2, axis=0) / np.var(mean, axis=0)
             ceiling = np.full(mean.shape[1], np.nan)
             if repeats > 1:
-                noise = np.var(y, axis=0, ddof=1).mean(axis=0) / repeats
+                noise = np.var(recorded, axis=0, ddof=1).mean(axis=0) / repeats
                 ceiling = np.maximum(1 - noise / np.var(mean, axis=0, ddof=1), 0.0)
             normalised = np.where(ceiling > 0, r2 / ceiling, np.nan)
         return EncodingScore(r2, ceiling, normalised)
 
     @property
     def _n_features_out(self) -> int:
+        """Number of outputs of `transform`, under the name that scikit-learn asks for."""
         return int(self.subspace_.shape[1])
 
     def _rank(self, X: Floats, recordings: Floats) -> tuple[int, Floats | None]:
-        """The rank, and the errors left out of each if it is chosen."""
+        """The rank r, and the error of each rank on rows left out where r was chosen by it."""
         largest = min(X.shape[1], recordings.shape[1])
         if self.n_latents is not None:
             if not isinstance(self.n_latents, Integral) or not 1 <= int(self.n_latents) <= largest:
@@ -224,7 +250,8 @@ class BrainEncoder(
             truth = full.y_centre.subtracted(recordings[test])
             latents = full.x_centre.subtracted(X[test]) @ (full.coef @ full.axes.T)
             along = truth @ full.axes.T
-            # Channel axes are orthonormal: each rank exchanges a term of the error for another.
+            # Channel axes are orthonormal, so that each further rank replaces the square of one
+            # coordinate by the square of its error.
             missed = np.sum((truth - along @ full.axes) ** 2)
             wrong = np.cumsum(np.sum((along - latents) ** 2, axis=0))
             unused = np.cumsum(np.sum(along[:, ::-1] ** 2, axis=0))[::-1]
@@ -236,6 +263,7 @@ class BrainEncoder(
         return int(first_of_least(errors[:, None], squares[0])[0]) + 1, errors
 
     def _full(self, X: Floats, recordings: Floats) -> _Full:
+        """The regression of the recordings (n, p) on X before its rank is reduced."""
         design = Design(X, None, self.fit_intercept, np.zeros((X.shape[1], 0)))
         problem = decompose(design)
         scaled = design.scaled(recordings)
@@ -276,7 +304,8 @@ def _orthonormal(reduced: Floats) -> Floats:
     """Orthonormal basis (d, r) of coefficients (d, r), rows as accurate as they were."""
     try:
         return orthonormal_basis(reduced)
-    except InputError:  # fewer directions than columns: any others will do for the rest
+    except InputError:
+        # There are fewer directions than columns; any other directions serve for the rest.
         return linalg.svd(reduced, full_matrices=False)[0]
 
 
@@ -310,22 +339,3 @@ def _noise_and_gains(full: _Full, rank: int) -> tuple[float, Floats]:
     else:
         return np.nan, np.full(rank, np.nan)
     return float(noise), spiked_gains(values[:rank], noise, max(rows, 0), p - rank) / np.sqrt(n)
-
-
-def spiked_gains(values: Floats, noise: float, rows: int, columns: int) -> Floats:
-    """Singular values of the signal in a matrix of signal plus noise, 0 where it is invisible.
-
-    Parameters
-    ----------
-    values : (r,)
-        Leading singular values of the noisy matrix.
-    noise : float
-        Standard deviation of an entry of the noise.
-    rows, columns : int
-        Dimensions of the noise (Gavish & Donoho 2017, equation 4, unscaled).
-    """
-    excess = values**2 - noise**2 * (rows + columns)
-    inner = excess**2 - 4 * noise**4 * rows * columns
-    visible = (inner > 0) & (excess > 0)
-    signal = np.where(visible, excess + np.sqrt(np.where(visible, inner, 0.0)), 0.0)
-    return np.asarray(np.sqrt(signal / 2))

@@ -1,10 +1,9 @@
-"""Which penalty: a number, or the best of a grid by (generalised) cross-validation."""
+"""Which penalty a fit uses: a given number, or the best of a grid by cross-validation."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from numbers import Real
-from typing import Any
 
 import numpy as np
 
@@ -23,16 +22,16 @@ _EQUAL = 1e-11
 
 @dataclass(frozen=True)
 class Candidates:
-    """Penalties to choose from; one alone where the penalty is a number.
+    """The penalties that a fit may use, and the score that chooses among them.
 
     Attributes
     ----------
     grid : (L,)
-        As the user counts them.
+        As the user counts them; a single one where the penalty is a number.
     root : (L,)
         Their square roots in a sum over rows.
     score : LeaveOneOut, Generalised or None
-        What they are judged by; None for a number.
+        What the penalties are judged by; None for a single number.
     """
 
     grid: Floats
@@ -40,13 +39,21 @@ class Candidates:
     score: LeaveOneOut | Generalised | None
 
     def choose(self, Y: Floats, joint: bool = False) -> tuple[Floats, Floats | None]:
-        """Index (t,) of the best for each scaled target (n, t), and the errors (L, t) if any.
+        """The best penalty for each target.
 
         Parameters
         ----------
         Y : (n, t)
+            Scaled targets, see `Design.scaled`.
         joint : bool
-            One penalty for all targets, by the sum of their errors.
+            Whether one penalty is chosen for all targets, by the sum of their errors.
+
+        Returns
+        -------
+        chosen : array (t,)
+            Place of the best penalty in the grid.
+        errors : array (L, t) or None
+            The score of each penalty; None where there was nothing to choose.
         """
         if self.score is None:
             return np.zeros(Y.shape[1], dtype=int), None
@@ -58,8 +65,26 @@ class Candidates:
         return first_of_least(errors, squares), errors
 
 
-def penalty_unit(scale: Any, size: float) -> float:
-    """What one unit of the penalty is in a sum over rows: `size` for "per-sample", 1 for "sum"."""
+def penalty_unit(scale: object, size: float) -> float:
+    """The factor between a penalty as the user counts it and the penalty of a sum over rows.
+
+    Parameters
+    ----------
+    scale : str
+        "per-sample" or "sum".
+    size : float
+        Number of rows, or the sum of their weights.
+
+    Returns
+    -------
+    float
+        `size` for "per-sample", 1 for "sum".
+
+    Raises
+    ------
+    InputError
+        Another scale.
+    """
     units = {"per-sample": size, "sum": 1.0}
     if not isinstance(scale, str) or scale not in units:
         raise InputError(f"penalty_scale is {scale!r}: it must be one of {', '.join(units)}")
@@ -67,31 +92,46 @@ def penalty_unit(scale: Any, size: float) -> float:
 
 
 def first_of_least(errors: Floats, squares: Floats) -> Floats:
-    """Index (t,) of the first row of errors (L, t) that is as small as the least of its column.
+    """The first penalty whose error is as small as the least, for each target.
 
     Parameters
     ----------
     errors : (L, t)
+        The error of each penalty for each target.
     squares : (t,)
-        Mean squares of what was predicted: errors below their rounding are equal too.
+        Mean squares of what was predicted: errors below their rounding count as equal.
+
+    Returns
+    -------
+    array (t,)
+        Places in the grid.
     """
     least = errors.min(axis=0)
     floor = np.square(64 * np.finfo(float).eps) * squares
     return np.asarray(np.argmax(errors <= least * (1.0 + _EQUAL) + floor, axis=0))
 
 
-def candidates(problem: Decomposition, penalty: Any, penalties: Any, unit: float) -> Candidates:
+def candidates(
+    problem: Decomposition, penalty: object, penalties: object, unit: float
+) -> Candidates:
     """The penalties that a fit chooses from, and how.
 
     Parameters
     ----------
     problem : Decomposition
+        The inputs in diagonal form.
     penalty : float, "loo" or "gcv"
+        A number from 0 to infinity, or the rule that chooses.
     penalties : array, optional
         The grid; by default forty-eight penalties around the mean eigenvalue of what is penalised,
         with zero and infinity.
     unit : float
         What one unit of the penalty is in the sum over rows: n, or 1.
+
+    Returns
+    -------
+    Candidates
+        Penalties, and the rule that chooses among them.
 
     Raises
     ------
@@ -133,7 +173,8 @@ def _default_roots(problem: Decomposition) -> Floats:
     return np.concatenate([[0.0], scale * np.sqrt(np.geomspace(1e-6, 1e5, 48)), [np.inf]])
 
 
-def _checked_grid(penalties: Any) -> Floats:
+def _checked_grid(penalties: object) -> Floats:
+    """The user's grid as an array (L,), or one sentence about the first fault in it."""
     grid = real_array("penalties", penalties)
     if grid.ndim != 1 or grid.size == 0:
         raise InputError(

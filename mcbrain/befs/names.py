@@ -1,8 +1,9 @@
-"""A subspace that knows which inputs its rows belong to."""
+"""A subspace whose rows carry the names of the inputs that they belong to."""
 
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,9 +13,11 @@ from mcbrain.typing import Floats
 
 __all__ = ["NamedRows", "in_order_of"]
 
-_NAMED = 5  # inputs at most that an error names
+# How many inputs an error names at most.
+_NAMED = 5
 
 
+# Methods that NumPy and pickle call have the types that those give and take, which are `Any`.
 class NamedRows(np.ndarray[Any, np.dtype[Any]]):
     """An array with the name of each of its rows in `feature_names`.
 
@@ -26,15 +29,28 @@ class NamedRows(np.ndarray[Any, np.dtype[Any]]):
     feature_names: tuple[str, ...] | None
 
     @classmethod
-    def of(cls, values: Floats, names: Any) -> Floats:
-        """`values` (n_features, r) with the names of a fit, or as they are where it has none."""
+    def of(cls, values: Floats, names: Iterable[str] | None) -> Floats:
+        """An array whose rows have names, or the array as it is where the fit has none.
+
+        Parameters
+        ----------
+        values : (n_features, r)
+            One row for each input.
+        names : array of str, or None
+            `feature_names_in_` of a fit.
+
+        Returns
+        -------
+        array (n_features, r)
+            A `NamedRows`, or `values` itself.
+        """
         if names is None:
             return values
         named = np.asarray(values).view(cls)
         named.feature_names = tuple(names)
         return named
 
-    def __array_finalize__(self, source: Any) -> None:
+    def __array_finalize__(self, source: object) -> None:
         """Forget the names of the array that this one is made from."""
         self.feature_names = None
 
@@ -51,7 +67,7 @@ class NamedRows(np.ndarray[Any, np.dtype[Any]]):
             return NamedRows.of(found, self.feature_names)
         return found
 
-    def __deepcopy__(self, memo: Any) -> Any:
+    def __deepcopy__(self, memo: object) -> Any:
         """A copy with the names, as scikit-learn's `clone` makes of parameters."""
         return NamedRows.of(np.array(self, subok=False), self.feature_names)
 
@@ -60,7 +76,7 @@ class NamedRows(np.ndarray[Any, np.dtype[Any]]):
         return NamedRows.of, (np.array(self, subok=False), self.feature_names)
 
 
-def in_order_of(subspace: Any, basis: Floats, names: Any) -> Floats:
+def in_order_of(subspace: object, basis: Floats, names: Sequence[str] | None) -> Floats:
     """Rows of a subspace in the order of the inputs that a fit is given.
 
     Parameters
@@ -71,6 +87,11 @@ def in_order_of(subspace: Any, basis: Floats, names: Any) -> Floats:
         The same, checked.
     names : array of str, or None
         Names of the inputs of this fit.
+
+    Returns
+    -------
+    array (n_features, r)
+        The rows of `basis`, in the order of `names`.
 
     Raises
     ------

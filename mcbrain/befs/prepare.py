@@ -1,9 +1,9 @@
-"""What is done to arrays before a solver sees them."""
+"""What is done to arrays before a solver sees them: checks, centring, scaling and bases."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from scipy import linalg
@@ -22,6 +22,13 @@ class Centre(NamedTuple):
     A column of times in seconds since 1970 varies in its last digits alone. Differences of two of
     its values are exact, while its mean is rounded to the digits of the values themselves: rows are
     centred by subtracting first the one and then the other.
+
+    Attributes
+    ----------
+    origin : (c,)
+        One of the rows.
+    distance : (c,)
+        Mean distance of all rows from it.
     """
 
     origin: Array
@@ -29,15 +36,41 @@ class Centre(NamedTuple):
 
     @classmethod
     def of(cls, values: Array, weight: Array | None, wanted: bool = True) -> Centre:
-        """The weighted mean of rows (n, c), or zero where it is not wanted."""
+        """The weighted mean of rows (n, c), or zero where it is not wanted.
+
+        Parameters
+        ----------
+        values : (n, c)
+            Rows.
+        weight : (n,) or None
+            Their weights; None for equal ones.
+        wanted : bool
+            Whether rows are to be centred at all; without it the mean is taken as zero.
+
+        Returns
+        -------
+        Centre
+            The weighted mean of the rows.
+        """
         if not wanted:
             return cls(np.zeros(values.shape[1]), np.zeros(values.shape[1]))
-        # The heaviest row is the one whose distance from the mean may be far below its own size.
+        # The mean may lie very near to the heaviest row, so that their distance must be exact.
         origin = values[0 if weight is None else int(np.argmax(weight))]
         return cls(origin, np.average(values - origin, axis=0, weights=weight))
 
     def subtracted(self, values: Array) -> Array:
-        """Rows (n, c), or one row (c,), without the mean."""
+        """Rows without the mean.
+
+        Parameters
+        ----------
+        values : (n, c) or (c,)
+            Rows, or one row.
+
+        Returns
+        -------
+        array of the same shape
+            `values` less the mean, exact in the digits that vary.
+        """
         return np.asarray((values - self.origin) - self.distance)
 
     @property
@@ -73,12 +106,34 @@ class Design:
         return np.ones(self.X.shape[0]) if self.weight is None else np.sqrt(self.weight)
 
     def scaled(self, values: Array) -> Array:
-        """Rows (n, c) without their weighted mean, times the square roots of the weights."""
+        """Rows without their weighted mean, times the square roots of the weights.
+
+        Parameters
+        ----------
+        values : (n, c)
+            Inputs or targets, one row for each row of X.
+
+        Returns
+        -------
+        array (n, c)
+            What the solvers work on.
+        """
         centred = Centre.of(values, self.weight, self.intercept).subtracted(values)
         return centred if self.weight is None else centred * self.root[:, None]
 
     def without(self, row: int) -> Design:
-        """The same with one row left out."""
+        """The same design with one row left out.
+
+        Parameters
+        ----------
+        row : int
+            Place of the row in X.
+
+        Returns
+        -------
+        Design
+            Of n - 1 rows.
+        """
         weight = None if self.weight is None else np.delete(self.weight, row)
         return Design(np.delete(self.X, row, axis=0), weight, self.intercept, self.basis)
 
@@ -89,22 +144,34 @@ def power_of_two(values: Array, axis: int | tuple[int, ...] | None = None) -> Ar
     Parameters
     ----------
     values : array
-    axis : int, optional
-        The axis along which the largest is taken; all by default.
+        Numbers, of any shape.
+    axis : int or tuple of int, optional
+        The axes along which the largest is taken; all by default.
+
+    Returns
+    -------
+    array
+        Powers of two, `values` without `axis` in shape.
     """
     largest = np.max(np.abs(values), axis=axis, initial=0.0)
     exponent = np.clip(np.frexp(largest)[1] - 1, -1000, 1000)
     return np.asarray(np.where(largest > 0, np.ldexp(1.0, exponent), 1.0))
 
 
-def real_array(name: str, values: Any) -> Array:
+def real_array(name: str, values: object) -> Array:
     """An array of finite or infinite real numbers, or one sentence.
 
     Parameters
     ----------
     name : str
         What to call it in the sentence.
-    values : array
+    values : array_like
+        As the user gave it.
+
+    Returns
+    -------
+    array
+        The same values as float64, which may be infinite or NaN.
 
     Raises
     ------
@@ -123,6 +190,16 @@ def orthonormal_basis(subspace: Array) -> Array:
     Each row is as accurate, relative to its own size, as it was given: the part of a direction that
     belongs to an input of large numbers is small, and counts as much as the others.
 
+    Parameters
+    ----------
+    subspace : (d, r)
+        Columns that span the subspace, finite.
+
+    Returns
+    -------
+    array (d, r)
+        Orthonormal columns of the same span.
+
     Raises
     ------
     InputError
@@ -138,7 +215,8 @@ def orthonormal_basis(subspace: Array) -> Array:
         raise InputError(
             f"the {r} columns of the subspace are linearly dependent: give a basis of it"
         )
-    # The second turn removes what the first leaves of columns that are nearly dependent.
+    # The second round removes the rounding that the first leaves where columns are nearly
+    # dependent.
     for _ in range(2):
         triangle = linalg.qr(basis, mode="r")[0][:r]
         basis = linalg.solve_triangular(triangle, basis.T, trans="T").T

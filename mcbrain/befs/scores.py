@@ -1,4 +1,4 @@
-"""How well each penalty of a grid predicts what it has not seen: one decomposition for all."""
+"""How well each penalty of a grid predicts rows that the fit has not seen, by one decomposition."""
 
 from __future__ import annotations
 
@@ -32,6 +32,7 @@ class LeaveOneOut:
     Parameters
     ----------
     problem : Decomposition
+        The inputs in diagonal form.
     root : (L,)
         Square roots of the penalties in a sum over rows; they are held fixed.
     """
@@ -52,7 +53,18 @@ class LeaveOneOut:
                 self._refits.append((np.flatnonzero(again[place]), operator))
 
     def errors(self, Y: Floats) -> Floats:
-        """The error (L, t) of each penalty for scaled targets Y, (n, t)."""
+        """Mean squared error on the row left out, for each penalty and target.
+
+        Parameters
+        ----------
+        Y : (n, t)
+            Scaled targets, see `Design.scaled`.
+
+        Returns
+        -------
+        array (L, t)
+            Mean over the rows, in the units of Y squared.
+        """
         y = self._problem.reduce(Y)
         beyond = self._problem.residual(Y, y)
         (n, t), size = Y.shape, self._groups[0].weights.shape[1]
@@ -76,10 +88,11 @@ class LeaveOneOut:
 
 
 class _Group(NamedTuple):
-    """Rows that are left out by one form of the residual.
+    """Rows whose left-out residuals are computed by one formula.
 
-    rows (m,); weights (k, L), of their directions in the residual; left (m, L), infinite where the
-    row is fitted again; beyond (m,), whether what no coefficient reaches is part of them.
+    rows (m,), their places; weights (k, L), how much of each direction stays in the residual; left
+    (m, L), the share 1 - h of each row, infinite where the row is fitted again instead; beyond
+    (m,), whether the part of a row that no coefficient reaches belongs to its residual.
     """
 
     rows: NDArray[np.intp]
@@ -96,6 +109,7 @@ class Generalised:
     Parameters
     ----------
     problem : Decomposition
+        The inputs in diagonal form.
     root : (L,)
         Square roots of the penalties in a sum over rows.
     """
@@ -106,7 +120,18 @@ class Generalised:
         self._weights = problem.kept_relative(root) if exact else problem.kept(root)
 
     def errors(self, Y: Floats) -> Floats:
-        """The score (L, t) of each penalty for scaled targets Y, (n, t)."""
+        """Generalised cross-validation score of each penalty for each target.
+
+        Parameters
+        ----------
+        Y : (n, t)
+            Scaled targets, see `Design.scaled`.
+
+        Returns
+        -------
+        array (L, t)
+            In the units of Y squared.
+        """
         y = self._problem.reduce(Y)
         squares = (self._weights.T**2) @ y.shrunk**2
         if self._problem.residual_dof:
@@ -125,14 +150,15 @@ def _beyond(problem: Decomposition) -> tuple[Floats, NDArray[np.bool_]]:
     close = np.flatnonzero(beyond < _DETERMINED)
     parts = -reached @ reached[close].T
     parts[close, np.arange(close.size)] += 1.0
-    parts -= reached @ (reached.T @ parts)  # rounding of the first time
+    # A second projection removes the rounding of the first.
+    parts -= reached @ (reached.T @ parts)
     beyond[close] = np.sum(parts**2, axis=0)
     bare = np.sqrt(np.maximum(beyond, 0.0)) <= 8 * n * np.finfo(float).eps
     return np.where(bare, 0.0, beyond), bare
 
 
 def _left_out(problem: Decomposition, row: int, root: Floats) -> Floats:
-    """What gives, times scaled targets, the residual of a row predicted from the others, (L, n)."""
+    """The operator (L, n) from scaled targets to the residual of a row, predicted by the others."""
     design = problem.design
     rest = design.without(row)
     others = decompose(rest)

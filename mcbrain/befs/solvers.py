@@ -24,9 +24,11 @@ from mcbrain.typing import Floats
 
 __all__ = ["Decomposition", "Reduced", "decompose"]
 
-# Columns that differ more in size than this need Jacobi's slower method for all of their digits.
+# Where columns differ in size by more than this factor, only Jacobi's slower method finds all
+# digits of the small ones.
 _ALIKE = 1e3
-_SLACK = 8.0  # times the rounding of a sum of all entries: below, a pivot is zero
+# A pivot counts as zero below this many times the rounding of a sum of all entries.
+_SLACK = 8.0
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,7 @@ class Decomposition:
     Attributes
     ----------
     design : Design
+        What was decomposed.
     constant : (n, 1) or (n, 0)
         Unit direction of the fitted intercept among the scaled rows.
     fixed : (n, a)
@@ -80,20 +83,70 @@ class Decomposition:
     leak: Floats
 
     def reduce(self, Y: Floats) -> Reduced:
-        """Scaled targets (n, t) in these coordinates."""
+        """Targets in the coordinates of the decomposition.
+
+        Parameters
+        ----------
+        Y : (n, t)
+            Scaled targets, see `Design.scaled`.
+
+        Returns
+        -------
+        Reduced
+            Their parts along the unpenalised and the penalised directions.
+        """
         return Reduced(self.fixed.T @ Y, self.rows.T @ Y)
 
     def coefficients(self, y: Reduced, root: Floats) -> Floats:
-        """Coefficients (d, t) for one penalty of each target, its square root of shape (t,)."""
+        """The coefficients of each target at a penalty of its own.
+
+        Parameters
+        ----------
+        y : Reduced
+            Targets in these coordinates.
+        root : (t,)
+            Square root of the penalty of each target, in a sum over rows.
+
+        Returns
+        -------
+        array (d, t)
+            Coefficients of the inputs as they were given.
+        """
         shrunk = self.gain(root) * y.shrunk
         return self.axes @ shrunk + self.fixed_map @ (y.fixed - self.leak @ shrunk)
 
     def fitted(self, y: Reduced, root: float) -> Floats:
-        """Penalised part of the fitted values in the coordinates of `rows`, (k, t)."""
+        """The penalised part of the fitted values, in the coordinates of `rows`.
+
+        Parameters
+        ----------
+        y : Reduced
+            Targets in these coordinates.
+        root : float
+            Square root of the penalty, in a sum over rows.
+
+        Returns
+        -------
+        array (k, t)
+            Shrunk coordinates.
+        """
         return np.asarray((1.0 - self.kept(np.array([root]))) * y.shrunk)
 
     def residual(self, Y: Floats, y: Reduced) -> Floats:
-        """What is left of scaled targets (n, t) at penalty zero."""
+        """What is left of targets when every direction is fitted without penalty.
+
+        Parameters
+        ----------
+        Y : (n, t)
+            Scaled targets.
+        y : Reduced
+            The same in these coordinates.
+
+        Returns
+        -------
+        array (n, t)
+            Residuals at penalty zero.
+        """
         return np.asarray(Y - self.fixed @ y.fixed - self.rows @ y.shrunk)
 
     @property
@@ -103,18 +156,51 @@ class Decomposition:
         return int(n - self.constant.shape[1] - self.fixed.shape[1] - self.sizes.size)
 
     def gain(self, root: Floats) -> Floats:
-        """s / (s^2 + z), coefficient per unit of target along each direction, (k, L)."""
+        """Coefficient per unit of target along each penalised direction, s / (s^2 + z).
+
+        Parameters
+        ----------
+        root : (L,)
+            Square roots of penalties z, in a sum over rows.
+
+        Returns
+        -------
+        array (k, L)
+            0 at an infinite penalty.
+        """
         s = self.sizes[:, None]
         with np.errstate(all="ignore"):
             return np.asarray(1.0 / (s + (root / s) * root))
 
     def kept(self, root: Floats) -> Floats:
-        """z / (s^2 + z), the share of each direction that stays in the residual, (k, L)."""
+        """The share of each penalised direction that stays in the residual, z / (s^2 + z).
+
+        Parameters
+        ----------
+        root : (L,)
+            Square roots of penalties z, in a sum over rows.
+
+        Returns
+        -------
+        array (k, L)
+            From 0 to 1.
+        """
         with np.errstate(all="ignore"):
             return np.asarray(1.0 / (1.0 + np.square(self.sizes[:, None] / root)))
 
     def kept_relative(self, root: Floats) -> Floats:
-        """The same over its largest for each penalty, (k, L): its limit where both vanish."""
+        """The shares of `kept` over the largest of each penalty: their limit where all vanish.
+
+        Parameters
+        ----------
+        root : (L,)
+            Square roots of penalties z, in a sum over rows.
+
+        Returns
+        -------
+        array (k, L)
+            From 0 to 1, with a 1 in each column.
+        """
         s = self.sizes[:, None]
         with np.errstate(all="ignore"):
             size = np.hypot(s, root)
@@ -129,6 +215,11 @@ def decompose(design: Design) -> Decomposition:
     ----------
     design : Design
         Inputs, weights, and what is not penalised.
+
+    Returns
+    -------
+    Decomposition
+        By one singular value decomposition, whose rank does not depend on the units of the inputs.
     """
     X, basis = design.scaled(design.X), design.basis
     n, d = X.shape
@@ -148,7 +239,8 @@ def decompose(design: Design) -> Decomposition:
         largest = np.maximum(largest, np.max(np.abs(along), axis=0))
         leak = fixed.T @ X
         X -= fixed @ leak
-        X -= fixed @ (fixed.T @ X)  # rounding of the first time
+        # A second projection removes the rounding of the first.
+        X -= fixed @ (fixed.T @ X)
     rows, sizes, axes = _svd(X, power_of_two(largest[None], axis=0))
     axes -= basis @ (basis.T @ axes)
     return Decomposition(design, constant, fixed, fixed_map, rows, sizes, axes, leak @ axes)
@@ -186,10 +278,11 @@ def _svd(matrix: Floats, scale: Floats) -> tuple[Floats, Floats, Floats]:
 def _svd_of_full_rank(
     core: Floats, scale: Floats, rounding: float
 ) -> tuple[Floats, Floats, Floats]:
-    """The same for a matrix (k, m) of rank k whose columns have the sizes `scale`, (m,).
+    """Singular vectors (k, k), values (k,) and vectors (m, k) of a matrix (k, m) of rank k.
 
-    The smaller columns are written as combinations of k large ones. Shares that are rounding are
-    set to zero: rounding of a copy of a large column would else be taken for part of a small one.
+    `scale` (m,) holds the sizes of its columns. The smaller columns are written as combinations of
+    k large ones. Shares that are no more than rounding are set to zero; otherwise the rounding of a
+    copy of a large column would be taken for a part of a small one.
     """
     k, m = core.shape
     if k == 0:
@@ -210,8 +303,9 @@ def _svd_of_full_rank(
 def _svd_of_square(core: Floats, scale: Floats) -> tuple[Floats, Floats, Floats]:
     """The same for a square matrix of full rank.
 
-    The usual method knows each number to the rounding of the largest one, Jacobi's the parts of
-    each column to the rounding of that column (Drmac & Veselic 2008).
+    LAPACK's usual method knows every number to the rounding of the largest one. Jacobi's method,
+    which is slower, knows the parts of each column to the rounding of that column (Drmac & Veselic
+    2008).
     """
     if scale.max() <= _ALIKE * scale.min():
         inner, values, axes = linalg.svd(core)

@@ -1,4 +1,4 @@
-"""How wrong each approximation is, by dimension and sample size (theory/README.md 5)."""
+"""How wrong each approximation is, by dimension and number of samples (theory/README.md 5)."""
 
 from __future__ import annotations
 
@@ -42,13 +42,16 @@ class ErrorMap:
     section : str
         Of theory/README.md.
     title : str
+        What is approximated, and how.
     reference : str
         What it is held against, in words.
     samples : str
         What the second axis counts, over the dimension.
     dims : tuple of int
+        Dimensions d of the input, the first axis.
     ratios : tuple of float
-    error, noise : ndarray, shape (dims, ratios)
+        Numbers of samples over d, the second axis.
+    error, noise : array (dims, ratios)
         approximation / truth - 1, NaN where the approximation says nothing; and the standard error
         of the truth over the truth.
     """
@@ -64,7 +67,22 @@ class ErrorMap:
 
 
 def brain_maps(extent: Extent, seed: int) -> list[ErrorMap]:
-    """5a and 5b: m_bar against whole raw brain stages, three latents, m = 0.1, sigma_r = D = 1."""
+    """Error maps of 5a and 5b: m_bar against simulated brain stages.
+
+    The model has three latents, misalignment 0.1, and gains and recording noise of 1.
+
+    Parameters
+    ----------
+    extent : Extent
+        Its dimensions, and how many replicates.
+    seed : int
+        Of the replicates.
+
+    Returns
+    -------
+    list of ErrorMap
+        One map for each of the two laws.
+    """
     shape = (len(extent.map_dims), len(_BRAIN_RATIOS))
     first, high, noise = np.full(shape, np.nan), np.full(shape, np.nan), np.zeros(shape)
     for i, d in enumerate(extent.map_dims):
@@ -101,6 +119,7 @@ def _simulated_miss(model: Model, n_brain: int, extent: Extent, seed: int) -> tu
 
 
 def _first_order_miss(model: Model, n_brain: int) -> float:
+    """m_bar by law 5a, to first order in 1/n_brain."""
     d, block = model.input_dim, model.measured
     delta = brain_error(
         block.misalignment, block.loadings, block.gains, neural_noise=model.sigma_r, input_dim=d
@@ -109,6 +128,7 @@ def _first_order_miss(model: Model, n_brain: int) -> float:
 
 
 def _high_dimensional_miss(model: Model, n_brain: int) -> float:
+    """m_bar by law 5b, in high dimension."""
     moments = subspace_law(
         n_brain,
         model.gains,
@@ -120,12 +140,19 @@ def _high_dimensional_miss(model: Model, n_brain: int) -> float:
 
 
 def _under_id(moments: SubspaceMoments, m: float, loadings: Floats, d: int) -> BrainMoments:
+    """Moments of the brain stage without a shift, from those of the subspace."""
     coefficients = ShiftCoefficients.structured(loadings.size)
     return brain_moments(moments, signal_coordinates(m, loadings), coefficients, d)
 
 
 def task_maps() -> list[ErrorMap]:
-    """5c and 5d: tuned ridge at sigma_y = |beta| against its exact law 4f."""
+    """Error maps of 5c and 5d: tuned ridge at sigma_y = |beta| against its exact law 4f.
+
+    Returns
+    -------
+    list of ErrorMap
+        One map for each approximation; nothing is simulated.
+    """
     against = "the exact law 4f"
     axes = ("n_T / d", _TASK_DIMS, _TASK_RATIOS)
     blank = np.zeros((len(_TASK_DIMS), len(_TASK_RATIOS)))
@@ -146,6 +173,7 @@ def task_maps() -> list[ErrorMap]:
 
 
 def _relative(approximation: Callable[[int, int, float], float]) -> Floats:
+    """Relative error of an approximation over the grid of the task maps."""
     error = np.full((len(_TASK_DIMS), len(_TASK_RATIOS)), np.nan)
     for i, d in enumerate(_TASK_DIMS):
         for j, ratio in enumerate(_TASK_RATIOS):
@@ -164,11 +192,23 @@ def _ridge(moments: TaskMoments, n_task: int, d: int) -> float:
 
 
 def _large_n_task(n_task: int, d: int, penalty: float) -> float:
+    """The excess by law 5d, which holds above n_task = d + 1."""
     return float(excess_at_optimum(n_task, 0, d, 1.0)) if n_task > d + 1 else np.nan
 
 
 def error_table(maps: Sequence[ErrorMap]) -> pa.Table:
-    """Every cell of every map, a row each."""
+    """The cells of all maps as a table.
+
+    Parameters
+    ----------
+    maps : sequence of ErrorMap
+        Any number of maps.
+
+    Returns
+    -------
+    pyarrow.Table
+        A row for each cell.
+    """
 
     def rows() -> Iterator[dict[str, object]]:
         for one in maps:

@@ -24,20 +24,38 @@ from mcbrain.population.model import Model
 from mcbrain.theory import accuracy
 from mcbrain.theory.asymptotic import subspace_law, visibility_threshold
 
-__all__ = ["BrainCell", "Measured", "draw_cells", "measure", "tables"]
+__all__ = ["BrainCell", "CellError", "compare", "draw_cells", "tables"]
 
 
 _MOST_LATENTS, _MOST_CHANNELS, _LARGEST_DIM = 16, 300, 300
 _BLOCK, _BLOCKS = 64, 64
-_PRECISION = 0.003  # relative standard error of m_bar at which a cell is done
-_FEWEST = 15  # cells of a class that may speak for it
+# A cell is done once m_bar has this relative standard error.
+_PRECISION = 0.003
+# A class with fewer cells than this is left out of the tables.
+_FEWEST = 15
 _WITHIN = 0.97
 _FEW_LATENTS = 0.35
 
 
 @dataclass(frozen=True)
 class BrainCell:
-    """One brain problem and the loadings of a task on its latents; misalignment 0."""
+    """One brain problem and the loadings of a task on its latents; misalignment 0.
+
+    Attributes
+    ----------
+    input_dim : int
+        d, dimension of the input.
+    n_channels : int
+        p, recorded channels.
+    n_brain : int
+        Brain samples.
+    gains : tuple of float
+        D, the gain of each latent.
+    loadings : tuple of float
+        a, the loadings of the task, of norm 1.
+    neural_noise : float
+        sigma_r, standard deviation of the recording noise.
+    """
 
     input_dim: int
     n_channels: int
@@ -53,8 +71,20 @@ class BrainCell:
 
 
 @dataclass(frozen=True)
-class Measured:
-    """m_bar of a cell by simulation, its standard error, and by the law."""
+class CellError:
+    """m_bar of a cell by simulation, its standard error, and by the law.
+
+    Attributes
+    ----------
+    cell : BrainCell
+        What was simulated.
+    m_bar : float
+        Mean of m_hat over replicates.
+    standard_error : float
+        Of `m_bar`.
+    law : float
+        m_bar by law 5b.
+    """
 
     cell: BrainCell
     m_bar: float
@@ -74,6 +104,18 @@ def draw_cells(count: int, seed: int) -> Iterator[BrainCell]:
     log-uniform in d, in channels (d/3.3 to 3.3 d, at least one per latent), in brain samples (d/3.3
     to 10 d, at least the rank) and in recording noise (0.3 to 2.5). Gains are equal in half of the
     cells, else log-normal; loadings are equal in half, else a random direction.
+
+    Parameters
+    ----------
+    count : int
+        How many cells.
+    seed : int
+        Fixes all of them.
+
+    Yields
+    ------
+    BrainCell
+        One cell after another.
     """
     rng = np.random.default_rng(seed)
     dims = [*accuracy.DIM_EDGES, _LARGEST_DIM + 1]
@@ -97,14 +139,20 @@ def draw_cells(count: int, seed: int) -> Iterator[BrainCell]:
         count -= 1
 
 
-def measure(cell: BrainCell, seed: int) -> Measured:
+def compare(cell: BrainCell, seed: int) -> CellError:
     """Hold the law against the reduced brain stage (theory/README.md 3).
 
     Parameters
     ----------
     cell : BrainCell
+        What to simulate.
     seed : int
         Of the replicates' streams.
+
+    Returns
+    -------
+    CellError
+        m_bar by simulation and by the law.
     """
     model = Model(
         input_dim=cell.input_dim,
@@ -129,17 +177,29 @@ def measure(cell: BrainCell, seed: int) -> Measured:
         input_dim=cell.input_dim,
         n_channels=cell.n_channels,
     )
-    return Measured(cell, float(missed.mean()), error, float(1.0 - np.diagonal(law.c) @ weight))
+    return CellError(cell, float(missed.mean()), error, float(1.0 - np.diagonal(law.c) @ weight))
 
 
 def _class_of(cell: BrainCell) -> tuple[float, float]:
+    """The lower edges of the class of dimensions, and of the class of shares, that a cell is in."""
     dims = [e for e in accuracy.DIM_EDGES if e <= cell.input_dim]
     shares = [e for e in accuracy.SHARE_EDGES if e <= cell.latents / cell.input_dim]
     return dims[-1], shares[-1]
 
 
-def classes(found: Sequence[Measured]) -> list[accuracy.ErrorClass]:
-    """The error in each class with enough cells."""
+def classes(found: Sequence[CellError]) -> list[accuracy.ErrorClass]:
+    """The errors of the law, gathered by class of dimension and share of latents.
+
+    Parameters
+    ----------
+    found : sequence of CellError
+        Simulated cells.
+
+    Returns
+    -------
+    list of ErrorClass
+        Classes with enough cells, ascending.
+    """
     grouped: dict[tuple[float, float], list[float]] = {}
     for one in found:
         grouped.setdefault(_class_of(one.cell), []).append(abs(one.error))
@@ -157,7 +217,15 @@ def classes(found: Sequence[Measured]) -> list[accuracy.ErrorClass]:
 
 
 def write(found: Sequence[accuracy.ErrorClass], path: Path) -> None:
-    """Write the table that `accuracy.error_classes` reads."""
+    """Write the table that `accuracy.error_classes` reads.
+
+    Parameters
+    ----------
+    found : sequence of ErrorClass
+        The table's rows.
+    path : Path
+        Of the CSV file.
+    """
     with path.open("w", encoding="utf-8", newline="") as file:
         out = csv.writer(file, lineterminator="\n")
         out.writerow(accuracy.ErrorClass.__dataclass_fields__)
@@ -166,14 +234,24 @@ def write(found: Sequence[accuracy.ErrorClass], path: Path) -> None:
             out.writerow([*sizes, *(f"{x:.4f}" for x in (c.rms, c.within, c.largest))])
 
 
-def tables(found: Sequence[Measured]) -> str:
+def tables(found: Sequence[CellError]) -> str:
     """Root mean square and largest error in percent, by dimension against each other quantity.
 
     Only the table over shares holds cells with more than a third as many latents as inputs, whose
     errors would cover all others.
+
+    Parameters
+    ----------
+    found : sequence of CellError
+        Simulated cells.
+
+    Returns
+    -------
+    str
+        Markdown tables.
     """
 
-    def visibility(one: Measured) -> float:
+    def visibility(one: CellError) -> float:
         cell = one.cell
         threshold = visibility_threshold(
             np.array(cell.gains),
@@ -184,7 +262,7 @@ def tables(found: Sequence[Measured]) -> str:
         )
         return cell.n_brain / float(np.median(threshold))
 
-    axes: dict[str, tuple[Callable[[Measured], float], Sequence[float]]] = {
+    axes: dict[str, tuple[Callable[[CellError], float], Sequence[float]]] = {
         "n_B / d": (lambda m: m.cell.n_brain / m.cell.input_dim, (0, 0.5, 0.95, 1.1, 1.5, 3)),
         "latents": (lambda m: m.cell.latents, (1, 2, 3, 5, 9)),
         "latents / d": (lambda m: m.cell.latents / m.cell.input_dim, accuracy.SHARE_EDGES),
@@ -199,11 +277,12 @@ def tables(found: Sequence[Measured]) -> str:
 
 
 def _table(
-    found: Sequence[Measured],
+    found: Sequence[CellError],
     name: str,
-    value: Callable[[Measured], float],
+    value: Callable[[CellError], float],
     edges: Sequence[float],
 ) -> str:
+    """One Markdown table: classes of dimensions down, classes of another quantity across."""
     error = np.array([100.0 * abs(m.error) for m in found])
     dims = np.digitize([m.cell.input_dim for m in found], accuracy.DIM_EDGES)
     at = np.digitize([value(m) for m in found], edges)
@@ -219,8 +298,19 @@ def _table(
     return "\n".join(lines)
 
 
-def coverage(found: Sequence[Measured]) -> str:
-    """How many cells `law_accuracy` covers, by dimension."""
+def coverage(found: Sequence[CellError]) -> str:
+    """How many cells have an error within `law_accuracy`, by dimension.
+
+    Parameters
+    ----------
+    found : sequence of CellError
+        Simulated cells.
+
+    Returns
+    -------
+    str
+        A line for all, and one for each class of dimensions.
+    """
     inside = np.array(
         [abs(m.error) <= accuracy.law_accuracy(m.cell.input_dim, m.cell.latents) for m in found]
     )
@@ -233,7 +323,13 @@ def coverage(found: Sequence[Measured]) -> str:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Measure, write and print; see the module."""
+    """Measure cells, write the table and print; see the module.
+
+    Parameters
+    ----------
+    arguments : sequence of str, optional
+        Of the command line; those of this process by default.
+    """
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--cells", type=int, default=2400)
     parser.add_argument("--seed", type=int, default=1)
@@ -243,7 +339,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     cells = list(draw_cells(options.cells, options.seed))
     with ThreadPoolExecutor(options.threads) as pool:
-        found = list(pool.map(lambda cell: measure(cell, options.seed), cells))
+        found = list(pool.map(lambda cell: compare(cell, options.seed), cells))
     if not options.check:
         write(classes(found), options.out / "brain_law.csv")
         sys.stdout.write(tables(found) + "\n\n")

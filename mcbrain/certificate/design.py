@@ -6,7 +6,6 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -51,7 +50,15 @@ class Extent:
 
 @dataclass(frozen=True)
 class Cell:
-    """One point of the design: a study of a single model at one n_task and one n_brain."""
+    """One point of the design: a study of a single model at one n_task and one n_brain.
+
+    Attributes
+    ----------
+    index : int
+        Place in the design.
+    study : Study
+        A study of this point alone, with a fixed count of replicates.
+    """
 
     index: int
     study: Study
@@ -75,7 +82,19 @@ class Cell:
 def cells(extent: Extent, seed: int, folder: Path) -> Iterator[Cell]:
     """The cells of the design; cell i depends on the seed, i and the largest dimension alone.
 
-    The matrices of `custom` shifts are files of `folder`.
+    Parameters
+    ----------
+    extent : Extent
+        How many cells, and up to which dimension.
+    seed : int
+        Fixes all of them.
+    folder : Path
+        Where the matrices of `custom` shifts are written.
+
+    Yields
+    ------
+    Cell
+        One cell after another.
     """
     for index in range(extent.cells):
         rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(1, index)))
@@ -83,7 +102,20 @@ def cells(extent: Extent, seed: int, folder: Path) -> Iterator[Cell]:
 
 
 def random_model(rng: np.random.Generator, d: int) -> Model:
-    """A random isotropic Gaussian model: unmeasured latents, unequal gains and loadings."""
+    """A random isotropic Gaussian model: unmeasured latents, unequal gains and loadings.
+
+    Parameters
+    ----------
+    rng : numpy.random.Generator
+        The source of all draws.
+    d : int
+        Dimension of the input, at least 3.
+
+    Returns
+    -------
+    Model
+        Isotropic and Gaussian.
+    """
     k = int(rng.integers(1, min(8, d - 2) + 1))
     measured = k if rng.random() < 0.7 else int(rng.integers(1, k + 1))
     equal_gains, equal_loadings = rng.random(2) < 0.4
@@ -102,6 +134,7 @@ def random_model(rng: np.random.Generator, d: int) -> Model:
 
 
 def _study(rng: np.random.Generator, extent: Extent, seed: int, index: int, folder: Path) -> Study:
+    """The study of a cell: a random model, estimators and shifts at one point."""
     d = round(_log_uniform(rng, 10.0, extent.largest_dim))
     model = random_model(rng, d)
     rank = model.k_m
@@ -135,19 +168,20 @@ def _affordable(model: Model, n_task: int, n_brain: int) -> bool:
     return block_size(Problem("raw", data_parameters(model, n_task, n_brain), 0)) >= 4
 
 
-def _estimators(rng: np.random.Generator) -> dict[str, Any]:
+def _estimators(rng: np.random.Generator) -> dict[str, float | str]:
     """Every estimator that has a law, each under a random rule."""
 
-    def rule() -> Any:
+    def rule() -> float | str:
         draw = rng.random()
         if draw < 0.45:
             return "optimal"
         return "optimal-shift" if draw < 0.6 else _log_uniform(rng, 0.01, 10.0)
 
-    chosen: dict[str, Any] = {"ols": 0.0, "ridge": rule(), "befs": rule()}
+    chosen: dict[str, float | str] = {"ols": 0.0, "ridge": rule(), "befs": rule()}
     chosen |= {"befs-oracle": rule(), "projection": 0.0}
     if rng.random() < 0.5:
-        # With an equal or no penalty inside the subspace the exact laws hold; between, 5e.
+        # Exact laws hold where the penalty inside the subspace is 0 or that outside; between the
+        # two it is the approximation 5e.
         eta = rng.choice(["0.0", "0.1", "0.5", "1.0"])
         chosen[f"two-penalty:{eta}"] = _log_uniform(rng, 0.01, 10.0)
     return chosen
@@ -183,5 +217,5 @@ def _moment(rng: np.random.Generator, d: int) -> NDArray[np.float64]:
 
 
 def _log_uniform(rng: np.random.Generator, low: float, high: float) -> float:
-    """Three digits, so that a page can show the number as it is."""
+    """A log-uniform draw in three digits, so that a page can show the number as it is."""
     return float(f"{math.exp(rng.uniform(math.log(low), math.log(high))):.3g}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -26,8 +26,12 @@ from mcbrain.typing import Floats
 __all__ = ["brain_stage_scores", "engine_scores", "spectral_scores"]
 
 
-# Beyond what has a law: two bands, an adversary and unequal input variances too.
-_ESTIMATORS: dict[str, Any] = {
+Row = dict[str, Any]  # of an Arrow table: a number, a word or null, by its column
+Settings = Mapping[str, float | list[float]]
+
+# Engines are compared on outputs without a law too: two penalties, an adversary, unequal variances
+# of the inputs.
+_ESTIMATORS: Settings = {
     "ols": 0.0,
     "ridge": 0.3,
     "befs": [0.05, 1.0],
@@ -37,12 +41,26 @@ _ESTIMATORS: dict[str, Any] = {
 }
 _SHIFTS = ["id", "brain-insensitive:4", "spectrum:1.0", "adversarial:0.5"]
 _LARGEST_DIM = 32
-# Blocks behind the error of a spectral row, less one, at the smallest count used here.
+# Degrees of freedom of the standard error of a spectral row: its blocks less one, at the smallest
+# count of replicates that is used here.
 _SPECTRAL_DOF = 31
 
 
 def engine_scores(extent: Extent, seed: int) -> Iterator[Score]:
-    """Engine raw against engine sufficient: every estimator, rule and shift that both serve."""
+    """Engine raw against engine sufficient: every estimator, rule and shift that both serve.
+
+    Parameters
+    ----------
+    extent : Extent
+        How many points are compared, and how many replicates of each.
+    seed : int
+        Fixes points and replicates.
+
+    Yields
+    ------
+    Score
+        Means, spreads and distributions of each output.
+    """
     for cell in range(extent.pairs):
         study = _pair(seed, cell)
         point = next(study.points())
@@ -65,7 +83,20 @@ def engine_scores(extent: Extent, seed: int) -> Iterator[Score]:
 
 
 def brain_stage_scores(extent: Extent, seed: int) -> Iterator[Score]:
-    """The reduced brain stage against the whole one: moments and distribution of C^ = A'PA."""
+    """The reduced brain stage against the whole one: moments and distribution of C^ = A'PA.
+
+    Parameters
+    ----------
+    extent : Extent
+        How many points are compared, and how many replicates of each.
+    seed : int
+        Fixes points and replicates.
+
+    Yields
+    ------
+    Score
+        Means, spreads and distributions of numbers of C^.
+    """
     for cell in range(extent.pairs):
         study = _pair(seed, 1000 + cell, isotropic=True)
         point = next(study.points())
@@ -77,7 +108,7 @@ def brain_stage_scores(extent: Extent, seed: int) -> Iterator[Score]:
             seed,
         )
         reduced, _ = reduced_stage(problem, 0, count)
-        # The raw engine reports all latents; the reduced sampler knows the measured ones.
+        # The raw engine reports all latents, the reduced stage only those that are recorded.
         k = reduced.shape[1]
         whole = whole[:, :k, :k]
         blank = _blank(study, cell, "reduced brain stage against whole")
@@ -90,9 +121,23 @@ def spectral_scores(extent: Extent, seed: int, threads: int | None) -> Iterator[
 
     Where the subspace is known the exact law of the task stage is switched off, so that simulated
     spectra are compared; where it is estimated, simulated brain problems are.
+
+    Parameters
+    ----------
+    extent : Extent
+        How many points are compared, and how many replicates of each.
+    seed : int
+        Fixes points and replicates.
+    threads : int, optional
+        Threads of the runs; all cores by default. No number depends on it.
+
+    Yields
+    ------
+    Score
+        One for each row.
     """
-    known: dict[str, Any] = {"ols": 0.0, "ridge": 0.3, "befs-oracle": 0.3}
-    estimated: dict[str, Any] = {"befs": [0.05, 1.0], "projection": 0.0}
+    known: Settings = {"ols": 0.0, "ridge": 0.3, "befs-oracle": 0.3}
+    estimated: Settings = {"befs": [0.05, 1.0], "projection": 0.0}
     for cell in range(extent.pairs):
         for choices, law, count in ((known, False, 2**15), (estimated, True, 64 * extent.blocks)):
             study = _pair(seed, 2000 + cell, isotropic=True, choices=choices)
@@ -103,7 +148,7 @@ def spectral_scores(extent: Extent, seed: int, threads: int | None) -> Iterator[
                 yield _row_score(blank, x, y)
 
 
-def _row_score(blank: Score, x: dict[str, Any], y: dict[str, Any]) -> Score:
+def _row_score(blank: Score, x: Row, y: Row) -> Score:
     """A row of engine raw against the same row of engine spectral."""
     row = replace(blank, what="mean excess", estimator=x["estimator"], shift=x["shift"])
     row = replace(row, penalty=x["penalty"], mean=x["mean"], mcse=x["mcse"])
@@ -122,7 +167,7 @@ def _row_score(blank: Score, x: dict[str, Any], y: dict[str, Any]) -> Score:
 
 
 def _pair(
-    seed: int, cell: int, *, isotropic: bool = False, choices: Mapping[str, Any] = _ESTIMATORS
+    seed: int, cell: int, *, isotropic: bool = False, choices: Settings = _ESTIMATORS
 ) -> Study:
     """A random point at which engines are compared."""
     rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(3, cell)))
@@ -139,9 +184,9 @@ def _pair(
     return adhoc_study(model, n_task, n_brain, choices, shifts, seed=seed, name=f"engines-{cell}")
 
 
-def _overlap_statistics(k: int) -> dict[str, Any]:
+def _overlap_statistics(k: int) -> dict[str, Callable[[Floats], Floats]]:
     """Numbers of C^ that are compared, as functions of (n, k, k)."""
-    found: dict[str, Any] = {
+    found: dict[str, Callable[[Floats], Floats]] = {
         "C_11": lambda c: c[:, 0, 0],
         "tr C": lambda c: np.trace(c, axis1=1, axis2=2),
         "tr C^2": lambda c: np.sum(c * c, axis=(1, 2)),
@@ -153,6 +198,7 @@ def _overlap_statistics(k: int) -> dict[str, Any]:
 
 
 def _blank(study: Study, cell: int, family: str) -> Score:
+    """A score that says which point it is of, and nothing else yet."""
     point = next(study.points())
     model = point.model
     return Score(
@@ -202,6 +248,7 @@ def _compared(row: Score, name: str, x: Floats, y: Floats, status: str) -> Itera
 
 
 def _mean_score(row: Score, x: Floats, y: Floats) -> Score:
+    """The means of two independent samples, compared by Welch's t test."""
     errors = [float(v.std(ddof=1) / np.sqrt(v.size)) for v in (x, y)]
     z = difference_score(
         float(x.mean()),
@@ -221,7 +268,7 @@ def _mean_score(row: Score, x: Floats, y: Floats) -> Score:
     )
 
 
-def _rows(study: Study, count: int, threads: int | None) -> list[dict[str, Any]]:
+def _rows(study: Study, count: int, threads: int | None) -> list[Row]:
     """Rows of a study at a fixed count of replicates."""
     import msgspec
 
@@ -229,5 +276,5 @@ def _rows(study: Study, count: int, threads: int | None) -> list[dict[str, Any]]
     with TemporaryDirectory(prefix="mcbrain-validate-") as folder:
         run(study.with_options(precision=precision), folder, threads=threads)
         with pa.OSFile(str(Path(folder) / "results.arrow")) as source:
-            rows: list[dict[str, Any]] = pa.ipc.open_file(source).read_all().to_pylist()
+            rows: list[Row] = pa.ipc.open_file(source).read_all().to_pylist()
     return rows

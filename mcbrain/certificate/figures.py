@@ -5,13 +5,14 @@ from __future__ import annotations
 import base64
 import io
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from mcbrain.certificate.approximations import ErrorMap
 from mcbrain.certificate.scores import Score, family_bound
 from mcbrain.drawing import load_matplotlib
+from mcbrain.typing import Floats
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -23,7 +24,22 @@ _BLUE, _ORANGE, _GREY = "#1f5fa8", "#c8561b", "#777777"
 
 
 def qq_plot(scores: Sequence[Score], families: Sequence[str], alarm: float) -> str:
-    """Ordered z-scores of each family against normal quantiles, with its family-wise bound."""
+    """Ordered z-scores of each family against normal quantiles, with its family-wise bound.
+
+    Parameters
+    ----------
+    scores : sequence of Score
+        Scores of all families.
+    families : sequence of str
+        One panel each.
+    alarm : float
+        False-alarm rate of the bound within a family.
+
+    Returns
+    -------
+    str
+        A PNG as a data address.
+    """
     from scipy.special import ndtri
 
     figure, axes = _figure(3.2 * len(families), 3.4, len(families))
@@ -45,12 +61,23 @@ def qq_plot(scores: Sequence[Score], families: Sequence[str], alarm: float) -> s
 
 
 def scores_by_dimension(scores: Sequence[Score]) -> str:
-    """z-scores of the laws over the dimension and over samples for each dimension."""
+    """z-scores of the laws over the dimension and over samples for each dimension.
+
+    Parameters
+    ----------
+    scores : sequence of Score
+        Those of laws are shown.
+
+    Returns
+    -------
+    str
+        A PNG as a data address.
+    """
     shown = [s for s in scores if s.z is not None and s.family.endswith("laws")]
     d = np.array([s.input_dim for s in shown], float)
     z = np.clip([s.z or 0.0 for s in shown], -8.0, 8.0)
     figure, axes = _figure(11.0, 3.2, 3)
-    panels: list[tuple[str, Any]] = [
+    panels: list[tuple[str, Floats]] = [
         ("d", d),
         ("n_T / d", np.array([s.n_task for s in shown]) / d),
         ("n_B / d", np.maximum([s.n_brain for s in shown], 1.0) / d),
@@ -64,7 +91,18 @@ def scores_by_dimension(scores: Sequence[Score]) -> str:
 
 
 def error_map(one: ErrorMap) -> str:
-    """Relative error in percent, a coloured number for each dimension and ratio of samples."""
+    """Relative error in percent, a coloured number for each dimension and ratio of samples.
+
+    Parameters
+    ----------
+    one : ErrorMap
+        The map to draw.
+
+    Returns
+    -------
+    str
+        A PNG as a data address.
+    """
     load_matplotlib()
     from matplotlib.colors import SymLogNorm
 
@@ -92,7 +130,18 @@ def error_map(one: ErrorMap) -> str:
 
 
 def predicted_error(scores: Sequence[Score]) -> str:
-    """Relative error of the whole risk by laws 5b and 5e, as `mcbrain predict` gives it."""
+    """Relative error of the whole risk by laws 5b and 5e, as `mcbrain predict` gives it.
+
+    Parameters
+    ----------
+    scores : sequence of Score
+        Those with an asymptotic prediction are shown.
+
+    Returns
+    -------
+    str
+        A PNG as a data address.
+    """
     figure, axes = _figure(8.0, 3.4, 2)
     for law, two_bands, colour in (("5b", False, _BLUE), ("5e", True, _ORANGE)):
         shown = [
@@ -105,8 +154,9 @@ def predicted_error(scores: Sequence[Score]) -> str:
         d = np.array([s.input_dim for s in shown], float)
         n_brain = np.array([s.n_brain for s in shown], float)
         for axis, x in zip(axes, (d, n_brain / d), strict=True):
-            style: dict[str, Any] = {"fmt": ".", "color": colour, "ms": 3, "lw": 0.5}
-            axis.errorbar(x, error, noise, label=law, alpha=0.6, **style)
+            axis.errorbar(
+                x, error, noise, fmt=".", color=colour, ms=3, lw=0.5, label=law, alpha=0.6
+            )
     for axis, label in zip(axes, ("d", "n_B / d"), strict=True):
         axis.axhline(0.0, color=_GREY, lw=0.8)
         _log_axis(axis, label)
@@ -128,6 +178,7 @@ def _log_axis(axis: Axes, label: str) -> None:
 
 
 def _spelled(percent: float) -> str:
+    """A percentage in at most four characters; a dash where there is none."""
     if not np.isfinite(percent):
         return "–"
     if abs(percent) >= 10.0:
@@ -136,6 +187,7 @@ def _spelled(percent: float) -> str:
 
 
 def _figure(width: float, height: float, columns: int) -> tuple[Figure, Sequence[Axes]]:
+    """A figure of panels side by side, in inches, and its axes."""
     load_matplotlib()
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure

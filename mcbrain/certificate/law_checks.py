@@ -24,6 +24,8 @@ from mcbrain.running.runner import run
 
 __all__ = ["independent_scores", "law_scores"]
 
+ResultRow = dict[str, Any]  # of an Arrow table: a number, a word or null, by its column
+
 # The check that a row belongs to, by the kind of its prediction; only laws that are exact are held
 # to their standard errors here.
 _FAMILIES = {
@@ -34,7 +36,8 @@ _FAMILIES = {
     "none": "none",
 }
 
-# Five samples nearer to a pole of the risk the mean must still have four finite moments.
+# A score is normal only where the risk has enough moments: they must exist even with this many task
+# samples more or fewer, nearer to a pole of the risk.
 _MARGIN = 5
 
 
@@ -46,6 +49,12 @@ def law_scores(cell: Cell, threads: int | None) -> list[Score]:
     cell : Cell
         Its study names the engine raw or sufficient and a fixed count of replicates.
     threads : int, optional
+        Threads of the run; all cores by default. No number depends on it.
+
+    Returns
+    -------
+    list of Score
+        In the order of the rows.
     """
     with TemporaryDirectory(prefix="mcbrain-validate-") as folder:
         run(cell.study, folder, threads=threads)
@@ -64,7 +73,8 @@ def _outputs(cell: Cell) -> Iterator[tuple[Choice, Shift]]:
             yield choice, shift
 
 
-def _score(cell: Cell, choice: Choice, shift: Shift, row: dict[str, Any]) -> Score:
+def _score(cell: Cell, choice: Choice, shift: Shift, row: ResultRow) -> Score:
+    """The score of one row."""
     family = _FAMILIES[row["prediction"]]
     point = cell.point
     score = Score(
@@ -102,7 +112,7 @@ def _score(cell: Cell, choice: Choice, shift: Shift, row: dict[str, Any]) -> Sco
     return replace(score, z=z, asymptotic=_asymptotic(cell, choice, shift, row))
 
 
-def _excluded(cell: Cell, choice: Choice, row: dict[str, Any]) -> str:
+def _excluded(cell: Cell, choice: Choice, row: ResultRow) -> str:
     """Why a row's mean is not normal enough for a z-score, or has no law; empty if it is."""
     if row["status"] != "ok":
         return str(row["status"])
@@ -115,7 +125,7 @@ def _excluded(cell: Cell, choice: Choice, row: dict[str, Any]) -> str:
     return ""
 
 
-def _solve_row(cell: Cell, choice: Choice, row: dict[str, Any]) -> Row:
+def _solve_row(cell: Cell, choice: Choice, row: ResultRow) -> Row:
     """The solve row behind a results row."""
     study, penalty = cell.study, row["penalty"]
     penalty = math.inf if penalty is None else penalty
@@ -124,7 +134,7 @@ def _solve_row(cell: Cell, choice: Choice, row: dict[str, Any]) -> Row:
     return Row(choice.estimator, "fixed", penalty, choice.estimator.eta, rank, encoding)
 
 
-def _asymptotic(cell: Cell, choice: Choice, shift: Shift, row: dict[str, Any]) -> float | None:
+def _asymptotic(cell: Cell, choice: Choice, shift: Shift, row: ResultRow) -> float | None:
     """What the law of brain data in high dimension says, at the row's own penalty."""
     if row["prediction"] != "semi-exact":
         return None
@@ -138,7 +148,14 @@ def independent_scores(scores: list[Score], seed: int) -> list[float]:
     Parameters
     ----------
     scores : list of Score
+        Scores of many cells.
     seed : int
+        Of the draw.
+
+    Returns
+    -------
+    list of float
+        A z-score for each cell that has one.
     """
     rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(2,)))
     by_cell: dict[int, list[float]] = {}

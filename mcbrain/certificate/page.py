@@ -70,7 +70,7 @@ which share none.</p>
 <td class="n">{{ number(s.mcse) }}</td><td class="n">{{ number(s.reference) }}</td>
 <td class="n">{{ number(s.reference_se) }}</td></tr>
 {% endfor %}</table></div>
-<p class="note">Not scored, because a mean there has no normal law or no law is known:
+<p class="note">Not scored, because a mean there has no normal distribution or no law is known:
 {{ excluded }}.</p>
 
 <h2>When to believe an approximation</h2>
@@ -111,6 +111,12 @@ def render(certificate: Certificate) -> str:
     Parameters
     ----------
     certificate : Certificate
+        All that was found.
+
+    Returns
+    -------
+    str
+        HTML, with the figures inside.
     """
     from jinja2 import Environment, StrictUndefined
 
@@ -142,6 +148,7 @@ def save(certificate: Certificate, folder: Path) -> None:
     Parameters
     ----------
     certificate : Certificate
+        All that was found.
     folder : Path
         Made if it does not exist; files of the same names are replaced.
     """
@@ -162,6 +169,7 @@ def save(certificate: Certificate, folder: Path) -> None:
 
 
 def _extremes(laws: Sequence[Score]) -> tuple[int, int, float, float]:
+    """The least and the largest dimension, and the same of n_task / d."""
     d = [s.input_dim for s in laws] or [0]
     ratio = [s.n_task / s.input_dim for s in laws] or [0.0]
     return min(d), max(d), min(ratio), max(ratio)

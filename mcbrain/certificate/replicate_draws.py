@@ -1,4 +1,4 @@
-"""Replicates of a point one by one, where block sums would not do."""
+"""The replicates of a point one by one, for what their sums over blocks cannot show."""
 
 from __future__ import annotations
 
@@ -22,7 +22,17 @@ _BENCHES = {"raw": raw.bench, "sufficient": sufficient.bench}
 
 @dataclass(frozen=True)
 class Draws:
-    """Replicates of one point: excess risk (n, queries), m_hat (n,), C^ (n, k, k)."""
+    """Replicates of one point.
+
+    Attributes
+    ----------
+    excess : (n, queries)
+        Excess risk of each output.
+    m_hat : (n,)
+        Share of beta that the estimated subspace misses.
+    overlap : (n, k, k)
+        C^ = A'PA, how the estimated subspace lies to the latents.
+    """
 
     excess: Floats
     m_hat: Floats
@@ -30,7 +40,20 @@ class Draws:
 
 
 def sampled_plan(study: Study, kind: str) -> SampledPlan:
-    """The plan of a study whose penalties need no pilot."""
+    """The plan of a study whose penalties need no pilot.
+
+    Parameters
+    ----------
+    study : Study
+        With penalties that need no pilot.
+    kind : str
+        "raw" or "sufficient".
+
+    Returns
+    -------
+    SampledPlan
+        As a run would make it.
+    """
     return SampledPlan(study, kind, Penalties(study, LawSubspaces(study)))
 
 
@@ -44,6 +67,12 @@ def draws(study: Study, kind: str, count: int) -> Draws:
     kind : str
         "raw" or "sufficient".
     count : int
+        Replicates at least.
+
+    Returns
+    -------
+    Draws
+        The replicates that a run would draw, in its order.
     """
     plan, point = sampled_plan(study, kind), next(study.points())
     problem = plan.problem(point)
@@ -51,7 +80,8 @@ def draws(study: Study, kind: str, count: int) -> Draws:
     length = block_size(problem)
     bench = _BENCHES[kind](problem, queries, length)
     parts = []
-    with one_blas_thread():  # as in a run, whose bits they have
+    # A run does so too, and these replicates are to have its bits.
+    with one_blas_thread():
         for index in range(-(-count // length)):
             excess, _, _ = bench.replicates(index)
             outcome = bench.outcome

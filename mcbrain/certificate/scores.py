@@ -1,11 +1,10 @@
-"""Z-scores, and what they say together: family-wise bounds and calibration."""
+"""Z-scores, and what many of them say together: bounds for a family, and calibration."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -36,11 +35,29 @@ class Score:
     what : str
         What is compared, in words.
     z : float or None
-        Standard normal if the two agree; None where a normal law cannot be promised.
+        Standard normal if the two agree; None where no normal distribution can be promised.
     excluded : str
         Why there is no z; empty otherwise.
     setting : str
         The cell in words.
+    input_dim, n_task, n_brain, rank : int
+        The cell in numbers.
+    estimator : str
+        Name of the estimator.
+    penalty : float or None
+        Its penalty; None where there is none, or one that is chosen.
+    shift : str
+        The shift in text.
+    engine : str
+        What simulated `mean`.
+    replicates : int
+        Behind `mean`.
+    mean, mcse : float or None
+        The first estimate and its standard error.
+    reference, reference_se : float or None
+        The second estimate, by a law or another engine, and its standard error.
+    asymptotic : float or None
+        What an approximate law says of the same number.
     """
 
     family: str
@@ -72,13 +89,15 @@ class Check:
     Attributes
     ----------
     name : str
+        The question, in a few words.
     tests : int
-        Numbers that were tested.
+        How many numbers were tested.
     statistic, bound : float
         The check passes where statistic <= bound.
     alarm : float
         Probability that the check fails although everything is true, at most.
     sentence : str
+        What was found.
     """
 
     name: str
@@ -107,9 +126,14 @@ def difference_score(
 
     Parameters
     ----------
-    mean, reference : float
-    error, reference_error : float
-        Their standard errors.
+    mean : float
+        The first estimate.
+    error : float
+        Its standard error.
+    reference : float
+        The second estimate.
+    reference_error : float
+        Its standard error; 0 for a number that is known.
     dof, reference_dof : float
         Degrees of freedom behind each standard error.
 
@@ -133,21 +157,60 @@ def difference_score(
 
 
 def two_sided_score(p_value: float) -> float:
-    """Normal score, >= 0, of the two-sided p value of another test."""
+    """Normal score, >= 0, of the two-sided p value of another test.
+
+    Parameters
+    ----------
+    p_value : float
+        From 0 to 1.
+
+    Returns
+    -------
+    float
+        0 for a p value of 1.
+    """
     from scipy.special import ndtri
 
     return max(-float(ndtri(max(p_value, 1e-300) / 2.0)), 0.0)
 
 
 def family_bound(tests: int, alarm: float) -> float:
-    """Bonferroni's bound on max |z| over a number of tests, valid whatever their dependence."""
+    """Bonferroni's bound on max |z| over a number of tests, valid whatever their dependence.
+
+    Parameters
+    ----------
+    tests : int
+        How many z-scores.
+    alarm : float
+        Probability that any of them exceeds the bound although all are standard normal, at most.
+
+    Returns
+    -------
+    float
+        The bound on |z|.
+    """
     from scipy.special import ndtri
 
     return -float(ndtri(alarm / (2.0 * max(tests, 1))))
 
 
 def held(name: str, scores: Sequence[Score], alarm: float) -> Check:
-    """Whether every score of a family is below Bonferroni's bound; no score at all is a failure."""
+    """Whether every score of a family is below Bonferroni's bound; no score at all is a failure.
+
+    Parameters
+    ----------
+    name : str
+        Of the check.
+    scores : sequence of Score
+        The family, scores without a z included.
+    alarm : float
+        False-alarm rate of the check.
+
+    Returns
+    -------
+    Check
+        Of the largest |z|.
+    """
     values = np.array([s.z for s in scores if s.z is not None])
     excluded = sum(s.z is None for s in scores)
     worst = float(np.max(np.abs(values))) if values.size else math.nan
@@ -163,10 +226,16 @@ def calibrated(name: str, values: ArrayLike, alarm: float) -> list[Check]:
     Parameters
     ----------
     name : str
+        Of the check.
     values : array_like, shape (n,)
         One score per cell, so that they share no data.
     alarm : float
         Divided between the two tests.
+
+    Returns
+    -------
+    list of Check
+        One for the distribution and one for the variance; a single failed one without scores.
     """
     from scipy.stats import chi2, kstest
 
@@ -199,7 +268,7 @@ def calibrated(name: str, values: ArrayLike, alarm: float) -> list[Check]:
     ]
 
 
-_TYPES: dict[str, Any] = {
+_TYPES: dict[str, pa.DataType] = {
     "str": pa.string(),
     "int": pa.int64(),
     "float | None": pa.float64(),
@@ -207,6 +276,17 @@ _TYPES: dict[str, Any] = {
 
 
 def score_table(scores: Sequence[Score]) -> pa.Table:
-    """Every score as a table, a row each."""
+    """The scores as a table.
+
+    Parameters
+    ----------
+    scores : sequence of Score
+        All scores of a certificate.
+
+    Returns
+    -------
+    pyarrow.Table
+        A row for each score, a column for each field.
+    """
     schema = pa.schema([pa.field(f.name, _TYPES[str(f.type)]) for f in fields(Score)])
     return pa.Table.from_pylist([asdict(s) for s in scores], schema)

@@ -1,7 +1,7 @@
 """What stopping at a target does to a mean: its bias and the coverage of its interval.
 
 The rule is the one of every run (theory/README.md 7): looks at 64 blocks and at doublings. It is
-tried where it is weakest, on blocks of a single replicate as in high dimension, and on blocks of
+tried where it is weakest: on blocks of a single replicate, as in high dimension, and on blocks of
 four, with targets that stop many runs at their first look.
 """
 
@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -36,7 +35,7 @@ _EXPECTED_BLOCKS = 72
 _MAX_BIAS = 0.25
 _MIN_COVERAGE = 0.92
 
-_MODEL: dict[str, Any] = {"input_dim": 10, "latent_dim": 2, "n_channels": 4, "misalignment": 0.2}
+_MODEL = Model(input_dim=10, latent_dim=2, n_channels=4, misalignment=0.2)
 _ESTIMATORS = {"ols": 0.0, "ridge": 0.3, "befs-oracle": 0.3}
 
 
@@ -47,6 +46,7 @@ class StoppingResult:
     Attributes
     ----------
     what : str
+        The estimator whose mean was sought.
     runs, block : int
         Number of runs; replicates of a block.
     at_first_look : float
@@ -54,7 +54,8 @@ class StoppingResult:
     bias, bias_error : float
         Mean of (estimate - law), and its standard error, both over the target standard error.
     coverage, coverage_error : float
-        Share of the intervals estimate +- 1.96 mcse that hold the law's value.
+        Share of the intervals estimate +- 1.96 mcse that hold the law's value, and its standard
+        error.
     """
 
     what: str
@@ -68,12 +69,25 @@ class StoppingResult:
 
 
 def stopping_results(extent: Extent, seed: int) -> Iterator[StoppingResult]:
-    """Many runs to a target of problems whose exact mean is known (theory/README.md 4a, 4f)."""
-    study = adhoc_study(Model(**_MODEL), 30, 0, _ESTIMATORS, ["id"], seed=seed, name="stopping")
+    """Many runs to a target of problems whose exact mean is known (theory/README.md 4a, 4f).
+
+    Parameters
+    ----------
+    extent : Extent
+        How many runs.
+    seed : int
+        Of the replicates.
+
+    Yields
+    ------
+    StoppingResult
+        One for each estimator and size of blocks.
+    """
+    study = adhoc_study(_MODEL, 30, 0, _ESTIMATORS, ["id"], seed=seed, name="stopping")
     exact = [float(v) for v in law_table(study)["predicted"].to_pylist()]
     count = extent.stopped_runs * _MAX_BLOCKS
     for block in _BLOCK_SIZES:
-        # Another block size is another seed: no result shares data with the one before.
+        # Each size of blocks has a seed of its own, so that no two results share data.
         own = study.with_options(seed=seed + block)
         excess = draws(own, "raw", count * block).excess[: count * block]
         for column, (name, truth) in enumerate(zip(_ESTIMATORS, exact, strict=True)):
@@ -128,7 +142,20 @@ def _stop(series: Series, precision: Precision) -> tuple[float, float, int]:
 
 
 def stopping_check(results: list[StoppingResult], alarm: float) -> list[Check]:
-    """Whether bias and coverage are worse than allowed beyond chance, over all problems."""
+    """Whether bias and coverage are worse than allowed beyond chance, over all problems.
+
+    Parameters
+    ----------
+    results : list of StoppingResult
+        Of all problems.
+    alarm : float
+        Divided between the two checks.
+
+    Returns
+    -------
+    list of Check
+        One for the bias and one for the coverage.
+    """
     bound = family_bound(2 * len(results), alarm)
     bias = max(abs(r.bias) - bound * r.bias_error for r in results)
     short = max(_MIN_COVERAGE - r.coverage - bound * r.coverage_error for r in results)

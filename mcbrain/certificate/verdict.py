@@ -1,4 +1,4 @@
-"""The certificate as a whole: what is run, what is concluded, what is written."""
+"""The certificate as a whole: what is computed, and what is concluded from it."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import platform
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -22,7 +23,7 @@ __all__ = ["ALARM", "FULL", "QUICK", "Certificate", "certify", "conclude"]
 FULL = Extent(240, 400, 64, 16, 1500, (10, 25, 60, 150))
 QUICK = Extent(20, 24, 12, 4, 300, (10, 20))
 
-# Probability that anything at all fails although everything is true.
+# The probability that any check fails although all laws and engines are right.
 ALARM = 1e-3
 _LAWS = ("exact laws", "semi-exact laws")
 _ENGINES = (
@@ -39,13 +40,19 @@ class Certificate:
     Attributes
     ----------
     scores : list of Score
+        Every comparison.
     maps : list of ErrorMap
+        How wrong each approximation is.
     stopping : list of StoppingResult
+        What stopping at a target does.
     checks : list of Check
+        What is concluded.
     seed : int
+        Fixes the design and every random number.
     command : str
         What makes it again.
     seconds : float
+        How long it took.
     platform : str
         Processor type and versions: the numbers are the same wherever these are.
     """
@@ -66,7 +73,7 @@ class Certificate:
 
     @property
     def verdict(self) -> str:
-        """One line."""
+        """Whether all checks passed, and which did not, in one line."""
         tested = sum(s.z is not None for s in self.scores)
         size = f"{tested} z-scores in {len(self.checks)} checks, false-alarm rate {ALARM:g}"
         if self.passed:
@@ -95,10 +102,16 @@ def certify(
     seed : int
         Fixes the design and every random number.
     threads : int, optional
+        Threads of the runs; all cores by default. No number depends on it.
     command : str
         Shown on the page.
     note : callable
         Told what is being done, in a sentence.
+
+    Returns
+    -------
+    Certificate
+        Complete, nothing written.
     """
     begun = time.perf_counter()
     scores: list[Score] = []
@@ -115,6 +128,7 @@ def certify(
     stopping = list(stopping_results(extent, seed))
     note("error maps of the approximations")
     maps = brain_maps(extent, seed) + task_maps()
+    own = import_module("mcbrain").__version__
     return Certificate(
         scores=scores,
         maps=maps,
@@ -123,13 +137,28 @@ def certify(
         seed=seed,
         command=command,
         seconds=time.perf_counter() - begun,
-        platform=f"{platform.machine()}, "
-        + ", ".join(f"{name} {version(name)}" for name in ("mcbrain", "numba", "numpy", "scipy")),
+        platform=f"{platform.machine()}, mcbrain {own}, "
+        + ", ".join(f"{name} {version(name)}" for name in ("numba", "numpy", "scipy")),
     )
 
 
 def conclude(scores: Sequence[Score], stopping: Sequence[StoppingResult], seed: int) -> list[Check]:
-    """The checks that the scores and the stopped runs amount to."""
+    """The checks that the scores and the stopped runs amount to.
+
+    Parameters
+    ----------
+    scores : sequence of Score
+        Every comparison.
+    stopping : sequence of StoppingResult
+        Of all problems.
+    seed : int
+        Of the draw of independent scores.
+
+    Returns
+    -------
+    list of Check
+        Their false-alarm rates sum to at most `ALARM`.
+    """
     alarm = ALARM / (2 * len(_LAWS) + len(_ENGINES) + 1)
     checks = []
     for name in _LAWS:

@@ -1,4 +1,4 @@
-"""The command line: parse, call, print (interface: `mcbrain --help`)."""
+"""The command line: read the arguments, call the function, print what it returned."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import errno
 import signal
 import sys
 from contextlib import suppress
-from typing import Any
 
 __all__ = ["main", "stop_if_asked"]
 
 _asked: list[int] = []
 _RESUMED = ("run", "merge", "warmup")
 _PATIENCE = 0.5  # seconds
-# Operating-system errors that follow from what was asked for; any other kept the work from ending.
+# Errors of the operating system that the user can mend by asking for something else (status 2); any
+# other one kept the work from being finished (status 3).
 _MISTAKES = (
     errno.ENOENT,
     errno.EEXIST,
@@ -26,10 +26,10 @@ _MISTAKES = (
 
 
 def main() -> None:
-    """Entry point: one sentence for whoever made the mistake, and a status that says what happened.
+    """Run the command that the arguments name, and end the process with the status of its outcome.
 
-    2 is bad input, 3 work that could not be finished, 130 and 143 an interruption; 0 and 1 are the
-    command's own.
+    Whoever made a mistake reads one sentence. Status 2 is bad input, 3 work that could not be
+    finished, 130 and 143 an interruption; 0 and 1 are the command's own.
     """
     from mcbrain.cli.pipes import outlive_readers
     from mcbrain.cli.streams import open_streams
@@ -43,9 +43,10 @@ def main() -> None:
     if hasattr(signal, "setitimer"):
         signal.setitimer(signal.ITIMER_REAL, 0.0)
     for stream in (sys.stdout, sys.stderr):
-        with suppress(OSError):  # the status alone says it
+        # Where the stream cannot be written, the exit status alone says what happened.
+        with suppress(OSError):
             stream.flush()
-    # What is done is done: a signal during the interpreter's own end must not change the status.
+    # The work is done: a signal while the interpreter ends must not change the exit status.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
     sys.exit(status)
@@ -54,7 +55,8 @@ def main() -> None:
 def _status() -> int:
     """Run the command that the arguments name; its exit status."""
     try:
-        # After the handlers: importing takes long enough to be interrupted.
+        # These imports come after the handlers are set, since they take long enough to be
+        # interrupted.
         import typer
 
         from mcbrain.cli.commands import app
@@ -73,7 +75,8 @@ def _status() -> int:
     except KeyboardInterrupt:
         return _complain(_interrupted(), _interruption())
     except typer.Abort as abort:
-        if isinstance(abort.__cause__, EOFError):  # a file that ends early is no interruption
+        # Typer also turns a file that ends early into Abort, which is no interruption.
+        if isinstance(abort.__cause__, EOFError):
             raise abort.__cause__ from None
         return _complain(_interrupted(), _interruption())
     except MemoryError:
@@ -95,12 +98,19 @@ def _interruption() -> int:
 
 
 def stop_if_asked() -> None:
-    """Interrupt now if a signal came while compiled code or the compiler swallowed it."""
+    """Interrupt now if a signal came while compiled code or the compiler swallowed it.
+
+    Raises
+    ------
+    KeyboardInterrupt
+        A signal came before.
+    """
     if _asked:
         raise KeyboardInterrupt
 
 
-def _interrupt(number: int, frame: Any) -> None:
+def _interrupt(number: int, frame: object) -> None:
+    """Handle SIGINT and SIGTERM: remember the signal and interrupt what runs."""
     _asked.append(number)
     _ask_again()
     raise KeyboardInterrupt
@@ -116,7 +126,8 @@ def _ask_again() -> None:
         signal.setitimer(signal.ITIMER_REAL, _PATIENCE)
 
 
-def _interrupt_compiler(number: int, frame: Any) -> None:
+def _interrupt_compiler(number: int, frame: object) -> None:
+    """Handle the alarm: interrupt again as long as kernels are being compiled."""
     if _compiling():
         _ask_again()
         raise KeyboardInterrupt
@@ -128,8 +139,8 @@ def _compiling() -> bool:
     return cache is not None and bool(cache.ACCOUNT.watched)
 
 
-def _say_what_is_lost(lost: Any) -> None:
-    """Python's own words for an exception that nobody can catch, interruptions aside."""
+def _say_what_is_lost(lost: sys.UnraisableHookArgs) -> None:
+    """Print Python's own words for an exception that nobody can catch, interruptions aside."""
     if not isinstance(lost.exc_value, KeyboardInterrupt):
         sys.__unraisablehook__(lost)
 
@@ -142,6 +153,7 @@ def _interrupted() -> str:
 
 
 def _complain(sentence: str, status: int) -> int:
+    """Print one sentence to standard error, and return the exit status that goes with it."""
     with suppress(OSError):  # on a full disk, the status alone says it
         print("mcbrain: " + " ".join(sentence.split()), file=sys.stderr)
     return status

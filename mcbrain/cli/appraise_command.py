@@ -17,7 +17,13 @@ _FORMATS = (".png", ".svg", ".pdf", ".jpg")
 
 
 def register(app: typer.Typer) -> None:
-    """Add the command to the command line."""
+    """Add the command to the command line.
+
+    Parameters
+    ----------
+    app : typer.Typer
+        The command line.
+    """
     app.command()(appraise)
 
 
@@ -94,5 +100,6 @@ def _check_figure(path: Path) -> None:
 
 
 def _progress(step: str, share: float) -> None:
+    """Show a step and the share of it that is done, on a terminal alone."""
     if sys.stderr.isatty():
         print(f"\r{step} {share:4.0%}", end="\n" if share >= 1 else "", file=sys.stderr, flush=True)

@@ -1,4 +1,4 @@
-"""The commands of a study, from its run to its rows; the others are beside this module."""
+"""The commands that run a study and show its rows; modules beside this one have the others."""
 
 from __future__ import annotations
 
@@ -40,6 +40,7 @@ _OtherCode = Annotated[
 
 
 def _version(value: bool) -> None:
+    """Print the version and end, where the option is given."""
     if value:
         from mcbrain import __version__
 
@@ -201,7 +202,8 @@ def replay(
     if save is not None:
         check_npz(save)
     again = replay_one(folder, point, replicate)
-    if save is not None:  # first: where it cannot be written, nothing else is said
+    # Saving comes first: where it fails, the error is all that is printed.
+    if save is not None:
         again.save(save)
     print(f"block {again.block}, replicate {again.place} of it")
     print(f"{'estimator':14s} {'penalty':20s} {'shift':24s} excess risk")
@@ -243,6 +245,7 @@ def export(
 
 
 def _note(sentence: str) -> None:
+    """Print a sentence to standard error, so that standard output holds results alone."""
     print(sentence, file=sys.stderr, flush=True)
 
 

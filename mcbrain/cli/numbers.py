@@ -1,10 +1,10 @@
-"""Whole numbers on the command line, in each spelling that TOML and Python take: 30, 30.0, 3e1."""
+"""Whole numbers on the command line, in every spelling that TOML and Python take: 30, 30.0, 3e1."""
 
 from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from typing import Annotated, Any, get_args, get_origin
+from typing import Annotated, get_args, get_origin
 
 import typer
 
@@ -13,8 +13,8 @@ from mcbrain.checks import whole
 __all__ = ["take_whole_numbers", "whole_number"]
 
 
-def take_whole_numbers(command: Callable[..., Any]) -> None:
-    """Let each option of a command that is a whole number take every spelling of one.
+def take_whole_numbers(command: Callable[..., object]) -> None:
+    """Let the options of a command that are whole numbers take every spelling of one.
 
     Parameters
     ----------
@@ -28,7 +28,18 @@ def take_whole_numbers(command: Callable[..., Any]) -> None:
 
 
 def whole_number(text: str) -> int | None:
-    """The whole number that a text stands for; None where it stands for none."""
+    """The whole number that a text stands for; None where it stands for none.
+
+    Parameters
+    ----------
+    text : str
+        What was written.
+
+    Returns
+    -------
+    int or None
+        None where the text is no number, or no whole one.
+    """
     try:
         return int(text)
     except ValueError:
@@ -40,7 +51,7 @@ def whole_number(text: str) -> int | None:
     return found if isinstance(found, int) else None
 
 
-def _spelled(parameter: inspect.Parameter) -> Any:
+def _spelled(parameter: inspect.Parameter) -> object:
     """The annotation of a parameter; that of a whole number with the reading of one."""
     annotation = parameter.annotation
     if get_origin(annotation) is not Annotated:

@@ -1,4 +1,4 @@
-"""Model options of the commands that take a model on the command line, from the fields of Model."""
+"""Options that commands share: those of a model, of estimators, and in place of a study's own."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["estimator_settings", "with_model", "with_overrides"]
 
 # Option, type, default and help of each model field.
-_FIELDS: dict[str, tuple[Any, Any, str]] = {
+_FIELDS: dict[str, tuple[object, object, str]] = {
     "input_dim": (int, 200, "d, dimension of the input."),
     "latent_dim": (int, 10, "k, brain latents."),
     "n_channels": (int, 100, "p, recorded channels."),
@@ -37,12 +37,17 @@ _FIELDS: dict[str, tuple[Any, Any, str]] = {
 
 
 def with_model(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command the model options; it receives a Model as `model`.
+    """Give a command the options of a model, one for each entry of `_FIELDS`.
 
     Parameters
     ----------
     command : callable
         With a parameter `model`; its other parameters stay as they are.
+
+    Returns
+    -------
+    callable
+        The command with the options in place of `model`, for which it is given a Model.
     """
     own = inspect.signature(command, eval_str=True)
     mine = [p for p in own.parameters.values() if p.name != "model"]
@@ -57,7 +62,7 @@ def with_model(command: Callable[..., None]) -> Callable[..., None]:
     ]
 
     @wraps(command)
-    def wrapper(**options: Any) -> None:
+    def wrapper(**options: Any) -> None:  # whatever options the command has
         settings = {name: options.pop(name) for name in _FIELDS}
         if options.get("results") is not None:
             _refuse_model(settings, options["results"])
@@ -73,7 +78,7 @@ def with_model(command: Callable[..., None]) -> Callable[..., None]:
     return wrapper
 
 
-def _refuse_model(settings: dict[str, Any], results: Path) -> None:
+def _refuse_model(settings: dict[str, object], results: Path) -> None:
     """Refuse options of a model beside results, which have one of their own."""
     for name, (_, default, _) in _FIELDS.items():
         if settings[name] != default:
@@ -83,21 +88,31 @@ def _refuse_model(settings: dict[str, Any], results: Path) -> None:
             )
 
 
-def estimator_settings(options: list[str]) -> dict[str, Any] | None:
-    """Estimators from NAME=RULE options, such as befs=optimal or ridge=0.3; None for none.
+def estimator_settings(options: list[str]) -> dict[str, list[float | str]] | None:
+    """Estimators from options such as befs=optimal or ridge=0.3.
+
+    Parameters
+    ----------
+    options : list of str
+        Each of the form NAME=RULE; a rule may be a number.
+
+    Returns
+    -------
+    dict or None
+        The rules of each estimator, as in a study's `[estimators]`; None without options.
 
     Raises
     ------
     InputError
         An option without `=`.
     """
-    settings: dict[str, Any] = {}
+    settings: dict[str, list[float | str]] = {}
     for option in options:
         name, sign, rule = option.partition("=")
         if not sign:
             raise InputError(f"--estimator {option}: the form is NAME=RULE, such as befs=optimal")
         try:
-            value: Any = float(rule)
+            value: float | str = float(rule)
         except ValueError:
             value = rule
         settings.setdefault(name, []).append(value)
@@ -111,7 +126,24 @@ def with_overrides(
     engine: str | None = None,
     seed: int | None = None,
 ) -> Study:
-    """A study with the command line's options in place of its own."""
+    """A study with the command line's options in place of its own.
+
+    Parameters
+    ----------
+    study : Study
+        As it was read.
+    precision : float, optional
+        Target standard error over the mean.
+    engine : str, optional
+        Name of an engine.
+    seed : int, optional
+        Seed of all random numbers.
+
+    Returns
+    -------
+    Study
+        The same study where no option is given.
+    """
     if precision is not None:
         target = msgspec.structs.replace(study.precision, relative=precision)
         study = study.with_options(precision=target)

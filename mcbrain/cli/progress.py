@@ -25,32 +25,42 @@ if TYPE_CHECKING:
 __all__ = ["TerminalReporter", "close_merge", "duration"]
 
 _LINE_SECONDS = 10.0
-_LISTED = 20  # missing problems named at most
+# How many missing problems are named at most.
+_LISTED = 20
 
 
 def _say(text: str) -> None:
+    """Print a line to standard error at once."""
     print(text, file=sys.stderr, flush=True)
 
 
 class TerminalReporter(Reporter):
-    """Reports to standard error, so that standard output holds results alone.
+    """A reporter that writes to standard error, so that standard output holds results alone.
 
     Parameters
     ----------
     study : Study
+        The study that runs.
     opening : str
         A sentence to say at the start, after the study's size.
     """
 
     def __init__(self, study: Study, opening: str = "") -> None:
-        # A bar is drawn again and again in one place, which a dumb terminal does not know.
+        # A bar is drawn over itself again and again, which a dumb terminal cannot show.
         self.fancy = sys.stderr.isatty() and os.environ.get("TERM", "") not in ("dumb", "unknown")
         size = f"{study.n_points:,} points, {study.n_rows:,} outputs, seed {study.seed}"
-        # Said with the first note: a run that is refused says one sentence, the refusal.
+        # These lines are printed with the first note, so that a run that is refused prints its
+        # refusal alone.
         self._unsaid = [f"{study.name}: {size}", *filter(None, [opening])]
 
     def note(self, text: str) -> None:
-        """A sentence worth a line."""
+        """Print a sentence that deserves a line of its own.
+
+        Parameters
+        ----------
+        text : str
+            The sentence.
+        """
         stop_if_asked()
         for line in (*self._unsaid, text):
             _say(line)
@@ -58,7 +68,21 @@ class TerminalReporter(Reporter):
 
     @contextmanager
     def stage(self, name: str, problems: int) -> Iterator[Callable[[Tally], None]]:
-        """A bar, or a line every ten seconds, with problems done, replicates/s and time left."""
+        """Show a bar on a terminal, or print a line every ten seconds, while problems are computed.
+
+        Parameters
+        ----------
+        name : str
+            What is computed, in a word.
+        problems : int
+            How many problems there are.
+
+        Yields
+        ------
+        callable
+            To be called with a Tally whenever a block is done: the problems done, replicates per
+            second and the time left are shown.
+        """
         if self.fancy:
             with _bar() as progress:
                 task = progress.add_task(name, total=problems, rate="")
@@ -77,7 +101,18 @@ class TerminalReporter(Reporter):
 
     @contextmanager
     def compiling(self, pieces: int) -> Iterator[Callable[[int, float], None]]:
-        """A bar once something is compiled; elsewhere the note before it says enough."""
+        """Show a bar on a terminal once kernels are compiled; elsewhere the note before suffices.
+
+        Parameters
+        ----------
+        pieces : int
+            How many pieces there are to compile or to load.
+
+        Yields
+        ------
+        callable
+            To be called with the pieces done and the seconds left whenever a piece is done.
+        """
         if not self.fancy:
             yield lambda done, left: stop_if_asked()
             return
@@ -95,7 +130,13 @@ class TerminalReporter(Reporter):
             progress.stop()
 
     def close(self, outcome: Outcome) -> None:
-        """The closing lines: what was reused, computed, and where the results are."""
+        """Print the closing lines: what was reused, what was computed, and where the results are.
+
+        Parameters
+        ----------
+        outcome : Outcome
+            What the run returned.
+        """
         _say(
             f"reused {outcome.reused:,} blocks, computed {outcome.computed:,} "
             f"({outcome.replicates:,} replicates) in {outcome.seconds:.1f} s"
@@ -115,7 +156,13 @@ class TerminalReporter(Reporter):
 
 
 def close_merge(merged: Merged) -> None:
-    """The lines that say what was merged, and what is missing."""
+    """Print the lines that say what was merged, and what is missing.
+
+    Parameters
+    ----------
+    merged : Merged
+        What the merge returned.
+    """
     for note in merged.notes:
         _say(note)
     whole = merged.problems - len(merged.missing)
@@ -129,7 +176,7 @@ def close_merge(merged: Merged) -> None:
             f"merge again with the missing shards, or complete the results with "
             f"mcbrain run {merged.folder / 'study.toml'} --out {merged.folder}"
         )
-    # While some are missing, nobody knows how many are imprecise.
+    # While problems are missing, the number of imprecise outputs is not known.
     _close(replace(merged.results, unmet=0) if merged.missing else merged.results, merged.folder)
 
 
@@ -158,6 +205,7 @@ def _close(results: Written, folder: Path, stopped: bool = False) -> None:
 
 
 def _bar() -> Progress:
+    """A progress bar on standard error, which leaves nothing behind when it ends."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
@@ -172,15 +220,18 @@ def _bar() -> Progress:
 
 
 def _advance(progress: Progress, task: TaskID, tally: Tally, problems: int) -> None:
+    """Move a bar to what is done, with the rate so far."""
     elapsed = progress.tasks[task].elapsed or 0.0
     progress.update(task, completed=tally.problems, rate=_rate(tally, elapsed))
 
 
 def _summary(tally: Tally, problems: int, elapsed: float) -> str:
+    """Problems done, replicates per second and time left, in a line."""
     return f"{tally.problems:,}/{problems:,} done, {_rate(tally, elapsed)}"
 
 
 def _rate(tally: Tally, elapsed: float) -> str:
+    """Replicates per second, and the time left where it is known."""
     per_second = tally.replicates / elapsed if elapsed > 0 else 0.0
     if tally.left is None:
         return f"{per_second:,.0f} replicates/s"
@@ -189,7 +240,18 @@ def _rate(tally: Tally, elapsed: float) -> str:
 
 
 def duration(seconds: float) -> str:
-    """A length of time, in the unit that a person would choose."""
+    """A length of time in the unit that a person would choose.
+
+    Parameters
+    ----------
+    seconds : float
+        From 0.
+
+    Returns
+    -------
+    str
+        In seconds below 90 s, in minutes below 90 min, else in hours.
+    """
     if seconds < 90:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

@@ -20,6 +20,7 @@ def register(app: typer.Typer) -> None:
     Parameters
     ----------
     app : typer.Typer
+        The command line.
     """
     app.command()(status)
 
@@ -66,6 +67,7 @@ def _lines(found: Standing) -> list[str]:
 
 
 def _left(found: Standing) -> str:
+    """How long the rest takes, as the end of a sentence; empty where nothing is left."""
     if found.complete == len(found.problems):
         return ""
     if found.seconds_left is None:
@@ -94,6 +96,7 @@ def _print_problems(found: Standing, limit: int) -> None:
 
 
 def _cells(problem: ProblemStanding) -> list[str]:
+    """The cells of a problem's row in the table."""
     left = problem.seconds_left
     return [
         problem.name,
@@ -105,6 +108,7 @@ def _cells(problem: ProblemStanding) -> list[str]:
 
 
 def _duration(seconds: float) -> str:
+    """The words of `progress.duration`, whose module is loaded only where it is needed."""
     from mcbrain.cli.progress import duration
 
     return duration(seconds)

@@ -1,6 +1,6 @@
-"""Standard streams as they are given: closed, of a narrow encoding, or full.
+"""Standard streams in any state: closed, of a narrow encoding, or on a full disk.
 
-A command does its work whether or not what it says can be seen.
+A command does its work whether or not its output can be seen.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ __all__ = ["flush", "open_streams"]
 
 
 def open_streams() -> None:
-    """Let standard streams that are closed lead nowhere, and print what an encoding does not know.
+    """Replace closed standard streams by the null device, and let no character fail to be printed.
 
-    Where `2>&-` closes one, its number would go to the next file that is opened, and whatever is
-    written to it into that file.
+    Where the shell closes a stream, as `2>&-` does, the operating system would give its number to
+    the next file that is opened, and messages would be written into that file.
     """
     while (spare := os.open(os.devnull, os.O_RDWR)) <= 2:
         pass
@@ -54,12 +54,12 @@ def flush() -> None:
     Raises
     ------
     OSError
-        A full disk: what was printed is not all there.
+        The disk is full: a part of what was printed is lost.
     """
     try:
         sys.stdout.flush()
     except OSError as error:
-        # What cannot be written must not be tried again at the interpreter's end.
+        # The interpreter would try to write the rest again when it ends, and fail again.
         sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115, PTH123
         error.filename = error.filename or "standard output"
         raise

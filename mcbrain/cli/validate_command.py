@@ -23,6 +23,7 @@ def register(app: typer.Typer) -> None:
     Parameters
     ----------
     app : typer.Typer
+        The command line.
     """
     app.command()(validate)
 
@@ -64,4 +65,5 @@ def _check_folder(out: Path) -> None:
 
 
 def _note(text: str) -> None:
+    """Print a sentence to standard error, so that standard output holds the verdict alone."""
     print(text, file=sys.stderr, flush=True)

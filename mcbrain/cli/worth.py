@@ -1,4 +1,4 @@
-"""Commands of what brain data is worth: value, budget, report."""
+"""The commands that say what brain data is worth: `value`, `budget` and `report`."""
 
 from __future__ import annotations
 
@@ -21,7 +21,13 @@ __all__ = ["register"]
 
 
 def register(app: typer.Typer) -> None:
-    """Add the commands `value`, `budget` and `report`."""
+    """Add the commands `value`, `budget` and `report` to the command line.
+
+    Parameters
+    ----------
+    app : typer.Typer
+        The command line.
+    """
     app.command()(value)
     app.command()(budget)
     app.command()(report)
@@ -31,7 +37,7 @@ def register(app: typer.Typer) -> None:
 def value(
     model: Model,
     results: Annotated[
-        Path | None, typer.Argument(help="Results folder: measured values of every cell.")
+        Path | None, typer.Argument(help="Results folder: simulated values of every point.")
     ] = None,
     n_task: Annotated[int | None, typer.Option(help="Task samples [500; of results, all].")] = None,
     n_brain: Annotated[
@@ -39,22 +45,23 @@ def value(
     ] = None,
     baseline: Annotated[str, typer.Option(help="ridge (tuned) or ols.")] = "ridge",
     simulate: Annotated[
-        bool, typer.Option("--simulate", help="Measure it, with a 95 % interval.")
+        bool, typer.Option("--simulate", help="Simulate it too, with a 95 % interval.")
     ] = False,
     precision: Annotated[
-        float | None, typer.Option(help="Standard error / mean when measured [0.005].")
+        float | None, typer.Option(help="Standard error / mean when simulated [0.005].")
     ] = None,
-    seed: Annotated[int | None, typer.Option(help="Seed when measured [0].")] = None,
-    threads: Annotated[int | None, typer.Option(help="Threads when measured.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed when simulated [0].")] = None,
+    threads: Annotated[int | None, typer.Option(help="Threads when simulated.")] = None,
 ) -> None:
     """Task samples that brain data replaces: from the laws, simulated, or from a results folder."""
+    # Keywords of `value`, each with a type of its own.
     options: dict[str, Any] = {"precision": precision, "seed": seed, "threads": threads}
     options = {name: given for name, given in options.items() if given is not None}
     if options and not simulate:
         raise InputError(f"--{next(iter(options))}: it has a meaning with --simulate alone")
     if results is not None:
         if simulate:
-            raise InputError(f"--simulate: the values of {results} are measured already")
+            raise InputError(f"--simulate: the values of {results} are simulated already")
         _values_of(results, baseline, n_task, n_brain)
         return
     n_task, n_brain = 500 if n_task is None else n_task, 1000 if n_brain is None else n_brain
@@ -69,7 +76,7 @@ def value(
 
 
 def _print_values(found: list[Value], baseline: str) -> None:
-    """A column for the law and one for what was measured, if it was; then their notes."""
+    """Print a column for the law and one for the simulation, if there was one; then notes."""
     rows: tuple[tuple[str, Callable[[Value], str]], ...] = (
         ("", lambda v: v.source),
         ("value (task samples)", lambda v: _number(v.task_samples)),
@@ -90,9 +97,9 @@ def _print_values(found: list[Value], baseline: str) -> None:
 
 
 def _values_of(folder: Path, baseline: str, n_task: int | None, n_brain: int | None) -> None:
-    """The measured values of a results folder, a line each; all of them or those asked for."""
+    """Print the simulated values of a results folder, a line each: all, or those asked for."""
     from mcbrain.results.view import Results
-    from mcbrain.worth.measured import value_in_results
+    from mcbrain.worth.simulated import value_in_results
 
     view = Results(folder)
     study = view.study
@@ -122,7 +129,7 @@ def _values_of(folder: Path, baseline: str, n_task: int | None, n_brain: int | N
 def budget(
     model: Model,
     results: Annotated[
-        Path | None, typer.Argument(help="Results folder: the best of its simulated cells.")
+        Path | None, typer.Argument(help="Results folder: the best of its simulated points.")
     ] = None,
     *,
     budget: Annotated[float, typer.Option(help="What may be spent.")],
@@ -161,7 +168,7 @@ def budget(
 
 
 def _purchases_of(folder: Path, budget: float, cost_task: float, cost_brain: float) -> None:
-    """The best purchase of a results folder for each of its models, a line each."""
+    """Print the best purchase of a results folder for each of its models, a line each."""
     from mcbrain.results.view import Results
     from mcbrain.worth.purchases import purchase_in_results
 
@@ -169,7 +176,7 @@ def _purchases_of(folder: Path, budget: float, cost_task: float, cost_brain: flo
     models = view.study.models
     best = [purchase_in_results(view, i, budget, cost_task, cost_brain) for i in range(len(models))]
     samples = budget / cost_task
-    print(f"The budget buys {samples:,.0f} task samples for ridge, or this simulated cell:\n")
+    print(f"The budget buys {samples:,.0f} task samples for ridge, or this simulated point:\n")
     head = f"{'m':>8s}{'n_task':>10s}{'n_brain':>10s}{'as ridge of':>13s}"
     print(f"{head}  {'95 % interval':24s}brain data is")
     for model, found in zip(models, best, strict=True):
@@ -188,12 +195,14 @@ def report(
 
 
 def _range(ends: tuple[float, float]) -> str:
+    """An interval in words; a dash where it is unknown."""
     if math.isnan(ends[0]):
         return "-"
     return f"above {_number(ends[0])}" if math.isinf(ends[1]) else " to ".join(map(_number, ends))
 
 
 def _number(value: float) -> str:
+    """A number in four digits, or with thousands separated; a dash where it is unknown."""
     if math.isnan(value):
         return "-"
     return f"{value:,.1f}" if abs(value) >= 100 else f"{value:.4g}"

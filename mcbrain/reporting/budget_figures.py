@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from mcbrain.errors import InputError
@@ -20,14 +20,26 @@ from mcbrain.worth.surface import Surface
 
 __all__ = ["budget_figure", "budget_line"]
 
-_EDGE, _APART = 0.06, 0.14  # of the panel's side: label to edge, label to label
+# Least distances of a contour's label from the edge and from other labels, as shares of the panel.
+_EDGE, _APART = 0.06, 0.14
 Line = tuple[float, float, list[tuple[int, int]]]
 
 
 def budget_line(results: Results) -> Line | None:
-    """Price, budget and (n_task, n_brain) places of the line that most cells of the grid lie on.
+    """The straight line of one budget on which most points of a study's grid lie.
 
-    The line starts at the largest n_task with no brain data; None with fewer than four cells.
+    The line starts at the largest n_task with no brain data.
+
+    Parameters
+    ----------
+    results : Results
+        Of a study with n_brain = 0.
+
+    Returns
+    -------
+    tuple or None
+        The price of a brain sample in task samples, the budget in task samples, and the places
+        (n_task, n_brain) on the line; None where no line holds four points.
     """
     study = results.study
     if 0 not in study.n_brain:
@@ -36,19 +48,29 @@ def budget_line(results: Results) -> Line | None:
     prices = [(budget - t) / b for t in study.n_task for b in study.n_brain if b > 0 and t < budget]
     best: Line | None = None
     for price in sorted(set(prices)):
-        cells = [
+        points = [
             (i, j)
             for i, t in enumerate(study.n_task)
             for j, b in enumerate(study.n_brain)
             if abs(t + price * b - budget) <= 0.5
         ]
-        if len(cells) >= 4 and (best is None or len(cells) > len(best[2])):
-            best = (price, float(budget), cells)
+        if len(points) >= 4 and (best is None or len(points) > len(best[2])):
+            best = (price, float(budget), points)
     return best
 
 
-def budget_figure(results: Results) -> Any:
+def budget_figure(results: Results) -> Figure:
     """The risk along the study's budget line, and two regime maps from the laws.
+
+    Parameters
+    ----------
+    results : Results
+        With BEFS, and at least three n_task and three n_brain.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        Two panels, or three where points of the study share a budget.
 
     Raises
     ------
@@ -95,14 +117,15 @@ def _prices(model: Model, budget: float) -> Floats:
     return np.asarray(np.geomspace(low, high, 200))
 
 
-def _along(ax: Any, results: Results, surface: Surface, line: Line) -> None:
-    price, budget, cells = line
+def _along(ax: Axes, results: Results, surface: Surface, line: Line) -> None:
+    """The panel of the risk along a budget line, points and law."""
+    price, budget, points = line
     study = results.study
     befs, s = results.need("befs", "a budget"), 0
     unit = study.models[0].signal_norm ** 2
-    share = np.array([price * study.n_brain[j] / budget for _, j in cells])
+    share = np.array([price * study.n_brain[j] / budget for _, j in points])
     order = np.argsort(share)
-    places = ([cells[i][0] for i in order], [cells[i][1] for i in order])
+    places = ([points[i][0] for i in order], [points[i][1] for i in order])
     y = results.mean[0, places[0], places[1], befs, s]
     row = (0, *places, befs, s)
     bars = results.mcse[row]
@@ -125,11 +148,13 @@ def _along(ax: Any, results: Results, surface: Surface, line: Line) -> None:
     legend_under(ax, handles + line_handles(results, ("befs",)))
 
 
-def _map(made: Any, ax: Any, found: RegimeMap, label: str) -> None:
+def _map(made: Figure, ax: Axes, found: RegimeMap, label: str) -> None:
     """Share of the budget for brain data, the break-even line, and contours of the gain."""
     ax.set(xscale="log", xlabel="price of a brain sample / task sample", ylabel=label)
     if found.axis != "misalignment":
-        ax.set_yscale("log")  # before the contours, whose labels are placed on the page
+        # The scale must be set before the contours are drawn, since labels are placed by their
+        # position on the page.
+        ax.set_yscale("log")
     share = np.where(found.n_brain > 0, found.share, np.nan)
     top = float(np.nanmax(share, initial=0.1))
     image = ax.pcolormesh(
@@ -164,7 +189,7 @@ def _map(made: Any, ax: Any, found: RegimeMap, label: str) -> None:
     bar.set_label("share for brain data", fontsize=8)
 
 
-def _gain_contours(ax: Any, found: RegimeMap) -> None:
+def _gain_contours(ax: Axes, found: RegimeMap) -> None:
     """Lines of equal gain, those alone whose label finds a place clear of labels and edges."""
     axes_of = ax.transData + ax.transAxes.inverted()
     taken: list[Floats] = []

@@ -1,9 +1,8 @@
-"""The words and tables of a report; every number of a result names its row."""
+"""The words and tables of a report; every number that is taken from a row says which row."""
 
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -34,8 +33,19 @@ _SYMBOLS = {
 }
 
 
-def page(results: Results) -> dict[str, Any]:
-    """Everything that the template needs but the figures."""
+def page(results: Results) -> dict[str, object]:
+    """Everything that the template of the page needs, its figures aside.
+
+    Parameters
+    ----------
+    results : Results
+        Of any engine.
+
+    Returns
+    -------
+    dict
+        Words, tables of words and flags, by the names that the template uses.
+    """
     study, record = results.study, results.provenance
     text = str(record.get("study_text", ""))
     aim = next((x.strip() for x in text.splitlines() if x.startswith("#")), "").lstrip("# ")
@@ -90,6 +100,7 @@ def _sections(worth: bool, fits: bool) -> list[tuple[str, str]]:
 
 
 def _facts(results: Results) -> list[tuple[str, str]]:
+    """Names and values of the facts at the head of the page."""
     table, last = results.table, last_run(results.provenance)
     status = pc.value_counts(table["status"].cast(pa.string()))
     met = {str(x["values"]): int(x["counts"].as_py()) for x in status}
@@ -119,7 +130,8 @@ def _incomplete(results: Results) -> str:
     return f"{words}; the others end with a larger standard error (status mcse_not_met)."
 
 
-def _agreement(results: Results) -> dict[str, Any]:
+def _agreement(results: Results) -> dict[str, object]:
+    """Whether simulation and laws agree, in a sentence, and a row of a table for each estimator."""
     z, rows, same = residuals(results)
     if not z.size:
         words = "No row here is evidence for a law"
@@ -161,6 +173,7 @@ def _agreement(results: Results) -> dict[str, Any]:
 
 
 def _design(results: Results) -> list[tuple[str, str]]:
+    """What was asked: fields of the model, samples, estimators and shifts, each with its values."""
     study = results.study
     rows = []
     for field in MODEL_FIELDS:
@@ -179,12 +192,14 @@ def _design(results: Results) -> list[tuple[str, str]]:
 
 
 def _listed(values: list[str], most: int = 24) -> str:
+    """Values separated by commas; the first and the last where there are many."""
     if len(values) <= most:
         return ", ".join(values)
     return f"{', '.join(values[:6])}, …, {', '.join(values[-3:])} ({len(values):,} values)"
 
 
 def _target(results: Results) -> str:
+    """The precision that was asked for, in words."""
     precision = results.study.precision
     words = [
         f"{k} {v:g}" for k in ("relative", "absolute") if (v := getattr(precision, k)) is not None
@@ -195,6 +210,7 @@ def _target(results: Results) -> str:
 
 
 def _run(results: Results) -> list[tuple[str, str]]:
+    """What was run: engine, replicates, time, code and machine."""
     record = last_run(results.provenance)
     versions = record.get("versions", {})
     drew = "brain replicates" if results.engine == "spectral" else "replicates"
@@ -211,6 +227,7 @@ def _run(results: Results) -> list[tuple[str, str]]:
 
 
 def _shown(results: Results) -> list[list[tuple[str, str]]]:
+    """The rows that the page shows, spread over all: names and words of each cell."""
     table = results.table
     names = [*results.varied]
     names += ["n_task", "n_brain", "estimator", "penalty", "shift", "mean", "mcse", "predicted"]
@@ -226,7 +243,8 @@ def _shown(results: Results) -> list[list[tuple[str, str]]]:
     ]
 
 
-def _cell(value: Any) -> str:
+def _cell(value: object) -> str:
+    """A value of a row in words."""
     if value is None:
         return "–"
     if isinstance(value, float):
@@ -235,6 +253,7 @@ def _cell(value: Any) -> str:
 
 
 def _command(results: Results) -> str:
+    """The commands that make the results and the page again."""
     folder = results.folder.path
     return "\n".join(
         [

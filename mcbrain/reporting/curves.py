@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import TypeAlias
 
 import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from numpy.typing import NDArray
+from matplotlib.typing import ColorType
 
+from mcbrain.asking.estimators import Choice
 from mcbrain.asking.studies import Study
 from mcbrain.errors import InputError
 from mcbrain.reporting.style import (
@@ -24,15 +28,31 @@ from mcbrain.results.view import Results
 from mcbrain.typing import Floats
 from mcbrain.worth.surface import Surface
 
-__all__ = ["law_of", "line_handles", "pick", "risk_figure"]
+__all__ = ["law_of", "line_handles", "need_gain", "pick", "risk_figure"]
 
 
-_COLOUR = {"ols": COLOURS[6], "ridge": COLOURS[1], "befs-oracle": COLOURS[2]}
+# Places on the axes (model, n_task, n_brain, output, shift) of a study's arrays.
+Places: TypeAlias = tuple[int | slice | list[int], ...]
+
+_COLOUR: dict[str, ColorType] = {"ols": COLOURS[6], "ridge": COLOURS[1], "befs-oracle": COLOURS[2]}
 _CURVES = 4
 
 
-def pick(values: NDArray[Any] | list[Any], most: int = _CURVES) -> list[int]:
-    """Places of at most `most` values, spread from the first to the last."""
+def pick(values: Sequence[object], most: int = _CURVES) -> list[int]:
+    """Places of a few values, spread evenly from the first to the last.
+
+    Parameters
+    ----------
+    values : sequence
+        Any values in order.
+    most : int
+        How many at most, at least 2.
+
+    Returns
+    -------
+    list of int
+        Ascending; all places where there are no more than `most`.
+    """
     n = len(values)
     if n <= most:
         return list(range(n))
@@ -40,24 +60,69 @@ def pick(values: NDArray[Any] | list[Any], most: int = _CURVES) -> list[int]:
 
 
 def law_of(results: Results, model: int) -> Surface | None:
-    """The surface of a model, where the laws hold for it and for the study's stage 1."""
+    """The risk by the laws, where they hold for a model and for the study's brain stage.
+
+    Parameters
+    ----------
+    results : Results
+        For the study.
+    model : int
+        Place among the study's models.
+
+    Returns
+    -------
+    Surface or None
+        None where the laws do not hold.
+    """
     m, encoding = results.study.models[model], results.study.encoding
     plain = encoding.penalty == 0 and encoding.rank in (None, m.k_m)
     return Surface(m) if m.isotropic and m.sigma_y > 0 and plain else None
 
 
-def line_handles(
-    results: Results, names: tuple[str, ...], exact: bool = True, asymptotic: bool = True
-) -> list[Line2D]:
-    """Entries of a legend: what is simulated, what computed, which lines are which law.
+def need_gain(results: Results) -> tuple[Choice, int]:
+    """What a gain needs, or a sentence about what is missing.
 
     Parameters
     ----------
     results : Results
+        For the study.
+
+    Returns
+    -------
+    baseline : Choice
+        What gains are against.
+    befs : int
+        Place of BEFS among the study's estimators.
+
+    Raises
+    ------
+    InputError
+        No baseline, or no BEFS.
+    """
+    baseline, befs = results.study.baseline(), results.choice("befs")
+    if baseline is None or befs is None:
+        raise InputError("a gain needs BEFS, and tuned ridge or ols")
+    return baseline, befs
+
+
+def line_handles(
+    results: Results, names: tuple[str, ...], exact: bool = True, asymptotic: bool = True
+) -> list[Line2D]:
+    """Entries of a legend that say what is simulated and which lines are laws.
+
+    Parameters
+    ----------
+    results : Results
+        Whose points are drawn.
     names : tuple of str
         Estimators whose points are drawn.
     exact, asymptotic : bool
         Whether there are solid, and dashed, lines.
+
+    Returns
+    -------
+    list of Line2D
+        One for each kind of mark that there is.
     """
     grey, handles = "#555555", []
     choices = [c for c in (results.choice(name) for name in names) if c is not None]
@@ -76,8 +141,18 @@ def line_handles(
     return handles
 
 
-def risk_figure(results: Results) -> Any:
+def risk_figure(results: Results) -> Figure:
     """Excess risk under `id` over n_task for several n_brain, and over n_brain for several n_task.
+
+    Parameters
+    ----------
+    results : Results
+        Of any engine.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        A panel for each of the two axes that has enough samples.
 
     Raises
     ------
@@ -105,7 +180,8 @@ def risk_figure(results: Results) -> Any:
     return made
 
 
-def _over_task(ax: Any, results: Results, model: int, brains: list[int], s: int) -> None:
+def _over_task(ax: Axes, results: Results, model: int, brains: list[int], s: int) -> None:
+    """The panel of the risk against task samples, a curve for each estimator and n_brain."""
     study, surface = results.study, law_of(results, model)
     n = np.array(study.n_task, float)
     fine = np.geomspace(n.min(), n.max(), 400)
@@ -145,7 +221,8 @@ def _over_task(ax: Any, results: Results, model: int, brains: list[int], s: int)
     legend_under(ax, handles)
 
 
-def _over_brain(ax: Any, results: Results, model: int, brains: list[int], s: int) -> None:
+def _over_brain(ax: Axes, results: Results, model: int, brains: list[int], s: int) -> None:
+    """The panel of the risk of BEFS against brain samples, a curve for each n_task."""
     study, surface = results.study, law_of(results, model)
     befs = results.need("befs", "a curve over brain samples")
     n = np.array([study.n_brain[b] for b in brains], float)
@@ -188,13 +265,14 @@ def _known_over_brain(results: Results, model: int, brains: list[int]) -> bool:
     return bool(np.isfinite(results.mean[np.ix_([model], tasks, brains, [befs], [0])]).any())
 
 
-def _risks(ax: Any, results: Results, x: Floats, place: Any, colour: Any) -> None:
+def _risks(ax: Axes, results: Results, x: Floats, place: Places, colour: ColorType) -> None:
     """The risks of some rows over x."""
     y, error = results.mean[place], results.mcse[place]
     errorbars(ax, x, y, error, colour, simulated=results.simulated[place])
 
 
 def _tuned(results: Results, choice: int) -> bool:
+    """Whether an estimator has its optimal penalty."""
     return results.study.choices[choice].rule.kind == "optimal"
 
 
@@ -208,20 +286,22 @@ def _ols(surface: Surface, n: Floats) -> Floats:
 
 
 def _exact_curve(surface: Surface, name: str, n: Floats) -> Floats:
+    """The exact law of an estimator that needs no brain law."""
     if name == "ols":
         return _ols(surface, n)
     return surface.ridge(n) if name == "ridge" else surface.befs(n, surface.m_bar(np.inf))
 
 
 def _finite(values: Floats) -> Floats:
+    """The same values with NaN, which is not drawn, in place of infinity."""
     return np.where(np.isfinite(values), values, np.nan)
 
 
-def _limit(ax: Any, results: Results, model: int, s: int) -> None:
-    """Let no divergence squeeze the rest of the panel: up to ten times the worst of tuned ridge."""
+def _limit(ax: Axes, results: Results, model: int, s: int) -> None:
+    """End the y axis at ten times the worst risk of tuned ridge, so that no divergence fills it."""
     shown, ridge = [results.choice(name) for name in (*_COLOUR, "befs")], results.choice("ridge")
     place = (model, slice(None), slice(None), slice(None), s)
-    # Of the laws as well, whose lines are drawn whether or not a run came as far.
+    # The values of the laws count too: their lines are drawn even where a run was stopped before.
     law = np.asarray(results.column("predicted"), float)[place]
     values = np.concatenate([results.mean[place], np.where(law > 0, law, np.nan)], axis=0)
     drawn = values[..., [c for c in shown if c is not None]]

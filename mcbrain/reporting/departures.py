@@ -1,15 +1,14 @@
-"""Figure: the gain for every law of inputs, latents and recordings, one line each."""
+"""Figure: the gain for every kind of inputs, latents and recordings, a line for each."""
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
+from matplotlib.figure import Figure
 
 from mcbrain.errors import InputError
-from mcbrain.reporting.curves import pick
+from mcbrain.reporting.curves import need_gain, pick
 from mcbrain.reporting.style import COLOURS, figure, label_panels
-from mcbrain.reporting.words import law_words
+from mcbrain.reporting.words import departure_words
 from mcbrain.results.view import Results
 
 __all__ = ["departure_figure"]
@@ -17,25 +16,35 @@ __all__ = ["departure_figure"]
 _MOST = 40
 
 
-def departure_figure(results: Results) -> Any:
+def departure_figure(results: Results) -> Figure:
     """Gain of BEFS over the baseline for each model, a panel for each number of task samples.
 
-    The study's first shift and most brain samples; the line through each panel is the gain of the
-    linear Gaussian model.
+    The gains are those under the study's first shift and with its most brain samples. The grey line
+    through each panel is the gain of the linear Gaussian model.
+
+    Parameters
+    ----------
+    results : Results
+        Of a study whose models differ in inputs, latents or recordings alone.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        A line for each model.
 
     Raises
     ------
     InputError
-        No two models that differ in a law, more than can be read, or no baseline.
+        No two models that differ in this way, more than can be read, or no baseline.
     """
     study = results.study
-    befs, models = results.choice("befs"), study.models
-    if len({law_words(m) for m in models}) < len(models) or not 1 < len(models) <= _MOST:
+    models = study.models
+    if len({departure_words(m) for m in models}) < len(models) or not 1 < len(models) <= _MOST:
         raise InputError(
-            f"gains law by law need 2 to {_MOST} models that differ in their laws alone"
+            f"gains kind by kind need 2 to {_MOST} models that differ in their inputs, latents or "
+            "recordings alone"
         )
-    if study.baseline() is None or befs is None:
-        raise InputError("a gain needs BEFS, and tuned ridge or ols")
+    _, befs = need_gain(results)
     gain, error = (
         np.asarray(results.column(c), float)[:, :, -1, befs, 0] for c in ("gain", "gain_mcse")
     )
@@ -50,6 +59,6 @@ def departure_figure(results: Results) -> Any:
         ax.errorbar(gain[:, t], lines, xerr=bars, fmt="o", color=COLOURS[0], mfc="white")
         ax.set(xlabel=f"gain{shift}", ylim=(len(lines) - 0.5, -0.5))
         ax.set_title(f"$n_T$ = {study.n_task[t]:,}, $n_B$ = {study.n_brain[-1]:,}", loc="right")
-        ax.set_yticks(lines, [law_words(m) for m in models] if ax is axes[0, 0] else [])
+        ax.set_yticks(lines, [departure_words(m) for m in models] if ax is axes[0, 0] else [])
     label_panels(axes)
     return made

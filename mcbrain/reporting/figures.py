@@ -1,10 +1,11 @@
-"""The figures of a report in their order: what draws each, and its words."""
+"""The figures of a report in their order: the function that draws each, and its words."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+
+from matplotlib.figure import Figure as Drawing
 
 from mcbrain.reporting.budget_figures import budget_figure, budget_line
 from mcbrain.reporting.curves import risk_figure
@@ -25,21 +26,33 @@ class Figure:
     Attributes
     ----------
     stem : str
-        Of its files.
+        Of the names of its files.
     draw : callable
         Results -> matplotlib.figure.Figure; an InputError says what the results lack for it.
-    alt, caption : str
-        What it shows, for those who do not see it, and what is written below it, with places
-        that `words` fills.
+    alt : str
+        What it shows, for those who do not see it.
+    caption : str
+        What is written below it, with places that `words` fills.
     """
 
     stem: str
-    draw: Callable[[Results], Any]
+    draw: Callable[[Results], Drawing]
     alt: str
     caption: str
 
     def words(self, results: Results) -> str:
-        """The caption of the figure that these results carry."""
+        """The caption, as it is true of these results.
+
+        Parameters
+        ----------
+        results : Results
+            Of any engine.
+
+        Returns
+        -------
+        str
+            A few sentences.
+        """
         points = _POINTS.get(results.engine, _SIMULATED)
         along = self.stem == "budget" and budget_line(results) is not None
         return self.caption.format(
@@ -51,7 +64,7 @@ class Figure:
 
 _LINES = "Solid: exact laws. Dashed: asymptotic laws (brain stage)."
 _POINTS = {
-    "law": "Dots: the laws at the cells of the study; nothing was simulated.",
+    "law": "Dots: the laws at the points of the study; nothing was simulated.",
     "spectral": "Points: simulated, bars of two standard errors; dots: computed by an exact law.",
 }
 _SIMULATED = "Points: simulated, bars of two standard errors."
@@ -97,7 +110,7 @@ FIGURES: tuple[Figure, ...] = (
     Figure(
         "departures",
         departure_figure,
-        "Gain of BEFS for every law of inputs, latents and recordings",
+        "Gain of BEFS for every kind of inputs, latents and recordings",
         "Risk of the baseline over that of BEFS with the most brain samples of the study. "
         "{points} The grey line is the linear Gaussian model.",
     ),

@@ -1,22 +1,36 @@
-"""What a report finds: its sentences, and departures from the model."""
+"""What a report finds: sentences for the reader, and departures from the linear Gaussian model."""
 
 from __future__ import annotations
-
-from typing import Any
 
 import numpy as np
 
 from mcbrain.errors import InputError
 from mcbrain.reporting.curves import law_of
 from mcbrain.reporting.value_table import ValueRow
-from mcbrain.reporting.words import USUAL, count, model_words, plain
+from mcbrain.reporting.words import count, model_words, plain
 from mcbrain.results.view import Results
+from mcbrain.typing import Floats
+from mcbrain.worth.abstraction import LINEAR_GAUSSIAN
+from mcbrain.worth.abstraction import departures as departures_of
 
 __all__ = ["abstraction", "departures", "findings"]
 
 
 def findings(results: Results, values: list[ValueRow]) -> list[str]:
-    """What a reader should take home, a sentence each, naming its row."""
+    """What a reader should take home.
+
+    Parameters
+    ----------
+    results : Results
+        Of any engine.
+    values : list of ValueRow
+        The rows of the table of values.
+
+    Returns
+    -------
+    list of str
+        A sentence each, with the number of the row that it is taken from.
+    """
     study, found = results.study, []
     gains, errors = (np.asarray(results.column(c), float) for c in ("gain", "gain_mcse"))
     gains = np.where(np.isfinite(errors), gains, np.nan)
@@ -76,7 +90,8 @@ def _half_space(results: Results) -> str:
     if len(study.shifts) < 2 or not tasks or not brains or law_of(results, place) is None:
         return ""
     if model.input_dim < model.latent_dim + 2:
-        return ""  # no direction outside the latents and u
+        # The half-space needs a direction outside the latents and u.
+        return ""
     found = half_space(model, tasks[len(tasks) // 3], brains[-1])
     return (
         f"By the laws for {plain(model_words(results, place))} at "
@@ -85,7 +100,7 @@ def _half_space(results: Results) -> str:
     )
 
 
-def _extremes(gains: Any) -> list[tuple[str, tuple[int, ...]]]:
+def _extremes(gains: Floats) -> list[tuple[str, tuple[int, ...]]]:
     """Places (model, n_task, n_brain, shift) of the largest and the smallest gain."""
     seen = np.where(np.isfinite(gains), gains, np.nan)
     if np.all(np.isnan(seen)):
@@ -96,15 +111,25 @@ def _extremes(gains: Any) -> list[tuple[str, tuple[int, ...]]]:
 
 
 def abstraction(results: Results) -> list[list[str]]:
-    """Departures from the Gaussian model, and what they do to gain and value."""
-    from mcbrain.worth.abstraction import departures as measured_departures
+    """What departures from the linear Gaussian model do to gain and value.
 
+    Parameters
+    ----------
+    results : Results
+        Of the raw or the sufficient engine.
+
+    Returns
+    -------
+    list of list of str
+        A row for each model: what departs, n_task, n_brain, and the ratios of gain and of value to
+        the laws of the Gaussian model. Empty where no model departs, or nothing can be said.
+    """
     study = results.study
     if all(m.isotropic for m in study.models) or len(study.models) > 60:
         return []
     task, brain = 0, len(study.n_brain) - 1
     try:
-        found = measured_departures(results, task, brain)
+        found = departures_of(results, task, brain)
     except InputError:
         return []
     rows = []
@@ -121,9 +146,20 @@ def abstraction(results: Results) -> list[list[str]]:
 
 
 def departures(results: Results) -> str:
-    """How the study departs from the linear Gaussian model, in its own keys."""
+    """How the study departs from the linear Gaussian model, in the keys of its file.
+
+    Parameters
+    ----------
+    results : Results
+        Of any engine.
+
+    Returns
+    -------
+    str
+        Empty where nothing departs.
+    """
     return "; ".join(
         f"{name} = {', '.join(dict.fromkeys(str(getattr(m, name)) for m in results.study.models))}"
-        for name, value in USUAL.items()
+        for name, value in LINEAR_GAUSSIAN.items()
         if any(getattr(m, name) != value for m in results.study.models)
     )

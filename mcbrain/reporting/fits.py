@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
 from mcbrain.errors import InputError
-from mcbrain.reporting.curves import law_of, pick
+from mcbrain.reporting.curves import Places, law_of, pick
 from mcbrain.reporting.words import signed
 from mcbrain.results.view import Results
 from mcbrain.worth.scaling import Fit, fit, fit_two_resources, local_exponent
 
 __all__ = ["fit_rows"]
 
-_TIGHT = 1e-6  # a row known better than this is a law's own value: nothing to fit
-_REJECTED = 0.001  # p below which a form does not hold
+# A row whose relative error is below this was computed by a law, so that there is nothing to fit.
+_TIGHT = 1e-6
+# A form is rejected below this p value.
+_REJECTED = 0.001
 _FORMS = {
     "power-floor": "floor + A n^−a",
     "brain-law": "floor + slope/(n_B − d − 1)",
@@ -34,10 +34,20 @@ _LETTERS = {
 
 
 def fit_rows(results: Results) -> list[list[str]]:
-    """Curve, form, parameters, chi-square per degree of freedom, p, local exponents.
+    """Scaling laws fitted to the curves of a study, as rows of a table.
 
-    The first model under the first shift: each estimator over n_task, BEFS over n_brain and over
-    both. Curves of fewer than five trustworthy points are left out.
+    The curves are those of the first model under the first shift: each estimator over n_task, and
+    BEFS over n_brain and over both. Curves of too few trustworthy points are left out.
+
+    Parameters
+    ----------
+    results : Results
+        Of any engine.
+
+    Returns
+    -------
+    list of list of str
+        Curve, form, parameters, chi-square per degree of freedom, p value, local exponents.
     """
     rows = []
     for name in ("ols", "ridge", "befs"):
@@ -59,15 +69,18 @@ def fit_rows(results: Results) -> list[list[str]]:
 
 
 def _rank(results: Results) -> int:
+    """The rank of the first model's subspace."""
     return results.study.rank(results.study.models[0])
 
 
-def _sound(results: Results, place: Any) -> NDArray[np.bool_]:
+def _sound(results: Results, place: Places) -> NDArray[np.bool_]:
+    """The points of a curve whose standard errors can weigh them in a fit."""
     mean, error = results.mean[place], results.mcse[place]
     return np.asarray(results.sound[place] & np.isfinite(mean) & (error > _TIGHT * mean))
 
 
 def _over_task(results: Results, name: str, place: int, b: int) -> list[list[str]]:
+    """The row of one estimator's curve over n_task, or none."""
     study, surface = results.study, law_of(results, 0)
     n = np.array(study.n_task, float)
     at = (0, slice(None), b, place, 0)
@@ -87,17 +100,20 @@ def _over_task(results: Results, name: str, place: int, b: int) -> list[list[str
         d = study.models[0].input_dim
         ends = n[good][[0, -1]] / (n[good][[0, -1]] - d - 1)
         local = f"{ends[0]:.2f} to {ends[1]:.2f}"
-    if name == "ols":  # the branch above its pole, in the form that it has there
+    # Above its pole OLS has the form of the law of large n_T.
+    if name == "ols":
         found = fit(n[good], mean, error, "task-law", study.models[0].input_dim)
         return [_row("OLS, over n_T > d + 1", found, local)]
     return [_row(f"{label}, over n_T", fit(n[good], mean, error, "power-floor"), local)]
 
 
 def _over_brain(results: Results, place: int, t: int) -> list[list[str]]:
+    """The row of BEFS's curve over n_brain, or none."""
     study, surface = results.study, law_of(results, 0)
     n, d = np.array(study.n_brain, float), study.models[0].input_dim
     at = (0, t, slice(None), place, 0)
-    good = _sound(results, at) & (n > 2 * d)  # the law is one of large n_B
+    # The form is that of the law of large n_B.
+    good = _sound(results, at) & (n > 2 * d)
     if good.sum() < 4:
         return []
     found = fit(n[good], results.mean[at][good], results.mcse[at][good], "brain-law", d)
@@ -112,6 +128,7 @@ def _over_brain(results: Results, place: int, t: int) -> list[list[str]]:
 
 
 def _over_both(results: Results, place: int) -> list[list[str]]:
+    """The row of BEFS's risk over both numbers of samples, or none."""
     study = results.study
     t, b = np.meshgrid(study.n_task, study.n_brain, indexing="ij")
     at = (0, slice(None), slice(None), place, 0)
@@ -124,6 +141,7 @@ def _over_both(results: Results, place: int) -> list[list[str]]:
 
 
 def _row(label: str, found: Fit, local: str) -> list[str]:
+    """A fit in the words of a table's row."""
     quality = f"{found.chi2 / found.freedom:,.2f} on {found.freedom}"
     p = f"{found.p_value:.2g}" if found.p_value > 1e-4 else "< 0.0001"
     return [label, _FORMS[found.form], _estimate(found), quality, p, local or "–"]
@@ -135,7 +153,8 @@ def _estimate(found: Fit) -> str:
         return "rejected: no estimate"
     words = []
     for name, *numbers in zip(found.names, found.values, found.low, found.high, strict=True):
-        if name.startswith("scale"):  # fitted as its logarithm
+        # The logarithm of a scale was fitted.
+        if name.startswith("scale"):
             numbers = [float(np.exp(v)) for v in numbers]
         value, low, high = (signed(float(v), ".3g") for v in numbers)
         words.append(f"{_LETTERS.get(name, name)} = {value} ({low} to {high})")

@@ -1,4 +1,4 @@
-"""`report.html`: what was asked, what was run, what was found, and how to make it again."""
+"""The page `report.html`: what was asked, what was run, what was found, how to make it again."""
 
 from __future__ import annotations
 
@@ -17,7 +17,19 @@ __all__ = ["Drawn", "draw", "report"]
 
 @dataclass(frozen=True)
 class Drawn:
-    """A figure on disk: its stem, its width on the page in pixels, words, and its PNG in base64."""
+    """A figure on disk and on the page.
+
+    Attributes
+    ----------
+    stem : str
+        Of the names of its files.
+    width : int
+        On the page, in pixels.
+    alt, caption : str
+        What it shows, for those who do not see it, and what is written below it.
+    data : str
+        Its PNG in base64.
+    """
 
     stem: str
     width: int
@@ -27,13 +39,21 @@ class Drawn:
 
 
 def draw(results: Results, folder: Path) -> tuple[list[Drawn], list[str]]:
-    """Every figure that the results can carry, written to a folder; and why others are missing.
+    """Draw every figure that the results can carry into a folder.
 
     Parameters
     ----------
     results : Results
+        Of any engine.
     folder : Path
         PNG and SVG go there.
+
+    Returns
+    -------
+    drawn : list of Drawn
+        In the order of the page.
+    missing : list of str
+        The figures that were not drawn, each with its reason.
     """
     from mcbrain.reporting.figures import FIGURES
     from mcbrain.reporting.style import save, styled

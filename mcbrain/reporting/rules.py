@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 from itertools import cycle
-from typing import Any
 
 import numpy as np
+from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from mcbrain.errors import InputError
-from mcbrain.reporting.style import COLOURS, errorbars, figure, label_panels, legend_below
+from mcbrain.reporting.style import (
+    COLOURS,
+    errorbars,
+    figure,
+    label_panels,
+    legend_below,
+    same_limits,
+)
 from mcbrain.reporting.words import setting_words
 from mcbrain.results.view import Results
 
@@ -18,11 +25,21 @@ __all__ = ["rules_figure"]
 _MARKERS = {"loo": "o", "gcv": "s"}
 
 
-def rules_figure(results: Results) -> Any:
+def rules_figure(results: Results) -> Figure:
     """Risk at the chosen penalty over risk at the optimal one, against task samples.
 
     The study's first model and shift, a panel for no brain data and for the most of it. Both risks
     are of the same data, so the bars, which add their errors, are too long.
+
+    Parameters
+    ----------
+    results : Results
+        With loo or gcv beside "optimal" for an estimator.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        One panel or two.
 
     Raises
     ------
@@ -55,9 +72,7 @@ def rules_figure(results: Results) -> Any:
         ax.set(xscale="log", yscale="log", xlabel="task samples $n_T$")
         ax.set_title(f"$n_B$ = {study.n_brain[b]:,}", loc="right")
     axes[0, 0].set_ylabel("risk / risk at the optimal penalty")
-    limits = [ax.get_ylim() for ax in axes[0]]
-    for ax in axes[0]:
-        ax.set_ylim(min(lo for lo, _ in limits), max(hi for _, hi in limits))
+    same_limits(list(axes[0]), "y")
     label_panels(axes)
     key = [_handle(name, rule, colours[name]) for name, rule, _, _ in pairs]
     legend_below(made, key, title=setting_words(results, 0, 0))
@@ -65,6 +80,7 @@ def rules_figure(results: Results) -> Any:
 
 
 def _handle(name: str, rule: str, colour: str) -> Line2D:
+    """The entry of the legend for an estimator and a rule."""
     style = "-" if rule == "loo" else ":"
     word = f"{name}, {rule}"
     return Line2D([], [], color=colour, ls=style, marker=_MARKERS[rule], mfc="white", label=word)

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
 from mcbrain.errors import InputError
 from mcbrain.population.shifts import SHIFTS
-from mcbrain.reporting.curves import law_of, line_handles, pick
+from mcbrain.reporting.curves import Places, law_of, line_handles, need_gain, pick
 from mcbrain.reporting.style import (
     COLOURS,
     errorbars,
@@ -19,6 +19,7 @@ from mcbrain.reporting.style import (
     legend_below,
     legend_under,
     ramp,
+    same_limits,
 )
 from mcbrain.reporting.words import model_words
 from mcbrain.results.view import Results
@@ -28,8 +29,18 @@ from mcbrain.worth.robustness import gain
 __all__ = ["residual_figure", "residuals", "shift_figure"]
 
 
-def shift_figure(results: Results) -> Any:
+def shift_figure(results: Results) -> Figure:
     """Gain of BEFS over the baseline against shift strength, a panel for each kind of shift.
+
+    Parameters
+    ----------
+    results : Results
+        With BEFS and a baseline.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        Up to four panels.
 
     Raises
     ------
@@ -44,9 +55,7 @@ def shift_figure(results: Results) -> Any:
     kinds = {k: v for k, v in kinds.items() if len(v) >= 3}
     if not kinds:
         raise InputError("gains against shift strength need three strengths of one kind of shift")
-    base = study.baseline()
-    if base is None or results.choice("befs") is None:
-        raise InputError("a gain needs BEFS, and tuned ridge or ols")
+    base, _ = need_gain(results)
     chosen = list(kinds)[:4]
     made, axes = figure(len(chosen), height=4.0, wide=3.5)
     gains, errors = (np.asarray(results.column(c), float) for c in ("gain", "gain_mcse"))
@@ -65,9 +74,7 @@ def shift_figure(results: Results) -> Any:
     axes[0, 0].set_ylabel(f"gain (risk of {'tuned ridge' if base.tuned else 'OLS'} / risk)")
     where = f"$n_T$ = {study.n_task[_task(results)]:,}, {model_words(results, 0)}"
     legend_below(made, handles + line_handles(results, ("befs", "befs-oracle")), title=where)
-    limits = [ax.get_ylim() for ax in axes[0]]
-    for ax in axes[0]:
-        ax.set_ylim(min(lo for lo, _ in limits), max(hi for _, hi in limits))
+    same_limits(list(axes[0]), "y")
     label_panels(axes)
     return made
 
@@ -78,13 +85,14 @@ def _task(results: Results) -> int:
 
 
 def _gain_curves(
-    ax: Any,
+    ax: Axes,
     results: Results,
     kind: tuple[str, str],
     over: tuple[list[int], Floats],
     gains: Floats,
     errors: Floats,
-) -> list[Any]:
+) -> list[Line2D]:
+    """Draw the gains of one panel, and return the entries of its legend."""
     study, (places, x) = results.study, over
     model, t = 0, _task(results)
     brains = [b for b, n in enumerate(study.n_brain) if n >= study.rank(study.models[model])]
@@ -119,7 +127,7 @@ def _gain_curves(
     return handles
 
 
-def _oracle_law(ax: Any, results: Results, x: Floats, row: tuple[Any, ...]) -> None:
+def _oracle_law(ax: Axes, results: Results, x: Floats, row: Places) -> None:
     """The exact gain of BEFS with unlimited brain data over ridge, as the rows predict it."""
     ridge = results.choice("ridge")
     if ridge is not None:
@@ -129,16 +137,31 @@ def _oracle_law(ax: Any, results: Results, x: Floats, row: tuple[Any, ...]) -> N
 
 
 def residuals(results: Results) -> tuple[Floats, NDArray[np.int64], int]:
-    """z of each row that is evidence for its law, the rows' numbers, and rows that are not.
+    """How far simulation and law are apart, in standard errors, for each row that is evidence.
 
-    z = (mean - predicted) / sqrt(mcse^2 + prediction_se^2) for rows whose standard error can be
-    trusted and is more than rounding; rows that were computed through the law themselves are
-    counted apart.
+    A row is evidence for its law where its standard error can be trusted and is more than rounding:
+    z = (mean - predicted) / sqrt(mcse^2 + prediction_se^2). Rows that were computed through the law
+    themselves are counted apart.
+
+    Parameters
+    ----------
+    results : Results
+        Of any engine.
+
+    Returns
+    -------
+    z : array (n,)
+        Standard normal where the laws are right.
+    rows : array (n,)
+        Numbers of the rows.
+    same : int
+        How many rows were computed through their law.
     """
     column = {n: results.column(n).ravel() for n in ("mean", "mcse", "predicted", "prediction_se")}
     compared = (results.among("prediction", "exact", "semi-exact") & results.sound).ravel()
     error = np.hypot(column["mcse"], np.nan_to_num(column["prediction_se"]))
-    # A risk that is the same on every data set has an error of rounding alone.
+    # A risk that is the same on every data set has an error of nothing but rounding, and is no
+    # evidence.
     spread = error > 1e-12 * np.abs(column["mean"])
     good = compared & np.isfinite(column["mean"]) & spread
     rows = np.flatnonzero(good)
@@ -146,8 +169,18 @@ def residuals(results: Results) -> tuple[Floats, NDArray[np.int64], int]:
     return np.asarray(z, float), rows, int(results.among("prediction", "same-law").sum())
 
 
-def residual_figure(results: Results) -> Any:
+def residual_figure(results: Results) -> Figure:
     """Law against simulation in standard errors: each row, and their distribution.
+
+    Parameters
+    ----------
+    results : Results
+        Of any engine.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        Two panels.
 
     Raises
     ------

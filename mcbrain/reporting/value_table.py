@@ -1,4 +1,4 @@
-"""The table of values: what the brain data of a study's cells is worth, measured and by law."""
+"""The table of values: what brain data is worth at some points of a study, simulated and by law."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from mcbrain.errors import InputError
 from mcbrain.reporting.curves import law_of, pick
 from mcbrain.reporting.words import count, signed
 from mcbrain.results.view import Results
-from mcbrain.worth.measured import MeasuredValue, value_in_results
+from mcbrain.worth.simulated import SimulatedValue, value_in_results
 from mcbrain.worth.surface import Surface
 
 __all__ = ["ValueRow", "ValueTable", "value_table"]
@@ -21,7 +21,7 @@ Place = tuple[int, int, int, int, int]
 
 @dataclass(frozen=True)
 class ValueRow:
-    """A cell of the study and its value.
+    """A point of the study and its value.
 
     Attributes
     ----------
@@ -50,7 +50,17 @@ class ValueRow:
 
 @dataclass(frozen=True)
 class ValueTable:
-    """Rows, the words for their baseline, and which cells of the study they are."""
+    """The table of values of a report.
+
+    Attributes
+    ----------
+    rows : list of ValueRow
+        In the order of the study's points.
+    baseline : str
+        The baseline in words; empty where there are no rows.
+    shown : str
+        Which points of the study the rows are, in a sentence.
+    """
 
     rows: list[ValueRow]
     baseline: str
@@ -58,14 +68,26 @@ class ValueTable:
 
 
 def value_table(results: Results) -> ValueTable:
-    """Values of at most `_ROWS` or so cells, spread over the study; no rows where it has none."""
+    """The values at some points, spread evenly over the study.
+
+    Parameters
+    ----------
+    results : Results
+        Of any engine.
+
+    Returns
+    -------
+    ValueTable
+        About two dozen rows; none where the study has no value.
+    """
     study, none = results.study, ValueTable([], "", "")
     befs, base = results.choice("befs"), study.baseline()
     if befs is None or base is None or len(study.n_task) < 2 or study.shifts[0].label != "id":
         return none
     ranks = max(study.rank(m) for m in study.models)
     tasks = [t for t, n in enumerate(study.n_task) if n > ranks + 7]
-    tasks = tasks[: max(1, 2 * len(tasks) // 3)]  # beyond them the baseline is rarely reached
+    # With more task samples the baseline rarely reaches the risk of BEFS within the study.
+    tasks = tasks[: max(1, 2 * len(tasks) // 3)]
     brains = [b for b, n in enumerate(study.n_brain) if n >= ranks]
     models = pick(list(study.models), 4)
     per = max(1, _ROWS // max(1, len(models) * min(len(tasks), 3)))
@@ -77,7 +99,7 @@ def value_table(results: Results) -> ValueTable:
     except InputError:
         return none
     shown = (
-        f"Of the study's cells the table shows {len(models)} of {len(study.models):,} models, "
+        f"Of the study's points the table shows {len(models)} of {len(study.models):,} models, "
         f"{len(tasks)} of {len(study.n_task):,} n_T and {len(brains)} of {len(study.n_brain):,} "
         "n_B, spread evenly; the largest third of n_T is left out, where the baseline rarely "
         "reaches the risk of BEFS within the study."
@@ -86,6 +108,7 @@ def value_table(results: Results) -> ValueTable:
 
 
 def _row(results: Results, place: Place, baseline: str) -> ValueRow:
+    """The row of one point."""
     study = results.study
     i, t, b, _, _ = place
     model, n_task, n_brain = study.models[i], study.n_task[t], study.n_brain[b]
@@ -111,7 +134,8 @@ def _row(results: Results, place: Place, baseline: str) -> ValueRow:
     return ValueRow(v, low, high, high < 0 or worse, bool(found.bound), cells)
 
 
-def _value(found: MeasuredValue) -> str:
+def _value(found: SimulatedValue) -> str:
+    """A value, or its bound, in words."""
     return found.bound.replace("-", "−") or count(float(found.value))
 
 

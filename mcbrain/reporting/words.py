@@ -2,22 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from mcbrain.population.model import Model, toml_value
 from mcbrain.results.view import Results
+from mcbrain.worth.abstraction import LINEAR_GAUSSIAN, departing
 
-__all__ = ["USUAL", "count", "law_words", "model_words", "plain", "setting_words", "signed"]
+__all__ = ["count", "departure_words", "model_words", "plain", "setting_words", "signed"]
 
-# What the laws of inputs, latents and recordings are in the linear Gaussian model.
-USUAL = {
-    "inputs": "gaussian",
-    "covariance": "identity",
-    "latents": "linear",
-    "neural_law": "gaussian",
-}
 _SYMBOLS = {
     "input_dim": "$d$",
     "latent_dim": "$k$",
@@ -39,35 +31,69 @@ def model_words(results: Results, model: int, known: tuple[str | None, ...] = ()
     Parameters
     ----------
     results : Results
+        For the study.
     model : int
         Place among the study's models.
     known : tuple of str
         Model fields that the panel names in another way.
+
+    Returns
+    -------
+    str
+        Symbols and values, with formulas for matplotlib.
     """
     one = results.study.models[model]
     shown = [f for f in dict.fromkeys(("misalignment", *results.varied)) if f not in known]
-    values = [(f, getattr(one, f)) for f in shown if f not in USUAL]
+    values = [(f, getattr(one, f)) for f in shown if f not in LINEAR_GAUSSIAN]
     words = [_spelled(f, v) for f, v in values if v is not None]
-    return ", ".join([*words, *([law_words(one)] if USUAL.keys() & set(shown) else [])])
+    return ", ".join(
+        [*words, *([departure_words(one)] if LINEAR_GAUSSIAN.keys() & set(shown) else [])]
+    )
 
 
-def law_words(model: Model) -> str:
-    """What of a model is not linear, Gaussian and isotropic."""
-    laws = {name: getattr(model, name) for name in USUAL}
-    return ", ".join(v for f, v in laws.items() if v != USUAL[f]) or "linear Gaussian"
+def departure_words(model: Model) -> str:
+    """What of a model is not linear, Gaussian and isotropic.
+
+    Parameters
+    ----------
+    model : Model
+        Any model.
+
+    Returns
+    -------
+    str
+        "linear Gaussian" where nothing is.
+    """
+    return ", ".join(departing(model).values()) or "linear Gaussian"
 
 
 def setting_words(
     results: Results, model: int, shift: int, known: tuple[str | None, ...] = ()
 ) -> str:
-    """`model_words`, and the shift where the study has several."""
+    """The words of a model, and the shift where the study has several.
+
+    Parameters
+    ----------
+    results : Results
+        For the study.
+    model, shift : int
+        Places among the study's models and shifts.
+    known : tuple of str
+        Model fields that the panel names in another way.
+
+    Returns
+    -------
+    str
+        Symbols and values, with formulas for matplotlib.
+    """
     words = [model_words(results, model, known)]
     if len(results.study.shifts) > 1:
         words.append(f"shift {results.study.shifts[shift].label}")
     return ", ".join(w for w in words if w)
 
 
-def _spelled(field: str, value: Any) -> str:
+def _spelled(field: str, value: object) -> str:
+    """A field of a model and its value, in a few symbols."""
     if isinstance(value, str):
         return f"{field} {value}"
     number = f"{value:g}" if isinstance(value, (int, float)) else toml_value(value)
@@ -75,7 +101,18 @@ def _spelled(field: str, value: Any) -> str:
 
 
 def plain(words: str) -> str:
-    """Words of a panel as running text: symbols without their typesetting."""
+    """Words of a panel as running text: symbols without their typesetting.
+
+    Parameters
+    ----------
+    words : str
+        With formulas for matplotlib.
+
+    Returns
+    -------
+    str
+        With letters in their place.
+    """
     greek = {r"\sigma": "σ", r"\beta": "β"}
     for code, letter in greek.items():
         words = words.replace(code, letter)
@@ -83,10 +120,34 @@ def plain(words: str) -> str:
 
 
 def signed(value: float, form: str) -> str:
-    """A number with a true minus sign."""
+    """A number with a true minus sign.
+
+    Parameters
+    ----------
+    value : float
+        Any number.
+    form : str
+        A format such as ".3g".
+
+    Returns
+    -------
+    str
+        The number in words.
+    """
     return format(value, form).replace("-", "−")
 
 
 def count(value: float) -> str:
-    """A number of samples; a dash where there is none."""
+    """A number of samples, which need not be whole.
+
+    Parameters
+    ----------
+    value : float
+        Any number.
+
+    Returns
+    -------
+    str
+        With one decimal; a dash where there is none.
+    """
     return signed(round(value, 1) + 0.0, ",.1f") if np.isfinite(value) else "–"

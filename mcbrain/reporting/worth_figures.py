@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.typing import ColorType
 
 from mcbrain.asking.studies import Study
 from mcbrain.errors import InputError
@@ -23,24 +26,40 @@ from mcbrain.reporting.style import (
 from mcbrain.reporting.words import setting_words
 from mcbrain.results.view import Results
 from mcbrain.typing import Floats
-from mcbrain.worth.measured import value_in_results
+from mcbrain.worth.simulated import value_in_results
 from mcbrain.worth.surface import Surface
 
-__all__ = ["alignment_figure", "measured_curve", "value_figure"]
+__all__ = ["alignment_figure", "simulated_values", "value_figure"]
 
-Cells = list[tuple[int, int, int]]
+Places = list[tuple[int, int, int]]
 
 
-def measured_curve(results: Results, cells: Cells, baseline: str) -> Floats:
-    """v_T with its interval at (model, n_task, n_brain) places, (cells, 3); NaN where none."""
+def simulated_values(results: Results, places: Places, baseline: str) -> Floats:
+    """Simulated values of brain data at some points.
+
+    Parameters
+    ----------
+    results : Results
+        With BEFS and the baseline.
+    places : list of tuple
+        (model, n_task, n_brain), places in the study's grid.
+    baseline : str
+        "ridge" or "ols".
+
+    Returns
+    -------
+    array (places, 3)
+        v_T and the ends of its 95 % interval; NaN where there is none.
+    """
     rows = []
-    for model, task, brain in cells:
+    for model, task, brain in places:
         found, _ = value_in_results(results, model, task, brain, baseline)
         rows.append([float(found.value), float(found.low), float(found.high)])
     return np.array(rows).reshape(-1, 3)
 
 
 def _baseline(results: Results) -> str:
+    """The baseline that a value is against: tuned ridge if it is there, else OLS."""
     for name in ("ridge", "ols"):
         place = results.choice(name)
         if place is not None and (name == "ols" or results.study.choices[place].tuned):
@@ -48,7 +67,7 @@ def _baseline(results: Results) -> str:
     raise InputError("a value needs tuned ridge or ols among the estimators")
 
 
-def _points(ax: Any, results: Results, x: Floats, found: Floats, colour: Any) -> None:
+def _points(ax: Axes, results: Results, x: Floats, found: Floats, colour: ColorType) -> None:
     """Values with their intervals: columns of `found` are value, low and high."""
     good = np.isfinite(found[:, 0])
     if results.engine == "law":
@@ -59,6 +78,7 @@ def _points(ax: Any, results: Results, x: Floats, found: Floats, colour: Any) ->
 
 
 def _require(results: Results) -> tuple[str, list[int]]:
+    """The baseline and the usable places of n_brain, or a sentence about what a value lacks."""
     study = results.study
     base = _baseline(results)
     results.need("befs", "the value of brain data")
@@ -86,8 +106,18 @@ def _tasks(study: Study) -> list[int]:
     return fits
 
 
-def value_figure(results: Results) -> Any:
+def value_figure(results: Results) -> Figure:
     """v_T and the exchange rate over n_brain, a column for each of up to three models.
+
+    Parameters
+    ----------
+    results : Results
+        Of any engine.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        Values above or left, exchange rates below or right.
 
     Raises
     ------
@@ -107,7 +137,7 @@ def value_figure(results: Results) -> Any:
     for column, model in enumerate(models):
         panels = axes[:, column] if stacked else axes[0]
         for t, colour in zip(tasks, colours, strict=True):
-            _value_curve(panels, results, (model, t), brains, base, colour)
+            _value_curve(list(panels), results, (model, t), brains, base, colour)
         words = setting_words(results, model, results.shift())
         name = "tuned ridge" if base == "ridge" else "OLS"
         panels[0].set_title(f"{words}, vs {name}", loc="right")
@@ -126,12 +156,17 @@ def value_figure(results: Results) -> Any:
 
 
 def _value_curve(
-    panels: Any, results: Results, at: tuple[int, int], brains: list[int], base: str, colour: Any
+    panels: Sequence[Axes],
+    results: Results,
+    at: tuple[int, int],
+    brains: list[int],
+    base: str,
+    colour: ColorType,
 ) -> None:
     """Value and exchange rate over n_brain at one (model, n_task): points, law and saturation."""
     (top, low), (model, t), study = panels, at, results.study
     n, n_task = np.array([study.n_brain[b] for b in brains], float), study.n_task[t]
-    found = measured_curve(results, [(model, t, b) for b in brains], base)
+    found = simulated_values(results, [(model, t, b) for b in brains], base)
     _points(top, results, n, found, colour)
     _points(low, results, n, found / n[:, None], colour)
     surface = law_of(results, model)
@@ -146,7 +181,8 @@ def _value_curve(
         top.axhline(float(full) - n_task, color=colour, lw=0.8)
 
 
-def _decorate(top: Any, low: Any, model: Model) -> None:
+def _decorate(top: Axes, low: Axes, model: Model) -> None:
+    """Label the axes of a value and of an exchange rate, and mark 0 and n_brain = d."""
     top.set(xscale="log", xlabel="brain samples $n_B$", ylabel="value $v_T$ (task samples)")
     signed_log(top)
     low.set(xscale="log", xlabel="brain samples $n_B$", ylabel="exchange rate $v_T/n_B$")
@@ -165,8 +201,18 @@ _FIELDS = {
 }
 
 
-def alignment_figure(results: Results) -> Any:
+def alignment_figure(results: Results) -> Figure:
     """v_T over the first model field that varies, curves along the second, panels along the third.
+
+    Parameters
+    ----------
+    results : Results
+        Of a study over misalignment, noise or the latent dimension.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        Up to three panels.
 
     Raises
     ------
@@ -204,10 +250,10 @@ def alignment_figure(results: Results) -> Any:
     return made
 
 
-def _varied(study: Study) -> dict[str, list[Any]]:
+def _varied(study: Study) -> dict[str, list[float]]:
     """Fields that vary and their values, the first with three at least."""
     found_in = {f: {getattr(m, f) for m in study.models} for f in _FIELDS}
-    # Poisson recordings have no noise of their own, so a study with both laws has no such axis.
+    # Poisson recordings have no noise of their own, so a study with both kinds has no such axis.
     usable = {f: sorted(values) for f, values in found_in.items() if None not in values}
     varied = {f: values for f, values in usable.items() if len(values) >= 2}
     if len(next(iter(varied.values()), [])) < 3:
@@ -216,31 +262,31 @@ def _varied(study: Study) -> dict[str, list[Any]]:
 
 
 def _alignment_curve(
-    ax: Any,
+    ax: Axes,
     results: Results,
-    want: dict[str, Any],
+    want: dict[str, object],
     x: str,
-    cell: tuple[int, int],
+    point: tuple[int, int],
     base: str,
-    colour: Any,
+    colour: ColorType,
 ) -> None:
     """v_T over a field among the models whose other fields are as wanted, and its law."""
     models = results.study.models
     places = [i for i, m in enumerate(models) if all(getattr(m, f) == v for f, v in want.items())]
-    found = measured_curve(results, [(i, *cell) for i in places], base)
+    found = simulated_values(results, [(i, *point) for i in places], base)
     over = np.array([getattr(models[i], x) for i in places], float)
     _points(ax, results, over, found, colour)
-    _law_over(ax, results, places[0], x, cell, base, colour)
+    _law_over(ax, results, places[0], x, point, base, colour)
 
 
 def _law_over(
-    ax: Any,
+    ax: Axes,
     results: Results,
     model: int,
     x: str,
-    cell: tuple[int, int],
+    point: tuple[int, int],
     base: str,
-    colour: Any,
+    colour: ColorType,
 ) -> None:
     """The law's curve over a real-valued field, other fields as in one model."""
     study = results.study
@@ -248,7 +294,7 @@ def _law_over(
     if x == "latent_dim" or law_of(results, model) is None:
         return
     fine = np.linspace(min(values), max(values), 60)
-    n_task, n_brain = study.n_task[cell[0]], study.n_brain[cell[1]]
+    n_task, n_brain = study.n_task[point[0]], study.n_brain[point[1]]
     law = []
     for v in fine:
         surface = Surface(Model(**study.models[model].given() | {x: float(v)}))

@@ -1,6 +1,7 @@
-"""How far gains and values move when the linear Gaussian abstraction does not hold (question 5).
+"""What the linear Gaussian abstraction costs: gains and values of models that depart from it.
 
-Simulation by the raw engine, which needs no assumption, over the law of the model's Gaussian twin.
+A simulation by the raw engine, which needs no assumption, is held against the laws of the model's
+Gaussian twin.
 """
 
 from __future__ import annotations
@@ -14,10 +15,18 @@ from numpy.typing import NDArray
 from mcbrain.errors import InputError, unhandled
 from mcbrain.population.model import Model
 from mcbrain.results.view import Measured, Results
-from mcbrain.worth.measured import value_in_results
+from mcbrain.worth.simulated import value_in_results
 from mcbrain.worth.surface import Surface
 
-__all__ = ["Departure", "departures", "gaussian_twin"]
+__all__ = ["LINEAR_GAUSSIAN", "Departure", "departing", "departures", "gaussian_twin"]
+
+# What a model says of its inputs, latents and recordings where it is linear and Gaussian.
+LINEAR_GAUSSIAN = {
+    "inputs": "gaussian",
+    "covariance": "identity",
+    "latents": "linear",
+    "neural_law": "gaussian",
+}
 
 
 @dataclass(frozen=True)
@@ -27,12 +36,13 @@ class Departure:
     Attributes
     ----------
     model : Model
+        Any model.
     words : str
         What departs: "inputs = student:5, latents = tanh"; "none" for the twin itself.
     gain_ratio : Measured
-        Measured gain over tuned ridge, over the law's gain; with a 95 % interval.
+        Simulated gain over tuned ridge, over the law's gain; with a 95 % interval.
     value_ratio : Measured or None
-        The same of v_T; None where the measured curve of ridge does not reach the risk.
+        The same of v_T; None where the simulated curve of ridge does not reach the risk.
     """
 
     model: Model
@@ -41,14 +51,40 @@ class Departure:
     value_ratio: Measured | None
 
 
+def departing(model: Model) -> dict[str, str]:
+    """What a model says of its inputs, latents and recordings that is not linear and Gaussian.
+
+    Parameters
+    ----------
+    model : Model
+        Any model.
+
+    Returns
+    -------
+    dict
+        The fields of the model that depart, and what they are.
+    """
+    said = {name: str(getattr(model, name)) for name in LINEAR_GAUSSIAN}
+    return {name: value for name, value in said.items() if value != LINEAR_GAUSSIAN[name]}
+
+
 def gaussian_twin(model: Model) -> Model:
     """The linear Gaussian model with the same dimensions, signal and noise.
 
     Poisson recordings of rate b at rest answer to a latent with slope b and variance b where the
     signal is small, so that their noise relative to the gains is 1/sqrt(b).
+
+    Parameters
+    ----------
+    model : Model
+        Any model.
+
+    Returns
+    -------
+    Model
+        Isotropic and Gaussian; the model itself where it is so already.
     """
-    changes: dict[str, object] = {"inputs": "gaussian", "covariance": "identity"}
-    changes |= {"latents": "linear", "neural_law": "gaussian", "baseline_rate": None}
+    changes: dict[str, object] = {**LINEAR_GAUSSIAN, "baseline_rate": None}
     match model.neural_law:
         case "gaussian":
             pass
@@ -61,7 +97,7 @@ def gaussian_twin(model: Model) -> Model:
 
 
 def departures(results: Results, n_task: int, n_brain: int) -> list[Departure]:
-    """Each model of a study against its Gaussian twin, at one cell of its grid.
+    """Each model of a study against its Gaussian twin, at one point of its grid.
 
     Parameters
     ----------
@@ -69,6 +105,11 @@ def departures(results: Results, n_task: int, n_brain: int) -> list[Departure]:
         With tuned ridge and BEFS under `id`, by the raw or the sufficient engine.
     n_task, n_brain : int
         Places in the study's grid.
+
+    Returns
+    -------
+    list of Departure
+        One for each model.
 
     Raises
     ------
@@ -102,15 +143,10 @@ def departures(results: Results, n_task: int, n_brain: int) -> list[Departure]:
 
 
 def _gain(risks: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The gain (..., 1) from the risks of ridge and BEFS (..., 2)."""
     return np.asarray(risks[..., :1] / risks[..., 1:])
 
 
 def _words(model: Model) -> str:
-    usual = {
-        "inputs": "gaussian",
-        "covariance": "identity",
-        "latents": "linear",
-        "neural_law": "gaussian",
-    }
-    parts = [f"{k} = {getattr(model, k)}" for k, v in usual.items() if getattr(model, k) != v]
-    return ", ".join(parts) or "none"
+    """What of a model departs from the linear Gaussian one, in the keys of a study."""
+    return ", ".join(f"{name} = {value}" for name, value in departing(model).items()) or "none"

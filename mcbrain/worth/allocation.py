@@ -85,6 +85,7 @@ def allocate(
     Parameters
     ----------
     model : Model
+        Isotropic and Gaussian, with task noise.
     budget, cost_task, cost_brain : float
         In one currency; n_task cost_task + n_brain (cost_brain + (repeats - 1) cost_repeat) is at
         most `budget`.
@@ -119,9 +120,19 @@ def allocate(
 def check_prices(budget: float, cost_task: float, **others: float) -> None:
     """Refuse a budget or prices that are not positive, and a budget without a task sample.
 
+    Parameters
+    ----------
+    budget : float
+        What may be spent.
+    cost_task : float
+        Price of a task sample.
+    **others : float
+        Other prices, under the names that the sentence uses.
+
     Raises
     ------
     InputError
+        A number that is not positive, or a budget below `cost_task`.
     """
     for name, price in ({"budget": budget, "cost_task": cost_task} | others).items():
         positive(name, price)
@@ -133,7 +144,7 @@ def check_prices(budget: float, cost_task: float, **others: float) -> None:
 
 @dataclass(frozen=True)
 class _Split:
-    """What a budget may be spent on, and the risk that it buys."""
+    """A way to spend a budget, and the risk that it buys."""
 
     risk: float
     n_task: int
@@ -143,7 +154,7 @@ class _Split:
 
 @dataclass(frozen=True)
 class _Market:
-    """A budget, and the risk that it buys."""
+    """What a budget can buy at given prices; `factor` multiplies the law's m_bar."""
 
     surface: Surface
     budget: float
@@ -183,6 +194,7 @@ class _Market:
         )
 
     def _m_bar(self, n_brain: Floats, repeats: Floats) -> Floats:
+        """Share of beta that the subspace misses, from n_brain stimuli recorded `repeats` times."""
         noise = self.surface.model.measured.neural_noise / np.sqrt(repeats)
         m = None if self.schedule is None else np.clip(self.schedule(n_brain), 0.0, 1.0)
         m_bar = self.surface.m_bar(n_brain, neural_noise=noise, misalignment=m)
@@ -262,6 +274,7 @@ class _Market:
         return float(low)
 
     def _rate(self, split: _Split) -> float:
+        """The marginal rate at a split; NaN where a schedule changes the model along the way."""
         if self.schedule is not None:
             return float("nan")
         given = self.surface.model.given() | {
@@ -271,7 +284,9 @@ class _Market:
 
 
 def exposed_latents(model: Model, latents_per_session: int, samples_per_session: int) -> Schedule:
-    """m_eff(n_B) where each recording session exposes more latents, the first ones first.
+    """A schedule for `allocate` in which each recording session exposes more latents.
+
+    Latents are exposed in their order, the first ones first.
 
     Parameters
     ----------
@@ -279,6 +294,16 @@ def exposed_latents(model: Model, latents_per_session: int, samples_per_session:
         Its `latent_dim` latents are what can be exposed at most.
     latents_per_session, samples_per_session : int
         Sessions are counted from 1; the last one may be incomplete.
+
+    Returns
+    -------
+    callable
+        n_brain -> m_eff.
+
+    Raises
+    ------
+    InputError
+        A number below 1.
     """
     for name, number in (
         ("latents_per_session", latents_per_session),

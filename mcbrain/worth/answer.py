@@ -1,4 +1,4 @@
-"""The answer to how much brain data is worth, whether by law or measured."""
+"""The answer to how much brain data is worth, whether by law or by simulation."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ class Value:
     Attributes
     ----------
     n_task, n_brain : int
+        Numbers of samples.
     baseline : str
         What would be used without brain data: "ridge" (tuned) or "ols".
     task_samples : float
@@ -26,16 +27,16 @@ class Value:
         v_T / n_brain; NaN without brain data.
     marginal_rate : float
         Task samples that the next brain sample replaces, on the surface of BEFS; by the law even
-        where the value is measured, as is `saturation`.
+        where the value is simulated, as is `saturation`.
     interval : tuple of float
-        Of `task_samples`. Measured: 95 %, by jackknife over blocks. From the laws: its range when
+        Of `task_samples`. Simulated: 95 %, by jackknife over blocks. From the laws: its range when
         m_bar is off by as much as law 5b is in 95 % of models (`law_accuracy`).
     saturation : float
         v_T with unlimited brain data.
     risk, baseline_risk : float
         Excess risk of BEFS, and of the baseline at n_task, in units of |beta|^2.
     source : str
-        "law" or "measured".
+        "law", or "measured" for a simulated value.
     note : str
         What must be known to read the numbers; empty if nothing.
     """

@@ -1,4 +1,4 @@
-"""The best purchase among the cells of a results folder: a budget split by measured risks."""
+"""The best purchase among the points of a results folder: a budget split by simulated risks."""
 
 from __future__ import annotations
 
@@ -10,19 +10,21 @@ from numpy.typing import NDArray
 from mcbrain.errors import InputError
 from mcbrain.results.view import Results
 from mcbrain.worth.allocation import check_prices
-from mcbrain.worth.measured import value_in_results
+from mcbrain.worth.simulated import value_in_results
 
 __all__ = ["Purchase", "purchase_in_results"]
 
 
 @dataclass(frozen=True)
 class Purchase:
-    """The simulated cell with the least risk that a budget buys, and what it is worth.
+    """The simulated point with the least risk that a budget buys, and what it is worth.
 
     Attributes
     ----------
     n_task, n_brain : int
+        Numbers of samples of the point.
     cost : float
+        What they cost.
     risk : float
         Mean excess risk of BEFS there.
     task_samples : float
@@ -31,7 +33,7 @@ class Purchase:
         95 %, by jackknife over blocks; without an end where ridge reaches the risk beyond all
         simulated numbers of task samples.
     break_even_price : float
-        Price of a brain sample at which this cell costs as much as ridge of the same risk.
+        Price of a brain sample at which this point costs as much as ridge of the same risk.
     verdict : str
         "worth", "not worth" or "cannot tell": where the interval lies about the task samples
         that the whole budget buys.
@@ -53,7 +55,7 @@ class Purchase:
 def purchase_in_results(
     results: Results, model: int, budget: float, cost_task: float = 1.0, cost_brain: float = 5.0
 ) -> Purchase:
-    """The best affordable cell with brain data, against tuned ridge on the whole budget.
+    """The best affordable point with brain data, against tuned ridge on the whole budget.
 
     Parameters
     ----------
@@ -64,11 +66,16 @@ def purchase_in_results(
     budget, cost_task, cost_brain : float
         In one currency.
 
+    Returns
+    -------
+    Purchase
+        The point of least risk.
+
     Raises
     ------
     InputError
         Prices that are not positive, results without BEFS or ridge, or a budget that buys no
-        simulated cell.
+        simulated point.
     """
     check_prices(budget, cost_task=cost_task, cost_brain=cost_brain)
     study, folder = results.study, results.folder.path
@@ -83,7 +90,7 @@ def purchase_in_results(
     if not open_to.any():
         cheapest = np.where(with_brain[None, :] & np.isfinite(risk), cost, np.inf).min()
         raise InputError(
-            f"{folder}: a budget of {budget:g} buys none of the simulated cells with brain data, "
+            f"{folder}: a budget of {budget:g} buys none of the simulated points with brain data, "
             f"the cheapest of which costs {cheapest:g}; raise it or add smaller n_task and n_brain"
         )
     t, b = np.unravel_index(np.argmin(np.where(open_to, risk, np.inf)), risk.shape)
@@ -91,8 +98,8 @@ def purchase_in_results(
     n_task, n_brain, affordable = study.n_task[t], study.n_brain[b], budget / cost_task
     low, high = n_task + float(found.low), n_task + float(found.high)
     last = int(np.argmax(study.n_task))
-    cells = model, np.array([last, t]), b, np.array([ridge, befs]), results.shift()
-    if not np.isfinite(low) and float(results.measure(_first_less_second, cells).low[0]) > 0:
+    rows = model, np.array([last, t]), b, np.array([ridge, befs]), results.shift()
+    if not np.isfinite(low) and float(results.measure(_first_less_second, rows).low[0]) > 0:
         low, high = float(study.n_task[last]), np.inf
     verdict = "worth" if low >= affordable else "not worth" if high < affordable else "cannot tell"
     return Purchase(
@@ -109,4 +116,5 @@ def purchase_in_results(
 
 
 def _first_less_second(risks: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The difference (..., 1) of two risks (..., 2)."""
     return risks[..., :1] - risks[..., 1:]

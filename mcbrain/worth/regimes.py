@@ -27,18 +27,19 @@ class RegimeMap:
 
     Attributes
     ----------
-    price : ndarray, shape (x,)
+    price : array (x,)
         cost_brain / cost_task.
     axis : str
         What y is: "budget", "misalignment", "neural_noise" or "task_noise".
-    y : ndarray, shape (y,)
-    n_brain, n_task : ndarray
+    y : array (y,)
+        Its values, in the units of the model; a budget in task samples.
+    n_brain, n_task : array (y, x)
         Best split, as real numbers; n_brain = 0 is the corner.
-    share : ndarray
+    share : array (y, x)
         Share of the budget that goes to brain data.
-    gain : ndarray
+    gain : array (y, x)
         Risk of tuned ridge on the whole budget over the risk of the best split, >= 1.
-    surely, possibly : ndarray of bool
+    surely, possibly : array of bool (y, x)
         Whether any split with brain data wins where m_bar is larger, or smaller, than law 5b has it
         by what that law stays within in 95 % of models: the break-even line lies between the two.
     """
@@ -68,16 +69,23 @@ def regime_map(
     Parameters
     ----------
     model : Model
+        Isotropic and Gaussian, with task noise.
     price : array_like, shape (x,)
         cost_brain / cost_task > 0.
     axis : str
         "budget" (in task samples), "misalignment", "neural_noise" or "task_noise".
     y : array_like, shape (y,)
+        Values along that axis.
     budget : float
         In task samples, where it is not the axis.
     splits : int
         Numbers of brain samples that are compared in each cell, geometric between the rank and what
         the budget buys.
+
+    Returns
+    -------
+    RegimeMap
+        By the laws.
 
     Raises
     ------
@@ -127,7 +135,8 @@ def _solve(
 ) -> tuple[Floats, Floats]:
     """Least risk and its n_brain, (y, x) each, from m_bar at counts, (rows or 1, points)."""
     cells: list[tuple[Floats, Floats]] = []
-    for i in range(money.size):  # a row at a time, so that memory stays small
+    # One row of the map at a time keeps the arrays small.
+    for i in range(money.size):
 
         def risk_of(n_brain: Floats, i: int = i) -> Floats:
             m_bar = np.interp(np.log(n_brain), counts, missed[min(i, len(missed) - 1)])
@@ -136,7 +145,8 @@ def _solve(
         least = np.full(price.shape, surface.r, float)
         most = np.maximum((money[i] - surface.r - 2.0) / price, least * (1 + 1e-9))
         above = _best(risk_of, _grid(least, most, splits))
-        # Task samples below the rank, from as many as leave a mean to none.
+        # Numbers of task samples below the rank, from the largest at which the risk has a mean down
+        # to none.
         task = np.linspace(max(surface.r - 1.0, 0.0), 0.0, splits)[1:, None]
         below = _best(risk_of, np.maximum((money[i] - task) / price, least))
         cells.append(_lesser(above, below))
@@ -146,8 +156,9 @@ def _solve(
 def _missed_by_count(
     surface: Surface, axis: str, rows: Floats, largest: float
 ) -> tuple[Floats, Floats]:
-    """log n_brain and m_bar, (rows or 1, points): a table that the cells interpolate."""
-    size = _COARSE if axis == "neural_noise" else _SCAN  # a law of its own for every row
+    """The logarithm of n_brain and m_bar, (rows or 1, points), to interpolate in each cell."""
+    # Each noise needs its own evaluation of the law, so that fewer points are taken.
+    size = _COARSE if axis == "neural_noise" else _SCAN
     n = np.geomspace(surface.r, max(largest, 2.0 * surface.r), size)
     column = rows[:, None]
     if axis == "misalignment":

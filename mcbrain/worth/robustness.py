@@ -1,7 +1,8 @@
-"""Under which test laws brain data helps: a half-space of second moments (theory/README.md 4b, 6).
+"""Under which test distributions brain data helps: a half-space (theory/README.md 4b, 6).
 
-At penalties that do not depend on the shift the excess of each estimator is linear in M, so the
-advantage of BEFS is tr(M D) for one matrix D: it wins exactly on the half-space tr(M D) > 0.
+At penalties that do not depend on the shift the excess of each estimator is linear in the second
+moment M of the test inputs. So the advantage of BEFS is tr(M D) for one matrix D, and BEFS wins
+exactly on the half-space tr(M D) > 0.
 """
 
 from __future__ import annotations
@@ -34,11 +35,11 @@ class HalfSpace:
 
     Attributes
     ----------
-    normal : ndarray, shape (k + 2, k + 2)
+    normal : array (k + 2, k + 2)
         D, error covariance of the baseline minus that of BEFS.
-    befs, baseline : ndarray, shape (k + 2, k + 2)
+    befs, baseline : array (k + 2, k + 2)
         The two error covariances, E (beta_hat - beta)(beta_hat - beta)'.
-    favourable, adverse : ndarray, shape (k + 2,)
+    favourable, adverse : array (k + 2,)
         The unit directions v whose shift M = vv' is best and worst for BEFS.
     best, worst : float
         tr(M D) there: the largest and smallest eigenvalue of D.
@@ -63,12 +64,29 @@ class HalfSpace:
         return self.worst > 0
 
     def gain(self, direction: Floats) -> float:
-        """Risk of the baseline over that of BEFS under M = vv', v in the frame, (k + 2,)."""
+        """Risk of the baseline over that of BEFS where test inputs vary along v alone, M = vv'.
+
+        Parameters
+        ----------
+        direction : (k + 2,)
+            v in the frame.
+
+        Returns
+        -------
+        float
+            Above 1 where BEFS wins.
+        """
         v = np.asarray(direction, dtype=float)
         return _ratio(v @ self.baseline @ v, v @ self.befs @ v)
 
     def gains(self) -> tuple[float, float, float]:
-        """The gain where all inputs vary outside the frame, over span(A), or along u alone."""
+        """The gains where all test inputs vary in one kind of direction alone.
+
+        Returns
+        -------
+        rest, brain, missed : float
+            Outside the frame, over span(A), and along u.
+        """
         over, under = np.diag(self.baseline), np.diag(self.befs)
         k = over.size - 2
         rest, brain, missed = (slice(k + 1, None), slice(k), slice(k, k + 1))
@@ -78,7 +96,13 @@ class HalfSpace:
         return first, second, third
 
     def verdict(self) -> str:
-        """Question 2 in words: is a shift confined to the brain's complement necessary?"""
+        """In words, for question 2: whether a shift must be confined to the brain's complement.
+
+        Returns
+        -------
+        str
+            A sentence without a capital, which may follow a colon.
+        """
         rest, brain, missed = self.gains()
         kinds = [
             (rest, "in directions that carry neither brain signal nor task weights"),
@@ -116,12 +140,18 @@ def half_space(
     Parameters
     ----------
     model : Model
+        Isotropic and Gaussian, with task noise.
     n_task, n_brain : int
         n_task > rank + 1, n_brain >= measured_latents.
     baseline : str
         "ridge" (tuned under `id`) or "ols".
     penalties : tuple of float, optional
         Per-sample penalties of BEFS and of the baseline; default those that are optimal under `id`.
+
+    Returns
+    -------
+    HalfSpace
+        By laws 4b and 5b.
 
     Raises
     ------
@@ -169,19 +199,25 @@ def gain(
     baseline: str = "ridge",
     seed: int = 0,
 ) -> Floats:
-    """R_base / R_befs under each shift, penalties tuned under `id`, shape (shifts,).
-
-    inf where BEFS alone has no excess risk, NaN where neither has, or neither has a mean.
+    """Risk of the baseline over that of BEFS under each shift, penalties tuned under `id`.
 
     Parameters
     ----------
     model : Model
+        Isotropic and Gaussian, with task noise.
     n_task, n_brain : int
+        Numbers of samples.
     shifts : list of str
         In text, such as "brain-insensitive:4".
     baseline : str
+        "ridge" or "ols".
     seed : int
         Of the directions that `spectrum` and `concept` need.
+
+    Returns
+    -------
+    array (shifts,)
+        Infinite where BEFS alone has no excess risk, NaN where neither has, or neither has a mean.
 
     Raises
     ------
@@ -208,6 +244,7 @@ def gain(
 
 
 def _ratio(baseline: ArrayLike, befs: ArrayLike) -> float:
+    """The quotient of two risks, which may be 0 or infinite."""
     with np.errstate(divide="ignore", invalid="ignore"):
         return float(np.divide(baseline, befs))
 
@@ -215,6 +252,7 @@ def _ratio(baseline: ArrayLike, befs: ArrayLike) -> float:
 def _tuned_penalties(
     surface: Surface, n_task: int, n_brain: int, baseline: str
 ) -> tuple[float, float]:
+    """Per-sample penalties of BEFS and of the baseline that are optimal under `id`."""
     d, r, sigma = surface.d, surface.r, surface.sigma
     ridge = befs = exact.optimal_penalty(sigma, n_task, 0, d)
     if n_brain:
@@ -248,6 +286,7 @@ def _excess(
     moment: ShiftCoefficients,
     drift: Floats | None,
 ) -> Floats:
+    """Excess risk under a second moment and a drift of the target (4b, 5b), where |beta| = 1."""
     model, rank = surface.model, surface.r if n_brain else 0
     block = model.measured
     subspace = exact.SubspaceMoments.none(surface.r)

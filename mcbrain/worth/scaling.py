@@ -1,14 +1,13 @@
-"""Scaling laws fitted to risks, beside the exponents that the exact laws have (theory/README.md 5).
+"""Scaling laws fitted to risks, and the exponents of the exact laws (theory/README.md 5).
 
-A power law is an approximation here: the law's local exponent moves with the number of samples,
-`local_exponent` shows how, and the fit's chi-square says when the data can tell.
+A power law is an approximation here: the exponent of the exact law moves with the number of
+samples, as `local_exponent` shows. The chi-square of a fit says when the data can tell.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -27,11 +26,17 @@ class Fit:
     Attributes
     ----------
     form : str
+        A key of `FORMS`, or "additive".
     names : tuple of str
-    values, errors, low, high : ndarray, shape (parameters,)
+        Of the parameters.
+    values, errors, low, high : array (parameters,)
         Estimates, standard errors, 95 % intervals by Student's t.
-    chi2, freedom, p_value : float, int, float
-        Weighted sum of squares, degrees of freedom, and how often a true law fits worse.
+    chi2 : float
+        Weighted sum of squares.
+    freedom : int
+        Degrees of freedom.
+    p_value : float
+        How often a true form fits worse.
     curve : callable
         n -> fitted risk (for two resources: n_task, n_brain -> risk).
     """
@@ -49,14 +54,17 @@ class Fit:
 
 
 def _power_floor(n: Floats, floor: Floats, scale: Floats, exponent: Floats) -> Floats:
+    """The form "power-floor"."""
     return floor + np.exp(scale) * n**-exponent
 
 
 def _brain_law(n: Floats, floor: Floats, slope: Floats, offset: float) -> Floats:
+    """The form "brain-law", with offset d + 1."""
     return floor + slope / (n - offset)
 
 
 def _task_law(n: Floats, noise: Floats, saved: Floats, offset: float) -> Floats:
+    """The form "task-law", with offset d + 1."""
     return noise / (n - offset) - saved / n**2
 
 
@@ -78,6 +86,11 @@ def fit(n: ArrayLike, risk: ArrayLike, mcse: ArrayLike, form: str, input_dim: in
         A key of `FORMS`: a power law with a floor, or the law's own form in n_B (5a) or n_T (5d).
     input_dim : int
         d, for the law's own forms, which need n > d + 1.
+
+    Returns
+    -------
+    Fit
+        Of this form.
 
     Raises
     ------
@@ -113,11 +126,17 @@ def fit(n: ArrayLike, risk: ArrayLike, mcse: ArrayLike, form: str, input_dim: in
 def fit_two_resources(
     n_task: ArrayLike, n_brain: ArrayLike, risk: ArrayLike, mcse: ArrayLike
 ) -> Fit:
-    """R = floor + e^s_T n_T^-a_T + e^s_B n_B^-a_B, the additive law of two resources.
+    """Fit the additive law of two resources, R = floor + e^s_T n_T^-a_T + e^s_B n_B^-a_B.
 
     Parameters
     ----------
     n_task, n_brain, risk, mcse : array_like, shape (points,)
+        Numbers of samples, mean risk, and its standard error > 0.
+
+    Returns
+    -------
+    Fit
+        Of form "additive".
 
     Raises
     ------
@@ -146,6 +165,7 @@ def fit_two_resources(
 
 
 def _points(n: ArrayLike, risk: ArrayLike, mcse: ArrayLike) -> tuple[Floats, Floats, Floats]:
+    """The points of a curve as arrays (points,), or a sentence about the first fault."""
     x, y, error = (np.asarray(v, dtype=float).ravel() for v in (n, risk, mcse))
     if not x.size == y.size == error.size:
         raise InputError(f"n, risk and mcse have {x.size}, {y.size} and {error.size} values")
@@ -163,6 +183,7 @@ def _solve(
     error: Floats,
     start: list[float],
 ) -> Fit:
+    """Weighted least squares of a form from a starting point."""
     from scipy.optimize import least_squares
     from scipy.special import gammaincc, stdtrit
 
@@ -177,8 +198,9 @@ def _solve(
     def residual(p: Floats) -> Floats:
         return np.asarray((law(inputs, *p) - y) / error)
 
-    found: Any = least_squares(residual, start, x_scale="jac", max_nfev=5000, xtol=1e-14)
-    covariance = np.linalg.pinv(found.jac.T @ found.jac)
+    found = least_squares(residual, start, x_scale="jac", max_nfev=5000, xtol=1e-14)
+    jacobian = np.asarray(found.jac)
+    covariance = np.linalg.pinv(jacobian.T @ jacobian)
     errors = np.sqrt(np.diag(covariance))
     reach = float(stdtrit(freedom, 0.975)) * errors
     chi2 = float(2.0 * found.cost)
@@ -200,17 +222,23 @@ def _solve(
 def local_exponent(
     surface: Surface, n_task: ArrayLike, n_brain: ArrayLike, along: str, floor: ArrayLike = 0.0
 ) -> Floats:
-    """-d log(R - floor)/d log n of the law, in n_task or n_brain.
+    """The exponent of the law at a point, -d log(R - floor) / d log n, in n_task or n_brain.
 
     Parameters
     ----------
     surface : Surface
+        The law.
     n_task, n_brain : array_like
         Broadcast; n_brain = 0 is tuned ridge and allowed along "n_task" only.
     along : str
         "n_task" or "n_brain".
     floor : array_like
         The risk that is left with unlimited data of that kind.
+
+    Returns
+    -------
+    array
+        Of the broadcast shape.
     """
     t, b = np.asarray(n_task, dtype=float), np.asarray(n_brain, dtype=float)
     h, rest = 0.01, np.asarray(floor, dtype=float)

@@ -1,8 +1,9 @@
 """The risk as a surface over task and brain samples, at tuned penalties (theory/README.md 4, 5).
 
-Two evaluations of the same surface. `exact` ones take whole numbers and the closed form of the task
-stage; the others take any real numbers of samples, for searches over hundreds of thousands of
-cells, and are within 2e-6 of it (`mean_shrinkage`). The brain stage is law 5b in both.
+There are two evaluations of the same surface. Those called `exact` take whole numbers of task
+samples and use the closed form of the task stage. The others take any real numbers of samples, for
+searches over hundreds of thousands of points, and are within 2e-6 of it (`mean_shrinkage`). Both
+take the brain stage from law 5b.
 """
 
 from __future__ import annotations
@@ -26,12 +27,24 @@ __all__ = ["BASELINES", "Surface", "check_baseline"]
 
 
 BASELINES = ("ridge", "ols")
-_PLENTY = 1e9  # samples, where no number of them is asked for: the cheapest to compute
-_SMALLEST = 1e-13  # m_bar below this is an exact alignment: the penalty is infinite
+# A number of samples to compute with where the result is not used: the law is cheapest there.
+_PLENTY = 1e9
+# Below this m_bar the task is taken as exactly aligned, and the best penalty as infinite.
+_SMALLEST = 1e-13
 
 
 def check_baseline(baseline: str) -> str:
     """The baseline, if there is one of that name.
+
+    Parameters
+    ----------
+    baseline : str
+        "ridge" or "ols".
+
+    Returns
+    -------
+    str
+        The same.
 
     Raises
     ------
@@ -50,6 +63,7 @@ class Surface:
     Parameters
     ----------
     model : Model
+        Isotropic and Gaussian, with task noise.
 
     Raises
     ------
@@ -60,6 +74,7 @@ class Surface:
     model: Model
 
     def __post_init__(self) -> None:
+        """Refuse a model that the laws do not cover."""
         if not self.model.isotropic:
             raise InputError(
                 "the laws of value and budget hold for isotropic Gaussian inputs, linear latents "
@@ -89,7 +104,7 @@ class Surface:
 
     @cached_property
     def delta(self) -> float:
-        """delta of m_bar = m_eff + delta/(n_B - d - 1); inf where a latent has no gain."""
+        """The delta of m_bar = m_eff + delta/(n_B - d - 1); infinite where a latent has no gain."""
         block = self.model.measured
         if np.any(block.gains == 0):
             return float("inf")
@@ -116,10 +131,15 @@ class Surface:
 
         Parameters
         ----------
-        n_brain
-            (...), real numbers >= r, or inf for unlimited brain data; NaN below r.
-        misalignment, neural_noise
-            (...), m_eff and sigma_r in place of the model's.
+        n_brain : (...)
+            Real numbers >= r, or inf for unlimited brain data; NaN below r.
+        misalignment, neural_noise : (...), optional
+            m_eff and sigma_r in place of the model's.
+
+        Returns
+        -------
+        array (...)
+            From 0 to 1.
         """
         block, q = self.model.measured, self.d - self.r
         m = np.asarray(block.misalignment if misalignment is None else misalignment, dtype=float)
@@ -146,7 +166,18 @@ class Surface:
         return law_accuracy(self.d, self.r)
 
     def missed_range(self, m_bar: ArrayLike) -> Floats:
-        """m_bar (...), larger and smaller by the accuracy of law 5b; (3, ...), at most 1."""
+        """The range of m_bar within the accuracy of law 5b.
+
+        Parameters
+        ----------
+        m_bar : (...)
+            From 0 to 1.
+
+        Returns
+        -------
+        array (3, ...)
+            The same, larger and smaller by the accuracy, at most 1.
+        """
         off = self.accuracy
         factors = [1.0, 1.0 + off, max(1.0 - off, 0.0)]
         return np.minimum(np.multiply.outer(factors, m_bar), 1.0)
@@ -156,34 +187,94 @@ class Surface:
     def befs(
         self, n_task: ArrayLike, m_bar: ArrayLike, task_noise: ArrayLike | None = None
     ) -> Floats:
-        """BEFS on a subspace that misses m_bar, at real n_task >= 0; inf within 1 of the rank.
+        """Excess risk of BEFS on a subspace that misses a share of beta.
 
-        With fewer task samples than that the data are interpolated inside the subspace.
+        With fewer task samples than the rank the data are interpolated inside the subspace.
+
+        Parameters
+        ----------
+        n_task : (...)
+            Real numbers >= 0.
+        m_bar : (...)
+            Share of beta that the subspace misses, from 0 to 1.
+        task_noise : (...), optional
+            sigma_y / |beta| in place of the model's.
+
+        Returns
+        -------
+        array (...)
+            In units of |beta|^2; infinite within 1 of the rank.
         """
         return _tuned(n_task, self.r, self.d, self._noise(task_noise), m_bar)
 
     def ridge(self, n_task: ArrayLike, task_noise: ArrayLike | None = None) -> Floats:
-        """Tuned ridge, at real n_task >= 0; 1 at n_task = 0."""
+        """Excess risk of tuned ridge.
+
+        Parameters
+        ----------
+        n_task : (...)
+            Real numbers >= 0.
+        task_noise : (...), optional
+            sigma_y / |beta| in place of the model's.
+
+        Returns
+        -------
+        array (...)
+            In units of |beta|^2; 1 at n_task = 0.
+        """
         return _tuned(n_task, 0, self.d, self._noise(task_noise), 1.0)
 
     def ols(self, n_task: ArrayLike, task_noise: ArrayLike | None = None) -> Floats:
-        """OLS on the branch n_task > d + 1; inf elsewhere (theory/README.md 4a)."""
+        """Excess risk of OLS on its branch n_task > d + 1 (theory/README.md 4a).
+
+        Parameters
+        ----------
+        n_task : (...)
+            Real numbers.
+        task_noise : (...), optional
+            sigma_y / |beta| in place of the model's.
+
+        Returns
+        -------
+        array (...)
+            In units of |beta|^2; infinite below the branch.
+        """
         gap = np.asarray(n_task, dtype=float) - self.d - 1.0
         with np.errstate(divide="ignore"):
             return np.where(gap > 0, self._noise(task_noise) ** 2 * self.d / gap, np.inf)
 
     def risk(self, n_task: ArrayLike, n_brain: ArrayLike) -> Floats:
-        """BEFS from n_brain samples; tuned ridge at n_brain = 0; inf for 0 < n_brain < r."""
+        """Excess risk of BEFS from n_brain samples, or of tuned ridge without any.
+
+        Parameters
+        ----------
+        n_task, n_brain : (...)
+            Real numbers >= 0, which broadcast.
+
+        Returns
+        -------
+        array (...)
+            In units of |beta|^2; infinite for 0 < n_brain < r.
+        """
         n = np.asarray(n_brain, dtype=float)
         usable = n >= self.r
         befs = self.befs(n_task, self.m_bar(np.where(usable, n, np.inf)))
         return np.where(usable, befs, np.where(n == 0, self.ridge(n_task), np.inf))
 
     def best_below_rank(self, n_task: ArrayLike, m_bar: ArrayLike) -> Floats:
-        """Whole number of at most n_task samples, below the rank, at which the risk is least.
+        """The number of task samples below the rank at which the risk is least, up to a given one.
 
-        Interpolation inside the subspace has a double descent of its own: of the n_task samples
-        that one has, it is best to use few enough. The risk is convex in their number.
+        Parameters
+        ----------
+        n_task : (...)
+            The samples that one has, real numbers >= 0.
+        m_bar : (...)
+            Share of beta that the subspace misses, from 0 to 1.
+
+        Returns
+        -------
+        array (...)
+            Whole numbers, or `n_task` itself.
         """
         missed, most = np.asarray(m_bar, dtype=float), np.asarray(n_task, dtype=float)
         spread = (self.sigma**2 + missed) * self.r * (self.r - 1.0)
@@ -194,17 +285,42 @@ class Surface:
         return np.where(np.less_equal(*risks), low, high)
 
     def exact_befs(self, n_task: int, m_bar: float) -> float:
-        """BEFS at a whole n_task, by the closed form, n_task < r included (theory/README.md 4b)."""
+        """Excess risk of BEFS by the closed form, n_task < r included (theory/README.md 4b).
+
+        Parameters
+        ----------
+        n_task : int
+            Task samples.
+        m_bar : float
+            Share of beta that the subspace misses, from 0 to 1.
+
+        Returns
+        -------
+        float
+            In units of |beta|^2.
+        """
         return self._exact(n_task, self.r, m_bar)
 
     def exact_ridge(self, n_task: ArrayLike) -> Floats:
-        """Tuned ridge at whole n_task, by the closed form (theory/README.md 4f)."""
+        """Excess risk of tuned ridge by the closed form (theory/README.md 4f).
+
+        Parameters
+        ----------
+        n_task : (...)
+            Whole numbers >= 0.
+
+        Returns
+        -------
+        array (...)
+            In units of |beta|^2.
+        """
         n = np.asarray(n_task, dtype=float)
         penalty = exact.optimal_penalty(self.sigma, np.maximum(n, 1.0), 0, self.d)
         shrinkage = task_moments(n, 0, self.d, penalty).mean_f
         return np.asarray(np.where(n == 0, 1.0, shrinkage))
 
     def _exact(self, n_task: int, rank: int, m_bar: float) -> float:
+        """Excess risk at the optimal penalty by the closed form, at one whole n_task."""
         d = self.d
         penalty = exact.optimal_penalty(self.sigma, n_task, rank, d, m_bar)
         brain = exact.BrainMoments.under_id(m_bar, rank, d)
@@ -216,6 +332,7 @@ class Surface:
         )
 
     def _noise(self, task_noise: ArrayLike | None) -> Floats:
+        """The model's sigma_y / |beta|, or others in its place."""
         return np.asarray(self.sigma if task_noise is None else task_noise, dtype=float)
 
     # Inversion ------------------------------------------------------------------------------------
@@ -225,11 +342,16 @@ class Surface:
 
         Parameters
         ----------
-        risk
-            (...), excess over |beta|^2. Ridge takes every value in (0, 1]; OLS, on its branch
+        risk : (...)
+            Excess over |beta|^2. Ridge takes every value in (0, 1]; OLS, on its branch
             n > d + 1, every value > 0.
         baseline : str
             "ridge" or "ols".
+
+        Returns
+        -------
+        array (...)
+            Real numbers of task samples.
         """
         target = np.asarray(risk, dtype=float)
         if check_baseline(baseline) == "ols":
@@ -248,7 +370,20 @@ class Surface:
         return np.where(sought, 0.5 * (low + high), np.nan)
 
     def exact_samples_for(self, risk: float, baseline: str) -> float:
-        """`samples_for` by the exact law, linear in 1/risk between neighbouring whole numbers."""
+        """The same number by the exact law, linear in 1/risk between neighbouring whole numbers.
+
+        Parameters
+        ----------
+        risk : float
+            Excess over |beta|^2.
+        baseline : str
+            "ridge" or "ols".
+
+        Returns
+        -------
+        float
+            NaN where the baseline never has the risk.
+        """
         first = float(self.samples_for(risk, baseline))
         if baseline == "ols" or not np.isfinite(first):
             return first

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -39,14 +37,21 @@ def value(
     Parameters
     ----------
     model : Model
+        Isotropic and Gaussian, with task noise; any model with `simulate`.
     n_task, n_brain : int
+        Numbers of samples.
     baseline : str
         "ridge" (tuned) or "ols".
     simulate : bool
-        Measure it: BEFS and the baseline are simulated on a grid of task samples about the law's
-        answer, and the measured curve is inverted, with an interval.
+        Whether BEFS and the baseline are simulated on a grid of task samples about the law's
+        answer, and the simulated curve inverted, with an interval.
     precision, max_replicates, seed, engine, threads
         Of that simulation, as in `simulate`.
+
+    Returns
+    -------
+    Value
+        The answer, and what belongs to it.
 
     Raises
     ------
@@ -64,20 +69,20 @@ def value(
         )
     if not simulate:
         return _from_law(Surface(model), n_task, n_brain, baseline)
-    from mcbrain.worth.measured import measured_value
+    from mcbrain.worth.simulated import Effort, simulated_value
 
-    options: dict[str, Any] = {"seed": seed, "engine": engine, "threads": threads}
-    options |= {"precision": precision, "max_replicates": max_replicates}
+    effort = Effort(precision, max_replicates, seed, engine, threads)
     law = None
     if model.isotropic and model.sigma_y > 0:
         law = _from_law(Surface(model), n_task, n_brain, baseline)
-    found = measured_value(model, n_task, n_brain, baseline, law, options)
+    found = simulated_value(model, n_task, n_brain, baseline, law, effort)
     if law is None:
         return found
     return replace(found, marginal_rate=law.marginal_rate, saturation=law.saturation)
 
 
 def _from_law(surface: Surface, n_task: int, n_brain: int, baseline: str) -> Value:
+    """The value by the laws."""
     m_bar = float(surface.m_bar(n_brain)) if n_brain else 1.0
 
     def worth(missed: float) -> tuple[float, float]:
@@ -113,6 +118,7 @@ def _note(
     risk: float,
     ends: list[float],
 ) -> str:
+    """What must be known to read a value that the laws gave."""
     words = []
     if not np.isfinite(risk):
         words.append(
@@ -151,12 +157,16 @@ def value_curve(
     Parameters
     ----------
     model : Model
+        Isotropic and Gaussian, with task noise.
     n_task, n_brain : array_like
         Broadcast against each other; real numbers are allowed, n_brain = inf gives the saturation.
+    baseline : str
+        "ridge" or "ols".
 
     Returns
     -------
-    ndarray of the broadcast shape; NaN where the baseline never has the risk of BEFS.
+    array
+        Task samples, of the broadcast shape; NaN where the baseline never has the risk of BEFS.
     """
     surface = Surface(model)
     n_task = np.asarray(n_task, dtype=float)
@@ -166,11 +176,22 @@ def value_curve(
 def saturation(model: Model, n_task: ArrayLike, baseline: str = "ridge") -> tuple[Floats, float]:
     """v_T with unlimited brain data, and delta/m, the samples beyond d + 1 that give half of it.
 
+    Parameters
+    ----------
+    model : Model
+        Isotropic and Gaussian, with task noise.
+    n_task : array_like
+        Real numbers.
+    baseline : str
+        "ridge" or "ols".
+
     Returns
     -------
-    value : ndarray
+    value : array
+        Task samples, in the shape of `n_task`.
     half_point : float
-        inf for an aligned task, whose value does not saturate in the limit of many task samples.
+        Infinite for an aligned task, whose value does not saturate in the limit of many task
+        samples.
     """
     surface = Surface(model)
     m = model.measured.misalignment
@@ -178,19 +199,6 @@ def saturation(model: Model, n_task: ArrayLike, baseline: str = "ridge") -> tupl
     return value_curve(model, n_task, np.inf, baseline), half
 
 
-def schedule_value(
-    model: Model,
-    n_task: ArrayLike,
-    n_brain: ArrayLike,
-    misalignment: Iterable[float],
-    baseline: str = "ridge",
-) -> Floats:
-    """v_T where the misalignment itself falls as brain data grows: one m_eff for each n_brain."""
-    surface = Surface(model)
-    n_task = np.asarray(n_task, dtype=float)
-    m_bar = surface.m_bar(n_brain, misalignment=np.asarray(list(misalignment), dtype=float))
-    return np.asarray(surface.samples_for(surface.befs(n_task, m_bar), baseline) - n_task)
-
-
 def _at(values: Floats) -> float:
+    """The one number of an array."""
     return float(np.asarray(values))

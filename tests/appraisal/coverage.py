@@ -158,14 +158,26 @@ def _intervals(
     samples = float(task_samples(truth_of, e.shape, scenario.n_task))
     yield "task_samples", samples, *result.worth.task_samples[1:]
     for c in result.comparisons:
-        if c.cell.n_brain == scenario.n_brain:
+        if c.held_out.n_brain == scenario.n_brain:
             pair = (
-                risk(truth_of, c.cell.n_task, 0, 1.0, scenario.d, c.cell.ridge_penalty),
-                risk(truth_of, c.cell.n_task, e.shape.r, missed, scenario.d, c.cell.befs_penalty),
+                risk(truth_of, c.held_out.n_task, 0, 1.0, scenario.d, c.held_out.ridge_penalty),
+                risk(
+                    truth_of,
+                    c.held_out.n_task,
+                    e.shape.r,
+                    missed,
+                    scenario.d,
+                    c.held_out.befs_penalty,
+                ),
             )
-            reduction, half = float(pair[0] - pair[1]), 1.96 * c.cell.reduction_se
+            reduction, half = float(pair[0] - pair[1]), 1.96 * c.held_out.reduction_se
             yield "predicted reduction", reduction, c.reduction_low, c.reduction_high
-            yield "measured reduction", reduction, c.cell.reduction - half, c.cell.reduction + half
+            yield (
+                "measured reduction",
+                reduction,
+                c.held_out.reduction - half,
+                c.held_out.reduction + half,
+            )
 
 
 def _truth(scenario: Scenario, weights: Floats, missed: float) -> Parameters:

@@ -44,7 +44,7 @@ def test_an_appraisal_repeats_exactly_and_reports_everything():
     for bars, name in zip(errors.containers, ("ridge", "befs"), strict=True):
         (lines,) = bars.lines[2]
         low, high = np.array(lines.get_segments())[..., 1].T
-        full = [c.cell for c in first.comparisons if c.cell.n_brain == 150]
+        full = [c.held_out for c in first.comparisons if c.held_out.n_brain == 150]
         assert_allclose((high + low) / 2, [getattr(c, name) for c in full])
         assert_allclose((high - low) / 2, [1.96 * getattr(c, f"{name}_se") for c in full])
 

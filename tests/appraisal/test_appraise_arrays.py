@@ -201,7 +201,7 @@ def test_inputs_that_are_combinations_of_others_count_once():
     for name in ("task_noise", "signal", "missed", "neural_noise"):
         value, own = (getattr(a.estimates.value, name) for a in (found, plain))
         assert_allclose(value, own, rtol=0.05)
-    reductions, own = ([c.cell.reduction for c in a.comparisons] for a in (found, plain))
+    reductions, own = ([c.held_out.reduction for c in a.comparisons] for a in (found, plain))
     assert_allclose(reductions, own, atol=0.02)
 
 

@@ -124,15 +124,15 @@ def test_measured_reductions_and_errors_scatter_around_the_law_as_their_errors_s
         weights = linalg.solve(prepared.whitener, beta)
         missed = 1 - np.sum((e.subspace.T @ weights) ** 2) / np.sum(weights**2)
         truth = parameters(0.8, np.sum(weights**2), missed)
-        cell = measure(prepared.arrays, e, block_length=1, seed=seed)[6]
-        assert cell.n_brain == 150
-        ridge = risk(truth, cell.n_task, 0, 1.0, 12, cell.ridge_penalty)
-        befs = risk(truth, cell.n_task, 2, missed, 12, cell.befs_penalty)
+        pair = measure(prepared.arrays, e, block_length=1, seed=seed)[6]
+        assert pair.n_brain == 150
+        ridge = risk(truth, pair.n_task, 0, 1.0, 12, pair.ridge_penalty)
+        befs = risk(truth, pair.n_task, 2, missed, 12, pair.befs_penalty)
         z.append(
             [
-                (cell.reduction - float(ridge - befs)) / cell.reduction_se,
-                (cell.ridge - float(ridge) - 0.8**2) / cell.ridge_se,
-                (cell.befs - float(befs) - 0.8**2) / cell.befs_se,
+                (pair.reduction - float(ridge - befs)) / pair.reduction_se,
+                (pair.ridge - float(ridge) - 0.8**2) / pair.ridge_se,
+                (pair.befs - float(befs) - 0.8**2) / pair.befs_se,
             ]
         )
     assert np.all(np.abs(np.mean(z, axis=0)) < 4 / 20**0.5)

@@ -86,7 +86,7 @@ def test_value_and_budget_of_a_results_folder_are_those_of_its_cells(mcbrain, tm
     assert "hold 25, 100" in err
     status, out, err = mcbrain("value", tmp_path, "--simulate")
     assert (status, out) == (2, "")
-    assert "measured already" in err
+    assert "simulated already" in err
     status, out, err = mcbrain("value", tmp_path, "--input-dim", 30)
     assert (status, out) == (2, "")
     assert err.startswith("mcbrain: --input-dim: the model is that of the results")

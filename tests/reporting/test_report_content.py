@@ -18,8 +18,8 @@ from mcbrain.reporting.style import styled
 from mcbrain.reporting.value_table import value_table
 from mcbrain.results.view import Results
 from mcbrain.running.runner import run
-from mcbrain.worth.measured import value_in_results
 from mcbrain.worth.robustness import half_space
+from mcbrain.worth.simulated import value_in_results
 
 
 def _table(**changes: object) -> dict:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import mcbrain as mb
-from mcbrain.certificate.brain_law import BrainCell, classes, draw_cells, main, measure, write
+from mcbrain.certificate.brain_law import BrainCell, classes, compare, draw_cells, main, write
 from mcbrain.theory.accuracy import DIM_EDGES, SHARE_EDGES, error_classes, law_accuracy
 from mcbrain.theory.asymptotic import subspace_law
 from mcbrain.worth.surface import Surface
@@ -47,7 +47,7 @@ def test_ranges_stay_between_nothing_missed_and_everything() -> None:
 def test_a_cell_is_measured_by_the_reduced_stage_and_the_law() -> None:
     """Relative standard error at most 0.3 % after 4,096 replicates, and the law within 3 %."""
     cell = BrainCell(60, 40, 100, (1.0,) * 3, tuple([3**-0.5] * 3), 1.0)
-    found = measure(cell, seed=5)
+    found = compare(cell, seed=5)
     law = subspace_law(100, np.ones(3), neural_noise=1.0, input_dim=60, n_channels=40)
     assert found.law == pytest.approx(1 - law.c[0, 0])
     assert found.standard_error < 0.004 * found.m_bar
@@ -60,7 +60,7 @@ def test_the_command_writes_the_table_and_says_what_it_covers(tmp_path, capsys) 
     assert "latents / d" in text
     assert "covered: " in text
     assert (tmp_path / "brain_law.csv").read_text().startswith("input_dim,share,cells,rms")
-    again = [measure(cell, 7) for cell in draw_cells(3, 7)]
+    again = [compare(cell, 7) for cell in draw_cells(3, 7)]
     write(classes(again), tmp_path / "again.csv")
     assert (tmp_path / "again.csv").read_bytes() == (tmp_path / "brain_law.csv").read_bytes()
 
@@ -68,6 +68,6 @@ def test_the_command_writes_the_table_and_says_what_it_covers(tmp_path, capsys) 
 @pytest.mark.long
 def test_fresh_cells_are_covered_as_often_as_stated() -> None:
     """95 % is claimed: fewer than 368 of 400 covered happens once in 200 runs at 95 %."""
-    found = [measure(cell, 3) for cell in draw_cells(400, 3)]
+    found = [compare(cell, 3) for cell in draw_cells(400, 3)]
     inside = [abs(m.error) <= law_accuracy(m.cell.input_dim, m.cell.latents) for m in found]
     assert sum(inside) >= 368

@@ -10,7 +10,7 @@ import pytest
 import mcbrain as mb
 from mcbrain.theory import first_order
 from mcbrain.worth.surface import Surface
-from mcbrain.worth.valuation import saturation, schedule_value, value, value_curve
+from mcbrain.worth.valuation import saturation, value, value_curve
 
 MODEL = mb.Model(
     input_dim=60,
@@ -106,9 +106,10 @@ def test_half_of_the_large_sample_value_is_reached_at_delta_over_m() -> None:
 
 def test_improving_alignment_is_worth_more_than_the_alignment_it_starts_with() -> None:
     n = np.array([100.0, 400.0, 1600.0])
-    fixed = schedule_value(MODEL, 300, n, [0.1, 0.1, 0.1])
-    assert fixed == pytest.approx(value_curve(MODEL, 300, n))
-    better = schedule_value(MODEL, 300, n, 0.1 * (100 / n))
+    fixed = value_curve(MODEL, 300, n)
+    surface = Surface(MODEL)
+    m_bar = surface.m_bar(n, misalignment=0.1 * (100 / n))
+    better = surface.samples_for(surface.befs(300, m_bar), "ridge") - 300
     assert better[0] == pytest.approx(fixed[0])
     assert np.all(better[1:] > fixed[1:])
 

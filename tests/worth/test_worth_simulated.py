@@ -13,8 +13,8 @@ from mcbrain.asking.from_toml import study_from_table
 from mcbrain.results.view import Results
 from mcbrain.running.runner import run
 from mcbrain.worth.abstraction import departures, gaussian_twin
-from mcbrain.worth.measured import value_in_results
 from mcbrain.worth.purchases import purchase_in_results
+from mcbrain.worth.simulated import value_in_results
 from mcbrain.worth.valuation import value
 
 # Without recording noise the estimated subspace is the brain's own, so the law is exact.

@@ -1,11 +1,11 @@
-"""Values measured by simulation: the baseline's curve inverted, with intervals over blocks."""
+"""Values found by simulation: the baseline's curve inverted, with intervals over blocks."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,12 +19,42 @@ from mcbrain.typing import Floats
 from mcbrain.worth.answer import Value
 from mcbrain.worth.surface import Surface
 
-__all__ = ["MeasuredValue", "measured_value", "value_in_results"]
+__all__ = ["Effort", "SimulatedValue", "simulated_value", "value_in_results"]
+
+
+class Effort(NamedTuple):
+    """How much is simulated for a value, and by what; see `simulate`.
+
+    Attributes
+    ----------
+    precision : float
+        Target standard error over the mean.
+    max_replicates : int
+        Replicates at most.
+    seed : int
+        Of all random numbers.
+    engine : str
+        Name of an engine, or "auto".
+    threads : int or None
+        Threads of this machine; None for all cores.
+    """
+
+    precision: float
+    max_replicates: int
+    seed: int
+    engine: str
+    threads: int | None
 
 
 @dataclass(frozen=True)
-class MeasuredValue(Measured):
-    """v_T with its interval; where it is beyond the baseline's curve, its bound, like "> 120"."""
+class SimulatedValue(Measured):
+    """v_T with its interval, or with a bound where it lies beyond the baseline's curve.
+
+    Attributes
+    ----------
+    bound : str
+        Such as "> 120"; empty where there is a value.
+    """
 
     bound: str = ""
 
@@ -36,8 +66,8 @@ def value_in_results(
     n_brain: int,
     baseline: str = "ridge",
     shift: str = "id",
-) -> tuple[MeasuredValue, str]:
-    """v_T of one cell of a results folder, and a note where there is none (theory/README.md 6).
+) -> tuple[SimulatedValue, str]:
+    """The value v_T at one point of a results folder (theory/README.md 6).
 
     Between neighbouring numbers of task samples the baseline's curve is interpolated in the scale
     of its Gaussian law, n(R), in which it is straight where that law holds; the law moves no point.
@@ -45,11 +75,20 @@ def value_in_results(
     Parameters
     ----------
     results : Results
+        With BEFS and the baseline, at two or more numbers of task samples.
     model, n_task, n_brain : int
         Places in the study's grid.
     baseline : str
         "ridge" or "ols".
     shift : str
+        In text, one of the study's.
+
+    Returns
+    -------
+    value : SimulatedValue
+        In task samples, with its 95 % interval.
+    note : str
+        Why there is no value, or whether it differs from 0; empty if nothing must be said.
 
     Raises
     ------
@@ -63,32 +102,34 @@ def value_in_results(
         raise InputError("n_brain = 0: brain data that was not collected has no value")
     s, samples = results.shift(shift), np.array(study.n_task, dtype=float)
     curve = results.mean[model, :, n_brain, base, s]
-    places = _usable(results, (model, slice(None), n_brain, base, s), baseline)
+    places = _usable(results, (model, slice(None), n_brain, base, s), model, baseline)
     scale = _Scale(study.models[model], baseline, samples[places], samples[n_task])
     tasks = np.append(places, n_task)
     choices = np.append(np.full(places.size, base), befs)
     found = results.measure(scale, (model, tasks, n_brain, choices, s))
-    cell = (model, n_task, n_brain, befs, s)
-    risk, lowest = results.mean[cell], curve[places[-1]]
-    single = MeasuredValue(
+    place = (model, n_task, n_brain, befs, s)
+    risk, lowest = results.mean[place], curve[places[-1]]
+    single = SimulatedValue(
         value=found.value[..., 0],
         error=found.error[..., 0],
         low=found.low[..., 0],
         high=found.high[..., 0],
         bound="" if np.isfinite(found.value).all() else scale.bound(risk, lowest),
     )
-    if results.unreached[cell]:
-        return single, "this cell has no mean yet; run the study again to finish it"
+    if results.unreached[place]:
+        return single, "this point has no mean yet; run the study again to finish it"
     return single, scale.note(single, risk, lowest)
 
 
-def _usable(results: Results, row: tuple[Any, ...], baseline: str) -> NDArray[np.int64]:
+def _usable(
+    results: Results, row: tuple[int | slice, ...], model: int, baseline: str
+) -> NDArray[np.int64]:
     """Places on the n_task axis at which the baseline's curve can be inverted: two at least.
 
     A mean without a variance is none: no interval could be given for what is read from it.
     """
     study = results.study
-    samples, input_dim = np.array(study.n_task), study.models[row[0]].input_dim
+    samples, input_dim = np.array(study.n_task), study.models[model].input_dim
     within = (samples > input_dim + 1) | (baseline == "ridge")
     there = np.isfinite(results.mean[row])
     usable = there & np.isfinite(results.mcse[row]) & within
@@ -108,7 +149,7 @@ def _usable(results: Results, row: tuple[Any, ...], baseline: str) -> NDArray[np
 
 
 class _Scale:
-    """(..., baseline risks and the risk of BEFS) -> (..., 1), v_T."""
+    """From the risks of the baseline and of BEFS, (..., points + 1), to v_T, (..., 1)."""
 
     def __init__(self, model: Model, baseline: str, samples: Floats, n_task: float) -> None:
         noise = model.measured.task_noise
@@ -125,9 +166,11 @@ class _Scale:
         return np.asarray(out.reshape(*scaled.shape[:-1], 1) - self.n_task)
 
     def _invert(self, curve: Floats, target: float) -> float:
+        """Task samples at which the baseline's curve has the target risk; NaN beyond its ends."""
         known = np.isfinite(curve)
         n, scale = self.samples[known], np.maximum.accumulate(curve[known])
-        if self.baseline == "ridge":  # no data, risk 1: a point that needs no simulation
+        # Without data the risk of ridge is 1, which needs no simulation.
+        if self.baseline == "ridge":
             n, scale = np.append(0.0, n), np.append(0.0, scale)
         if not scale.size or not scale[0] <= target <= scale[-1]:
             return float("nan")
@@ -173,22 +216,46 @@ class _Scale:
         )
 
 
-def measured_value(
+def simulated_value(
     model: Model,
     n_task: int,
     n_brain: int,
     baseline: str,
     law: Value | None,
-    options: dict[str, Any],
+    effort: Effort,
 ) -> Value:
-    """Simulate BEFS, and the baseline about the law's answer, and invert; see `value.value`."""
+    """Simulate BEFS, and the baseline about the law's answer, and invert its curve; see `value`.
+
+    Parameters
+    ----------
+    model : Model
+        Any model.
+    n_task, n_brain : int
+        Numbers of samples.
+    baseline : str
+        "ridge" or "ols".
+    law : Value or None
+        The law's answer, about which to simulate; None where no law holds.
+    effort : Effort
+        How much is simulated, and by what.
+
+    Returns
+    -------
+    Value
+        Without what only a law can say: its marginal rate and saturation are NaN.
+
+    Raises
+    ------
+    InputError
+        No brain samples, or an option that is not allowed.
+    """
     from mcbrain.running.runner import run
 
     if n_brain == 0:
         raise InputError("n_brain = 0: brain data that was not collected has no value to measure")
-    study = _study(model, _grid(model, n_task, law, baseline), n_brain, baseline, options)
+    study = _study(model, _grid(model, n_task, law, baseline), n_brain, baseline, effort)
     with TemporaryDirectory(prefix="mcbrain-") as folder:
-        run(study, Path(folder), threads=options["threads"])
+        run(study, Path(folder), threads=effort.threads)
         results = Results(folder)
         place = study.n_task.index(n_task)
         found, note = value_in_results(results, 0, place, 0, baseline)
@@ -213,10 +280,8 @@ def measured_value(
     )
 
 
-def _study(
-    model: Model, n_task: list[int], n_brain: int, baseline: str, options: dict[str, Any]
-) -> Study:
-    """The study that measures a value: BEFS and the baseline at their best, without shift."""
+def _study(model: Model, n_task: list[int], n_brain: int, baseline: str, effort: Effort) -> Study:
+    """The study that finds a value: BEFS and the baseline at their best, without shift."""
     from mcbrain.asking.from_python import adhoc_study
 
     return adhoc_study(
@@ -225,11 +290,11 @@ def _study(
         n_brain,
         {baseline: "optimal" if baseline == "ridge" else 0.0, "befs": "optimal"},
         ("id",),
-        seed=options["seed"],
-        engine=options["engine"],
+        seed=effort.seed,
+        engine=effort.engine,
         precision={
-            "relative": number("precision", options["precision"], 0.0, 1e150),
-            "max_replicates": options["max_replicates"],
+            "relative": number("precision", effort.precision, 0.0, 1e150),
+            "max_replicates": effort.max_replicates,
         },
         name="value",
     )
