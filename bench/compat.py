@@ -1,4 +1,4 @@
-"""Modules of mcbrain that have moved: the newest suites also measure older commits.
+"""What has moved or changed in mcbrain: the newest suites also measure older commits.
 
 Importing this module makes the newest name of a module work where only an older one is there.
 """
@@ -8,8 +8,13 @@ from __future__ import annotations
 import sys
 from importlib import import_module
 from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any
 
-__all__ = ["OLDER", "find_moved"]
+if TYPE_CHECKING:
+    from mcbrain.blocks.problem import Problem
+    from mcbrain.population.model import Model
+
+__all__ = ["OLDER", "brain_problem", "find_moved", "sampled_problem"]
 
 OLDER: dict[str, tuple[str, ...]] = {
     "asking.estimators": ("estimators",),
@@ -62,3 +67,41 @@ def _is_there(name: str) -> bool:
 
 
 find_moved(OLDER)
+
+
+def sampled_problem(kind: str, model: Model, n_task: int, n_brain: int, seed: int) -> Problem:
+    """A problem of whole data sets, in this commit's spelling or as a kind and its parameters.
+
+    Parameters
+    ----------
+    kind : str
+        "raw" or "sufficient".
+    model : Model
+    n_task, n_brain : int
+    seed : int
+    """
+    module: Any = import_module("mcbrain.blocks.problem")
+    if hasattr(module, "data_problem"):
+        found: Problem = module.data_problem(kind, model, n_task, n_brain, seed)
+        return found
+    older: Problem = module.Problem(kind, module.data_parameters(model, n_task, n_brain), seed)
+    return older
+
+
+def brain_problem(model: Model, n_brain: int, rank: int, seed: int) -> Problem:
+    """A brain problem without a penalty in stage 1, likewise.
+
+    Parameters
+    ----------
+    model : Model
+    n_brain : int
+    rank : int
+    seed : int
+    """
+    module: Any = import_module("mcbrain.blocks.problem")
+    if hasattr(module, "BrainProblem"):
+        found: Problem = module.BrainProblem.of(model, n_brain, rank, 0.0, seed)
+        return found
+    parameters = import_module("mcbrain.plan.moments").brain_parameters(model, n_brain, rank, 0.0)
+    older: Problem = module.Problem("brain", parameters, seed)
+    return older

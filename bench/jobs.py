@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import numpy as np
 
+from bench.compat import brain_problem, sampled_problem
 from bench.measure import Work
 from bench.peers.problem import Design, Population
 from bench.sizes import BLOCKS, Cell
 from mcbrain.asking.estimators import parse_estimator
 from mcbrain.asking.shift_text import parse_shift
-from mcbrain.blocks.problem import Job, Problem, data_parameters
+from mcbrain.blocks.problem import Job
 from mcbrain.blocks.query import Query, Row
 from mcbrain.engines import simulate
-from mcbrain.plan.moments import brain_parameters, brain_statistics
+from mcbrain.plan.moments import brain_statistics
 from mcbrain.plan.task_stage import task_problem, task_statistics
 from mcbrain.population.geometry import Geometry
 from mcbrain.population.model import Model
@@ -83,9 +84,10 @@ def sampled_job(engine: str, cell: Cell, inputs: str = "gaussian", rule: str = "
     rows = [
         Row(one, rule, float(p), one.eta, cell.latent_dim, 0.0) for one in chosen for p in penalties
     ]
-    parameters = data_parameters(model_of(cell, inputs), cell.n_task, cell.n_brain)
+    model = model_of(cell, inputs)
+    problem = sampled_problem(engine, model, cell.n_task, cell.n_brain, SEED)
     queries = tuple(Query(row, parse_shift("id"), None) for row in rows)
-    return Job(Problem(engine, parameters, SEED), queries, tuple(range(BLOCKS)))
+    return Job(problem, queries, tuple(range(BLOCKS)))
 
 
 def task_job(input_dim: int) -> Job:
@@ -99,8 +101,8 @@ def task_job(input_dim: int) -> Job:
 def brain_job(cell: Cell) -> Job:
     """Blocks of the brain stage."""
     k = cell.latent_dim
-    parameters = brain_parameters(model_of(cell), cell.n_brain, k, 0.0)
-    return Job(Problem("brain", parameters, SEED), brain_statistics(k), tuple(range(BLOCKS)))
+    problem = brain_problem(model_of(cell), cell.n_brain, k, SEED)
+    return Job(problem, brain_statistics(k), tuple(range(BLOCKS)))
 
 
 def replicates(job: Job) -> Work:

@@ -19,7 +19,7 @@ from bench.jobs import brain_job, grid, task_job
 from bench.peers import naive
 from bench.sizes import BRAIN, GRID, GRID_SAMPLE, PANEL_BEFS, PANEL_TASK, TASK_DIMENSIONS, Cell
 from mcbrain.asking.from_toml import study_from_table
-from mcbrain.blocks.problem import Job, Problem
+from mcbrain.blocks.problem import Job, TaskProblem
 from mcbrain.engines import simulate, warm_up
 from mcbrain.kernels.random.seeds import open_stream
 from mcbrain.kernels.task.spectrum import task_block
@@ -77,14 +77,14 @@ def pace(job: Job) -> float:
     return 1e6 * min(rounds)
 
 
-def kernel_pace(problem: Problem, ridges: Any, replicates: int = 2000) -> float:
+def kernel_pace(problem: TaskProblem, ridges: Any, replicates: int = 2000) -> float:
     """Microseconds of one core for a task replicate in the kernel, the least of three rounds."""
     out, controls = np.empty((replicates, 4, ridges.size)), np.empty((replicates, 2))
     rounds = []
     for index in range(3):
         stream = open_stream(1, problem.words, index, 0)
         begun = time.thread_time()
-        task_block(stream, problem["n_prime"], problem["q"], ridges, out, controls)
+        task_block(stream, problem.n_prime, problem.q, ridges, out, controls)
         rounds.append((time.thread_time() - begun) / replicates)
     return 1e6 * min(rounds)
 
@@ -93,6 +93,7 @@ def replicate_times() -> None:
     """Time of one replicate of either stage."""
     for d in TASK_DIMENSIONS:
         job = task_job(d)
+        assert isinstance(job.problem, TaskProblem)
         alone, whole = kernel_pace(job.problem, 5 * d // 2 * grid(20)), pace(job)
         print(
             f"| task replicate, d={d}, 20 penalties | {alone:.1f} us ({whole:.1f} us with its "

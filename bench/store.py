@@ -14,6 +14,7 @@ from bench.measure import Rate, Work
 from bench.sizes import RESULT_ROWS, STORED
 from mcbrain.blocks.problem import Problem
 from mcbrain.blocks.sums import BlockSums
+from mcbrain.plan.task_stage import task_problem
 from mcbrain.store.blockstore import BlockStore
 
 
@@ -35,7 +36,8 @@ class _Folder(Rate):
 
 def problems() -> list[Problem]:
     """Ten problems that share the blocks of the store."""
-    return [Problem("task", (("n_prime", n), ("q", 5)), 1) for n in range(10, 20)]
+    found = (task_problem(n, 0, 5, 1) for n in range(10, 20))
+    return [problem for problem in found if problem is not None]
 
 
 def fill(store: BlockStore) -> int:

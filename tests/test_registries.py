@@ -5,25 +5,26 @@ may give it the numbers of another entry.
 """
 
 import math
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
 
 import mcbrain as mb
 from mcbrain.asking import estimators
+from mcbrain.asking.engines import ENGINE_NAMES, ENGINES
 from mcbrain.asking.estimators import ESTIMATORS, Choice, Estimator, Rule
 from mcbrain.asking.shift_text import parse_shift
 from mcbrain.asking.studies import Point
-from mcbrain.blocks.problem import Job, Problem, data_parameters
+from mcbrain.blocks.problem import Job, Problem, RawProblem, data_problem
 from mcbrain.blocks.query import Query, Row
 from mcbrain.certificate.law_checks import _FAMILIES
 from mcbrain.engines import choose, simulate, warm_up
 from mcbrain.errors import InputError
 from mcbrain.plan.moments import shift_coefficients, shift_drift
 from mcbrain.plan.penalties import Penalties, pilots
-from mcbrain.plan.plans import open_plan
 from mcbrain.plan.subspaces import LawSubspaces
+from mcbrain.plan.task_stage import task_statistics
 from mcbrain.population import shifts
 from mcbrain.population.distributions import BASES, INPUTS, LATENTS, RECORDINGS, InputDistribution
 from mcbrain.population.geometry import Geometry
@@ -39,6 +40,7 @@ from mcbrain.results.columns import (
     RowWriter,
     result_words,
 )
+from mcbrain.results.opening import open_plan
 from mcbrain.running.recipe import recipe
 from mcbrain.running.replaying import rebuild
 from mcbrain.theory import tails
@@ -55,7 +57,7 @@ def model(**changes):
 
 
 def problem(of, kind="raw"):
-    return Problem(kind, data_parameters(of, 12, 20), seed=1)
+    return data_problem(kind, of, 12, 20, seed=1)
 
 
 def draw(of, row=RIDGE, shift="id", kind="raw"):
@@ -338,10 +340,63 @@ def test_an_engine_without_a_home_is_refused():
         warm_up("quick")
 
 
-@pytest.mark.parametrize("kind", ["quick", "pilot-quick", "pilot-task", "raw-pilot", ""])
-def test_a_kind_of_problem_without_an_engine_is_refused(kind):
+def test_what_an_engine_names_and_nobody_can_do_is_refused(monkeypatch):
+    """Its plan, the kinds of problems that it draws: each ends in the place that forgot it."""
+    quick = replace(ENGINES["raw"], name="quick", plan="guesses", draws=("quick",))
+    monkeypatch.setitem(ENGINES, "quick", quick)
+    asking = replace(study(), engine="quick")
+    assert choose(asking) == ("quick", ENGINES["raw"].reason)
+    with unhandled("plan 'guesses'.*mcbrain/results/opening.py"):
+        open_plan(asking, "quick", None)
+    with unhandled("kind of problem 'quick'.*mcbrain.engines"):
+        warm_up("quick")
+
+
+def test_every_engine_is_spelt_in_studies_and_results():
+    assert set(ENGINE_NAMES) == {"auto", *ENGINES} == {"auto", *result_words(study())["engine"]}
+    assert all(name == engine.name for name, engine in ENGINES.items())
+
+
+@pytest.mark.parametrize("kind", ["quick", "pilot-raw", "brain", ""])
+def test_a_kind_of_data_that_nobody_draws_is_refused(kind):
     with unhandled(f"kind of problem '{kind}'"):
         draw(model(), kind=kind)
+
+
+def test_a_problem_without_a_simulator_is_refused():
+    class Quick(Problem):
+        kind, content, block_size, replicate_seconds = "quick", {}, 1, 1.0
+
+    with unhandled("kind of problem 'quick'"):
+        simulate(Job(Quick(seed=1), (), (0,)))
+
+
+def test_a_statistic_of_another_kind_of_problem_is_refused():
+    with unhandled("statistic 'sum_f 1.0'"):
+        simulate(Job(problem(model()), task_statistics([1.0]), (0,)))
+
+
+def test_a_model_has_a_new_field_without_another_key():
+    """Away from its default it is another problem, with streams of its own."""
+
+    @dataclass(frozen=True, kw_only=True)
+    class Later(Model):
+        n_subjects: int = 1
+
+    settings = {name: getattr(problem(model()).model, name) for name in MODEL_FIELDS}
+    settings = {name: value for name, value in settings.items() if not name.startswith("snr")}
+    keys = [replace(problem(model()), model=Later(**settings, n_subjects=n)).key for n in (1, 2)]
+    assert keys[0] == problem(model()).key != keys[1]
+
+
+def test_however_a_model_is_spelt_its_problem_is_one():
+    one = model(snr_task=4.0, latent_gains=2.0)
+    other = model(task_noise=0.5, latent_gains=(2.0, 2.0, 2.0), task_loadings=(3.0, 3.0, 3.0))
+    assert problem(one) == problem(other) and hash(problem(one)) == hash(problem(other))
+    assert problem(one).key == problem(other).key != problem(model()).key
+    assert replace(problem(one), n_brain=21).key != problem(one).key
+    assert problem(one, "sufficient").key != problem(one).key
+    assert RawProblem.of(one, 12, 20, 1, pilot=True).key != problem(one).key
 
 
 # Result columns, statuses and predictions ---------------------------------------------------

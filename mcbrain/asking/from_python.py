@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
 
 from mcbrain.asking.from_toml import GEOMETRIC, study_from_table
 from mcbrain.asking.studies import Study
@@ -16,7 +15,7 @@ __all__ = ["adhoc_study", "check_model"]
 _TUNED = {"ols": 0.0, "ridge": "optimal", "befs": "optimal", "befs-oracle": "optimal"}
 
 
-def check_model(model: Any) -> None:
+def check_model(model: object) -> None:
     """Refuse what is not a model.
 
     Raises
@@ -31,14 +30,14 @@ def adhoc_study(
     model: Model,
     n_task: int | Iterable[int],
     n_brain: int | Iterable[int],
-    estimators: Mapping[str, Any] | None,
+    estimators: Mapping[str, object] | None,
     shifts: Iterable[str],
     *,
     seed: int,
     rank: int | None = None,
     encoding_penalty: float = 0.0,
     penalty_scale: str = "per-sample",
-    precision: Mapping[str, Any] | None = None,
+    precision: Mapping[str, object] | None = None,
     engine: str = "auto",
     law: bool = True,
     name: str = "simulate",
@@ -101,7 +100,7 @@ def _in_python(sentence: str) -> str:
     return sentence
 
 
-def _whole_numbers(value: int | Iterable[int]) -> Any:
+def _whole_numbers(value: int | Iterable[int]) -> object:
     """Python and NumPy whole numbers as TOML holds them; anything else is refused later."""
     value = plain(value)
     if isinstance(value, Iterable) and not isinstance(value, (str, bytes, Mapping)):
@@ -109,7 +108,7 @@ def _whole_numbers(value: int | Iterable[int]) -> Any:
     return value
 
 
-def _shifts(value: str | Iterable[str] | Mapping[str, Any]) -> Any:
+def _shifts(value: str | Iterable[str] | Mapping[str, object]) -> object:
     """Shifts as a study holds them: a list of texts, or the table [shifts]."""
     if isinstance(value, (str, Mapping)):
         return [value] if isinstance(value, str) else value

@@ -9,15 +9,15 @@ from collections.abc import Mapping
 from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, TypeVar, get_args
 
 import msgspec
 
+from mcbrain.asking.engines import ENGINE_NAMES
 from mcbrain.asking.estimators import choices_from_table, grid
 from mcbrain.asking.files import read_text
 from mcbrain.asking.shift_text import found_from, parse_shift, shifts_from_table, with_files
 from mcbrain.asking.studies import (
-    ENGINES,
     PENALTY_SCALES,
     Encoding,
     Precision,
@@ -38,7 +38,6 @@ _MAX_MODELS = 250_000  # 0.1 ms and 0.6 kB each, before anything is simulated
 _MAX_SAMPLES = 1_000_000_000
 # Said where a sample number is not whole.
 GEOMETRIC = "{ geometric = [low, high, count] } makes a grid of whole numbers"
-_LISTS = ("latent_gains", "task_loadings")  # one setting of these is itself a list
 _SECTIONS = (
     "name",
     "seed",
@@ -50,6 +49,9 @@ _SECTIONS = (
     "precision",
     "engine",
 )
+
+
+Section = TypeVar("Section", bound=msgspec.Struct)
 
 
 class _Engine(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -141,7 +143,7 @@ def study_from_table(table: Mapping[str, Any], folder: Path | None = None, text:
     choice("[estimators] penalty_scale", penalty_scale, PENALTY_SCALES)
     shifts = _shifts(table.get("shifts", {"id": {}}), folder)
     engine = _convert(_section(table, "engine", {}), _Engine, "engine")
-    choice("[engine] kind", engine.kind, ENGINES)
+    choice("[engine] kind", engine.kind, ENGINE_NAMES)
     check_law(engine.kind, engine.law)
     study = Study(
         name=name,
@@ -155,14 +157,14 @@ def study_from_table(table: Mapping[str, Any], folder: Path | None = None, text:
         precision=_convert(_section(table, "precision", {}), Precision, "precision"),
         engine=engine.kind,
         law=engine.law,
-        penalty_scale=penalty_scale,
+        penalty_scale=str(penalty_scale),
         text=text,
     )
     _check(study)
     return replace(study, table=_resolved(study, table))
 
 
-def _name(value: Any) -> str:
+def _name(value: object) -> str:
     if not isinstance(value, str) or not 0 < len(value) <= 200 or not value.isprintable():
         raise InputError(
             f"name = {value!r}: every study needs a name of 1 to 200 printable characters"
@@ -170,7 +172,7 @@ def _name(value: Any) -> str:
     return value
 
 
-def _shifts(asked: Any, folder: Path | None) -> tuple[Shift, ...]:
+def _shifts(asked: object, folder: Path | None) -> tuple[Shift, ...]:
     """The shifts that are asked for, as a list of texts or as tables; `id` where there is none."""
     if isinstance(asked, (list, tuple)):
         found = [parse_shift(found_from(str(text), folder)) for text in asked]
@@ -207,10 +209,10 @@ def _models(table: Mapping[str, Any]) -> list[Model]:
     for key in MODEL_FIELDS:
         if key in table:
             value = table[key]
-            nested = isinstance(value, list) and key in _LISTS and not isinstance(value[:1], str)
             if isinstance(value, list) and not value:
                 raise InputError(f"[model] {key} = []: an empty list asks for no model")
-            if nested and key == "task_loadings" and not isinstance(value[0], list):
+            listed = isinstance(value, list) and not isinstance(value[0], list)
+            if listed and key == "task_loadings":
                 raise InputError(
                     f"[model] {key} = {value!r}: one setting is a list of its own: [[1.0, 0.5]]"
                 )
@@ -227,13 +229,13 @@ def _models(table: Mapping[str, Any]) -> list[Model]:
     return models
 
 
-def _samples(key: str, value: Any, low: int) -> tuple[int, ...]:
+def _samples(key: str, value: object, low: int) -> tuple[int, ...]:
     where = f"[design] {key}"
     if value is None:
         raise InputError(f"{where} is missing")
     if isinstance(value, Mapping):
-        values = [round(v) for v in grid(value, f"{where} = {dict(value)!r}")]
-        values = list(dict.fromkeys(values))
+        points = (round(v) for v in grid(value, f"{where} = {dict(value)!r}"))
+        values: list[object] = list(dict.fromkeys(points))
     else:
         values = list(value) if isinstance(value, (list, tuple)) else [value]
     if not values:
@@ -244,7 +246,7 @@ def _samples(key: str, value: Any, low: int) -> tuple[int, ...]:
     return numbers
 
 
-def _count(where: str, value: Any, low: int) -> int:
+def _count(where: str, value: object, low: int) -> int:
     try:
         return integer(where, value, low, _MAX_SAMPLES)
     except InputError as error:
@@ -253,7 +255,7 @@ def _count(where: str, value: Any, low: int) -> int:
         raise
 
 
-def _resolved(study: Study, table: Mapping[str, Any]) -> dict[str, Any]:
+def _resolved(study: Study, table: Mapping[str, Any]) -> dict[str, object]:
     """The study's tables with every default written out."""
     return {
         "name": study.name,
@@ -268,13 +270,13 @@ def _resolved(study: Study, table: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _resolved_shifts(study: Study, shifts: Any) -> Any:
+def _resolved_shifts(study: Study, shifts: object) -> object:
     """The shifts as they were written, files of `custom` ones found from anywhere."""
     files = [str(Path(s.along).resolve()) for s in study.shifts if s.kind == "custom"]
     return with_files(shifts, files)
 
 
-def _section(table: Mapping[str, Any], key: str, default: Any = None) -> Mapping[str, Any]:
+def _section(table: Mapping[str, object], key: str, default: object = None) -> Mapping[str, object]:
     section = table.get(key, default)
     if section is None:
         raise InputError(f"[{key}] is missing")
@@ -283,13 +285,13 @@ def _section(table: Mapping[str, Any], key: str, default: Any = None) -> Mapping
     return section
 
 
-def _known(table: Mapping[str, Any], allowed: tuple[str, ...], where: str) -> None:
+def _known(table: Mapping[str, object], allowed: tuple[str, ...], where: str) -> None:
     for key in table:
         if key not in allowed:
             raise InputError(f"{where}{key}: unknown key; {did_you_mean(str(key), allowed)}")
 
 
-def _convert(table: Mapping[str, Any], kind: Any, name: str) -> Any:
+def _convert(table: Mapping[str, object], kind: type[Section], name: str) -> Section:
     _known(table, kind.__struct_fields__, f"[{name}] ")
     counts = [f.name for f in msgspec.structs.fields(kind) if int in (f.type, *get_args(f.type))]
     try:

@@ -6,9 +6,8 @@ import hashlib
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
-from mcbrain.errors import InputError, did_you_mean
+from mcbrain.errors import InputError, did_you_mean, unhandled
 from mcbrain.population.shifts import SHIFTS, Shift, ShiftKind, load_moment
 
 __all__ = ["found_from", "parse_shift", "shifts_from_table", "with_files"]
@@ -46,7 +45,7 @@ def parse_shift(text: str) -> Shift:
     return _make(kind, value, parts[1] if spec.directions else "", where)
 
 
-def shifts_from_table(table: Mapping[str, Any], folder: Path | None = None) -> list[Shift]:
+def shifts_from_table(table: Mapping[str, object], folder: Path | None = None) -> list[Shift]:
     """Shifts from the [shifts] table of a study; a list inside a shift is one shift for each value.
 
     Parameters
@@ -94,7 +93,7 @@ def found_from(text: str, folder: Path | None) -> str:
     return f"{_CUSTOM}{folder / text.removeprefix(_CUSTOM)}"
 
 
-def with_files(shifts: Any, files: Sequence[str]) -> Any:
+def with_files(shifts: object, files: Sequence[str]) -> object:
     """Shifts as a study holds them, with other names for the files of the `custom` ones.
 
     Parameters
@@ -107,6 +106,8 @@ def with_files(shifts: Any, files: Sequence[str]) -> Any:
     if isinstance(shifts, (list, tuple)):
         rest = iter(files)
         return [f"{_CUSTOM}{next(rest)}" if str(s).startswith(_CUSTOM) else s for s in shifts]
+    if not isinstance(shifts, Mapping):
+        raise unhandled("list of shifts", shifts, "the names of their files")
     return dict(shifts) | ({"custom": {"file": list(files)}} if files else {})
 
 
@@ -116,8 +117,8 @@ def _kind(kind: str) -> ShiftKind:
     return SHIFTS[kind]
 
 
-def _make(kind: str, value: Any, along: Any, where: str) -> Shift:
-    spec = SHIFTS[kind]
+def _make(kind: str, value: object, along: object, where: str) -> Shift:
+    spec, number = SHIFTS[kind], math.nan
     if spec.parameter:
         if isinstance(value, bool) or not isinstance(value, (int, float)):
             raise InputError(f"{where}.{spec.parameter} = {value!r}: a number is allowed")
@@ -125,13 +126,13 @@ def _make(kind: str, value: Any, along: Any, where: str) -> Shift:
             raise InputError(
                 f"{where}: {spec.parameter} = {value}: allowed is {spec.low:g} to {spec.high:g}"
             )
-        value = float(value)
+        number = float(value)
     if spec.directions and along not in spec.directions:
         raise InputError(
             f"{where}: {along!r} is not a direction; {did_you_mean(str(along), spec.directions)}"
         )
     if kind != "custom":
-        return Shift(kind, value, along)
+        return Shift(kind, number, str(along))
     if not isinstance(along, str) or not along:
         raise InputError(f"{where}: the form is custom:FILE.npy")
     if not along.encode(errors="replace").decode() == along:
@@ -141,7 +142,7 @@ def _make(kind: str, value: Any, along: Any, where: str) -> Shift:
     )
 
 
-def _each(value: Any) -> Iterable[Any]:
+def _each(value: object) -> Iterable[object]:
     if isinstance(value, list):
         if not value:
             raise InputError("[shifts]: an empty list asks for no shift; leave the key out instead")

@@ -5,18 +5,19 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, TypedDict, Unpack, overload
 
 import msgspec
 
+from mcbrain.asking.engines import ENGINE_NAMES
 from mcbrain.asking.estimators import Choice
 from mcbrain.checks import choice, integer
 from mcbrain.errors import InputError, unhandled
 from mcbrain.population.model import Model
 from mcbrain.population.shifts import Shift
+from mcbrain.typing import Floats
 
 __all__ = [
-    "ENGINES",
     "PENALTY_SCALES",
     "Encoding",
     "Point",
@@ -27,7 +28,6 @@ __all__ = [
     "without_none",
 ]
 
-ENGINES = ("auto", "raw", "sufficient", "spectral", "law")
 PENALTY_SCALES = ("per-sample", "sum")
 
 
@@ -45,6 +45,11 @@ class Precision(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     absolute: float | None = None
     max_replicates: int = 1_000_000
 
+    @property
+    def fixed_count(self) -> bool:
+        """Whether exactly `max_replicates` are asked for, by a target of 0, which is never met."""
+        return 0 in (self.relative, self.absolute)
+
 
 @dataclass(frozen=True)
 class Point:
@@ -54,6 +59,15 @@ class Point:
     model: Model
     n_task: int
     n_brain: int
+
+
+class Options(TypedDict, total=False):
+    """What `Study.with_options` replaces."""
+
+    seed: int
+    engine: str
+    law: bool
+    precision: Precision
 
 
 @dataclass(frozen=True)
@@ -113,11 +127,28 @@ class Study:
         for index, (model, n_task, n_brain) in enumerate(cells):
             yield Point(index, model, n_task, n_brain)
 
+    def point(self, model: int, task: int, brain: int) -> Point:
+        """The point at some places on the axes, as `points` numbers it.
+
+        Parameters
+        ----------
+        model, task, brain : int
+            Places among the models, the numbers of task and of brain samples.
+        """
+        index = (model * len(self.n_task) + task) * len(self.n_brain) + brain
+        return Point(index, self.models[model], self.n_task[task], self.n_brain[brain])
+
     def rank(self, model: Model) -> int:
         """Rank that the estimators of the subspace use for a model."""
         return model.k_m if self.encoding.rank is None else self.encoding.rank
 
-    def per_sample(self, penalty: float, n_task: Any) -> Any:
+    @overload
+    def per_sample(self, penalty: float, n_task: int) -> float: ...
+
+    @overload
+    def per_sample(self, penalty: float, n_task: Floats) -> Floats | float: ...
+
+    def per_sample(self, penalty: float, n_task: int | Floats) -> Floats | float:
         """The per-sample penalty that a number of the study stands for.
 
         Parameters
@@ -148,13 +179,13 @@ class Study:
         plain = [c for c in self.choices if c.estimator.name == "ols"]
         return next(iter(tuned + plain), None)
 
-    def with_options(self, **options: Any) -> Study:
+    def with_options(self, **options: Unpack[Options]) -> Study:
         """A copy with `seed`, `engine`, `law` or `precision` replaced, in its table too."""
         table = dict(self.table)
         if "seed" in options:
             table["seed"] = options["seed"] = integer("seed", options["seed"], 0, 2**63 - 1)
         if "engine" in options:
-            choice("engine", options["engine"], ENGINES)
+            choice("engine", options["engine"], ENGINE_NAMES)
         if "engine" in options or "law" in options:
             engine, law = options.get("engine", self.engine), options.get("law", self.law)
             check_law(engine, law)

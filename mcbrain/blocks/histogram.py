@@ -7,10 +7,15 @@ from dataclasses import dataclass, field
 
 from mcbrain.blocks.series import ROUNDING
 
-__all__ = ["Histogram"]
+__all__ = ["BINS", "LOWEST", "Histogram"]
+
+LOWEST = -32768
+"""The bin of zeros, and of what is too small for the others."""
+
+BINS = 65536
+"""Bins from the lowest on; the last one also holds what is too large for the others."""
 
 _LOG_BIN = math.log(1.01)
-_LOWEST = -32768  # the bin of zeros and of what is too small for the others
 
 
 def _agree(a: float, b: float) -> bool:
@@ -32,6 +37,17 @@ class Histogram:
 
     counts: dict[int, int] = field(default_factory=dict)
     atoms: dict[int, list[tuple[float, int]]] = field(default_factory=dict)
+
+    def add(self, place: int, replicates: int) -> None:
+        """Count replicates whose value fell into a bin.
+
+        Parameters
+        ----------
+        place : int
+            The bin.
+        replicates : int
+        """
+        self.counts[place] = self.counts.get(place, 0) + replicates
 
     def add_atom(self, place: int, value: float, shares: int) -> None:
         """Count replicates of a bin that share one value; equal values of blocks are one."""
@@ -81,11 +97,11 @@ class Histogram:
 
 def _spread(place: int, share: float) -> float:
     """The value below which a share of a bin lies that is spread evenly on the log scale."""
-    return 0.0 if place <= _LOWEST else math.exp((place + share) * _LOG_BIN)
+    return 0.0 if place <= LOWEST else math.exp((place + share) * _LOG_BIN)
 
 
 def _share_below(place: int, value: float) -> float:
     """The inverse of `_spread`."""
-    if place <= _LOWEST or value <= 0.0:
+    if place <= LOWEST or value <= 0.0:
         return 0.0
     return min(max(math.log(value) / _LOG_BIN - place, 0.0), 1.0)

@@ -3,13 +3,33 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Protocol, TypeVar
 
 from mcbrain.asking.estimators import Estimator
+from mcbrain.errors import unhandled
 from mcbrain.population.shifts import Shift
 
-__all__ = ["Query", "Row", "statistic_id"]
+__all__ = ["Query", "Row", "Statistic", "only", "statistic_id"]
+
+
+class Statistic(Protocol):
+    """Anything that names one column of a problem's sums."""
+
+    @property
+    def label(self) -> str:
+        """Name by content."""
+        ...
+
+    @property
+    def id(self) -> int:
+        """64-bit name, by content."""
+        ...
+
+
+S = TypeVar("S", bound=Statistic)
 
 
 @dataclass(frozen=True)
@@ -39,6 +59,29 @@ class Row:
     encoding_penalty: float
 
     @property
+    def in_force(self) -> float:
+        """The per-sample penalty that acts, whatever was chosen; NaN where it is not known yet."""
+        return self.estimator.in_force(self.penalty)
+
+    def summed(self, n_task: int) -> float:
+        """The penalty in force on a sum of squares over so many samples (theory/README.md 2).
+
+        Parameters
+        ----------
+        n_task : int
+        """
+        return self.in_force * n_task
+
+    @property
+    def shown(self) -> float | None:
+        """The per-sample penalty as results show it; None where it differs by replicate, or where
+        the estimator leaves nothing to penalise.
+        """
+        if self.estimator.penalty == "infinite" or math.isnan(self.penalty):
+            return None
+        return self.penalty
+
+    @property
     def label(self) -> str:
         """Name by content; encoding settings count only where brain data is used."""
         parts = [self.estimator.name, self.rule, repr(self.penalty), repr(self.eta)]
@@ -65,6 +108,26 @@ class Query:
     def id(self) -> int:
         """64-bit name of the statistic."""
         return statistic_id(self.label)
+
+
+def only(kind: type[S], statistics: tuple[Statistic, ...]) -> tuple[S, ...]:
+    """The same statistics, known to be of one kind.
+
+    Parameters
+    ----------
+    kind : type
+    statistics : tuple of Statistic
+
+    Raises
+    ------
+    NotImplementedError
+        One of them is of another kind.
+    """
+    found = tuple(s for s in statistics if isinstance(s, kind))
+    if len(found) < len(statistics):
+        other = next(s for s in statistics if not isinstance(s, kind))
+        raise unhandled("statistic", other.label, f"an engine that computes a {kind.__name__}")
+    return found
 
 
 def statistic_id(label: str) -> int:

@@ -8,11 +8,21 @@ import numpy as np
 
 from mcbrain.typing import Floats, Integers
 
-__all__ = ["REASONS", "BlockSums"]
+__all__ = ["REASONS", "BlockSums", "reason_of"]
 
 
 # Why a replicate failed, by the code that the kernels return.
 REASONS = {1: "singular", 2: "not positive definite", 3: "not finite", 4: "unknown code"}
+
+
+def reason_of(code: int) -> str:
+    """Why a replicate failed, in words; the code itself where another version knew it.
+
+    Parameters
+    ----------
+    code : int
+    """
+    return REASONS.get(code, f"code {code}")
 
 
 @dataclass

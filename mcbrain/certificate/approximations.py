@@ -109,11 +109,10 @@ def brain_maps(extent: Extent, seed: int) -> list[ErrorMap]:
 
 def _simulated_miss(model: Model, n_brain: int, extent: Extent, seed: int) -> tuple[float, float]:
     """Mean of m_hat over raw replicates, and its standard error."""
-    from mcbrain.blocks.problem import Problem, data_parameters
-    from mcbrain.plan.point_plan import block_size
+    from mcbrain.blocks.problem import RawProblem
 
     study = adhoc_study(model, 2, n_brain, {"befs": 1.0}, ["id"], seed=seed, name="map")
-    block = block_size(Problem("raw", data_parameters(model, 2, n_brain), seed))
+    block = RawProblem.of(model, 2, n_brain, seed).block_size
     m_hat = draws(study, "raw", min(extent.blocks * block, _MAX_REPLICATES)).m_hat
     return float(m_hat.mean()), float(m_hat.std(ddof=1) / np.sqrt(m_hat.size))
 

@@ -17,9 +17,8 @@ from pathlib import Path
 
 import numpy as np
 
-from mcbrain.blocks.problem import Problem
+from mcbrain.blocks.problem import BrainProblem
 from mcbrain.engines.brain import reduced_stage
-from mcbrain.plan.moments import brain_parameters
 from mcbrain.population.model import Model
 from mcbrain.theory import accuracy
 from mcbrain.theory.asymptotic import subspace_law, visibility_threshold
@@ -161,7 +160,7 @@ def compare(cell: BrainCell, seed: int) -> CellError:
         latent_gains=cell.gains,
         neural_noise=cell.neural_noise,
     )
-    problem = Problem("brain", brain_parameters(model, cell.n_brain, cell.latents, 0.0), seed)
+    problem = BrainProblem.of(model, cell.n_brain, cell.latents, 0.0, seed)
     weight, missed = np.square(cell.loadings), np.zeros(0)
     for index in range(_BLOCKS):
         overlaps, converged = reduced_stage(problem, index, _BLOCK)

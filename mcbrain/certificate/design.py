@@ -13,8 +13,7 @@ from numpy.typing import NDArray
 from mcbrain.asking.from_python import adhoc_study
 from mcbrain.asking.shift_text import parse_shift
 from mcbrain.asking.studies import Point, Study
-from mcbrain.blocks.problem import Problem, data_parameters
-from mcbrain.plan.point_plan import block_size
+from mcbrain.blocks.problem import RawProblem, data_problem
 from mcbrain.population.model import Model
 
 __all__ = ["Cell", "Extent", "cells", "random_model"]
@@ -145,7 +144,7 @@ def _study(rng: np.random.Generator, extent: Extent, seed: int, index: int, fold
     if rng.random() < 0.05:
         n_brain = 0
     engine = "raw" if _affordable(model, n_task, n_brain) and rng.random() < 0.8 else "sufficient"
-    problem = Problem(engine, data_parameters(model, n_task, n_brain), seed)
+    problem = data_problem(engine, model, n_task, n_brain, seed)
     penalised = d <= 40 and rng.random() < 0.1
     return adhoc_study(
         model,
@@ -157,7 +156,7 @@ def _study(rng: np.random.Generator, extent: Extent, seed: int, index: int, fold
         rank=rank,
         encoding_penalty=_log_uniform(rng, 0.01, 1.0) if penalised else 0.0,
         penalty_scale="per-sample",
-        precision={"relative": 0.0, "max_replicates": extent.blocks * block_size(problem)},
+        precision={"relative": 0.0, "max_replicates": extent.blocks * problem.block_size},
         engine=engine,
         name=f"certificate-{index}",
     )
@@ -165,7 +164,7 @@ def _study(rng: np.random.Generator, extent: Extent, seed: int, index: int, fold
 
 def _affordable(model: Model, n_task: int, n_brain: int) -> bool:
     """Whether a block of the raw engine holds enough replicates for a normal mean."""
-    return block_size(Problem("raw", data_parameters(model, n_task, n_brain), 0)) >= 4
+    return RawProblem.of(model, n_task, n_brain, 0).block_size >= 4
 
 
 def _estimators(rng: np.random.Generator) -> dict[str, float | str]:

@@ -13,12 +13,11 @@ import pyarrow as pa
 
 from mcbrain.asking.from_python import adhoc_study
 from mcbrain.asking.studies import Study
-from mcbrain.blocks.problem import Problem
+from mcbrain.blocks.problem import BrainProblem
 from mcbrain.certificate.design import Extent, random_model
-from mcbrain.certificate.replicate_draws import draws, sampled_plan
+from mcbrain.certificate.replicate_draws import draws, point_plan
 from mcbrain.certificate.scores import Score, difference_score, two_sided_score
 from mcbrain.engines.brain import reduced_stage
-from mcbrain.plan.moments import brain_parameters
 from mcbrain.plan.statuses import row_status
 from mcbrain.running.runner import run
 from mcbrain.typing import Floats
@@ -67,7 +66,7 @@ def engine_scores(extent: Extent, seed: int) -> Iterator[Score]:
         count = extent.blocks * 64
         one, two = (draws(study, kind, count) for kind in ("raw", "sufficient"))
         blank = _blank(study, cell, "raw against sufficient")
-        plan = sampled_plan(study, "raw")
+        plan = point_plan(study, "raw")
         for column, query in enumerate(q for q in plan.queries(point) if q is not None):
             row = replace(
                 blank,
@@ -102,11 +101,8 @@ def brain_stage_scores(extent: Extent, seed: int) -> Iterator[Score]:
         point = next(study.points())
         count = extent.blocks * 64
         whole = draws(study, "raw", count).overlap
-        problem = Problem(
-            "brain",
-            brain_parameters(point.model, point.n_brain, study.rank(point.model), 0.0),
-            seed,
-        )
+        rank = study.rank(point.model)
+        problem = BrainProblem.of(point.model, point.n_brain, rank, 0.0, seed)
         reduced, _ = reduced_stage(problem, 0, count)
         # The raw engine reports all latents, the reduced stage only those that are recorded.
         k = reduced.shape[1]

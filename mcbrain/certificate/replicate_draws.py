@@ -8,16 +8,17 @@ import numpy as np
 
 from mcbrain.asking.studies import Study
 from mcbrain.blas import one_blas_thread
+from mcbrain.blocks.problem import DataProblem, RawProblem, SufficientProblem
+from mcbrain.blocks.query import Query
 from mcbrain.engines import raw, sufficient
+from mcbrain.engines.sampled import Bench
+from mcbrain.errors import unhandled
 from mcbrain.plan.penalties import Penalties
-from mcbrain.plan.point_plan import SampledPlan, block_size
 from mcbrain.plan.subspaces import LawSubspaces
+from mcbrain.results.point_rows import PointRows
 from mcbrain.typing import Floats
 
-__all__ = ["Draws", "draws", "sampled_plan"]
-
-
-_BENCHES = {"raw": raw.bench, "sufficient": sufficient.bench}
+__all__ = ["Draws", "draws", "point_plan"]
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,7 @@ class Draws:
     overlap: Floats
 
 
-def sampled_plan(study: Study, kind: str) -> SampledPlan:
+def point_plan(study: Study, kind: str) -> PointRows:
     """The plan of a study whose penalties need no pilot.
 
     Parameters
@@ -51,10 +52,20 @@ def sampled_plan(study: Study, kind: str) -> SampledPlan:
 
     Returns
     -------
-    SampledPlan
+    PointRows
         As a run would make it.
     """
-    return SampledPlan(study, kind, Penalties(study, LawSubspaces(study)))
+    return PointRows(study, kind, Penalties(study, LawSubspaces(study)))
+
+
+def _bench(problem: DataProblem, queries: tuple[Query, ...], count: int) -> Bench:
+    """Where a problem is drawn, replicate by replicate."""
+    match problem:
+        case RawProblem():
+            return raw.bench(problem, queries, count)
+        case SufficientProblem():
+            return sufficient.bench(problem, queries, count)
+    raise unhandled("kind of problem", problem.kind, "the certificate's replicates")
 
 
 def draws(study: Study, kind: str, count: int) -> Draws:
@@ -74,11 +85,11 @@ def draws(study: Study, kind: str, count: int) -> Draws:
     Draws
         The replicates that a run would draw, in its order.
     """
-    plan, point = sampled_plan(study, kind), next(study.points())
+    plan, point = point_plan(study, kind), next(study.points())
     problem = plan.problem(point)
     queries = tuple(q for q in plan.queries(point) if q is not None)
-    length = block_size(problem)
-    bench = _BENCHES[kind](problem, queries, length)
+    length = problem.block_size
+    bench = _bench(problem, queries, length)
     parts = []
     # A run does so too, and these replicates are to have its bits.
     with one_blas_thread():

@@ -18,7 +18,7 @@ from mcbrain.blocks.series import FIRST_LOOK, Series, looks
 from mcbrain.certificate.design import Extent
 from mcbrain.certificate.replicate_draws import draws
 from mcbrain.certificate.scores import Check, family_bound
-from mcbrain.plan.point_plan import precise_enough
+from mcbrain.plan.stopping import precise_enough
 from mcbrain.population.model import Model
 from mcbrain.results.law_rows import law_table
 from mcbrain.typing import Floats

@@ -1,11 +1,15 @@
-"""Where replicates are drawn: each engine turns a problem and a block number into block sums."""
+"""Where replicates are drawn: a problem and a block number become block sums.
+
+What is drawn depends on the problem alone, whichever engine of a study asks for it: each kind of
+problem has one module, imported when the first of its kind is drawn.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from importlib import import_module
 
-from mcbrain.blocks.problem import Job
+from mcbrain.blocks.problem import BrainProblem, Job, RawProblem, SufficientProblem, TaskProblem
+from mcbrain.blocks.query import Query, only
 from mcbrain.blocks.sums import BlockSums
 from mcbrain.engines.choice import choose
 from mcbrain.engines.compiling import OutOfTimeError, compile_pieces
@@ -24,12 +28,27 @@ def simulate(job: Job) -> list[BlockSums]:
         A problem, the statistics wanted of it, and block numbers. It pickles by value, so that a
         cluster runs it as this machine does.
     """
-    kind = job.problem.kind
-    if kind not in _SIMULATORS:
-        raise unhandled("kind of problem", kind, "mcbrain.engines")
-    engine = import_module(f"mcbrain.engines.{_SIMULATORS[kind]}")
-    blocks: list[BlockSums] = engine.simulate(job.problem, job.queries, job.indices)
-    return blocks
+    problem, asked, indices = job.problem, job.queries, job.indices
+    match problem:
+        case RawProblem():
+            from mcbrain.engines import raw
+
+            return raw.simulate(problem, only(Query, asked), indices)
+        case SufficientProblem():
+            from mcbrain.engines import sufficient
+
+            return sufficient.simulate(problem, only(Query, asked), indices)
+        case BrainProblem():
+            from mcbrain.engines import brain
+            from mcbrain.plan.moments import BrainStatistic
+
+            return brain.simulate(problem, only(BrainStatistic, asked), indices)
+        case TaskProblem():
+            from mcbrain.engines import task
+            from mcbrain.plan.task_stage import TaskStatistic
+
+            return task.simulate(problem, only(TaskStatistic, asked), indices)
+    raise unhandled("kind of problem", problem.kind, "mcbrain.engines")
 
 
 def warm_up(
@@ -57,14 +76,3 @@ def warm_up(
         The deadline came; every kernel that was finished is kept.
     """
     return compile_pieces(every_piece(engine, rules), note, deadline=deadline, cores=cores)
-
-
-# The module that simulates each kind of problem.
-_SIMULATORS = {
-    "raw": "raw",
-    "pilot-raw": "raw",
-    "sufficient": "sufficient",
-    "brain": "brain",
-    "pilot-brain": "brain",
-    "task": "task",
-}

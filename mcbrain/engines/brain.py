@@ -8,8 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from mcbrain.blocks.cost import block_size
-from mcbrain.blocks.problem import Problem, data_parameters
+from mcbrain.blocks.problem import BrainProblem, RawProblem
 from mcbrain.blocks.sums import BlockSums
 from mcbrain.engines.pieces import Piece
 from mcbrain.engines.sampled import population
@@ -19,7 +18,7 @@ from mcbrain.kernels.random.seeds import open_stream
 from mcbrain.kernels.replicate.raw import overlap_block
 from mcbrain.kernels.replicate.workspace import make_outcome, make_workspace
 from mcbrain.kernels.types import ESTIMATED, Shifts, Sizes, make_queries
-from mcbrain.plan.moments import BrainStatistic, brain_parameters
+from mcbrain.plan.moments import BrainStatistic
 from mcbrain.population.model import Model
 from mcbrain.typing import Floats
 
@@ -27,20 +26,20 @@ __all__ = ["compile_piece", "reduced_stage", "simulate"]
 
 
 def simulate(
-    problem: Problem, statistics: tuple[BrainStatistic, ...], indices: Sequence[int]
+    problem: BrainProblem, statistics: tuple[BrainStatistic, ...], indices: Sequence[int]
 ) -> list[BlockSums]:
     """Blocks of a brain problem.
 
     Parameters
     ----------
-    problem : Problem
+    problem : BrainProblem
     statistics : tuple of BrainStatistic
         Columns of the sums.
     indices : sequence of int
         Block numbers.
     """
-    draw = _whole_stage if problem["encoding_penalty"] > 0 else reduced_stage
-    count = block_size(problem)
+    draw = _whole_stage if problem.encoding_penalty > 0 else reduced_stage
+    count = problem.block_size
     blocks = []
     for index in indices:
         begun = time.thread_time()
@@ -50,12 +49,14 @@ def simulate(
     return blocks
 
 
-def reduced_stage(problem: Problem, index: int, count: int) -> tuple[Floats, NDArray[np.bool_]]:
+def reduced_stage(
+    problem: BrainProblem, index: int, count: int
+) -> tuple[Floats, NDArray[np.bool_]]:
     """C^ of replicates, and whether the subspace of each converged, from the reduced sampler.
 
     Parameters
     ----------
-    problem : Problem
+    problem : BrainProblem
     index : int
         Block number: which stream the replicates are drawn from.
     count : int
@@ -65,16 +66,16 @@ def reduced_stage(problem: Problem, index: int, count: int) -> tuple[Floats, NDA
     overlaps : ndarray, shape (count, k, k)
     converged : ndarray, shape (count,)
     """
-    gains = np.array(problem["latent_gains"])
+    gains = np.array(problem.latent_gains)
     overlaps, drawn = np.empty((count, gains.size, gains.size)), np.empty(count, np.int64)
     stream = open_stream(problem.seed, problem.words, index, 0)
     brain_block(
         stream,
-        problem["n_brain"],
-        problem["input_dim"],
-        problem["n_channels"],
-        problem["rank"],
-        problem["neural_noise"],
+        problem.n_brain,
+        problem.input_dim,
+        problem.n_channels,
+        problem.rank,
+        problem.neural_noise,
         gains,
         0,
         overlaps,
@@ -83,17 +84,17 @@ def reduced_stage(problem: Problem, index: int, count: int) -> tuple[Floats, NDA
     return overlaps, drawn > 0
 
 
-def _whole_stage(problem: Problem, index: int, count: int) -> tuple[Floats, NDArray[np.bool_]]:
+def _whole_stage(problem: BrainProblem, index: int, count: int) -> tuple[Floats, NDArray[np.bool_]]:
     """The same from whole recordings: a ridge penalty in stage 1 has no reduced form."""
-    gains = problem["latent_gains"]
+    gains = problem.latent_gains
     model = Model(
-        input_dim=problem["input_dim"],
+        input_dim=problem.input_dim,
         latent_dim=len(gains),
-        n_channels=problem["n_channels"],
+        n_channels=problem.n_channels,
         latent_gains=gains,
-        neural_noise=problem["neural_noise"],
+        neural_noise=problem.neural_noise,
     )
-    raw = Problem("raw", data_parameters(model, 1, problem["n_brain"]), problem.seed)
+    raw = RawProblem.of(model, 1, problem.n_brain, problem.seed)
     people, rows = population(raw), make_queries([ESTIMATED], [0.0], [1.0])
     d = model.input_dim
     none = np.zeros(1)
@@ -105,15 +106,17 @@ def _whole_stage(problem: Problem, index: int, count: int) -> tuple[Floats, NDAr
         np.zeros(1, np.int64),
         none,
     )
-    penalty = problem["n_brain"] * problem["encoding_penalty"]
-    size = Sizes(1, problem["n_brain"], problem["rank"], model.k_m, penalty)
+    penalty = problem.n_brain * problem.encoding_penalty
+    size = Sizes(1, problem.n_brain, problem.rank, model.k_m, penalty)
     work = make_workspace(people, size, rows, shifts)
     outcome = make_outcome(people, rows, shifts, count)
     overlap_block(people, open_streams(problem.seed, problem.words, index), size, work, outcome)
     return outcome.overlap.copy(), np.isfinite(outcome.m_hat)
 
 
-def _moments(overlaps: Floats, problem: Problem, statistics: tuple[BrainStatistic, ...]) -> Floats:
+def _moments(
+    overlaps: Floats, problem: BrainProblem, statistics: tuple[BrainStatistic, ...]
+) -> Floats:
     """Value of each statistic in each replicate, shape (replicates, statistics).
 
     With equal gains the law of C^ does not change under rotations of the latents, so the mean over
@@ -122,7 +125,7 @@ def _moments(overlaps: Floats, problem: Problem, statistics: tuple[BrainStatisti
     k = overlaps.shape[1]
     diagonal = np.diagonal(overlaps, axis1=1, axis2=2)
     squares, products = overlaps**2, diagonal[:, :, None] * diagonal[:, None, :]
-    if k > 1 and len(set(problem["latent_gains"])) == 1:
+    if k > 1 and len(set(problem.latent_gains)) == 1:
         trace = diagonal.sum(axis=1)
         square_trace, trace_square = squares.sum(axis=(1, 2)), trace**2
         equal = (trace_square + 2.0 * square_trace) / (k * (k + 2.0))
@@ -162,5 +165,5 @@ def _sums(index: int, values: Floats, good: NDArray[np.bool_], seconds: float) -
 def compile_piece(piece: Piece) -> None:
     """Compile the kernel of the reduced sampler, or load it from the cache."""
     model = Model(input_dim=4, latent_dim=2, n_channels=3)
-    problem = Problem("brain", brain_parameters(model, 6, 2, 0.0), seed=0)
+    problem = BrainProblem.of(model, 6, 2, 0.0, seed=0)
     simulate(problem, (BrainStatistic("diagonal", 0, 0),), [0])

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
+from mcbrain.asking.engines import engine_of
 from mcbrain.asking.studies import Study
-from mcbrain.blocks.problem import Problem
+from mcbrain.blocks.problem import (
+    BrainProblem,
+    DataProblem,
+    Problem,
+    RawProblem,
+    SufficientProblem,
+    TaskProblem,
+)
 from mcbrain.errors import unhandled
 
 __all__ = ["Piece", "every_piece", "pieces_of"]
@@ -46,20 +54,28 @@ def every_piece(engine: str, rules: bool = False) -> tuple[Piece, ...]:
     rules : bool
         Also those of penalties chosen by "loo" or "gcv" on each replicate's data.
     """
-    match engine:
-        case "raw":
-            forms = ("choose-many", "choose-few") if rules else ()
-            found = [Piece("raw", "task", form) for form in (*forms, "many", "few")]
-        case "sufficient":
-            found = [Piece("sufficient", "task", "many"), Piece("raw", "task", "few")]
-        case "spectral":
-            return _in_order([Piece("raw", "brain", "ridge"), _REDUCED, _SPECTRAL])
-        case "law":
-            return ()
-        case _:
-            raise unhandled("engine", engine, "mcbrain.engines")
-    brains = [Piece(engine, "brain", form) for form in ("many", "few", "ridge")]
-    return _in_order([*found, *brains, _REDUCED, _AGAIN, Piece("raw", "brain", "ridge")])
+    found: list[Piece] = []
+    for kind in engine_of(engine).draws:
+        match kind:
+            case "raw":
+                forms = ("choose-many", "choose-few") if rules else ()
+                found += [Piece("raw", "task", form) for form in (*forms, "many", "few")]
+                found += [*_brains("raw"), _AGAIN]
+            case "sufficient":
+                found += [Piece("sufficient", "task", "many"), Piece("raw", "task", "few")]
+                found += [*_brains("sufficient"), _AGAIN]
+            case "brain":
+                found += [_REDUCED, Piece("raw", "brain", "ridge")]
+            case "task":
+                found.append(_SPECTRAL)
+            case _:
+                raise unhandled("kind of problem", kind, "mcbrain.engines.pieces")
+    return _in_order(found)
+
+
+def _brains(engine: str) -> list[Piece]:
+    """The forms of the brain stage of an engine that draws data."""
+    return [Piece(engine, "brain", form) for form in ("many", "few", "ridge")]
 
 
 def pieces_of(study: Study, problems: Iterable[Problem]) -> tuple[Piece, ...]:
@@ -74,22 +90,19 @@ def pieces_of(study: Study, problems: Iterable[Problem]) -> tuple[Piece, ...]:
     problems : iterable of Problem
         Those of its plan and their pilots.
     """
-    uses_brain = any(choice.estimator.uses_brain for choice in study.choices)
     found: set[Piece] = set()
     for problem in problems:
-        match problem.kind:
-            case "raw" | "pilot-raw" | "sufficient":
-                engine = problem.kind.removeprefix("pilot-")
-                found.add(_task_piece(engine, problem, study.selects and engine == problem.kind))
-                if problem.model.input_law.smoothness != "density":
-                    found.add(_AGAIN)
-                if uses_brain and problem["n_brain"] > 0:
-                    penalised = study.encoding.penalty > 0
-                    found.add(Piece(engine, "brain", "ridge" if penalised else _side(problem)))
-            case "brain" | "pilot-brain":
-                penalised = problem["encoding_penalty"] > 0
+        match problem:
+            case RawProblem():
+                found.add(_task_piece("raw", problem, study.selects and not problem.pilot))
+                found.update(_data_pieces("raw", problem, study))
+            case SufficientProblem():
+                found.add(_task_piece("sufficient", problem, study.selects))
+                found.update(_data_pieces("sufficient", problem, study))
+            case BrainProblem():
+                penalised = problem.encoding_penalty > 0
                 found.add(Piece("raw", "brain", "ridge") if penalised else _REDUCED)
-            case "task":
+            case TaskProblem():
                 found.add(_SPECTRAL)
             case _:
                 raise unhandled("kind of problem", problem.kind, "mcbrain.engines.pieces")
@@ -104,17 +117,26 @@ def seconds(piece: Piece) -> float:
     return {"choose": 40.0, "task": 20.0, "brain": 14.0}[stage]
 
 
-def _task_piece(engine: str, problem: Problem, selects: bool) -> Piece:
+def _data_pieces(engine: str, problem: DataProblem, study: Study) -> Iterator[Piece]:
+    """What a problem of data sets runs beyond its task stage."""
+    if problem.model.input_law.smoothness != "density":
+        yield _AGAIN
+    if problem.n_brain > 0 and any(choice.estimator.uses_brain for choice in study.choices):
+        ridge = study.encoding.penalty > 0
+        yield Piece(engine, "brain", "ridge" if ridge else _side(problem, problem.n_brain))
+
+
+def _task_piece(engine: str, problem: DataProblem, selects: bool) -> Piece:
     """The task stage of a sampled problem; below input_dim samples both engines have the same."""
-    side = _side(problem, "n_task")
+    side = _side(problem, problem.n_task)
     if selects:
         return Piece("raw", "task", f"choose-{side}")
     return Piece("raw" if side == "few" else engine, "task", side)
 
 
-def _side(problem: Problem, samples: str = "n_brain") -> str:
-    """On which side of n = d a problem is."""
-    return "many" if problem[samples] >= problem["input_dim"] else "few"
+def _side(problem: DataProblem, samples: int) -> str:
+    """On which side of n = d so many samples are."""
+    return "many" if samples >= problem.model.input_dim else "few"
 
 
 def _in_order(pieces: Iterable[Piece]) -> tuple[Piece, ...]:

@@ -8,8 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mcbrain.asking.estimators import SELECTION_GRID
-from mcbrain.blocks.cost import block_size
-from mcbrain.blocks.problem import Problem
+from mcbrain.blocks.problem import RawProblem
 from mcbrain.blocks.query import Query
 from mcbrain.blocks.sums import BlockSums
 from mcbrain.engines.pieces import Piece
@@ -33,7 +32,7 @@ from mcbrain.kernels.task.singular import keep_rows
 __all__ = ["bench", "compile_piece", "simulate"]
 
 
-def bench(problem: Problem, queries: tuple[Query, ...], count: int) -> Bench:
+def bench(problem: RawProblem, queries: tuple[Query, ...], count: int) -> Bench:
     """Everything that drawing `count` replicates at a time needs, allocated once."""
     people, size, wanted = population(problem), sizes(problem, queries), asked(problem, queries)
     rows, shifts = wanted.rows, wanted.shifts
@@ -60,19 +59,19 @@ def bench(problem: Problem, queries: tuple[Query, ...], count: int) -> Bench:
 
 
 def simulate(
-    problem: Problem, queries: tuple[Query, ...], indices: Sequence[int]
+    problem: RawProblem, queries: tuple[Query, ...], indices: Sequence[int]
 ) -> list[BlockSums]:
     """Blocks of a raw problem.
 
     Parameters
     ----------
-    problem : Problem
+    problem : RawProblem
     queries : tuple of Query
         Columns of the sums.
     indices : sequence of int
         Block numbers.
     """
-    return compute(bench(problem, queries, block_size(problem)), indices)
+    return compute(bench(problem, queries, problem.block_size), indices)
 
 
 def compile_piece(piece: Piece) -> None:
@@ -80,7 +79,7 @@ def compile_piece(piece: Piece) -> None:
     n = 3 if piece.form.endswith("few") else 8
     match piece.stage:
         case "task":
-            simulate(*smallest("raw", n, 0, "loo" if "choose" in piece.form else "fixed"), [0])
+            simulate(*smallest(RawProblem, n, 0, "loo" if "choose" in piece.form else "fixed"), [0])
         case "brain":
             _compile_brain(n, 0.1 if piece.form == "ridge" else 0.0)
         case "again":
@@ -90,7 +89,7 @@ def compile_piece(piece: Piece) -> None:
 
 
 def _compile_brain(n: int, encoding: float) -> None:
-    problem, queries = smallest("raw", 1, n, encoding=encoding)
+    problem, queries = smallest(RawProblem, 1, n, encoding=encoding)
     people, size, wanted = population(problem), sizes(problem, queries), asked(problem, queries)
     work = make_workspace(people, size, wanted.rows, wanted.shifts)
     outcome = make_outcome(people, wanted.rows, wanted.shifts, 1)
@@ -99,7 +98,7 @@ def _compile_brain(n: int, encoding: float) -> None:
 
 def _compile_again(n: int) -> None:
     """As if each stage had stopped at its first and only replicate."""
-    problem, queries = smallest("raw", n, n)
+    problem, queries = smallest(RawProblem, n, n)
     people, size, wanted = population(problem), sizes(problem, queries), asked(problem, queries)
     work = make_workspace(people, size, wanted.rows, wanted.shifts)
     out = make_outcome(people, wanted.rows, wanted.shifts, 1)

@@ -7,13 +7,13 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mcbrain.asking.estimators import ESTIMATORS
-from mcbrain.blocks.problem import Problem, data_parameters
+from mcbrain.blocks.problem import DataProblem
 from mcbrain.blocks.query import Query, Row
 from mcbrain.blocks.sums import BlockSums
 from mcbrain.errors import unhandled
@@ -49,8 +49,11 @@ from mcbrain.kernels.types import (
 from mcbrain.population.geometry import Geometry
 from mcbrain.population.model import Model
 from mcbrain.population.shifts import Shift, law
+from mcbrain.typing import Floats, Integers
 
 __all__ = ["Asked", "Bench", "asked", "compute", "population", "sizes", "smallest"]
+
+P = TypeVar("P", bound=DataProblem)
 
 # What the kernels know, by the names of mcbrain's tables.
 _INPUTS = {
@@ -136,6 +139,8 @@ def compute(bench: Bench, indices: Sequence[int]) -> list[BlockSums]:
         sums = make_sums(wanted.place.size)
         accumulate(excess, wanted.place, wanted.baseline, sums)
         bins = histogram(excess, wanted.place, histograms)
+        joint, joint_sums = _joint(sums, wanted, replicates)
+        atoms, atom_values = _atoms(histograms, bins)
         block = BlockSums(
             index=index,
             replicates=replicates,
@@ -147,8 +152,10 @@ def compute(bench: Bench, indices: Sequence[int]) -> list[BlockSums]:
             bins=histograms.bins[:bins].copy(),
             bin_counts=histograms.counts[:bins].copy(),
             cross=sums.cross,
-            **_joint(sums, wanted, replicates),
-            **_atoms(histograms, bins),
+            joint=joint,
+            joint_sums=joint_sums,
+            atoms=atoms,
+            atom_values=atom_values,
             failures=_failures(outcome.failures, wanted, n_shifts),
             seconds=time.thread_time() - begun,
         )
@@ -156,38 +163,33 @@ def compute(bench: Bench, indices: Sequence[int]) -> list[BlockSums]:
     return blocks
 
 
-def _joint(sums: Sums, wanted: Asked, replicates: int) -> dict[str, NDArray[Any]]:
+def _joint(sums: Sums, wanted: Asked, replicates: int) -> tuple[Integers, Floats]:
     """Sums over the replicates in which a query and its baseline have values, where some lack."""
     lacking = np.flatnonzero((wanted.baseline >= 0) & (sums.both < replicates))
-    return {
-        "joint": np.column_stack([lacking, sums.both[lacking]]),
-        "joint_sums": np.column_stack([sums.own[lacking], sums.other[lacking]]),
-    }
+    joint = np.column_stack([lacking, sums.both[lacking]])
+    return joint, np.column_stack([sums.own[lacking], sums.other[lacking]])
 
 
-def _atoms(histograms: Histograms, bins: int) -> dict[str, NDArray[Any]]:
+def _atoms(histograms: Histograms, bins: int) -> tuple[Integers, Floats]:
     """Values that replicates share: the query, the bin and how many, of those found."""
     shares = histograms.shares[:bins]
     found = np.flatnonzero(shares)
     query = np.searchsorted(np.cumsum(histograms.sizes), found, side="right")
-    return {
-        "atoms": np.column_stack([query, histograms.bins[found], shares[found]]),
-        "atom_values": histograms.atoms[found],
-    }
+    atoms = np.column_stack([query, histograms.bins[found], shares[found]])
+    return atoms, histograms.atoms[found]
 
 
 def smallest(
-    kind: str, n_task: int, n_brain: int, rule: str = "fixed", encoding: float = 0.0
-) -> tuple[Problem, tuple[Query, ...]]:
+    kind: type[P], n_task: int, n_brain: int, rule: str = "fixed", encoding: float = 0.0
+) -> tuple[P, tuple[Query, ...]]:
     """A problem in four dimensions and a query, whose simulation compiles what larger ones run."""
     model = Model(input_dim=4, latent_dim=1, n_channels=2)
     row = Row(ESTIMATORS["befs"], rule, 0.1, 0.0, 1, encoding)
-    problem = Problem(kind, data_parameters(model, n_task, n_brain), seed=0)
-    return problem, (Query(row, Shift("id"), row),)
+    return kind.of(model, n_task, n_brain, seed=0), (Query(row, Shift("id"), row),)
 
 
 @lru_cache(maxsize=64)
-def population(problem: Problem) -> Population:
+def population(problem: DataProblem) -> Population:
     """The population of a problem in native coordinates."""
     model, geometry = problem.model, Geometry(problem.model, problem.seed)
     inputs = model.input_law
@@ -207,14 +209,14 @@ def population(problem: Problem) -> Population:
     )
 
 
-def sizes(problem: Problem, queries: Sequence[Query]) -> Sizes:
+def sizes(problem: DataProblem, queries: Sequence[Query]) -> Sizes:
     """How much data; the brain stage is left out when no query uses it."""
     row = queries[0].row
     uses_brain = any(q.row.estimator.uses_brain for q in queries)
     uses_brain |= any(q.baseline is not None and q.baseline.estimator.uses_brain for q in queries)
-    n_brain = problem["n_brain"] if uses_brain else 0
+    n_brain = problem.n_brain if uses_brain else 0
     return Sizes(
-        n_task=problem["n_task"],
+        n_task=problem.n_task,
         n_brain=n_brain,
         rank=row.rank,
         measured=problem.model.k_m,
@@ -223,13 +225,13 @@ def sizes(problem: Problem, queries: Sequence[Query]) -> Sizes:
 
 
 @lru_cache(maxsize=256)
-def asked(problem: Problem, queries: tuple[Query, ...]) -> Asked:
+def asked(problem: DataProblem, queries: tuple[Query, ...]) -> Asked:
     """The distinct rows and shifts of some queries."""
     rows = list(
         dict.fromkeys([q.row for q in queries] + [q.baseline for q in queries if q.baseline])
     )
     shifts = list(dict.fromkeys(q.shift for q in queries))
-    n_task, n_brain = problem["n_task"], problem["n_brain"]
+    n_task, n_brain = problem.n_task, problem.n_brain
     settings = [_solve_row(row, n_task, n_brain) for row in rows]
     column = {(r, s): i * len(shifts) + j for i, r in enumerate(rows) for j, s in enumerate(shifts)}
     return Asked(
@@ -249,7 +251,7 @@ def asked(problem: Problem, queries: tuple[Query, ...]) -> Asked:
 
 def _solve_row(row: Row, n_task: int, n_brain: int) -> tuple[int, float, float]:
     """Subspace code, eta and summed penalty of a row (theory/README.md 2)."""
-    penalty = row.estimator.in_force(row.penalty) * n_task
+    penalty = row.summed(n_task)
     if row.estimator.uses_brain and n_brain == 0:
         return NO_SUBSPACE, 1.0, penalty  # without brain data befs is ridge, projection predicts 0
     return _code(_SUBSPACES, "subspace", row.estimator.subspace), row.eta, penalty

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from mcbrain.blocks.cost import block_size
-from mcbrain.blocks.problem import Problem
+from mcbrain.blocks.problem import SufficientProblem
 from mcbrain.blocks.query import Query
 from mcbrain.blocks.sums import BlockSums
 from mcbrain.engines.pieces import Piece
@@ -22,7 +21,7 @@ from mcbrain.kernels.replicate.workspace import make_outcome
 __all__ = ["bench", "compile_piece", "simulate"]
 
 
-def bench(problem: Problem, queries: tuple[Query, ...], count: int) -> Bench:
+def bench(problem: SufficientProblem, queries: tuple[Query, ...], count: int) -> Bench:
     """Everything that drawing `count` replicates at a time needs, allocated once."""
     whole, size, wanted = population(problem), sizes(problem, queries), asked(problem, queries)
     n_channels = whole.channels.shape[0]
@@ -39,28 +38,30 @@ def bench(problem: Problem, queries: tuple[Query, ...], count: int) -> Bench:
 
 
 def simulate(
-    problem: Problem, queries: tuple[Query, ...], indices: Sequence[int]
+    problem: SufficientProblem, queries: tuple[Query, ...], indices: Sequence[int]
 ) -> list[BlockSums]:
     """Blocks of a sufficient problem.
 
     Parameters
     ----------
-    problem : Problem
+    problem : SufficientProblem
     queries : tuple of Query
         Columns of the sums.
     indices : sequence of int
         Block numbers.
     """
-    return compute(bench(problem, queries, block_size(problem)), indices)
+    return compute(bench(problem, queries, problem.block_size), indices)
 
 
 def compile_piece(piece: Piece) -> None:
     """Compile the kernels of a piece, or load them from the cache."""
     n = 3 if piece.form == "few" else 8
     if piece.stage == "task":
-        simulate(*smallest("sufficient", n, 0), [0])
+        simulate(*smallest(SufficientProblem, n, 0), [0])
         return
-    problem, queries = smallest("sufficient", 1, n, encoding=0.1 if piece.form == "ridge" else 0.0)
+    problem, queries = smallest(
+        SufficientProblem, 1, n, encoding=0.1 if piece.form == "ridge" else 0.0
+    )
     whole, size, wanted = population(problem), sizes(problem, queries), asked(problem, queries)
     people = reduce_channels(whole, n)
     work = make_sufficient_workspace(people, size, wanted.rows, wanted.shifts)

@@ -8,8 +8,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from mcbrain.blocks.cost import block_size
-from mcbrain.blocks.problem import Problem
+from mcbrain.blocks.problem import TaskProblem
 from mcbrain.blocks.sums import BlockSums
 from mcbrain.engines.pieces import Piece
 from mcbrain.kernels.random.seeds import open_stream
@@ -26,7 +25,7 @@ _PILOT_REPLICATES = 256
 
 
 def simulate(
-    problem: Problem, statistics: tuple[TaskStatistic, ...], indices: Sequence[int]
+    problem: TaskProblem, statistics: tuple[TaskStatistic, ...], indices: Sequence[int]
 ) -> list[BlockSums]:
     """Blocks of a task problem, each value less its control variates.
 
@@ -35,7 +34,7 @@ def simulate(
 
     Parameters
     ----------
-    problem : Problem
+    problem : TaskProblem
     statistics : tuple of TaskStatistic
         Columns of the sums.
     indices : sequence of int
@@ -49,7 +48,7 @@ def simulate(
     blocks: list[BlockSums] = []
     for start in range(0, len(indices), _TOGETHER):
         begun, group = time.thread_time(), indices[start : start + _TOGETHER]
-        values, controls = _draw(problem, ridges, group, _BLOCKS, block_size(problem))
+        values, controls = _draw(problem, ridges, group, _BLOCKS, problem.block_size)
         values -= first * controls[:, :1]
         values -= second * controls[:, 1:]
         blocks += _sums(group, values[:, columns], begun)
@@ -57,20 +56,20 @@ def simulate(
 
 
 def _draw(
-    problem: Problem, ridges: tuple[float, ...], indices: Sequence[int], role: int, size: int
+    problem: TaskProblem, ridges: tuple[float, ...], indices: Sequence[int], role: int, size: int
 ) -> tuple[Floats, Floats]:
     """Statistics (blocks, 4 ridges, replicates), kind by kind, and controls (blocks, 2, .)."""
     out = np.empty((len(indices), size, len(KINDS), len(ridges)))
     controls, grid = np.empty((len(indices), size, 2)), np.array(ridges)
     for place, index in enumerate(indices):
         stream = open_stream(problem.seed, problem.words, index, role)
-        task_block(stream, problem["n_prime"], problem["q"], grid, out[place], controls[place])
+        task_block(stream, problem.n_prime, problem.q, grid, out[place], controls[place])
     values = out.reshape(len(indices), size, -1).transpose(0, 2, 1)
     return np.ascontiguousarray(values), np.ascontiguousarray(controls.transpose(0, 2, 1))
 
 
 @lru_cache(maxsize=64)
-def _coefficients(problem: Problem, ridges: tuple[float, ...]) -> Floats:
+def _coefficients(problem: TaskProblem, ridges: tuple[float, ...]) -> Floats:
     """Least-squares coefficients of each statistic on the controls, shape (2, 4 ridges, 1).
 
     Sums run along the contiguous axis, so that a ridge's coefficients never depend on its company.
@@ -110,5 +109,5 @@ def _sums(indices: Sequence[int], values: Floats, begun: float) -> list[BlockSum
 
 def compile_piece(piece: Piece) -> None:
     """Compile the kernel, or load it from the cache."""
-    problem = Problem("task", (("n_prime", 4), ("q", 3)), seed=0)
+    problem = TaskProblem(n_prime=4, q=3, seed=0)
     simulate(problem, task_statistics([1.0]), [0])

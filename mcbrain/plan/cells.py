@@ -7,7 +7,7 @@ moments, block by block, give those of every risk.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TypedDict
 
 import numpy as np
 
@@ -15,11 +15,20 @@ from mcbrain.plan.task_stage import TASK_FIELDS, TaskEstimate
 from mcbrain.theory import exact
 from mcbrain.typing import Floats
 
-__all__ = ["BRAIN_FIELDS", "BrainEstimate", "Cell", "combine"]
+__all__ = ["BRAIN_FIELDS", "BrainEstimate", "Cell", "Setting", "combine"]
 
 
 # Fields of BrainMoments that depend on brain data; the others are constants of signal and shift.
 BRAIN_FIELDS = ("m_hat", "trace", "m_hat_trace", "residual", "missed_signal", "missed_drift")
+
+
+class Setting(TypedDict):
+    """What `exact.excess_risk` needs beyond the moments; arrays are over (n_task, noises)."""
+
+    n_task: Floats | float
+    rank: int
+    input_dim: int
+    task_noise: Floats | float
 
 
 @dataclass(frozen=True)
@@ -58,17 +67,14 @@ class Cell:
         return np.asarray(np.sqrt(variance))
 
 
-def combine(
-    task: TaskEstimate, brain: BrainEstimate, setting: dict[str, Any], scale: float
-) -> Cell:
+def combine(task: TaskEstimate, brain: BrainEstimate, setting: Setting, scale: float) -> Cell:
     """The risk of theory/README.md 4b from the moments of its two stages.
 
     Parameters
     ----------
     task : TaskEstimate
     brain : BrainEstimate
-    setting : dict
-        n_task, rank, input_dim and task_noise, as `exact.excess_risk` takes them.
+    setting : Setting
     scale : float
         |beta|^2.
     """
@@ -89,7 +95,7 @@ def _slopes(
     task: exact.TaskMoments,
     brain: exact.BrainMoments,
     names: tuple[str, ...],
-    setting: dict[str, Any],
+    setting: Setting,
 ) -> Floats:
     """Derivatives of the risk by some of the moments, shape (names, choices, n_task, noises).
 

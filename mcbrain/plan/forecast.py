@@ -8,7 +8,6 @@ import numpy as np
 
 from mcbrain.blocks.problem import Problem
 from mcbrain.blocks.series import FIRST_LOOK
-from mcbrain.plan.point_plan import block_size, replicate_seconds
 
 __all__ = ["Forecast"]
 
@@ -32,8 +31,8 @@ class Forecast:
 
     def __init__(self, problems: Collection[Problem] = ()) -> None:
         self._place = {problem: i for i, problem in enumerate(problems)}
-        self._size = np.array([block_size(p) for p in self._place], float)
-        self._expected = self._size * [replicate_seconds(p) for p in self._place]
+        self._size = np.array([p.block_size for p in self._place], float)
+        self._expected = self._size * [p.replicate_seconds for p in self._place]
         self._latest = np.full(len(self._place), np.nan)
         self._have = np.zeros(len(self._place))
         self._need = np.full(len(self._place), np.nan)

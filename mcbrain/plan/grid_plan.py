@@ -1,4 +1,4 @@
-"""The factored plan: brain problems and task problems behind a grid, each simulated once.
+"""A plan of a grid: brain problems and task problems behind a grid, each simulated once.
 
 Brain data enters the risk through a few moments of the subspace, task data through a few moments of
 the spectrum, and the risk is linear in each (theory/README.md 4d). So a grid costs the sum of its
@@ -9,34 +9,34 @@ problem.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mcbrain.asking.studies import Point
-from mcbrain.blocks.problem import Problem
+from mcbrain.blocks.problem import BrainProblem, Problem, TaskProblem
+from mcbrain.blocks.query import Statistic
 from mcbrain.blocks.series import Series
 from mcbrain.errors import unhandled
 from mcbrain.plan.cells import Cell
 from mcbrain.plan.moments import brain_statistics
-from mcbrain.plan.point_plan import Work, block_size, fixed_count, precise_enough
+from mcbrain.plan.plans import Plan, Work
 from mcbrain.plan.risks import SideRisks
 from mcbrain.plan.sides import Family, Side, brain_problem, families, point_of, sides
 from mcbrain.plan.statuses import HOPELESS
+from mcbrain.plan.stopping import Judge, Stopping, precise_enough
 from mcbrain.plan.task_stage import TaskStatistic, task_problem, task_statistics
 from mcbrain.population.shifts import Shift
 
-__all__ = ["FactoredPlan"]
+__all__ = ["GridPlan"]
 
 # Who uses a problem: a side, and for a task problem its place on the n_task axis.
 User = tuple[Side, int]
-Judge = Callable[[Series, tuple[Any, ...]], NDArray[np.bool_]]
 
 
-class FactoredPlan:
+class GridPlan(Plan[User]):
     """The plan of the spectral engine.
 
     Parameters
@@ -63,7 +63,7 @@ class FactoredPlan:
         """Every side of the study, defined or not, once."""
         return [side for family in self.families for side in sides(self.study, family)]
 
-    def task_problem(self, side: Side, place: int) -> Problem | None:
+    def task_problem(self, side: Side, place: int) -> TaskProblem | None:
         """The task problem behind a side at a place on the n_task axis; None with the law on."""
         if self.study.law:
             return None
@@ -92,21 +92,21 @@ class FactoredPlan:
 
     def works(self, problem: Problem, users: Sequence[User]) -> Iterator[Work]:
         """The work of a problem; none where every penalty of a task problem is infinite."""
-        match problem.kind:
-            case "brain":
-                statistics = brain_statistics(len(problem["latent_gains"]))
+        match problem:
+            case BrainProblem():
+                statistics = brain_statistics(len(problem.latent_gains))
                 judge = self._judge_brain([side for side, _ in users])
-                yield Work(problem, statistics, self.most(problem), judge)
-            case "task":
+                yield Work(problem, statistics, self._stopping(problem, judge))
+            case TaskProblem():
                 if asked := self.task_statistics(users):
                     judge = self._judge_task(users, asked)
-                    yield Work(problem, asked, self.most(problem), judge)
+                    yield Work(problem, asked, self._stopping(problem, judge))
             case _:
-                raise unhandled("kind of problem", problem.kind, "the factored plan")
+                raise unhandled("kind of problem", problem.kind, "the plan of a grid")
 
     def describe(self, problem: Problem, users: Sequence[User]) -> str:
         """A problem in words, its numbers included."""
-        numbers = ", ".join(f"{name} = {value}" for name, value in problem.parameters)
+        numbers = ", ".join(f"{name} = {value}" for name, value in sorted(problem.content.items()))
         return f"{problem.kind} problem {numbers}"
 
     def task_statistics(self, where: Sequence[User]) -> tuple[TaskStatistic, ...]:
@@ -118,16 +118,18 @@ class FactoredPlan:
         ]
         return task_statistics(np.concatenate(z).tolist())
 
-    def most(self, problem: Problem) -> int:
-        """Blocks that a problem has at most."""
-        # Two at least: the errors of a factored row are its blocks' own.
-        return max(2, -(-self.study.precision.max_replicates // block_size(problem)))
+    def _stopping(self, problem: Problem, judge: Judge) -> Stopping:
+        """Every output that needs a problem needs all of its statistics."""
+        precision = self.study.precision
+        # Two blocks at least: the errors of a row are those of the blocks behind it.
+        most = max(2, -(-precision.max_replicates // problem.block_size))
+        return Stopping(most, None if precision.fixed_count else judge, together=True)
 
     def _judge_brain(self, users: list[Side]) -> Judge:
         """A rule that is met when every output that needs the problem is precise enough."""
         share = 1.0 if self.study.law else 2.0
 
-        def done(series: Series, asked: tuple[object, ...]) -> NDArray[np.bool_]:
+        def done(series: Series, asked: tuple[Statistic, ...]) -> NDArray[np.bool_]:
             good = all(
                 self._enough(side, shift, self.risks.cell(side, shift, series), share)
                 for side in users
@@ -140,7 +142,7 @@ class FactoredPlan:
     def _judge_task(self, where: Sequence[User], statistics: tuple[TaskStatistic, ...]) -> Judge:
         """The same for a task problem, the brain's moments being the pilot's."""
 
-        def done(series: Series, asked: tuple[object, ...]) -> NDArray[np.bool_]:
+        def done(series: Series, asked: tuple[Statistic, ...]) -> NDArray[np.bool_]:
             blocks = {0: (statistics, series)}
             good = all(
                 self._enough(
@@ -166,8 +168,6 @@ class FactoredPlan:
         at: slice = slice(None),
     ) -> bool:
         """Whether a cell is precise enough when a problem may spend 1/share of the variance."""
-        precision = self.study.precision
-        good = precise_enough(precision, cell.mean, math.sqrt(share) * cell.error)
-        if not fixed_count(precision):
-            good |= np.isin(self.risks.status(side, shift)[:, at], HOPELESS)
+        good = precise_enough(self.study.precision, cell.mean, math.sqrt(share) * cell.error)
+        good |= np.isin(self.risks.status(side, shift)[:, at], HOPELESS)
         return bool(good.all())

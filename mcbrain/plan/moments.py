@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mcbrain.blocks.problem import Problem
+from mcbrain.blocks.problem import BrainProblem
 from mcbrain.blocks.query import statistic_id
 from mcbrain.errors import InputError, unhandled
 from mcbrain.population.geometry import Geometry
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BrainStatistic",
-    "brain_parameters",
     "brain_statistics",
     "shift_coefficients",
     "shift_drift",
@@ -64,34 +63,18 @@ def brain_statistics(k: int) -> tuple[BrainStatistic, ...]:
     )
 
 
-def brain_parameters(
-    model: Model, n_brain: int, rank: int, encoding_penalty: float
-) -> tuple[tuple[str, object], ...]:
-    """What the law of the estimated subspace depends on (theory/README.md 4e)."""
-    return (
-        ("encoding_penalty", float(encoding_penalty)),
-        ("input_dim", model.input_dim),
-        ("latent_gains", tuple(float(g) for g in model.gains[: model.k_m])),
-        ("n_brain", n_brain),
-        ("n_channels", model.n_channels),
-        ("neural_noise", model.sigma_r),
-        ("rank", rank),
-    )
-
-
-def subspace_moments(problem: Problem, means: Floats) -> SubspaceMoments:
+def subspace_moments(problem: BrainProblem, means: Floats) -> SubspaceMoments:
     """Moments of C^ from the means of `brain_statistics`.
 
     Parameters
     ----------
-    problem : Problem
-        A brain problem.
+    problem : BrainProblem
     means : ndarray, shape (statistics, ...)
         Axes after the first lead in the moments' arrays.
     """
     from mcbrain.theory.subspace import SubspaceMoments
 
-    k = len(problem["latent_gains"])
+    k = len(problem.latent_gains)
     rest = means.shape[1:]
     square, product = np.zeros((k, k, *rest)), np.zeros((k, k, *rest))
     for value, s in zip(means[k:], brain_statistics(k)[k:], strict=True):
@@ -107,7 +90,7 @@ def subspace_moments(problem: Problem, means: Floats) -> SubspaceMoments:
         return np.asarray(np.moveaxis(values, 0, -1)[..., None, :] * np.eye(k))
 
     return SubspaceMoments(
-        rank=problem["rank"],
+        rank=problem.rank,
         c=diagonal(means[:k]),
         c_squared=diagonal(square.sum(axis=1)),
         trace_c=diagonal(product.sum(axis=1)),

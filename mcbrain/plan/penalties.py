@@ -10,15 +10,14 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Iterable, Iterator
-from typing import Any
 
 import numpy as np
 
 from mcbrain.asking.estimators import Choice
 from mcbrain.asking.shift_text import parse_shift
 from mcbrain.asking.studies import Point, Study
-from mcbrain.blocks.problem import Problem, data_parameters
-from mcbrain.blocks.query import Query, Row
+from mcbrain.blocks.problem import BrainProblem, RawProblem
+from mcbrain.blocks.query import Query, Row, Statistic
 from mcbrain.errors import InputError, MissingPilotError, unhandled
 from mcbrain.plan.anisotropic import AnisotropicLaw
 from mcbrain.plan.moments import brain_statistics, shift_coefficients, shift_drift, signal
@@ -31,8 +30,10 @@ from mcbrain.theory import exact
 from mcbrain.theory.wishart import task_moments
 from mcbrain.typing import Floats
 
-__all__ = ["Penalties", "pilots"]
+__all__ = ["Penalties", "Pilot", "pilots"]
 
+
+Pilot = BrainProblem | RawProblem
 
 # A pilot's grid has four penalties per decade about the one that is optimal for ridge. It reaches
 # further up than down, because BEFS penalises more.
@@ -59,7 +60,7 @@ def task_noise(model: Model) -> float:
 
 def pilots(
     study: Study, subspaces: Subspaces, points: Iterable[Point]
-) -> Iterator[tuple[Problem, tuple[Any, ...]]]:
+) -> Iterator[tuple[Pilot, tuple[Statistic, ...]]]:
     """Each pilot problem that some points need, and the statistics wanted of it, once.
 
     Parameters
@@ -68,7 +69,7 @@ def pilots(
     subspaces : Subspaces
     points : iterable of Point
     """
-    wanted: dict[Problem, dict[Any, None]] = {}
+    wanted: dict[Pilot, dict[Statistic, None]] = {}
     points = list(dict.fromkeys(points))
     # Brain data has the same law at every number of task samples.
     for point in {(p.model, p.n_brain): p for p in points}.values():
@@ -77,7 +78,7 @@ def pilots(
             for c in study.choices
         ):
             statistics = brain_statistics(point.model.k_m)
-            wanted.setdefault(subspaces.problem(point), dict.fromkeys(statistics, None))
+            wanted.setdefault(subspaces.problem(point), {}).update(dict.fromkeys(statistics))
     for choice in study.choices:
         for shift in _shifts(study, choice):
             for point in points:
@@ -101,9 +102,9 @@ def _shifts(study: Study, choice: Choice) -> tuple[Shift, ...]:
     raise unhandled("penalty rule", choice.rule.kind, "the pilots (plan/penalties.py)")
 
 
-def _grid_problem(study: Study, point: Point) -> Problem:
-    data = data_parameters(point.model, point.n_task, point.n_brain)
-    return Problem("pilot-raw", data, study.seed)
+def _grid_problem(study: Study, point: Point) -> RawProblem:
+    """The pilot of whole replicates behind a point."""
+    return RawProblem.of(point.model, point.n_task, point.n_brain, study.seed, pilot=True)
 
 
 def grid_queries(study: Study, choice: Choice, point: Point, shift: Shift) -> tuple[Query, ...]:
@@ -146,6 +147,19 @@ class Penalties:
         self.store = store
         self._best: dict[tuple[int, Choice, Shift], float] = {}
         self._anisotropic = AnisotropicLaw(study)
+
+    def row(self, choice: Choice, point: Point, shift: Shift) -> Row:
+        """The fit that a choice stands for at a point; `optimal-shift` depends on the shift too.
+
+        Raises
+        ------
+        InputError
+            See `resolve`.
+        """
+        penalty, eta = self.resolve(choice, point, shift)
+        rule = choice.rule.kind if choice.rule.selects else "fixed"
+        rank, encoding = self.study.rank(point.model), float(self.study.encoding.penalty)
+        return Row(choice.estimator, rule, penalty, eta, rank, encoding)
 
     def resolve(self, choice: Choice, point: Point, shift: Shift) -> tuple[float, float]:
         """Per-sample penalty and eta of a choice at a point; a NaN penalty is each replicate's own.

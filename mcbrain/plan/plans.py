@@ -1,77 +1,112 @@
-"""The plan of each simulating engine, and what all of them have in common."""
+"""What the plan of every engine has: its problems, who uses them, and the rows that they make."""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Protocol
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from mcbrain.asking.studies import Point, Study
 from mcbrain.blocks.problem import Problem
-from mcbrain.errors import unhandled
-from mcbrain.plan.grid_plan import FactoredPlan
-from mcbrain.plan.penalties import Penalties, pilots
-from mcbrain.plan.point_plan import SampledPlan, Work
-from mcbrain.plan.risks import SideRisks
-from mcbrain.plan.subspaces import PilotSubspaces
+from mcbrain.blocks.query import Query, Statistic
+from mcbrain.plan.penalties import Penalties, Pilot, pilots
+from mcbrain.plan.stopping import Stop, Stopping
 from mcbrain.store.blockstore import BlockStore
+from mcbrain.store.stored import StoredBlocks
 
-__all__ = ["Plan", "all_works", "open_plan", "pilots_of"]
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+__all__ = ["Plan", "User", "Work", "all_works", "pilots_of"]
+
+User = TypeVar("User")
 
 
-class Plan(Protocol):
-    """What the plans of all engines have in common."""
+@dataclass(frozen=True)
+class Work:
+    """One problem, the statistics wanted of it, and the rule that says when blocks are enough.
+
+    Attributes
+    ----------
+    problem : Problem
+    queries : tuple of Statistic
+        Columns of the block sums.
+    stopping : Stopping
+    """
+
+    problem: Problem
+    queries: tuple[Statistic, ...]
+    stopping: Stopping
+
+    def stops(self, stored: StoredBlocks) -> dict[Statistic, Stop]:
+        """Where each of the queries stops, with the blocks that there are."""
+        return self.stopping.stops(self.queries, stored)
+
+    def with_baselines(self, queries: tuple[Statistic, ...]) -> tuple[Statistic, ...]:
+        """The queries and the baselines they are compared with, in the order of the work."""
+        wanted: set[Statistic] = set(queries)
+        for query in queries:
+            if isinstance(query, Query) and query.baseline:
+                wanted.add(Query(query.baseline, query.shift, query.baseline))
+        return tuple(q for q in self.queries if q in wanted)
+
+
+class Plan(ABC, Generic[User]):
+    """How a study becomes problems, and their blocks its rows.
+
+    A plan alone knows who uses its problems: a point, or a part of a grid. Whoever runs it hands
+    the users of a problem back as they came.
+
+    Attributes
+    ----------
+    kind : str
+        Name of the engine.
+    stage : str
+        What its problems are, in words.
+    study : Study
+    penalties : Penalties
+    """
 
     kind: str
     stage: str
     study: Study
     penalties: Penalties
 
-    def problems(self) -> Mapping[Problem, Sequence[Any]]:
+    @abstractmethod
+    def problems(self) -> Mapping[Problem, Sequence[User]]:
         """Every problem and who uses it; no penalty is needed."""
-        ...
 
-    def points(self, users: Sequence[Any]) -> Sequence[Point]:
+    @abstractmethod
+    def points(self, users: Sequence[User]) -> Sequence[Point]:
         """Points whose penalties the work of a problem with these users needs."""
-        ...
 
-    def works(self, problem: Problem, users: Sequence[Any]) -> Iterator[Work]:
+    @abstractmethod
+    def works(self, problem: Problem, users: Sequence[User]) -> Iterator[Work]:
         """What there is to do for a problem."""
-        ...
 
-    def describe(self, problem: Problem, users: Sequence[Any]) -> str:
+    @abstractmethod
+    def describe(self, problem: Problem, users: Sequence[User]) -> str:
         """A problem in words."""
-        ...
+
+    @abstractmethod
+    def rows(self, store: BlockStore) -> Iterator[pa.RecordBatch]:
+        """Every row of the study that follows from the blocks of a store, in batches."""
+
+    @abstractmethod
+    def failures(self, store: BlockStore) -> Iterator[dict[str, object]]:
+        """The failed replicates behind the rows, as rows of their own."""
 
 
-def open_plan(study: Study, engine: str, store: BlockStore) -> FactoredPlan | SampledPlan:
-    """The plan of a study; penalties are resolved when asked for, from pilots in the store.
-
-    Parameters
-    ----------
-    study : Study
-    engine : str
-        "raw", "sufficient" or "spectral".
-    store : BlockStore
-    """
-    subspaces = PilotSubspaces(study, store)
-    penalties = Penalties(study, subspaces, store)
-    match engine:
-        case "raw" | "sufficient":
-            return SampledPlan(study, engine, penalties)
-        case "spectral":
-            return FactoredPlan(SideRisks(study, penalties, subspaces))
-    raise unhandled("engine", engine, "the plans (plan/plans.py)")
-
-
-def all_works(plan: Plan, problems: Mapping[Problem, Sequence[Any]]) -> Iterator[Work]:
+def all_works(plan: Plan[User], problems: Mapping[Problem, Sequence[User]]) -> Iterator[Work]:
     """What there is to do for some of a plan's problems, in the order of the plan."""
     for problem, users in problems.items():
         yield from plan.works(problem, users)
 
 
 def pilots_of(
-    plan: Plan, problems: Mapping[Problem, Sequence[Any]]
-) -> list[tuple[Problem, tuple[Any, ...]]]:
+    plan: Plan[User], problems: Mapping[Problem, Sequence[User]]
+) -> list[tuple[Pilot, tuple[Statistic, ...]]]:
     """The pilots that some of a plan's problems need, and the statistics wanted of each."""
     points = [point for users in problems.values() for point in plan.points(users)]
     return list(pilots(plan.study, plan.penalties.subspaces, points))

@@ -10,7 +10,6 @@ import math
 import operator
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +17,7 @@ from numpy.typing import NDArray
 from mcbrain.asking.estimators import Choice
 from mcbrain.asking.studies import Study
 from mcbrain.blocks.series import Series
-from mcbrain.plan.cells import BRAIN_FIELDS, BrainEstimate, Cell, combine
+from mcbrain.plan.cells import BRAIN_FIELDS, BrainEstimate, Cell, Setting, combine
 from mcbrain.plan.moments import shift_coefficients, shift_drift, signal, subspace_moments
 from mcbrain.plan.penalties import Penalties
 from mcbrain.plan.sides import Side, brain_problem, point_of
@@ -71,7 +70,7 @@ class SideRisks:
         self.n_task = np.array(study.n_task, float)
         self._shifts: dict[tuple[Model, Shift], tuple[ShiftCoefficients, Floats | None]] = {}
         self._grids: dict[tuple[Side, Shift | None], Grid] = {}
-        self._latest: tuple[tuple[Any, ...], list[Series], TaskEstimate] | None = None
+        self._latest: tuple[tuple[object, ...], list[Series], TaskEstimate] | None = None
 
     def grid(self, side: Side, shift: Shift) -> Grid:
         """Penalties of a side and the law at them, kept for the next look."""
@@ -174,7 +173,7 @@ class SideRisks:
             moments = TaskEstimate(exact.TaskMoments(**law))
         else:
             moments = self._task(side, n_task, grid.penalty[:, at], task)
-        setting: dict[str, Any] = {
+        setting: Setting = {
             "n_task": n_task[:, None],
             "rank": side.rank,
             "input_dim": model.input_dim,

@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from mcbrain.blocks.problem import Problem
 from mcbrain.blocks.series import FIRST_LOOK
 from mcbrain.errors import InputError
-from mcbrain.plan.point_plan import block_size, replicate_seconds
 
 __all__ = ["Shard", "owned", "parse_shard", "slurm_shard"]
 
@@ -115,5 +114,5 @@ def owned(problems: Collection[Problem], shard: Shard) -> set[Problem]:
 
 def _cost(problem: Problem) -> int:
     """Estimated microseconds to three digits, whole, so that sums are the same on any machine."""
-    replicates = max(FIRST_LOOK * block_size(problem), _REPLICATES)
-    return round(float(f"{1e6 * replicates * replicate_seconds(problem):.3g}"))
+    replicates = max(FIRST_LOOK * problem.block_size, _REPLICATES)
+    return round(float(f"{1e6 * replicates * problem.replicate_seconds:.3g}"))

@@ -10,8 +10,7 @@ from numpy.typing import NDArray
 
 from mcbrain.asking.estimators import Choice, Subspace
 from mcbrain.asking.studies import Point, Study
-from mcbrain.blocks.problem import Problem
-from mcbrain.plan.moments import brain_parameters
+from mcbrain.blocks.problem import BrainProblem
 from mcbrain.population.model import MODEL_FIELDS, Model
 from mcbrain.typing import Floats
 
@@ -103,16 +102,13 @@ def sides(study: Study, family: Family) -> Iterator[Side]:
             yield Side(family, subspace, n_brain, rank, choices)
 
 
-def brain_problem(study: Study, side: Side) -> Problem:
+def brain_problem(study: Study, side: Side) -> BrainProblem:
     """The brain problem behind a side."""
-    encoding = study.encoding.penalty
-    parameters = brain_parameters(side.family.model, side.n_brain, side.rank, encoding)
-    return Problem("brain", parameters, study.seed)
+    model, penalty = side.family.model, study.encoding.penalty
+    return BrainProblem.of(model, side.n_brain, side.rank, penalty, study.seed)
 
 
 def point_of(study: Study, side: Side, task: int = 0, noise: int = 0) -> Point:
     """A point that a side serves, by its places on the axes n_task and task_noise."""
     model = int(side.family.indices[noise])
-    brain = study.n_brain.index(side.n_brain)
-    index = (model * len(study.n_task) + task) * len(study.n_brain) + brain
-    return Point(index, study.models[model], study.n_task[task], side.n_brain)
+    return study.point(model, task, study.n_brain.index(side.n_brain))

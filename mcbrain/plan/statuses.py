@@ -85,7 +85,7 @@ def _subspace_words(row: Row, point: Point) -> Iterator[str]:
         return
     exact = _is_exact(row, point)
     explained = exact and model.misalignment == 0.0 and spared >= model.latent_dim
-    shut = row.estimator.penalty == "infinite" or row.penalty == math.inf
+    shut = row.in_force == math.inf
     if shut and spared < model.input_dim and not explained:
         yield dominant_row_status(n, spared, law.length_power)
     if model.basis == "axes" and not exact:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from mcbrain.asking.estimators import Estimator
 from mcbrain.asking.studies import Point, Study
-from mcbrain.blocks.problem import Problem
+from mcbrain.blocks.problem import BrainProblem
 from mcbrain.blocks.series import Series
 from mcbrain.errors import MissingPilotError, unhandled
-from mcbrain.plan.moments import brain_parameters, brain_statistics, subspace_moments
+from mcbrain.plan.moments import brain_statistics, subspace_moments
 from mcbrain.store.blockstore import BlockStore
 from mcbrain.theory.subspace import SubspaceMoments
 
@@ -23,12 +23,11 @@ class Subspaces:
         self.study = study
         self._known: dict[bytes, SubspaceMoments] = {}
 
-    def problem(self, point: Point) -> Problem:
+    def problem(self, point: Point) -> BrainProblem:
         """The pilot problem that measures the moments at a point's number of brain samples."""
         study, model = self.study, point.model
         rank, penalty = study.rank(model), study.encoding.penalty
-        parameters = brain_parameters(model, point.n_brain, rank, penalty)
-        return Problem("pilot-brain", parameters, study.seed)
+        return BrainProblem.of(model, point.n_brain, rank, penalty, study.seed, pilot=True)
 
     def simulated(self, estimator: Estimator, point: Point) -> bool:
         """Whether the subspace depends on brain data."""
@@ -61,7 +60,7 @@ class Subspaces:
             self._known[problem.key] = self._estimated(problem, point)
         return self._known[problem.key]
 
-    def _estimated(self, problem: Problem, point: Point) -> SubspaceMoments:
+    def _estimated(self, problem: BrainProblem, point: Point) -> SubspaceMoments:
         raise NotImplementedError
 
 
@@ -82,7 +81,7 @@ class PilotSubspaces(Subspaces):
         self.store = store
         self._left_out: dict[bytes, SubspaceMoments] = {}
 
-    def series(self, problem: Problem) -> Series:
+    def series(self, problem: BrainProblem) -> Series:
         """The pilot's blocks.
 
         Raises
@@ -90,15 +89,15 @@ class PilotSubspaces(Subspaces):
         MissingPilotError
             The pilot has not been run.
         """
-        ids = [s.id for s in brain_statistics(len(problem["latent_gains"]))]
+        ids = [s.id for s in brain_statistics(len(problem.latent_gains))]
         series = self.store.series(problem, ids).head(PILOT_BLOCKS)
         if series.n_blocks < PILOT_BLOCKS:
             raise MissingPilotError(
-                f"the pilot for n_brain = {problem['n_brain']} is not complete; run the study first"
+                f"the pilot for n_brain = {problem.n_brain} is not complete; run the study first"
             )
         return series
 
-    def _estimated(self, problem: Problem, point: Point) -> SubspaceMoments:
+    def _estimated(self, problem: BrainProblem, point: Point) -> SubspaceMoments:
         return subspace_moments(problem, self.series(problem).totals()[1])
 
     def leave_one_out(self, point: Point) -> SubspaceMoments:
@@ -115,15 +114,15 @@ class LawSubspaces(Subspaces):
 
     kind = "asymptotic"
 
-    def _estimated(self, problem: Problem, point: Point) -> SubspaceMoments:
+    def _estimated(self, problem: BrainProblem, point: Point) -> SubspaceMoments:
         from mcbrain.theory.asymptotic import subspace_law
 
         return subspace_law(
-            n_brain=problem["n_brain"],
-            input_dim=problem["input_dim"],
-            n_channels=problem["n_channels"],
-            neural_noise=problem["neural_noise"],
-            gains=problem["latent_gains"],
-            rank=problem["rank"],
-            encoding_penalty=problem["encoding_penalty"],
+            n_brain=problem.n_brain,
+            input_dim=problem.input_dim,
+            n_channels=problem.n_channels,
+            neural_noise=problem.neural_noise,
+            gains=problem.latent_gains,
+            rank=problem.rank,
+            encoding_penalty=problem.encoding_penalty,
         )

@@ -14,7 +14,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from mcbrain.blocks.problem import Problem
+from mcbrain.blocks.problem import TaskProblem
 from mcbrain.blocks.query import statistic_id
 from mcbrain.blocks.series import Series
 from mcbrain.theory import exact
@@ -80,12 +80,12 @@ class TaskEstimate:
     deviation: Floats | None = None
 
 
-def task_problem(n_task: int, rank: int, input_dim: int, seed: int) -> Problem | None:
+def task_problem(n_task: int, rank: int, input_dim: int, seed: int) -> TaskProblem | None:
     """The task problem behind a number of samples; None where no data act outside the subspace."""
     n_prime, q = n_task - rank, input_dim - rank
     if n_prime <= 0 or q == 0:
         return None
-    return Problem("task", (("n_prime", n_prime), ("q", q)), seed)
+    return TaskProblem(n_prime=n_prime, q=q, seed=seed)
 
 
 def task_statistics(values: Iterable[float]) -> tuple[TaskStatistic, ...]:

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 import pyarrow as pa
 
 from mcbrain.asking.studies import Study
-from mcbrain.blocks.problem import Problem
+from mcbrain.blocks.problem import BrainProblem
 from mcbrain.blocks.series import Series
-from mcbrain.plan.moments import brain_parameters, brain_statistics
+from mcbrain.plan.moments import brain_statistics
 from mcbrain.results.columns import BRAIN_SCHEMA, RowWriter
 from mcbrain.store.blockstore import BlockStore
 
@@ -35,9 +35,10 @@ def brain_batches(study: Study, store: BlockStore) -> Iterator[pa.RecordBatch]:
             rank = study.rank(model)
             if not model.isotropic or n_brain < rank:
                 continue
-            parameters = brain_parameters(model, n_brain, rank, study.encoding.penalty)
-            for kind, source in (("pilot-brain", "pilot"), ("brain", "run")):
-                problem = Problem(kind, parameters, study.seed)
+            penalty = study.encoding.penalty
+            for source in ("pilot", "run"):
+                pilot = source == "pilot"
+                problem = BrainProblem.of(model, n_brain, rank, penalty, study.seed, pilot)
                 if problem.key in done:
                     continue
                 done.add(problem.key)
@@ -46,14 +47,13 @@ def brain_batches(study: Study, store: BlockStore) -> Iterator[pa.RecordBatch]:
     yield writer.take()
 
 
-def _add(writer: RowWriter, problem: Problem, source: str, series: Series) -> None:
+def _add(writer: RowWriter, problem: BrainProblem, source: str, series: Series) -> None:
     if not series.n_blocks:
         return
     _, mean, _ = series.totals()
-    shared = {name: problem[name] for name, _ in problem.parameters}
-    shared["latent_gains"] = list(problem["latent_gains"])
+    shared = {**problem.content, "latent_gains": list(problem.latent_gains)}
     shared |= {"source": source, "replicates": int(series.replicates.sum())}
-    statistics = brain_statistics(len(problem["latent_gains"]))
+    statistics = brain_statistics(len(problem.latent_gains))
     for s, value, error in zip(statistics, mean, series.mcse(), strict=True):
         row = {**shared, "moment": _MOMENTS[s.name], "i": s.i, "j": s.j}
         writer.add(row | {"mean": float(value), "mcse": float(error)})

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator
-from typing import Any
+from collections.abc import Iterator
 
 import numpy as np
-from numpy.typing import NDArray
 
-from mcbrain.blocks.problem import data_parameters
-from mcbrain.plan.moments import brain_parameters
+from mcbrain.blocks.problem import BrainProblem, Problem, data_problem
 from mcbrain.results.view import Results
+from mcbrain.typing import Floats
 
 __all__ = ["drawn"]
 
@@ -26,20 +24,24 @@ def drawn(results: Results, column: str) -> float:
         took is part of the row with the most.
     """
     values = np.nan_to_num(np.asarray(results.column(column), float)).max(axis=(3, 4))
-    most: dict[Hashable, float] = {}
+    most: dict[Problem, float] = {}
     for problem, places in _problems(results, values):
         most[problem] = max(most.get(problem, 0.0), float(places.max()))
     return sum(most.values())
 
 
-def _problems(results: Results, values: NDArray[Any]) -> Iterator[tuple[Hashable, NDArray[Any]]]:
+def _problems(results: Results, values: Floats) -> Iterator[tuple[Problem, Floats]]:
     """Each problem with the part of (model, n_task, n_brain) that it serves, maybe repeatedly."""
     study = results.study
     for i, model in enumerate(study.models):
         for b, n_brain in enumerate(study.n_brain):
             if results.engine == "spectral":
                 rank, penalty = study.rank(model), study.encoding.penalty
-                yield brain_parameters(model, n_brain, rank, penalty), values[i, :, b]
+                problem = BrainProblem.of(model, n_brain, rank, penalty, study.seed)
+                yield problem, values[i, :, b]
                 continue
             for t, n_task in enumerate(study.n_task):
-                yield data_parameters(model, n_task, n_brain), values[i, t, b]
+                yield (
+                    data_problem(results.engine, model, n_task, n_brain, study.seed),
+                    values[i, t, b],
+                )

@@ -1,98 +1,130 @@
-"""Rows of the factored plan, a column at a time: a million cells are a few hundred arrays."""
+"""Rows of a plan of a grid, a column at a time: a million cells are a few hundred arrays."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
 from mcbrain.asking.studies import Study
-from mcbrain.blocks.series import Series, looks
+from mcbrain.blocks.query import Statistic, only
+from mcbrain.blocks.series import Series
+from mcbrain.blocks.sums import reason_of
 from mcbrain.errors import MissingPilotError
 from mcbrain.plan.cells import Cell
-from mcbrain.plan.grid_plan import FactoredPlan
-from mcbrain.plan.point_plan import Work, fixed_count, precise_enough
+from mcbrain.plan.grid_plan import GridPlan
+from mcbrain.plan.plans import Work
 from mcbrain.plan.risks import TaskBlocks
-from mcbrain.plan.sides import Family, Side, brain_problem
+from mcbrain.plan.sides import Family, Side, brain_problem, point_of
 from mcbrain.plan.statuses import NO_MEAN, NO_VARIANCE
+from mcbrain.plan.stopping import precise_enough
+from mcbrain.plan.task_stage import TaskStatistic
 from mcbrain.population.shifts import Shift
 from mcbrain.results.columns import PREDICTIONS, RESULT_SCHEMA, STATUSES, ColumnWriter, result_words
+from mcbrain.results.failed import failed
 from mcbrain.results.reasons import FEW_BRAIN_SAMPLES, REASON_WORDS
 from mcbrain.store.blockstore import BlockStore
 from mcbrain.typing import Floats
 
-__all__ = ["factored_rows"]
+__all__ = ["GridRows"]
 
-Columns = dict[str, NDArray[Any]]
-Prefixes = Mapping[bytes, tuple[tuple[Any, ...], Series]]
+Columns = dict[str, NDArray[np.generic]]
+
+
+@dataclass(frozen=True)
+class _Prefix:
+    """What a problem was asked for, the blocks behind its rows, and whether they are enough."""
+
+    asked: tuple[Statistic, ...]
+    series: Series
+    met: bool
+
+
+Prefixes = Mapping[bytes, _Prefix]
 
 _REALS = ("penalty", "mean", "mcse", "gain", "gain_mcse", "predicted", "prediction_se", "seconds")
 _STATUS = {word: code for code, word in enumerate(STATUSES)}
 _PREDICTION = {word: code for code, word in enumerate(PREDICTIONS)}
 
 
-def factored_rows(plan: FactoredPlan, store: BlockStore) -> Iterator[pa.RecordBatch]:
-    """Every row of a study in the order of its points, a batch for each model.
+class GridRows(GridPlan):
+    """A plan of a grid, and the rows that follow from its blocks."""
 
-    Parameters
-    ----------
-    plan : FactoredPlan
-    store : BlockStore
-    """
-    study = plan.study
-    writer = ColumnWriter(RESULT_SCHEMA, result_words(study))
-    prefixes = _prefixes(plan, store)
-    home = {int(i): (f, s) for f in plan.families for s, i in enumerate(f.indices)}
-    ready: dict[Family, Columns] = {}
-    left: dict[Family, int] = {}
-    cells = len(study.n_task) * len(study.n_brain)
-    rows = cells * len(study.choices) * len(study.shifts)
-    shared = {name: writer.column(name, rows, v) for name, v in _shared_columns(plan).items()}
-    for index, model in enumerate(study.models):
-        family, place = home[index]
-        if family not in ready:
-            ready[family] = _family_columns(plan, family, prefixes)
-            left[family] = len(family.indices)
-        columns: dict[str, Any] = {**model.columns(), **shared}
-        columns["point"] = np.repeat(index * cells + np.arange(cells), rows // cells)
-        for name, values in ready[family].items():
-            columns[name] = values[place].ravel()
-        yield writer.batch(rows, columns)
-        left[family] -= 1
-        if not left[family]:
-            del ready[family]
+    def rows(self, store: BlockStore) -> Iterator[pa.RecordBatch]:
+        """Every row of the study in the order of its points, a batch for each model.
+
+        Parameters
+        ----------
+        store : BlockStore
+        """
+        study = self.study
+        writer = ColumnWriter(RESULT_SCHEMA, result_words(study))
+        prefixes = _prefixes(self, store)
+        home = {int(i): (f, s) for f in self.families for s, i in enumerate(f.indices)}
+        ready: dict[Family, Columns] = {}
+        left: dict[Family, int] = {}
+        cells = len(study.n_task) * len(study.n_brain)
+        rows = cells * len(study.choices) * len(study.shifts)
+        shared = {name: writer.column(name, rows, v) for name, v in _shared_columns(self).items()}
+        for index, model in enumerate(study.models):
+            family, place = home[index]
+            if family not in ready:
+                ready[family] = _family_columns(self, family, prefixes)
+                left[family] = len(family.indices)
+            columns: dict[str, object] = {**model.columns(), **shared}
+            columns["point"] = np.repeat(index * cells + np.arange(cells), rows // cells)
+            for name, values in ready[family].items():
+                columns[name] = values[place].ravel()
+            yield writer.batch(rows, columns)
+            left[family] -= 1
+            if not left[family]:
+                del ready[family]
+
+    def failures(self, store: BlockStore) -> Iterator[dict[str, object]]:
+        """Failures of brain problems, once each: they hurt every output that uses them.
+
+        Parameters
+        ----------
+        store : BlockStore
+        """
+        for problem, users in self.problems().items():
+            found = failed(store, problem)
+            once = {(block, replicate): code for (block, replicate, _), code in found.items()}
+            point = point_of(self.study, users[0][0])
+            for (block, replicate), code in once.items():
+                yield {
+                    "point": point.index,
+                    "n_brain": point.n_brain,
+                    "block": block,
+                    "replicate": block * problem.block_size + replicate,
+                    "reason": reason_of(code),
+                }
 
 
-def _prefixes(plan: FactoredPlan, store: BlockStore) -> Prefixes:
+def _prefixes(plan: GridPlan, store: BlockStore) -> Prefixes:
     """The blocks behind each problem; none where a pilot is missing that its penalties need."""
-    found: dict[bytes, tuple[tuple[Any, ...], Series]] = {}
+    found: dict[bytes, _Prefix] = {}
     for problem, users in plan.problems().items():
         try:
             for work in plan.works(problem, users):
                 found[problem.key] = _prefix(work, store)
         except MissingPilotError:
-            found[problem.key] = (), store.series(problem, [])
+            found[problem.key] = _Prefix((), store.series(problem, []), False)
     return found
 
 
-def _prefix(work: Work, store: BlockStore) -> tuple[tuple[Any, ...], Series]:
-    """What was asked, and the blocks at which the stopping rule was met, or all there are."""
+def _prefix(work: Work, store: BlockStore) -> _Prefix:
+    """The blocks with which a problem stops."""
     series = store.series(work.problem, [s.id for s in work.queries])
-    for size in looks(work.max_blocks):
-        if size > series.n_blocks:
-            return work.queries, series
-        head = series.head(size)
-        if work.done(head, work.queries).all():
-            return work.queries, head
-    return work.queries, series.head(work.max_blocks)
+    stop = work.stopping.stop(series, work.queries)
+    return _Prefix(work.queries, series.head(stop.blocks), stop.met)
 
 
-def _shared_columns(plan: FactoredPlan) -> dict[str, Any]:
+def _shared_columns(plan: GridPlan) -> dict[str, object]:
     """Columns that are the same for every model: the design, the choices, the shifts."""
     study = plan.study
     n_task, n_brain = np.array(study.n_task), np.array(study.n_brain)
@@ -139,26 +171,26 @@ class _Blocks:
         return found
 
 
-def _blocks(plan: FactoredPlan, side: Side, prefixes: Prefixes) -> _Blocks:
+def _blocks(plan: GridPlan, side: Side, prefixes: Prefixes) -> _Blocks:
     brain, places = None, len(plan.study.n_task)
     lacking, short = np.zeros(places, bool), np.zeros(places, bool)
     if side.simulated:
         problem = brain_problem(plan.study, side)
-        brain = prefixes[problem.key][1]
-        short |= brain.n_blocks < plan.most(problem)
+        found = prefixes[problem.key]
+        brain, short = found.series, np.full(places, not found.met)
         if brain.n_blocks < 2:
             brain, lacking = None, ~lacking
     if plan.study.law:
         return _Blocks(brain, None, lacking, short)
-    task: dict[int, Any] = {}
+    task: dict[int, tuple[tuple[TaskStatistic, ...], Series]] = {}
     for place in range(places):
         problem_here = plan.task_problem(side, place)
         if problem_here is not None and problem_here.key in prefixes:
             found = prefixes[problem_here.key]
-            lacking[place] |= found[1].n_blocks < 2
-            short[place] |= found[1].n_blocks < plan.most(problem_here)
-            if found[1].n_blocks >= 2:
-                task[place] = found
+            lacking[place] |= found.series.n_blocks < 2
+            short[place] |= not found.met
+            if found.series.n_blocks >= 2:
+                task[place] = only(TaskStatistic, found.asked), found.series
     return _Blocks(brain, task, lacking, short)
 
 
@@ -172,7 +204,7 @@ class _Base:
     no_variance: NDArray[np.bool_]
 
 
-def _family_columns(plan: FactoredPlan, family: Family, prefixes: Prefixes) -> Columns:
+def _family_columns(plan: GridPlan, family: Family, prefixes: Prefixes) -> Columns:
     """Result columns of a family, shape (noises, n_task, n_brain, choices, shifts) each."""
     study = plan.study
     samples = (len(study.n_task), len(study.n_brain))
@@ -211,7 +243,7 @@ def _brains(study: Study, side: Side) -> slice | list[int]:
 
 
 def _fill(
-    plan: FactoredPlan,
+    plan: GridPlan,
     side: Side,
     shift: Shift,
     blocks: _Blocks,
@@ -232,16 +264,16 @@ def _fill(
     for place, choice in enumerate(side.choices):
         at = (..., brains, study.choices.index(choice), study.shifts.index(shift))
         for name, values in columns.items():
-            if name != "penalty" or choice.estimator.name != "projection":
+            if name != "penalty" or choice.estimator.penalty != "infinite":
                 out[name][at] = values[place].T[:, :, None]
 
 
-def _columns(plan: FactoredPlan, side: Side, shift: Shift, blocks: _Blocks, cell: Cell) -> Columns:
+def _columns(plan: GridPlan, side: Side, shift: Shift, blocks: _Blocks, cell: Cell) -> Columns:
     """Columns of a side under a shift, shape (choices, n_task, noises) each."""
     precision, error = plan.study.precision, cell.error
     moments = plan.risks.status(side, shift, blocks.task_replicates())
     law = plan.risks.predicted(side, shift)
-    if fixed_count(precision):
+    if precision.fixed_count:
         unfinished = np.broadcast_to(blocks.short[:, None], moments.shape)
     else:
         unfinished = ~precise_enough(precision, cell.mean, error)

@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Never
 
 import pyarrow as pa
 
+from mcbrain.asking.estimators import Choice
 from mcbrain.asking.from_python import adhoc_study
 from mcbrain.asking.studies import Point, Study
-from mcbrain.blocks.query import Row
+from mcbrain.blocks.problem import Problem
 from mcbrain.checks import numpy_defaults
 from mcbrain.errors import InputError
 from mcbrain.plan.penalties import Penalties
+from mcbrain.plan.plans import Plan, Work
 from mcbrain.plan.statuses import has_mean, row_status
 from mcbrain.plan.subspaces import LawSubspaces
 from mcbrain.population.model import Model
+from mcbrain.population.shifts import Shift
 from mcbrain.results.columns import RESULT_SCHEMA, RowWriter, result_words
 from mcbrain.results.predictor import Prediction, Predictor
 from mcbrain.results.reasons import FEW_BRAIN_SAMPLES, NO_OPTIMUM
+from mcbrain.store.blockstore import BlockStore
 
-__all__ = ["law_rows", "law_table", "predict"]
+__all__ = ["LawRows", "law_rows", "law_table", "predict"]
 
 
 @numpy_defaults
@@ -28,7 +32,7 @@ def predict(
     model: Model,
     n_task: int | Iterable[int],
     n_brain: int | Iterable[int] = 0,
-    estimators: Mapping[str, Any] | None = None,
+    estimators: Mapping[str, object] | None = None,
     shifts: Iterable[str] = ("id",),
     *,
     rank: int | None = None,
@@ -89,6 +93,45 @@ def law_table(study: Study) -> pa.Table:
     return pa.Table.from_batches(law_rows(study), RESULT_SCHEMA)
 
 
+class LawRows(Plan[Never]):
+    """The plan of the engine that simulates nothing: it has no problems, and rows all the same.
+
+    Parameters
+    ----------
+    study : Study
+    """
+
+    kind, stage = "law", "laws"
+
+    def __init__(self, study: Study) -> None:
+        self.study = study
+        self.penalties = Penalties(study, LawSubspaces(study))
+
+    def problems(self) -> Mapping[Problem, Sequence[Never]]:
+        """None."""
+        return {}
+
+    def points(self, users: Sequence[Never]) -> Sequence[Point]:
+        """None, since there is no problem that could have users."""
+        return ()
+
+    def works(self, problem: Problem, users: Sequence[Never]) -> Iterator[Work]:
+        """None."""
+        yield from ()
+
+    def describe(self, problem: Problem, users: Sequence[Never]) -> str:
+        """A problem in words; it is another engine's."""
+        return f"{problem.kind} problem"
+
+    def rows(self, store: BlockStore) -> Iterator[pa.RecordBatch]:
+        """See `law_rows`; nothing is read from the store."""
+        return law_rows(self.study)
+
+    def failures(self, store: BlockStore) -> Iterator[dict[str, object]]:
+        """None."""
+        yield from ()
+
+
 def law_rows(study: Study) -> Iterator[pa.RecordBatch]:
     """Rows whose `predicted` is the law's and whose simulated columns are null, in batches.
 
@@ -123,22 +166,18 @@ def _law_columns(
     penalties: Penalties,
     predictor: Predictor,
     point: Point,
-    choice: Any,
-    shift: Any,
-) -> dict[str, Any]:
+    choice: Choice,
+    shift: Shift,
+) -> dict[str, object]:
     if study.undefined(choice, point):
         return _without_number(FEW_BRAIN_SAMPLES)
     try:
-        penalty, eta = penalties.resolve(choice, point, shift)
+        row = penalties.row(choice, point, shift)
     except InputError:
         return _without_number(NO_OPTIMUM)
-    rule = choice.rule.kind if choice.rule.selects else "fixed"
-    encoding = float(study.encoding.penalty)
-    row = Row(choice.estimator, rule, penalty, eta, study.rank(point.model), encoding)
     law = predictor.predict(point, choice, shift, row)
     status = row_status(row, point)
-    shown = choice.estimator.penalty != "infinite" and penalty == penalty
-    found = {
+    found: dict[str, object] = {
         "status": status,
         "predicted": law.value,
         "prediction_se": law.standard_error,
@@ -146,8 +185,8 @@ def _law_columns(
     }
     if law.reason is not None and has_mean(status):
         found = _without_number(law.reason)
-    return found | {"penalty": penalty if shown else None}
+    return found | {"penalty": row.shown}
 
 
-def _without_number(reason: str) -> dict[str, Any]:
+def _without_number(reason: str) -> dict[str, object]:
     return {"status": "undefined", "prediction": Prediction().kind, "reason": reason}

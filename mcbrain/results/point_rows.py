@@ -4,63 +4,75 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from typing import Any
 
-import numpy as np
 import pyarrow as pa
 
 from mcbrain.asking.studies import Point
-from mcbrain.blocks.query import Query
-from mcbrain.blocks.series import looks
+from mcbrain.blocks.query import Query, only
+from mcbrain.blocks.sums import reason_of
 from mcbrain.errors import MissingPilotError
-from mcbrain.plan.point_plan import SampledPlan, Work, fixed_count, precise_enough, rounding_risk
+from mcbrain.plan.plans import Work
+from mcbrain.plan.point_plan import PointPlan
 from mcbrain.plan.statuses import has_mean, has_variance, row_status
+from mcbrain.plan.stopping import Stop, rounding_risk
 from mcbrain.results.columns import RESULT_SCHEMA, RowWriter, result_words
+from mcbrain.results.failed import failed
 from mcbrain.results.predictor import Prediction, Predictor
 from mcbrain.results.reasons import FEW_BRAIN_SAMPLES
 from mcbrain.store.blockstore import BlockStore
 from mcbrain.store.stored import StoredBlocks
 
-__all__ = ["sampled_rows", "shown_penalty", "stops"]
+__all__ = ["PointRows"]
 
 _QUANTILES = {"q05": 0.05, "median": 0.5, "q95": 0.95}
 
 
-def sampled_rows(
-    plan: SampledPlan, store: BlockStore, predictor: Predictor
-) -> Iterator[pa.RecordBatch]:
-    """Every row of a study that whole replicates were drawn for, in batches.
+class PointRows(PointPlan):
+    """A plan of points, and the rows that follow from its blocks."""
 
-    Parameters
-    ----------
-    plan : SampledPlan
-    store : BlockStore
-    predictor : Predictor
-        The laws, with brain moments from the pilots where there are any.
-    """
-    writer = RowWriter(RESULT_SCHEMA, result_words(plan.study))
-    for point in plan.study.points():
-        try:
-            rows = list(_point_rows(plan, store, predictor, point))
-        except MissingPilotError:  # of a shard that is yet to be merged
-            rows = [{**row, **_MISSING} for row in _settings(plan, point)]
-        for row in rows:
-            writer.add(row)
-        if writer.full():
-            yield writer.take()
-    yield writer.take()
+    def rows(self, store: BlockStore) -> Iterator[pa.RecordBatch]:
+        """Every row of the study in the order of its points, in batches.
+
+        Parameters
+        ----------
+        store : BlockStore
+        """
+        writer = RowWriter(RESULT_SCHEMA, result_words(self.study))
+        predictor = Predictor(self.study, self.penalties.subspaces)
+        for point in self.study.points():
+            try:
+                rows = list(_point_rows(self, store, predictor, point))
+            except MissingPilotError:  # of a shard that is yet to be merged
+                rows = [{**row, **_MISSING} for row in _settings(self, point)]
+            for row in rows:
+                writer.add(row)
+            if writer.full():
+                yield writer.take()
+        yield writer.take()
+
+    def failures(self, store: BlockStore) -> Iterator[dict[str, object]]:
+        """Failures in the blocks behind each output of a point, in the order of the results.
+
+        Parameters
+        ----------
+        store : BlockStore
+        """
+        for problem, points in self.problems().items():
+            if found := failed(store, problem):
+                for point in points:
+                    yield from _failures(self, store, point, found)
 
 
 def _point_rows(
-    plan: SampledPlan, store: BlockStore, predictor: Predictor, point: Point
-) -> Iterator[dict[str, Any]]:
+    plan: PointPlan, store: BlockStore, predictor: Predictor, point: Point
+) -> Iterator[dict[str, object]]:
     study, work = plan.study, plan.work(point)
     asked = plan.queries(point)
-    found = _measured(work, plan, store, point)
+    found = _measured(work, store, point)
     pairs = [(c, s) for c in study.choices for s in study.shifts]
     settings = _settings(plan, point)
     for (choice, shift), query, row in zip(pairs, asked, settings, strict=True):
-        row["penalty"] = shown_penalty(query)
+        row["penalty"] = None if query is None else query.row.shown
         row |= _UNDEFINED if query is None else found[query]
         law = Prediction() if query is None else predictor.predict(point, choice, shift, query.row)
         row |= {
@@ -71,7 +83,7 @@ def _point_rows(
         yield row
 
 
-def _settings(plan: SampledPlan, point: Point) -> Iterator[dict[str, Any]]:
+def _settings(plan: PointPlan, point: Point) -> Iterator[dict[str, object]]:
     """What each row of a point is about."""
     scale = {"point": point.index, **point.model.columns()}
     for choice in plan.study.choices:
@@ -87,7 +99,7 @@ def _settings(plan: SampledPlan, point: Point) -> Iterator[dict[str, Any]]:
             }
 
 
-_UNDEFINED: dict[str, Any] = {
+_UNDEFINED: dict[str, object] = {
     "status": "undefined",
     "replicates": 0,
     "failed": 0,
@@ -102,47 +114,22 @@ _UNDEFINED: dict[str, Any] = {
 _MISSING = {**_UNDEFINED, "status": "mcse_not_met", "prediction": "none", "reason": None}
 
 
-def shown_penalty(query: Query | None) -> float | None:
-    """The penalty of an output; None where it differs by replicate or has no meaning."""
-    if query is None or query.row.estimator.penalty == "infinite" or math.isnan(query.row.penalty):
-        return None
-    return query.row.penalty
-
-
-def _measured(
-    work: Work, plan: SampledPlan, store: BlockStore, point: Point
-) -> dict[Query, dict[str, Any]]:
+def _measured(work: Work, store: BlockStore, point: Point) -> dict[Query, dict[str, object]]:
     """The simulated columns of each query of a point, from the prefix where it stopped."""
-    queries: tuple[Any, ...] = work.queries
-    stored = store.of(work.problem)
-    ends = stops(work, stored)
+    queries, stored = only(Query, work.queries), store.of(work.problem)
+    stops = work.stops(stored)
     ids = [q.id for q in queries]
-    histograms = stored.histograms(ids, [ends[q] for q in queries])
+    histograms = stored.histograms(ids, [stops[q].blocks for q in queries])
     return {
-        query: _columns(plan, point, query, work, stored, ends[query])
+        query: _columns(point, query, stored, stops[query])
         | {name: histogram.quantile(q) for name, q in _QUANTILES.items()}
         for query, histogram in zip(queries, histograms, strict=True)
     }
 
 
-def stops(work: Work, stored: StoredBlocks) -> dict[Any, int]:
-    """Number of blocks behind each query: the first look at which it was precise enough."""
-    found: dict[Any, int] = {}
-    sizes = looks(work.max_blocks)
-    for query in work.queries:
-        series = stored.series([query.id])
-        found[query] = min(series.n_blocks, sizes[-1])
-        for size in sizes[:-1]:
-            if size <= series.n_blocks and bool(work.done(series.head(size), (query,))[0]):
-                found[query] = size
-                break
-    return found
-
-
-def _columns(
-    plan: SampledPlan, point: Point, query: Query, work: Work, stored: StoredBlocks, size: int
-) -> dict[str, Any]:
-    """The simulated columns of a query, from so many blocks."""
+def _columns(point: Point, query: Query, stored: StoredBlocks, stop: Stop) -> dict[str, object]:
+    """The simulated columns of a query, from the blocks where it stopped."""
+    size = stop.blocks
     baseline = query.baseline or query.row
     base = Query(baseline, query.shift, query.baseline)
     series = stored.series([query.id, base.id]).head(size)
@@ -156,9 +143,7 @@ def _columns(
     status = moments
     if status == "ok" and failed:
         status = "failed_replicates"
-    elif (count == 0 and has_mean(moments)) or (
-        status == "ok" and not _finished(plan, work, size, mean, mcse, nothing[0])
-    ):
+    elif (count == 0 and has_mean(moments)) or (status == "ok" and not stop.met):
         status = "mcse_not_met"
     finite_mean, finite_variance = has_mean(moments), has_variance(moments)
     against = row_status(baseline, point)
@@ -181,18 +166,6 @@ def _columns(
     }
 
 
-def _finished(
-    plan: SampledPlan, work: Work, size: int, mean: float, mcse: float, nothing: bool
-) -> bool:
-    """Whether a mean meets its targets, is `nothing` but rounding, or has every replicate that was
-    asked for.
-    """
-    precision = plan.study.precision
-    if fixed_count(precision):
-        return size >= work.max_blocks
-    return nothing or bool(precise_enough(precision, np.array([mean]), np.array([mcse]))[0])
-
-
 def _against_baseline(
     query: Query, base: Query, stored: StoredBlocks, size: int
 ) -> tuple[float | None, float | None, float | None]:
@@ -209,3 +182,26 @@ def _against_baseline(
 def _number(value: float) -> float | None:
     """A finite number, or null."""
     return float(value) if math.isfinite(value) else None
+
+
+def _failures(
+    plan: PointPlan, store: BlockStore, point: Point, found: dict[tuple[int, int, int], int]
+) -> Iterator[dict[str, object]]:
+    """Failures in the blocks behind each output of a point."""
+    work = plan.work(point)
+    stops, size = work.stops(store.of(work.problem)), work.problem.block_size
+    pairs = [(c, s) for c in plan.study.choices for s in plan.study.shifts]
+    for (choice, shift), query in zip(pairs, plan.queries(point), strict=True):
+        for (block, replicate, statistic), code in found.items():
+            if query is not None and query.id == statistic and block < stops[query].blocks:
+                yield {
+                    "point": point.index,
+                    "n_task": point.n_task,
+                    "n_brain": point.n_brain,
+                    "estimator": choice.estimator.name,
+                    "penalty": query.row.shown,
+                    "shift": shift.label,
+                    "block": block,
+                    "replicate": block * size + replicate,
+                    "reason": reason_of(code),
+                }

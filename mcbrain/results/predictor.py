@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import Any
 
 import numpy as np
 
@@ -13,6 +12,7 @@ from mcbrain.asking.studies import Point, Study
 from mcbrain.blocks.query import Row
 from mcbrain.blocks.series import jackknife
 from mcbrain.plan.anisotropic import AnisotropicLaw
+from mcbrain.plan.cells import Setting
 from mcbrain.plan.moments import shift_coefficients, shift_drift, signal
 from mcbrain.plan.penalties import task_noise
 from mcbrain.plan.subspaces import PilotSubspaces, Subspaces
@@ -28,6 +28,7 @@ from mcbrain.theory import exact
 from mcbrain.theory.banded import two_penalty_excess
 from mcbrain.theory.exact import BrainMoments
 from mcbrain.theory.wishart import task_moments
+from mcbrain.typing import Floats
 
 __all__ = ["Prediction", "Predictor"]
 
@@ -135,12 +136,12 @@ class Predictor:
 
     def _risk(
         self, spared: Estimator, point: Point, shift: Shift, row: Row, left_out: bool = False
-    ) -> np.ndarray[Any, np.dtype[np.float64]]:
+    ) -> Floats:
         model, d = point.model, point.model.input_dim
         anywhere = replace(point, index=0, n_task=0)
         brain, rank = self._brain_moments(spared, anywhere, shift, left_out)
-        penalty = row.estimator.in_force(row.penalty)
-        setting: dict[str, Any] = {
+        penalty = row.in_force
+        setting: Setting = {
             "n_task": point.n_task,
             "rank": rank,
             "input_dim": d,

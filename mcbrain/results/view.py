@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -11,14 +11,14 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
-from mcbrain.asking.studies import Study
+from mcbrain.asking.studies import Point, Study
 from mcbrain.errors import InputError
 from mcbrain.plan.penalties import Penalties
-from mcbrain.plan.point_plan import SampledPlan
 from mcbrain.plan.subspaces import PilotSubspaces
 from mcbrain.population.model import MODEL_FIELDS
+from mcbrain.results.point_rows import PointRows
 from mcbrain.results.tables import open_results
 from mcbrain.store.blockstore import BlockStore, blocks_behind
 from mcbrain.store.folder import ResultsFolder
@@ -73,11 +73,11 @@ class Results:
         return len(s.models), len(s.n_task), len(s.n_brain), len(s.choices), len(s.shifts)
 
     @cached_property
-    def provenance(self) -> dict[str, Any]:
+    def provenance(self) -> Mapping[str, object]:
         """Versions, machine, seed, times and study text of the run."""
         found = (self.table.schema.metadata or {}).get(b"mcbrain.provenance", b"{}")
         try:
-            record: dict[str, Any] = json.loads(found)
+            record: dict[str, object] = json.loads(found)
         except ValueError as error:
             raise InputError(
                 f"{self.folder.results}: its provenance is damaged ({error}); run the study again"
@@ -108,7 +108,7 @@ class Results:
         words, places = self._words(name)
         return np.asarray(np.isin(words, allowed)[places])
 
-    def _words(self, name: str) -> tuple[NDArray[Any], NDArray[np.integer]]:
+    def _words(self, name: str) -> tuple[NDArray[np.object_], NDArray[np.integer]]:
         """The few words of a column, None last, and which of them each row has, over the grid."""
         chunks = self.table[name].unify_dictionaries().chunks
         words = np.array([*chunks[0].dictionary.to_pylist(), None], dtype=object)
@@ -188,7 +188,7 @@ class Results:
 
     # Intervals --------------------------------------------------------------------------------
 
-    def measure(self, f: Callable[[Floats], Floats], cells: tuple[Any, ...]) -> Measured:
+    def measure(self, f: Callable[[Floats], Floats], cells: tuple[ArrayLike, ...]) -> Measured:
         """A function of mean risks, with its 95 % interval by delete-one-block jackknife.
 
         Blocks of one problem carry all rows of their data, so what rows share cancels in ratios and
@@ -251,15 +251,16 @@ class Results:
         if index not in points:
             raise InputError(f"{self.folder.path}: point {index} does not exist")
         queries = self._plan.queries(points[index])
-        stored = self._store.of(self._plan.problem(points[index]))
+        problem = self._plan.problem(points[index])
+        stored = self._store.of(problem)
         columns = []
         for row in rows:
             query = queries[int(row) % (self.shape[3] * self.shape[4])]
             series = stored.series([query.id]) if query else None
             if series is None or not series.n_blocks:
                 raise InputError(f"{self.folder.path}: the blocks of row {row} are missing")
-            stop = int(np.searchsorted(np.cumsum(series.replicates), replicates[row])) + 1
-            series = series.head(stop)
+            # The row has kept where it stopped, as a number of replicates.
+            series = series.head(max(int(replicates[row]) // problem.block_size, 1))
             leave = series.without_each_block()[0]
             if np.isnan(self.mcse.flat[row]):
                 leave = np.full(leave.shape, np.nan)
@@ -270,7 +271,7 @@ class Results:
         return moves
 
     @cached_property
-    def _points(self) -> dict[int, Any]:
+    def _points(self) -> dict[int, Point]:
         return {p.index: p for p in self.study.points()}
 
     @cached_property
@@ -283,6 +284,6 @@ class Results:
         return blocks_behind(self.folder)
 
     @cached_property
-    def _plan(self) -> SampledPlan:
+    def _plan(self) -> PointRows:
         subspaces = PilotSubspaces(self.study, self._store)
-        return SampledPlan(self.study, self.engine, Penalties(self.study, subspaces, self._store))
+        return PointRows(self.study, self.engine, Penalties(self.study, subspaces, self._store))

@@ -12,14 +12,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from mcbrain.asking.studies import Study
-from mcbrain.plan.grid_plan import FactoredPlan
-from mcbrain.plan.point_plan import SampledPlan
+from mcbrain.plan.plans import Plan
 from mcbrain.results.brain_rows import brain_batches
 from mcbrain.results.columns import BRAIN_SCHEMA, RESULT_SCHEMA
-from mcbrain.results.grid_rows import factored_rows
-from mcbrain.results.law_rows import law_rows
-from mcbrain.results.point_rows import sampled_rows
-from mcbrain.results.predictor import Predictor
 from mcbrain.store.atomic import mapped
 from mcbrain.store.blockstore import BlockStore
 from mcbrain.store.folder import ResultsFolder, study_text
@@ -56,8 +51,8 @@ class Written:
 
 
 def about(
-    study: Study, engine: str, store: BlockStore, former: Mapping[str, Any]
-) -> Mapping[str, Any]:
+    study: Study, engine: str, store: BlockStore, former: Mapping[str, object]
+) -> Mapping[str, object]:
     """What a record says of the rows: their study, their engine, the code behind their blocks.
 
     Parameters
@@ -72,7 +67,7 @@ def about(
     same = former.get("study_sha256") == content_hash(text)
     # A study read from its own results folder has lost its comments; the record has kept them.
     written = former.get("study_text") if same and study.text in ("", text) else study.text
-    found: dict[str, Any] = {
+    found: dict[str, object] = {
         "study": study.name,
         "seed": study.seed,
         "engine": engine,
@@ -86,11 +81,11 @@ def about(
 def write_results(
     folder: ResultsFolder,
     study: Study,
-    plan: FactoredPlan | SampledPlan | None,
+    plan: Plan[Any],
     store: BlockStore,
-    record: Mapping[str, Any],
-    runs: Sequence[Mapping[str, Any]],
-    run: Mapping[str, Any],
+    record: Mapping[str, object],
+    runs: Sequence[Mapping[str, object]],
+    run: Mapping[str, object],
 ) -> Written:
     """Write results, brain moments, study and provenance, each whole or not at all.
 
@@ -100,8 +95,7 @@ def write_results(
     ----------
     folder : ResultsFolder
     study : Study
-    plan : FactoredPlan or SampledPlan, optional
-        None for the engine `law`, which simulates nothing.
+    plan : Plan
     store : BlockStore
     record : mapping
         Provenance, but for the runs; see `about`.
@@ -117,7 +111,7 @@ def write_results(
     done = Written()
 
     def counted() -> Iterator[pa.RecordBatch]:
-        for batch in _rows(study, plan, store):
+        for batch in plan.rows(store):
             status = batch.column("status").cast(pa.string())
             done.unmet += pc.sum(pc.equal(status, "mcse_not_met")).as_py() or 0
             done.failed += pc.sum(pc.greater(batch.column("failed"), 0)).as_py() or 0
@@ -160,13 +154,3 @@ def _copy(draft: Path, path: Path, schema: pa.Schema) -> None:
     with mapped(draft) as source:
         reader = pa.ipc.open_file(source)
         write_table(path, (reader.get_batch(i) for i in range(reader.num_record_batches)), schema)
-
-
-def _rows(
-    study: Study, plan: FactoredPlan | SampledPlan | None, store: BlockStore
-) -> Iterator[pa.RecordBatch]:
-    if plan is None:
-        return law_rows(study)
-    if isinstance(plan, FactoredPlan):
-        return factored_rows(plan, store)
-    return sampled_rows(plan, store, Predictor(study, plan.penalties.subspaces))

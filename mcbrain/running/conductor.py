@@ -9,10 +9,10 @@ from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from dataclasses import dataclass, field
 
 from mcbrain.blocks.problem import Job, Problem
-from mcbrain.blocks.series import looks
+from mcbrain.blocks.query import Statistic
 from mcbrain.blocks.sums import BlockSums
 from mcbrain.plan.forecast import Forecast
-from mcbrain.plan.point_plan import Statistic, Work
+from mcbrain.plan.plans import Work
 from mcbrain.store.blockstore import BlockStore
 from mcbrain.store.stored import StoredBlocks
 
@@ -59,7 +59,7 @@ class _Active:
 
     @classmethod
     def of(cls, work: Work) -> _Active:
-        return cls(work, looks(work.max_blocks), work.queries)
+        return cls(work, work.stopping.looks, work.queries)
 
     def lacking(self, stored: StoredBlocks) -> dict[int, tuple[int, ...]]:
         """Go on to the first look that lacks blocks: which, and what of each; none at the end."""
@@ -73,10 +73,10 @@ class _Active:
             if missing:
                 return missing
             series = stored.series([q.id for q in self.queries]).head(size)
-            good = self.work.done(series, self.queries)
+            good = self.work.stopping.met(series, self.queries)
             self.queries = tuple(q for q, fine in zip(self.queries, good, strict=True) if not fine)
             self.look += 1
-            self.need = self._expected(size * self.work.factor(series, ~good))
+            self.need = self._expected(size * self.work.stopping.factor(series, ~good))
         return {}
 
     def _expected(self, blocks: float) -> int:

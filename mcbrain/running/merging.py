@@ -8,14 +8,14 @@ import tomllib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from mcbrain.asking.studies import Study
 from mcbrain.checks import numpy_defaults
 from mcbrain.engines import choose
 from mcbrain.errors import InputError, MissingPilotError, StoreError
-from mcbrain.plan.plans import Plan, open_plan
+from mcbrain.plan.plans import Plan, User
 from mcbrain.plan.shards import parse_shard
+from mcbrain.results.opening import open_plan
 from mcbrain.results.writing import Written, about, write_results
 from mcbrain.running.conductor import complete
 from mcbrain.store.blockstore import BlockStore, Name
@@ -108,9 +108,8 @@ def merge(
         if (first := next(fresh, None)) is not None:
             write_segment(target.blocks, itertools.chain([first], fresh))
         store.compact()
-        plan = None if engine == "law" else open_plan(study, engine, store)
-        if plan is not None:
-            _look_for_gaps(plan, store, merged)
+        plan = open_plan(study, engine, store)
+        _look_for_gaps(plan, store, merged)
         former = target.record()
         record = {**about(study, engine, store, former), "merged": [str(s.path) for s in sources]}
         runs = united([former, *(source.record() for source in sources)])
@@ -190,7 +189,7 @@ def _common_study(sources: Sequence[ResultsFolder], merged: Merged) -> Study:
     return first
 
 
-def _difference(section: str, here: Any, there: Any) -> str:
+def _difference(section: str, here: object, there: object) -> str:
     """The first setting that two studies do not share."""
     if isinstance(here, dict) and isinstance(there, dict):
         key = next(k for k in [*here, *there] if here.get(k) != there.get(k))
@@ -198,7 +197,7 @@ def _difference(section: str, here: Any, there: Any) -> str:
     return f"{section} = {there!r} there, {here!r} here".replace("None", "nothing")
 
 
-def _look_for_gaps(plan: Plan, store: BlockStore, merged: Merged) -> None:
+def _look_for_gaps(plan: Plan[User], store: BlockStore, merged: Merged) -> None:
     """Which problems lack blocks that a run would have computed."""
     problems = plan.problems()
     merged.problems = len(problems)
@@ -213,11 +212,10 @@ def _look_for_gaps(plan: Plan, store: BlockStore, merged: Merged) -> None:
 
 def _described(study: Study, engine: str, store: BlockStore, name: Name) -> str:
     """A problem in words, from its key."""
-    if engine != "law":
-        plan: Plan = open_plan(study, engine, store)
-        for problem, users in plan.problems().items():
-            if problem.key == name[0]:
-                return plan.describe(problem, users)
+    plan = open_plan(study, engine, store)
+    for problem, users in plan.problems().items():
+        if problem.key == name[0]:
+            return plan.describe(problem, users)
     return "a pilot"
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mcbrain.blocks.problem import Problem
+from mcbrain.blocks.problem import RawProblem
 from mcbrain.errors import unhandled
 from mcbrain.population.distributions import LATENTS, RECORDINGS
 from mcbrain.population.geometry import BASIS, CHANNELS
@@ -29,19 +29,18 @@ for _ in range({count}):
     R = {recordings}"""
 
 
-def recipe(problem: Problem, block: int, place: int) -> str:
+def recipe(problem: RawProblem, block: int, place: int) -> str:
     """Lines that leave X, y, X_brain and R of a replicate, with beta, brain_map and channels.
 
     Parameters
     ----------
-    problem : Problem
-        A raw one.
+    problem : RawProblem
     block, place : int
         The block that holds the replicate, and its place there.
     """
     model = problem.model
     sizes = (model.input_dim, model.latent_dim, model.n_channels)
-    numbers = ", ".join(map(str, (*sizes, problem["n_task"], problem["n_brain"])))
+    numbers = ", ".join(map(str, (*sizes, problem.n_task, problem.n_brain)))
     return "\n".join(
         [
             "import numpy as np",

@@ -9,17 +9,16 @@ from typing import Any
 import numpy as np
 
 from mcbrain.asking.studies import Point, Study
-from mcbrain.blocks.problem import Problem
+from mcbrain.blocks.problem import DataProblem, RawProblem
 from mcbrain.blocks.query import Query
 from mcbrain.checks import numpy_defaults, whole
 from mcbrain.engines import choose
 from mcbrain.errors import InputError
 from mcbrain.plan.penalties import Penalties
-from mcbrain.plan.point_plan import SampledPlan, block_size
 from mcbrain.plan.subspaces import PilotSubspaces
 from mcbrain.population.distributions import LATENTS, RECORDINGS
 from mcbrain.population.geometry import Geometry
-from mcbrain.results.point_rows import shown_penalty
+from mcbrain.results.point_rows import PointRows
 from mcbrain.running.recipe import recipe
 from mcbrain.store.atomic import replacing
 from mcbrain.store.blockstore import blocks_behind
@@ -49,7 +48,7 @@ class Replay:
     """
 
     data: dict[str, Floats]
-    rows: list[dict[str, Any]]
+    rows: list[dict[str, object]]
     block: int
     place: int
     recipe: str
@@ -73,6 +72,7 @@ class Replay:
         excess = np.array([row["excess"] for row in self.rows])
         labels = [f"{r['estimator']} {_short(r['penalty'])} {r['shift']}" for r in self.rows]
         with replacing(Path(path)) as sink:
+            # Any: NumPy reads one of its own settings among the arrays' names.
             arrays: dict[str, Any] = {**self.data, "excess": excess, "labels": np.array(labels)}
             np.savez(sink, **arrays)
 
@@ -93,8 +93,8 @@ def check_npz(path: str | Path) -> None:
         raise InputError(f"--save {path}: arrays are kept as .npz; a name that ends so is allowed")
 
 
-def _short(penalty: float | None) -> str:
-    return "-" if penalty is None else f"{penalty:g}"
+def _short(penalty: object) -> str:
+    return "-" if penalty is None else format(penalty, "g")
 
 
 @numpy_defaults
@@ -125,10 +125,10 @@ def replay(folder: str | Path, point: int, replicate: int) -> Replay:
         raise InputError(f"{home.path}: results of engine {engine}; only raw keeps data sets")
     store = blocks_behind(home)
     asked = next(p for p in study.points() if p.index == point)
-    plan = SampledPlan(study, "raw", Penalties(study, PilotSubspaces(study, store), store))
+    plan = PointRows(study, "raw", Penalties(study, PilotSubspaces(study, store), store))
     queries = tuple(q for q in plan.queries(asked) if q is not None)
-    problem = plan.problem(asked)
-    size = block_size(problem)
+    problem = RawProblem.of(asked.model, asked.n_task, asked.n_brain, study.seed)
+    size = problem.block_size
     drawn = max((store.series(problem, [q.id]).n_blocks for q in queries), default=0) * size
     if not _is_index(replicate) or not 0 <= replicate < drawn:
         have = f"replicates 0 to {drawn - 1}" if drawn else "no replicates yet"
@@ -143,17 +143,17 @@ def replay(folder: str | Path, point: int, replicate: int) -> Replay:
     )
 
 
-def _is_index(value: Any) -> bool:
+def _is_index(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
 
 
-def _stream(problem: Problem, block: int, role: int) -> np.random.Generator:
+def _stream(problem: DataProblem, block: int, role: int) -> np.random.Generator:
     key = np.random.SeedSequence(problem.seed, spawn_key=(*problem.words, block, role))
     return np.random.Generator(np.random.SFC64(key))
 
 
 def rebuild(
-    study: Study, point: Point, problem: Problem, block: int, place: int
+    study: Study, point: Point, problem: RawProblem, block: int, place: int
 ) -> dict[str, Floats]:
     """The data of a replicate from NumPy's generators; see `Replay.data`."""
     geometry, model = Geometry(point.model, study.seed), point.model
@@ -168,7 +168,7 @@ def rebuild(
     return data | population
 
 
-def _inputs(geometry: Geometry, n: int, rng: np.random.Generator, aux: Any) -> Floats:
+def _inputs(geometry: Geometry, n: int, rng: np.random.Generator, aux: object) -> Floats:
     """Inputs by the line that the recipe prints."""
     model = geometry.model
     names = {"rng": rng, "aux": aux, "n": n, "d": model.input_dim}
@@ -185,26 +185,26 @@ def _recordings(geometry: Geometry, X: Floats, rng: np.random.Generator) -> Floa
     return _value(line, {"drive": latents @ geometry.channels.T, "rng": rng})
 
 
-def _value(line: str, names: dict[str, Any]) -> Floats:
+def _value(line: str, names: dict[str, object]) -> Floats:
     """An expression of mcbrain's own tables, evaluated; no text of a user's is in it."""
     return np.asarray(eval(line, {"__builtins__": {}, "np": np}, names))
 
 
 def _solve(
-    problem: Problem, queries: tuple[Query, ...], block: int, place: int
-) -> list[dict[str, Any]]:
+    problem: RawProblem, queries: tuple[Query, ...], block: int, place: int
+) -> list[dict[str, object]]:
     """Excess risk of each query on the replicate, by the engine's own kernels."""
     from mcbrain.blocks.sums import REASONS
     from mcbrain.engines.raw import bench
 
     drawn = bench(problem, queries, place + 1).replicates(block)
     excess, failures, chosen = (values[place] for values in drawn)
-    chosen = chosen / problem["n_task"]
+    chosen = chosen / problem.n_task
     return [
         {
             "estimator": q.row.estimator.name,
             "rule": q.row.rule,
-            "penalty": float(chosen[i]) if q.row.rule != "fixed" else shown_penalty(q),
+            "penalty": float(chosen[i]) if q.row.rule != "fixed" else q.row.shown,
             "shift": q.shift.label,
             "excess": float(excess[i]),
             "failure": REASONS.get(int(failures[i]), ""),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 import time
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import Executor
 from contextlib import suppress
 from dataclasses import dataclass
@@ -13,20 +13,20 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-import numpy as np
-
+from mcbrain.asking.engines import engine_of
 from mcbrain.asking.from_toml import load_study
 from mcbrain.asking.studies import Study
 from mcbrain.blocks.problem import Problem
+from mcbrain.blocks.query import Statistic
 from mcbrain.checks import duration, numpy_defaults
 from mcbrain.engines import OutOfTimeError, choose
 from mcbrain.engines import simulate as simulate_job
 from mcbrain.errors import InputError, UnfinishedError
-from mcbrain.plan.grid_plan import FactoredPlan
-from mcbrain.plan.plans import Plan, all_works, open_plan, pilots_of
-from mcbrain.plan.point_plan import SampledPlan, Work
+from mcbrain.plan.plans import Plan, User, Work, all_works, pilots_of
 from mcbrain.plan.shards import Shard, owned, parse_shard
+from mcbrain.plan.stopping import Stopping
 from mcbrain.plan.subspaces import PILOT_BLOCKS
+from mcbrain.results.opening import open_plan
 from mcbrain.results.writing import about, write_results
 from mcbrain.running.conductor import Conductor, Tally
 from mcbrain.running.outcome import Outcome, Reporter
@@ -48,7 +48,7 @@ def run(
     out: str | Path | None = None,
     *,
     threads: int | None = None,
-    cluster: Any = None,
+    cluster: object = None,
     max_time: float | str | None = None,
     shard: Shard | str | None = None,
     fresh: bool = False,
@@ -102,9 +102,9 @@ def run(
             former = setup.folder.record()
             first_rows = _FirstRows(setup, former, store, pool[1])
             outcome = Outcome(setup.folder.path, shard=setup.part, other=store.unused())
-            plan = None if setup.engine == "law" else open_plan(study, setup.engine, store)
+            plan = open_plan(study, setup.engine, store)
             try:
-                if plan is not None:
+                if engine_of(setup.engine).draws:
                     warm(plan, reporter, setup.deadline)
                     _simulate(plan, store, outcome, reporter, pool, setup.deadline, first_rows)
             except OutOfTimeError:
@@ -125,8 +125,8 @@ def run(
 
 def _keep(
     setup: _Setup,
-    former: Mapping[str, Any],
-    plan: FactoredPlan | SampledPlan | None,
+    former: Mapping[str, object],
+    plan: Plan[Any],
     store: BlockStore,
     outcome: Outcome,
     slots: int,
@@ -153,7 +153,7 @@ class _FirstRows:
     """
 
     def __init__(
-        self, setup: _Setup, former: Mapping[str, Any], store: BlockStore, slots: int
+        self, setup: _Setup, former: Mapping[str, object], store: BlockStore, slots: int
     ) -> None:
         self._setup, self._former, self._store, self._slots = setup, former, store, slots
         self._begun = time.monotonic()
@@ -253,7 +253,7 @@ def _prepare_folder(setup: _Setup, reporter: Reporter) -> BlockStore:
 
 
 def _simulate(
-    plan: Plan,
+    plan: Plan[User],
     store: BlockStore,
     outcome: Outcome,
     reporter: Reporter,
@@ -287,7 +287,9 @@ def _simulate(
     store.compact()
 
 
-def _part_of(problems: Mapping[Problem, Any], shard: Shard | None) -> Mapping[Problem, Any]:
+def _part_of(
+    problems: Mapping[Problem, Sequence[User]], shard: Shard | None
+) -> Mapping[Problem, Sequence[User]]:
     """The problems of a shard; all of them without one."""
     if shard is None:
         return problems
@@ -295,12 +297,12 @@ def _part_of(problems: Mapping[Problem, Any], shard: Shard | None) -> Mapping[Pr
     return {problem: users for problem, users in problems.items() if problem in mine}
 
 
-def _pilot_work(problem: Problem, statistics: tuple[Any, ...]) -> Work:
+def _pilot_work(problem: Problem, statistics: tuple[Statistic, ...]) -> Work:
     """A pilot has a fixed size: it is done when its blocks are there."""
-    return Work(problem, statistics, PILOT_BLOCKS, lambda series, asked: np.ones(len(asked), bool))
+    return Work(problem, statistics, Stopping(PILOT_BLOCKS))
 
 
-def warm(plan: Plan, reporter: Reporter, deadline: float | None = None) -> float:
+def warm(plan: Plan[User], reporter: Reporter, deadline: float | None = None) -> float:
     """Compile, or load from the cache, the kernels that a plan and its pilots run; seconds it took.
 
     Parameters

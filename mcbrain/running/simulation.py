@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
 import pyarrow as pa
 
@@ -23,7 +22,7 @@ def simulate(
     model: Model,
     n_task: int | Iterable[int],
     n_brain: int | Iterable[int] = 0,
-    estimators: Mapping[str, Any] | None = None,
+    estimators: Mapping[str, object] | None = None,
     shifts: Iterable[str] = ("id",),
     *,
     precision: float = 0.01,

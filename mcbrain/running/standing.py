@@ -5,18 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from mcbrain.blocks.problem import Problem
+from mcbrain.blocks.problem import BrainProblem, Problem, RawProblem
+from mcbrain.blocks.query import Statistic
 from mcbrain.engines import choose
 from mcbrain.errors import MissingPilotError
 from mcbrain.plan.forecast import Forecast
-from mcbrain.plan.plans import Plan, open_plan, pilots_of
+from mcbrain.plan.plans import Plan, User, pilots_of
 from mcbrain.plan.shards import owned, parse_shard
 from mcbrain.plan.subspaces import PILOT_BLOCKS
+from mcbrain.results.opening import open_plan
 from mcbrain.results.tables import open_results
 from mcbrain.running.conductor import progress
 from mcbrain.running.workers import available_cores
@@ -121,7 +122,7 @@ class Standing:
         """Problems for which nothing is left to compute."""
         return sum(problem.complete for problem in self.problems)
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> dict[str, object]:
         """Everything, as JSON holds it."""
         problems = [
             {**asdict(p), "complete": p.complete, "seconds_left": p.seconds_left}
@@ -154,10 +155,7 @@ def status(folder: str | Path) -> Standing:
     running = home.in_use()
     reuses = bool(record.get("other_code_accepted"))
     store = BlockStore(home.blocks, read_only=True, any_code=reuses)
-    problems: tuple[ProblemStanding, ...] = ()
-    left: float | None = 0.0
-    if engine != "law":
-        problems, left = _problems(open_plan(study, engine, store), store, record.get("shard"))
+    problems, left = _problems(open_plan(study, engine, store), store, record.get("shard"))
     rows, unmet, missing = _rows(home)
     return Standing(
         folder=str(home.path),
@@ -180,7 +178,7 @@ def status(folder: str | Path) -> Standing:
 
 
 def _problems(
-    plan: Plan, store: BlockStore, shard: str | None
+    plan: Plan[User], store: BlockStore, shard: str | None
 ) -> tuple[tuple[ProblemStanding, ...], float | None]:
     """How far every problem is, and the seconds left on this machine."""
     every = plan.problems()
@@ -213,10 +211,12 @@ def _problems(
     return tuple(found), None if more is None else more * total / available_cores()
 
 
-def _pilot(problem: Problem, statistics: Sequence[Any], store: BlockStore) -> ProblemStanding:
+def _pilot(
+    problem: BrainProblem | RawProblem, statistics: Sequence[Statistic], store: BlockStore
+) -> ProblemStanding:
     missing = store.of(problem).missing([s.id for s in statistics], PILOT_BLOCKS)
     return ProblemStanding(
-        f"pilot for n_brain = {problem['n_brain']}",
+        f"pilot for n_brain = {problem.n_brain}",
         PILOT_BLOCKS - len(missing),
         PILOT_BLOCKS,
         store.unused_of(problem),

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from mcbrain.blocks.histogram import Histogram
+from mcbrain.blocks.histogram import BINS, LOWEST, Histogram
 from mcbrain.blocks.series import Series
 from mcbrain.store.checksums import statistics_names
 from mcbrain.store.columns import flat, numbers, present
@@ -202,13 +202,12 @@ def _count_bins(
     for part in np.array_split(np.arange(sizes.size), int(ends[-1]) // _PIECE + 1):
         span = slice(int(ends[part[0]]) - int(sizes[part[0]]), int(ends[part[-1]]))
         column, keep = (np.repeat(v, sizes[part]) for v in (part % width, wanted[part]))
-        name = column[keep] * 65536 + (bins[span][keep].astype(np.int64) + 32768)
+        name = column[keep] * BINS + (bins[span][keep].astype(np.int64) - LOWEST)
         unique, inverse = np.unique(name, return_inverse=True)
         total = np.bincount(inverse, weights=counts[span][keep], minlength=unique.size)
         for key, value in zip(unique.tolist(), total.tolist(), strict=True):
-            histogram = found[place[group.statistics[key // 65536]]]
-            at = key % 65536 - 32768
-            histogram.counts[at] = histogram.counts.get(at, 0) + int(value)
+            histogram = found[place[group.statistics[key // BINS]]]
+            histogram.add(key % BINS + LOWEST, int(value))
 
 
 def _count_atoms(

@@ -5,7 +5,8 @@ import math
 import numpy as np
 import pytest
 
-from mcbrain.blocks.histogram import Histogram
+from mcbrain.blocks.histogram import BINS, LOWEST, Histogram
+from mcbrain.kernels.replicate import accumulate
 from mcbrain.population.model import Model
 from mcbrain.running.simulation import simulate
 
@@ -16,10 +17,20 @@ def filled(values):
     """A histogram, its shared values found by equality."""
     histogram = Histogram()
     for value, count in zip(*np.unique(values, return_counts=True), strict=True):
-        place = math.floor(math.log(value) / math.log(1.01)) if value > 0 else -32768
-        histogram.counts[place] = histogram.counts.get(place, 0) + int(count)
+        place = math.floor(math.log(value) / math.log(1.01)) if value > 0 else LOWEST
+        histogram.add(place, int(count))
         histogram.add_atom(place, float(value), int(count))
     return histogram
+
+
+def test_kernel_and_store_count_in_the_same_bins():
+    """Values in the lowest bin, at 1, and beyond the highest, of replicates of one output."""
+    values = np.array([[0.0], [1e-300], [1.005], [1e300]])
+    out = accumulate.make_histograms(4, 1)
+    filled = accumulate.histogram(values, np.zeros(1, np.int64), out)
+    assert accumulate.BINS == BINS
+    assert out.bins[:filled].tolist() == [LOWEST, 0, LOWEST + BINS - 1]
+    assert out.counts[:filled].tolist() == [2, 1, 1]
 
 
 def test_without_shared_values_a_quantile_lies_evenly_on_the_log_scale():

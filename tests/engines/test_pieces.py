@@ -11,7 +11,8 @@ from mcbrain.asking.from_toml import load_study
 from mcbrain.blocks.problem import Problem
 from mcbrain.engines import choose
 from mcbrain.engines.pieces import Piece, every_piece, pieces_of
-from mcbrain.plan.plans import open_plan, pilots_of
+from mcbrain.plan.plans import pilots_of
+from mcbrain.results.opening import open_plan
 from mcbrain.store.blockstore import BlockStore
 
 REDUCED = Piece("brain", "brain")
@@ -87,5 +88,8 @@ def test_signs_need_what_solves_singular_data(tmp_path):
 
 
 def test_a_problem_that_nobody_knows_is_refused():
+    class Quick(Problem):
+        kind, content, block_size, replicate_seconds = "quick", {}, 1, 1.0
+
     with pytest.raises(NotImplementedError, match="kind of problem 'quick'"):
-        pieces_of(load_study("first-look"), [Problem("quick", (), 0)])
+        pieces_of(load_study("first-look"), [Quick(seed=0)])

@@ -59,8 +59,9 @@ def blocks(table: dict[str, Any], index: int, only_pilots: bool = False) -> list
     from mcbrain.asking.from_toml import study_from_table
     from mcbrain.blocks.problem import Job
     from mcbrain.engines import simulate
-    from mcbrain.plan.plans import all_works, open_plan, pilots_of
+    from mcbrain.plan.plans import all_works, pilots_of
     from mcbrain.plan.subspaces import PILOT_BLOCKS
+    from mcbrain.results.opening import open_plan
     from mcbrain.store.blockstore import BlockStore
 
     study = study_from_table(table)

@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 
-from mcbrain.blocks.problem import Problem, data_parameters
+from mcbrain.blocks.problem import RawProblem
 from mcbrain.engines.raw import bench
 from mcbrain.plan.penalties import Penalties
-from mcbrain.plan.point_plan import SampledPlan, block_size
 from mcbrain.plan.subspaces import LawSubspaces
 from mcbrain.population.model import Model
 from mcbrain.results.law_rows import predict
+from mcbrain.results.point_rows import PointRows
 from mcbrain.results.printing import print_table
 from mcbrain.results.reasons import (
     ADVERSARY,
@@ -143,8 +143,7 @@ def test_precision_zero_runs_exactly_the_replicates_asked_for(tmp_path):
     table = small(precision={"relative": 0.0, "max_replicates": 1000}, design__n_task=[40])
     run(table, tmp_path)
     for point in table.points():
-        data = data_parameters(point.model, point.n_task, point.n_brain)
-        size = block_size(Problem("raw", data, 7))
+        size = RawProblem.of(point.model, point.n_task, point.n_brain, 7).block_size
         found = [r for r in rows(tmp_path).to_pylist() if r["point"] == point.index]
         assert {r["replicates"] for r in found} == {-(-1000 // size) * size}
         assert {r["status"] for r in found} == {"ok"}
@@ -189,10 +188,10 @@ def test_quantiles_are_those_of_the_replicates(tmp_path):
     row = rows(tmp_path).to_pylist()[0]
     point = next(table.points())
 
-    plan = SampledPlan(table, "raw", Penalties(table, LawSubspaces(table)))
+    plan = PointRows(table, "raw", Penalties(table, LawSubspaces(table)))
     problem, queries = plan.problem(point), tuple(plan.queries(point))
-    place = bench(problem, queries, block_size(problem))
-    blocks = row["replicates"] // block_size(problem)
+    place = bench(problem, queries, problem.block_size)
+    blocks = row["replicates"] // problem.block_size
     values = [place.replicates(index)[0][:, 0].copy() for index in range(blocks)]
     excess = np.concatenate(values)
     assert row["mean"] == pytest.approx(excess.mean(), rel=1e-12)

@@ -9,9 +9,9 @@ import pytest
 from mcbrain.asking.from_toml import study_from_table
 from mcbrain.blocks.sums import BlockSums
 from mcbrain.errors import InputError
-from mcbrain.plan.plans import open_plan
 from mcbrain.population.model import Model
 from mcbrain.results.failures import failures
+from mcbrain.results.opening import open_plan
 from mcbrain.results.tables import open_results
 from mcbrain.running.replaying import replay
 from mcbrain.running.runner import run

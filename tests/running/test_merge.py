@@ -7,8 +7,8 @@ import pytest
 from mcbrain.asking.from_toml import study_from_table
 from mcbrain.blocks.sums import BlockSums
 from mcbrain.errors import InputError, StoreError
-from mcbrain.plan.plans import open_plan
 from mcbrain.plan.shards import Shard, owned
+from mcbrain.results.opening import open_plan
 from mcbrain.running.merging import merge
 from mcbrain.running.replaying import replay
 from mcbrain.running.runner import run

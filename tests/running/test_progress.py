@@ -9,11 +9,11 @@ import pytest
 
 from mcbrain.asking.from_toml import study_from_table
 from mcbrain.asking.studies import Precision
-from mcbrain.blocks.problem import Problem, data_parameters
+from mcbrain.blocks.problem import RawProblem
 from mcbrain.blocks.series import FIRST_LOOK, Series
 from mcbrain.cli.progress import TerminalReporter
 from mcbrain.plan.forecast import Forecast
-from mcbrain.plan.point_plan import block_size, replicate_seconds, times_more
+from mcbrain.plan.stopping import times_more
 from mcbrain.population.model import Model
 from mcbrain.running.runner import Reporter, run
 
@@ -21,7 +21,7 @@ MODEL = {"input_dim": 12, "latent_dim": 3, "n_channels": 8, "misalignment": 0.2}
 
 
 def problem(n_task):
-    return Problem("raw", data_parameters(Model(**MODEL), n_task, 0), 0)
+    return RawProblem.of(Model(**MODEL), n_task, 0, 0)
 
 
 def study(**precision):
@@ -53,10 +53,10 @@ def test_a_dearer_problem_counts_for_what_its_replicates_cost():
     for one in cheap:
         forecast.computed(one, FIRST_LOOK, 1e-3)
         forecast.judged(one, FIRST_LOOK, FIRST_LOOK)
-    typical = FIRST_LOOK * block_size(cheap[0])  # replicates, of any problem
-    blocks = -(-typical // block_size(dear))
-    per_second = 2e-3 / (2 * typical * replicate_seconds(cheap[0]))
-    seconds = blocks * block_size(dear) * replicate_seconds(dear) * per_second
+    typical = FIRST_LOOK * cheap[0].block_size  # replicates, of any problem
+    blocks = -(-typical // dear.block_size)
+    per_second = 2e-3 / (2 * typical * cheap[0].replicate_seconds)
+    seconds = blocks * dear.block_size * dear.replicate_seconds * per_second
     assert seconds > 50 * 1e-3
     assert forecast.left() == pytest.approx(seconds / 2e-3, rel=0.01)
 
@@ -68,7 +68,7 @@ def test_a_problem_that_needs_more_replicates_counts_for_them_at_its_latest_pace
     forecast.judged(one, FIRST_LOOK, 4 * FIRST_LOOK)
     forecast.computed(one, FIRST_LOOK, 1.0)
     # Two of its four parts are left, a second each; the other needs four parts as well.
-    part = 1.5 * replicate_seconds(other) / replicate_seconds(one)
+    part = 1.5 * other.replicate_seconds / one.replicate_seconds
     assert forecast.left() == pytest.approx((2 * 1.0 + 4 * part) / 3.0)
 
 
@@ -81,9 +81,9 @@ def test_a_problem_to_come_is_taken_for_the_last_eight_that_were_judged():
     for one in late:
         forecast.computed(one, 2 * FIRST_LOOK, 1.0)
         forecast.judged(one, 2 * FIRST_LOOK, 2 * FIRST_LOOK)
-    blocks = 2 * FIRST_LOOK * block_size(late[0]) / block_size(to_come)
-    done = sum(2 * FIRST_LOOK * block_size(p) * replicate_seconds(p) for p in late)
-    left = blocks * block_size(to_come) * replicate_seconds(to_come)
+    blocks = 2 * FIRST_LOOK * late[0].block_size / to_come.block_size
+    done = sum(2 * FIRST_LOOK * p.block_size * p.replicate_seconds for p in late)
+    left = blocks * to_come.block_size * to_come.replicate_seconds
     assert forecast.left() == pytest.approx(left / done)
 
 

@@ -7,8 +7,8 @@ import pytest
 
 from mcbrain.engines import choose
 from mcbrain.errors import InputError
-from mcbrain.plan.plans import open_plan
 from mcbrain.plan.shards import Shard, _cost, owned, parse_shard
+from mcbrain.results.opening import open_plan
 from mcbrain.results.tables import open_results
 from mcbrain.running.runner import run
 from mcbrain.store.blockstore import BlockStore

@@ -30,7 +30,7 @@ from tests.support.cut_study import study as cut_study
 from tests.support.small_study import rows, small
 
 # What the engines import and no number depends on: they refuse input, or name an engine.
-REFUSE = {"errors", "checks", "asking.studies"}
+REFUSE = {"errors", "checks", "asking.studies", "asking.engines"}
 ONE = {"design": {"n_task": [6], "n_brain": [0]}}
 FEW = {**ONE, "precision": {"relative": 0.1, "max_replicates": 40_000}}
 MORE = {**ONE, "precision": {"relative": 0.001, "max_replicates": 40_000}}

@@ -119,21 +119,20 @@ def test_gain_and_p_better_are_over_replicates_in_which_the_baseline_exists_too(
     Against the replicates themselves, drawn again.
     """
     from mcbrain.asking.from_python import adhoc_study
-    from mcbrain.blocks.cost import block_size
     from mcbrain.engines.raw import bench
     from mcbrain.plan.penalties import Penalties
-    from mcbrain.plan.point_plan import SampledPlan
     from mcbrain.plan.subspaces import LawSubspaces
+    from mcbrain.results.point_rows import PointRows
 
     model = Model(input_dim=4, latent_dim=1, n_channels=2, inputs="rademacher", basis="axes")
     estimators = {"ols": 0.0, "ridge": [0.3, -0.05]}
     rows = simulate(model, 12, 0, estimators, max_replicates=4096, **RAW).to_pylist()
     study = adhoc_study(model, 12, 0, estimators, ["id"], seed=1, engine="raw")
-    plan = SampledPlan(study, "raw", Penalties(study, LawSubspaces(study)))
+    plan = PointRows(study, "raw", Penalties(study, LawSubspaces(study)))
     point = next(study.points())
     problem, queries = plan.problem(point), tuple(plan.queries(point))
-    place = bench(problem, queries, block_size(problem))
-    blocks = rows[0]["replicates"] // block_size(problem)
+    place = bench(problem, queries, problem.block_size)
+    blocks = rows[0]["replicates"] // problem.block_size
     excess = np.concatenate([place.replicates(i)[0].copy() for i in range(blocks)])
     assert 0 < rows[2]["failed"] < rows[2]["replicates"] == len(excess)
     for j, row in enumerate(rows[1:], 1):

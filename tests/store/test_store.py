@@ -4,7 +4,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from mcbrain.blocks.problem import Problem
+from mcbrain.blocks.problem import TaskProblem
 from mcbrain.blocks.series import looks
 from mcbrain.errors import StoreError
 from mcbrain.store.blockstore import BlockStore
@@ -136,7 +136,7 @@ def test_looks_are_64_then_doublings_then_the_most_allowed():
 
 
 def test_problems_are_named_by_content():
-    again = Problem("raw", (("n_task", 5), ("input_dim", 3)), seed=1)
+    again = TaskProblem(q=3, n_prime=5, seed=1)
     assert again.key == PROBLEM.key != OTHER.key
     assert all(0 <= w < 2**32 for w in PROBLEM.words) and len(PROBLEM.words) == 4
 

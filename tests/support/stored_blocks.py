@@ -2,13 +2,13 @@
 
 import numpy as np
 
-from mcbrain.blocks.problem import Problem
+from mcbrain.blocks.problem import TaskProblem
 from mcbrain.blocks.query import statistic_id
 from mcbrain.blocks.sums import BlockSums
 from mcbrain.store.blockstore import BlockStore
 
-PROBLEM = Problem("raw", (("input_dim", 3), ("n_task", 5)), seed=1)
-OTHER = Problem("raw", (("input_dim", 3), ("n_task", 6)), seed=1)
+PROBLEM = TaskProblem(n_prime=5, q=3, seed=1)
+OTHER = TaskProblem(n_prime=6, q=3, seed=1)
 IDS = tuple(statistic_id(name) for name in "abc")
 
 

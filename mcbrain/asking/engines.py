@@ -1,0 +1,129 @@
+"""The engines: what each is, for which studies it is exact, what it draws and how it plans.
+
+This table is all that names them. What a study file may say, which engine is chosen, which plan is
+made and which kernels are compiled are read from it; what an entry names and nobody can do ends in
+a sentence that names the place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from mcbrain.errors import unhandled
+
+if TYPE_CHECKING:
+    from mcbrain.asking.studies import Study
+
+__all__ = ["AUTOMATIC", "ENGINES", "ENGINE_NAMES", "Engine", "engine_of"]
+
+
+@dataclass(frozen=True)
+class Engine:
+    """One way to the rows of a study.
+
+    Attributes
+    ----------
+    name : str
+        As study files spell it.
+    reason : str
+        Why it is chosen where nothing speaks against it.
+    plan : str
+        What its problems stand for: "points" (one problem for each), "grid" (problems on either
+        axis of a grid) or "laws" (no problem at all).
+    draws : tuple of str
+        The kinds of problems that it and its pilots draw.
+    objection : callable
+        Study -> why the engine would be wrong for it, as a sentence; None where it is exact.
+    """
+
+    name: str
+    reason: str
+    plan: str
+    draws: tuple[str, ...]
+    objection: Callable[[Study], str | None]
+
+
+def _never(study: Study) -> None:
+    """Every study is served."""
+    return
+
+
+def _sufficient_objection(study: Study) -> str | None:
+    """Sufficient statistics are those of Gaussian data, and no penalty may look at the rest."""
+    for model in study.models:
+        if model.input_law.name != "gaussian":
+            return f"inputs '{model.inputs}' are not Gaussian; use raw"
+        if model.latents != "linear":
+            return f"latents '{model.latents}' are not linear; use raw"
+        if model.neural_law != "gaussian":
+            return "recordings are not Gaussian; use raw"
+    for choice in study.choices:
+        if choice.rule.selects:
+            return f"the rule '{choice.rule.kind}' chooses on whole data sets; use raw"
+    return None
+
+
+def _spectral_objection(study: Study) -> str | None:
+    """The two stages of a risk come apart where one penalty acts outside the subspace alone."""
+    if why := _sufficient_objection(study):
+        return why
+    if any(m.spectrum_exponent for m in study.models):
+        return "the covariance is not the identity; use sufficient"
+    for choice in study.choices:
+        name = choice.estimator.name
+        if choice.estimator.two_bands:
+            return f"'{name}' penalises inside the subspace; use sufficient"
+        if choice.rule.kind == "fixed" and choice.rule.value < 0:
+            return f"'{name}' has a negative penalty; use sufficient"
+    for shift in study.shifts:
+        if not shift.has_moment:
+            return f"'{shift.label}' is not a second moment; use sufficient"
+    return None
+
+
+# The fastest first: of the automatic ones, the first without an objection is chosen.
+ENGINES: dict[str, Engine] = {
+    engine.name: engine
+    for engine in (
+        Engine(
+            "spectral",
+            "isotropic Gaussian data and fixed penalties, so spectrum and subspace suffice",
+            "grid",
+            ("brain", "task"),
+            _spectral_objection,
+        ),
+        Engine(
+            "sufficient",
+            "Gaussian data, so the sufficient statistics suffice",
+            "points",
+            ("sufficient", "brain"),
+            _sufficient_objection,
+        ),
+        Engine("raw", "whole data sets are drawn", "points", ("raw", "brain"), _never),
+        Engine("law", "nothing is simulated", "laws", (), _never),
+    )
+}
+AUTOMATIC = "auto"
+"""What a study says that leaves the engine open; one that simulates nothing is never chosen so."""
+
+ENGINE_NAMES = (AUTOMATIC, *ENGINES)
+"""What a study file may say."""
+
+
+def engine_of(name: str) -> Engine:
+    """The engine of a name.
+
+    Parameters
+    ----------
+    name : str
+
+    Raises
+    ------
+    NotImplementedError
+        No engine of that name is in the table.
+    """
+    if name not in ENGINES:
+        raise unhandled("engine", name, "the table of engines (mcbrain/asking/engines.py)")
+    return ENGINES[name]

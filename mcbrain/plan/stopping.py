@@ -1,0 +1,177 @@
+"""When there are blocks enough: of each statistic of a problem, decided here and nowhere else.
+
+A problem may stop at its looks (`mcbrain.blocks.series.looks`). A run asks at each look what still
+goes on; the rows of its results ask for the look at which a statistic stopped, and so rest on the
+same blocks whatever was computed after them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mcbrain.asking.studies import Precision
+from mcbrain.blocks.query import Statistic
+from mcbrain.blocks.series import ROUNDING, Series, looks
+from mcbrain.population.model import Model
+from mcbrain.store.stored import StoredBlocks
+from mcbrain.typing import Floats
+
+__all__ = ["Judge", "Stop", "Stopping", "precise_enough", "rounding_risk", "times_more"]
+
+_DEFAULT_RELATIVE = 0.01
+
+# Series of some statistics, and those statistics -> which of them are precise enough.
+Judge = Callable[[Series, tuple[Statistic, ...]], NDArray[np.bool_]]
+
+
+@dataclass(frozen=True)
+class Stop:
+    """Where a statistic stops.
+
+    Attributes
+    ----------
+    blocks : int
+        Number of blocks, the first ones of its problem, that its numbers rest on.
+    met : bool
+        Whether that is what was asked for; if not, more blocks may come.
+    """
+
+    blocks: int
+    met: bool
+
+
+def _no_longer(series: Series, short: NDArray[np.bool_]) -> float:
+    return 1.0
+
+
+@dataclass(frozen=True)
+class Stopping:
+    """When the statistics of one problem have blocks enough.
+
+    Attributes
+    ----------
+    max_blocks : int
+        Blocks that the problem has at most.
+    judge : callable or None
+        Series of some of the statistics, and those statistics -> bool for each. None where a
+        number of replicates was asked for: then every block must be there.
+    together : bool
+        Whether all statistics stop as one, since each output needs all of them.
+    factor : callable
+        Series of some statistics, and which of them go on -> how many times as many replicates
+        they need; what is shown of the time left is all that depends on it.
+    """
+
+    max_blocks: int
+    judge: Judge | None = None
+    together: bool = False
+    factor: Callable[[Series, NDArray[np.bool_]], float] = _no_longer
+
+    @property
+    def looks(self) -> list[int]:
+        """Numbers of blocks at which the problem may stop, the last one all."""
+        return looks(self.max_blocks)
+
+    def met(self, series: Series, asked: tuple[Statistic, ...]) -> NDArray[np.bool_]:
+        """Which of some statistics have what was asked for.
+
+        Parameters
+        ----------
+        series : Series
+            Their blocks.
+        asked : tuple of Statistic
+        """
+        if self.judge is None:
+            return np.full(len(asked), series.n_blocks >= self.max_blocks)
+        return self.judge(series, asked)
+
+    def stops(
+        self, statistics: tuple[Statistic, ...], stored: StoredBlocks
+    ) -> dict[Statistic, Stop]:
+        """Where each statistic stops: at the first look that meets it, or with the last block.
+
+        Parameters
+        ----------
+        statistics : tuple of Statistic
+            All that are wanted of the problem.
+        stored : StoredBlocks
+        """
+        groups = [statistics] if self.together else [(one,) for one in statistics]
+        found: dict[Statistic, Stop] = {}
+        for group in groups:
+            series = stored.series([one.id for one in group])
+            found |= dict.fromkeys(group, self.stop(series, group))
+        return found
+
+    def stop(self, series: Series, group: tuple[Statistic, ...]) -> Stop:
+        """Where some statistics stop as one.
+
+        Parameters
+        ----------
+        series : Series
+            All of their blocks.
+        group : tuple of Statistic
+            One statistic, or all of them where they stop together.
+        """
+        known = min(series.n_blocks, self.max_blocks)
+        for look in self.looks:
+            if look >= known:
+                break
+            if self.met(series.head(look), group).all():
+                return Stop(look, True)
+        # Errors of a problem's own blocks say little between looks, where outputs need all of them.
+        ripe = not self.together or self.judge is None or known in self.looks
+        met = known > 0 and ripe and bool(self.met(series.head(known), group).all())
+        return Stop(known, met)
+
+
+def precise_enough(precision: Precision, mean: Floats, mcse: Floats) -> NDArray[np.bool_]:
+    """Whether each mean meets every target that is given; a target of 0 is never met.
+
+    Parameters
+    ----------
+    precision : Precision
+    mean, mcse : ndarray
+        Means and their standard errors, of one shape.
+    """
+    met = mcse <= _target(precision, mean)
+    return np.asarray(met & (not precision.fixed_count))
+
+
+def times_more(precision: Precision, series: Series, short: NDArray[np.bool_]) -> float:
+    """How many times as many replicates the outputs that fall short need for every target.
+
+    Parameters
+    ----------
+    precision : Precision
+    series : Series
+    short : ndarray of bool, shape (statistics,)
+        Which fall short.
+    """
+    mean, mcse = series.totals()[1][short], series.mcse()[short]
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return float(np.fmax.reduce((mcse / _target(precision, mean)) ** 2, initial=1.0))
+
+
+def _target(precision: Precision, mean: Floats) -> Floats:
+    """The standard error of each mean that meets every target that is given."""
+    relative, absolute = precision.relative, precision.absolute
+    if relative is None and absolute is None:
+        relative = _DEFAULT_RELATIVE
+    target = np.full(mean.shape, np.inf if absolute is None else absolute)
+    with np.errstate(invalid="ignore"):  # a mean that does not exist has no target either
+        return target if relative is None else np.minimum(target, relative * np.abs(mean))
+
+
+def rounding_risk(model: Model) -> float:
+    """Excess risk of coefficients that are right but for rounding: nothing can be said below it.
+
+    Parameters
+    ----------
+    model : Model
+    """
+    return float((ROUNDING * model.signal_norm) ** 2)
