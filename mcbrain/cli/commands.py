@@ -177,13 +177,22 @@ def predict(
         list[str] | None, typer.Option(help="Such as brain-insensitive:4; may be repeated [id].")
     ] = None,
     rank: Annotated[int | None, typer.Option(help="Rank of stage 1 [measured latents].")] = None,
+    encoding_penalty: Annotated[
+        float, typer.Option(help="Ridge penalty of the encoder, per brain sample.")
+    ] = 0.0,
 ) -> None:
     """Predict the risk of each estimator from the laws alone."""
     from mcbrain.results.law_rows import predict as predict_table
     from mcbrain.results.printing import print_table
 
     table = predict_table(
-        model, n_task, n_brain, estimator_settings(estimator or []), shift or ["id"], rank=rank
+        model,
+        n_task,
+        n_brain,
+        estimator_settings(estimator or []),
+        shift or ["id"],
+        rank=rank,
+        encoding_penalty=encoding_penalty,
     )
     print_table(table, ["n_task", "n_brain", "estimator", "penalty", "shift", *_PREDICTED])
 

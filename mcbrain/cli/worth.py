@@ -44,6 +44,9 @@ def value(
         int | None, typer.Option(help="Brain samples [1000; of results, all].")
     ] = None,
     baseline: Annotated[str, typer.Option(help="ridge (tuned) or ols.")] = "ridge",
+    encoding_penalty: Annotated[
+        float, typer.Option(help="Ridge penalty of the encoder, per brain sample; by law alone.")
+    ] = 0.0,
     simulate: Annotated[
         bool, typer.Option("--simulate", help="Simulate it too, with a 95 % interval.")
     ] = False,
@@ -67,7 +70,9 @@ def value(
     n_task, n_brain = 500 if n_task is None else n_task, 1000 if n_brain is None else n_brain
     from mcbrain.worth.valuation import value as worth
 
-    found = [worth(model, n_task, n_brain, baseline)]
+    if simulate and encoding_penalty:
+        raise InputError("--encoding-penalty: it has a meaning without --simulate alone")
+    found = [worth(model, n_task, n_brain, baseline, encoding_penalty=encoding_penalty)]
     if simulate:
         found.append(worth(model, n_task, n_brain, baseline, simulate=True, **options))
     name = "tuned ridge" if baseline == "ridge" else "OLS"

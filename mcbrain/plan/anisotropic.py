@@ -16,7 +16,7 @@ import numpy as np
 from scipy.optimize import minimize_scalar
 
 from mcbrain.asking.estimators import Estimator
-from mcbrain.asking.studies import Point, Study
+from mcbrain.asking.studies import Point
 from mcbrain.blocks.query import Row
 from mcbrain.errors import unhandled
 from mcbrain.population.geometry import Geometry
@@ -32,14 +32,17 @@ __all__ = ["AnisotropicLaw", "Estimate"]
 DRAWS = 32
 """Imagined recordings behind the mean over estimated subspaces, whose standard error goes along."""
 
-SEARCH_DRAWS = 6
+SEARCH_DRAWS = 4
 """Those among which a penalty is optimised: the risk is flat about its minimum."""
 
 SUBSPACES = 0xB0000005
 """Word of the stream of the imagined recordings, which no block's role reaches."""
 
-DECADES = (-7.0, 7.0, 43)
+DECADES = (-7.0, 7.0, 15)
 """Penalties from which the search of the best starts: decades about the mean input variance."""
+
+DECADE_ERROR = 0.01
+"""To which a best penalty is sought, in decades: the risk is flat about its minimum."""
 
 
 @dataclass(frozen=True)
@@ -61,16 +64,17 @@ class Estimate:
 
 
 class AnisotropicLaw:
-    """Risks of a study's rows, and their best penalties, whatever the inputs' covariance.
+    """Risks of rows, and their best penalties, whatever the inputs' covariance.
 
     Parameters
     ----------
-    study : Study
+    seed : int
+        Of the directions in which brain and task lie, and of imagined recordings.
     """
 
-    def __init__(self, study: Study) -> None:
-        self.study = study
-        self._geometry = lru_cache(64)(lambda model: Geometry(model, study.seed))
+    def __init__(self, seed: int) -> None:
+        self.seed = seed
+        self._geometry = lru_cache(64)(lambda model: Geometry(model, seed))
         self._bases = lru_cache(64)(self._draw)
         self._setting = lru_cache(256)(self._task)
 
@@ -183,7 +187,7 @@ class AnisotropicLaw:
             penalty=encoding,
         )
         words = (SUBSPACES, n_brain, rank)
-        seeds = np.random.SeedSequence(self.study.seed, spawn_key=words)
+        seeds = np.random.SeedSequence(self.seed, spawn_key=words)
         return list(drawn_subspaces(setting, np.random.default_rng(seeds), DRAWS))
 
 

@@ -146,7 +146,7 @@ class Penalties:
         self.subspaces = subspaces
         self.store = store
         self._best: dict[tuple[int, Choice, Shift], float] = {}
-        self._anisotropic = AnisotropicLaw(study)
+        self._anisotropic = AnisotropicLaw(study.seed)
 
     def row(self, choice: Choice, point: Point, shift: Shift) -> Row:
         """The fit that a choice stands for at a point; `optimal-shift` depends on the shift too.

@@ -63,7 +63,7 @@ class Predictor:
         # samples a brain stage.
         self._task_moments = lru_cache(1024)(task_moments)
         self._brain_moments = lru_cache(1024)(self._brain)
-        self._anisotropic = AnisotropicLaw(study)
+        self._anisotropic = AnisotropicLaw(study.seed)
 
     def predict(self, point: Point, choice: Choice, shift: Shift, row: Row) -> Prediction:
         """The law's value for one row; kind `none` where no law holds.

@@ -8,10 +8,11 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from mcbrain.asking.from_python import check_model
-from mcbrain.checks import MOST_SAMPLES, integer, numpy_defaults
+from mcbrain.checks import LARGE, MOST_SAMPLES, integer, number, numpy_defaults
 from mcbrain.errors import InputError
 from mcbrain.population.model import Model
 from mcbrain.typing import Floats
+from mcbrain.worth.anisotropic import anisotropic_value
 from mcbrain.worth.answer import Value
 from mcbrain.worth.surface import Surface, check_baseline
 
@@ -25,6 +26,7 @@ def value(
     n_brain: int,
     baseline: str = "ridge",
     *,
+    encoding_penalty: float = 0.0,
     simulate: bool = False,
     precision: float = 0.005,
     max_replicates: int = 100_000,
@@ -37,16 +39,20 @@ def value(
     Parameters
     ----------
     model : Model
-        Isotropic and Gaussian, with task noise; any model with `simulate`.
+        Gaussian, with task noise; any model with `simulate`.
     n_task, n_brain : int
         Numbers of samples.
     baseline : str
         "ridge" (tuned) or "ols".
+    encoding_penalty : float
+        Ridge penalty of the encoder, per brain sample; of the law alone.
     simulate : bool
         Whether BEFS and the baseline are simulated on a grid of task samples about the law's
         answer, and the simulated curve inverted, with an interval.
     precision, max_replicates, seed, engine, threads
-        Of that simulation, as in `simulate`.
+        Of that simulation, as in `simulate`. Under a covariance other than the identity and for a
+        penalised encoder `seed` is also that of the directions in which brain and task lie, and
+        of the recordings that the law imagines.
 
     Returns
     -------
@@ -67,6 +73,14 @@ def value(
             f"n_brain = {n_brain}: at least measured_latents = {model.k_m} brain samples are "
             "needed to estimate that many directions (or 0)"
         )
+    encoding_penalty = number("encoding_penalty", encoding_penalty, 0.0, LARGE)
+    if simulate and encoding_penalty:
+        raise InputError(
+            "encoding_penalty: it has a meaning for the law alone; for a simulated value run a "
+            "study with [encoding] penalty and ask `mcbrain value DIR`"
+        )
+    if not simulate and (encoding_penalty or not model.isotropic):
+        return anisotropic_value(model, n_task, n_brain, baseline, encoding_penalty, seed)
     if not simulate:
         return _from_law(Surface(model), n_task, n_brain, baseline)
     from mcbrain.worth.simulated import Effort, simulated_value

@@ -1,0 +1,177 @@
+"""What brain data is worth under any covariance and encoder (theory/README.md 5f, 5g, 6)."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import cache
+
+from mcbrain.asking.estimators import ESTIMATORS
+from mcbrain.asking.shift_text import parse_shift
+from mcbrain.asking.studies import Point
+from mcbrain.blocks.query import Row
+from mcbrain.errors import InputError
+from mcbrain.plan.anisotropic import AnisotropicLaw, Estimate
+from mcbrain.population.model import Model
+from mcbrain.worth.answer import Value
+
+__all__ = ["anisotropic_value"]
+
+LAW_ERROR = 0.005
+"""Relative error of the law of the task stage that the range of a value allows for."""
+
+RATE_STEP = 0.2
+"""Share of n_brain by which it is moved to either side for the marginal rate."""
+
+_ID = parse_shift("id")
+_MOST = 1 << 40  # task samples, beyond which no risk is looked for
+
+
+@dataclass(frozen=True)
+class _Curves:
+    """Risks under `id` at the best penalties, in units of |beta|^2.
+
+    Attributes
+    ----------
+    model : Model
+    encoding_penalty : float
+    law : AnisotropicLaw
+    """
+
+    model: Model
+    encoding_penalty: float
+    law: AnisotropicLaw
+
+    def best(self, name: str, n_task: int, n_brain: int = 0) -> Estimate:
+        """The risk of an estimator at its best penalty.
+
+        Parameters
+        ----------
+        name : str
+            A name of `ESTIMATORS`.
+        n_task, n_brain : int
+
+        Returns
+        -------
+        Estimate
+        """
+        estimator, rank = ESTIMATORS[name], self.model.k_m
+        point = Point(0, self.model, n_task, n_brain)
+
+        def row_at(penalty: float) -> Row:
+            return Row(estimator, "fixed", penalty, estimator.eta, rank, self.encoding_penalty)
+
+        penalty = 0.0
+        if estimator.penalty == "chosen" and n_task:
+            penalty = self.law.best_penalty(point, _ID, row_at)
+        found = self.law.risk(point, _ID, row_at(penalty))
+        scale, error = self.model.signal_norm**2, found.standard_error
+        return Estimate(found.value / scale, None if error is None else error / scale)
+
+    def samples_for(self, risk: float, baseline: str) -> float:
+        """Real number of task samples at which a baseline has a risk.
+
+        Parameters
+        ----------
+        risk : float
+        baseline : str
+            "ridge" or "ols", of which the branch n > d + 1 counts.
+
+        Returns
+        -------
+        float
+            Linear in 1/risk between whole numbers; NaN where the baseline never has the risk.
+        """
+        at = cache(lambda n: self.best(baseline, n).value)
+        low = 0 if baseline == "ridge" else self.model.input_dim + 2
+        if not risk > 0.0 or at(low) < risk:
+            return math.nan
+        high = max(2 * low, 1)
+        while at(high) > risk and high < _MOST:
+            low, high = high, 2 * high
+        while high - low > 1:
+            middle = (low + high) // 2
+            low, high = (middle, high) if at(middle) > risk else (low, middle)
+        return low + (1.0 / risk - 1.0 / at(low)) / (1.0 / at(high) - 1.0 / at(low))
+
+
+def anisotropic_value(
+    model: Model, n_task: int, n_brain: int, baseline: str, encoding_penalty: float, seed: int
+) -> Value:
+    """The value of brain data where the laws of isotropic inputs do not hold.
+
+    Parameters
+    ----------
+    model : Model
+        Gaussian, with task noise.
+    n_task, n_brain : int
+    baseline : str
+        "ridge" or "ols".
+    encoding_penalty : float
+        Ridge penalty of the encoder, per brain sample.
+    seed : int
+        Of the directions in which brain and task lie, and of imagined recordings.
+
+    Returns
+    -------
+    Value
+        Its interval holds two standard errors of the imagined recordings and `LAW_ERROR`.
+
+    Raises
+    ------
+    InputError
+        A model that is not Gaussian, or without task noise.
+    """
+    if not model.gaussian or model.sigma_y == 0:
+        raise InputError(
+            "the laws of value need Gaussian inputs, linear latents, Gaussian recordings and task "
+            "noise; for this model simulate instead (simulate=True, or `mcbrain run` and "
+            "`mcbrain value DIR`)"
+        )
+    curves = _Curves(model, encoding_penalty, AnisotropicLaw(seed))
+    found = curves.best("befs", n_task, n_brain)
+    samples = curves.samples_for(found.value, baseline) - n_task
+    off = 2.0 * (found.standard_error or 0.0) + LAW_ERROR * found.value
+    ends = [
+        curves.samples_for(risk, baseline) - n_task
+        for risk in (found.value + off, max(found.value - off, 0.0))
+    ]
+    unlimited = curves.best("befs-oracle", n_task).value
+    return Value(
+        n_task=n_task,
+        n_brain=n_brain,
+        baseline=baseline,
+        task_samples=samples,
+        saved_fraction=samples / (n_task + samples),
+        exchange_rate=samples / n_brain if n_brain else math.nan,
+        marginal_rate=_marginal_rate(curves, n_task, n_brain),
+        interval=(ends[0], ends[1]),
+        saturation=curves.samples_for(unlimited, baseline) - n_task,
+        risk=found.value,
+        baseline_risk=curves.best(baseline, n_task).value,
+        note=_note(model, found.value, samples, ends),
+    )
+
+
+def _marginal_rate(curves: _Curves, n_task: int, n_brain: int) -> float:
+    """(dR/dn_B)/(dR/dn_T) of BEFS by differences; NaN at n_B = 0 and next to the rank."""
+    rank = curves.model.k_m
+    step, h = math.ceil(RATE_STEP * n_brain), max(1, n_task // 20)
+    if n_brain - step < rank or n_task - h <= rank + 1:
+        return math.nan
+    in_brain = [curves.best("befs", n_task, n_brain + s).value for s in (-step, step)]
+    in_task = [curves.best("befs", n_task + s, n_brain).value for s in (-h, h)]
+    return (in_brain[1] - in_brain[0]) / step / ((in_task[1] - in_task[0]) / h)
+
+
+def _note(model: Model, risk: float, samples: float, ends: list[float]) -> str:
+    """What must be known to read the value."""
+    if not math.isfinite(risk):
+        return f"the mean risk of BEFS is infinite with n_task within 1 of its rank {model.k_m}"
+    if math.isnan(samples):
+        return f"BEFS has a risk of {risk:.3g}, which the baseline never has"
+    if ends[1] < 0:
+        return "brain data hurts here: the baseline does as well with fewer task samples"
+    if ends[0] < 0 <= ends[1]:
+        return "within the accuracy of the law, brain data may help or hurt here"
+    return ""
