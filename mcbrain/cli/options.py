@@ -33,6 +33,8 @@ _FIELDS: dict[str, tuple[object, object, str]] = {
     "measured_latents": (int | None, None, "k_m, latents that the recordings expose [all]."),
     "task_loadings": (str | None, None, "a: one per latent: 1,0.5 [equal]."),
     "signal_norm": (float, 1.0, "|beta|."),
+    "covariance": (str, "identity", "Of the inputs: identity, or powerlaw:ALPHA."),
+    "basis": (str, "haar", "Eigenvectors of the covariance: haar, seeded; or axes."),
 }
 
 
