@@ -7,10 +7,12 @@ import subprocess
 import sys
 import tomllib
 from pathlib import Path
+from typing import get_type_hints
 
 import pytest
 
 import mcbrain as mb
+from mcbrain.asking.from_toml import study_from_table
 
 ROOT = Path(__file__).parents[1]
 
@@ -21,6 +23,23 @@ def test_a_public_name_is_never_shadowed_by_a_module_of_that_name(name):
     importlib.import_module("mcbrain.running.runner")
     assert callable(getattr(mb, name))
     assert name in dir(mb)
+
+
+def test_what_the_public_functions_return_has_a_public_name(tmp_path):
+    model = mb.Model(input_dim=6, latent_dim=2, n_channels=4)
+    assert type(mb.value(model, 20, 20)) is mb.Value
+    found = mb.allocate(model, budget=100, cost_task=1.0, cost_brain=1.0)
+    assert type(found) is mb.Allocation
+    study = {
+        "name": "public",
+        "model": {"input_dim": 6, "latent_dim": 2, "n_channels": 4},
+        "design": {"n_task": [20]},
+        "estimators": {"ols": 0.0},
+        "engine": {"kind": "law"},
+    }
+    mb.run(study_from_table(study), out=tmp_path)
+    assert mb.Results(tmp_path).mean.shape == (1, 1, 1, 1, 1)
+    assert get_type_hints(mb.appraise)["return"] is mb.Appraisal
 
 
 def test_an_unknown_name_is_an_attribute_error():

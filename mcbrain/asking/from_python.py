@@ -74,7 +74,7 @@ def adhoc_study(
         "engine": {"kind": engine, "law": law},
     }
     try:
-        return study_from_table(table)
+        return study_from_table(table, models=(model,))
     except InputError as error:
         raise InputError(_in_python(str(error))) from None
 

@@ -112,7 +112,12 @@ def load_study(source: str | Path) -> Study:
 
 
 @numpy_defaults
-def study_from_table(table: Mapping[str, Any], folder: Path | None = None, text: str = "") -> Study:
+def study_from_table(
+    table: Mapping[str, Any],
+    folder: Path | None = None,
+    text: str = "",
+    models: tuple[Model, ...] | None = None,
+) -> Study:
     """A study from the tables of a TOML file.
 
     Parameters
@@ -123,6 +128,8 @@ def study_from_table(table: Mapping[str, Any], folder: Path | None = None, text:
         Where relative files are looked for.
     text : str
         The study as it was written, kept for provenance.
+    models : tuple of Model, optional
+        The models that [model] spells, where they are there already.
 
     Raises
     ------
@@ -133,7 +140,8 @@ def study_from_table(table: Mapping[str, Any], folder: Path | None = None, text:
     _known(table, _SECTIONS, "")
     name = _name(table.get("name"))
     seed = integer("seed", table.get("seed", 0), 0, 2**63 - 1)
-    models = tuple(_models(_section(table, "model")))
+    section = _section(table, "model")
+    models = tuple(_models(section)) if models is None else models
     design = _section(table, "design")
     _known(design, ("n_task", "n_brain"), "[design] ")
     n_task = _samples("n_task", design.get("n_task"), 1)

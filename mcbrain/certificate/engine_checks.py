@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 
 from mcbrain.asking.from_python import adhoc_study
 from mcbrain.asking.studies import Study
@@ -19,7 +16,7 @@ from mcbrain.certificate.replicate_draws import draws, point_plan
 from mcbrain.certificate.scores import Score, difference_score, two_sided_score
 from mcbrain.engines.brain import reduced_stage
 from mcbrain.plan.statuses import row_status
-from mcbrain.running.runner import run
+from mcbrain.running.computing import compute
 from mcbrain.typing import Floats
 
 __all__ = ["brain_stage_scores", "engine_scores", "spectral_scores"]
@@ -269,8 +266,6 @@ def _rows(study: Study, count: int, threads: int | None) -> list[Row]:
     import msgspec
 
     precision = msgspec.structs.replace(study.precision, relative=0.0, max_replicates=count)
-    with TemporaryDirectory(prefix="mcbrain-validate-") as folder:
-        run(study.with_options(precision=precision), folder, threads=threads)
-        with pa.OSFile(str(Path(folder) / "results.arrow")) as source:
-            rows: list[Row] = pa.ipc.open_file(source).read_all().to_pylist()
+    table = compute(study.with_options(precision=precision), threads=threads).table
+    rows: list[Row] = table.to_pylist()
     return rows

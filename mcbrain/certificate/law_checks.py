@@ -5,12 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 
 from mcbrain.asking.estimators import Choice
 from mcbrain.blocks.query import Row
@@ -20,7 +17,7 @@ from mcbrain.plan.statuses import row_status
 from mcbrain.plan.subspaces import PILOT_BLOCKS, LawSubspaces
 from mcbrain.population.shifts import Shift
 from mcbrain.results.predictor import Predictor
-from mcbrain.running.runner import run
+from mcbrain.running.computing import compute
 
 __all__ = ["independent_scores", "law_scores"]
 
@@ -56,10 +53,7 @@ def law_scores(cell: Cell, threads: int | None) -> list[Score]:
     list of Score
         In the order of the rows.
     """
-    with TemporaryDirectory(prefix="mcbrain-validate-") as folder:
-        run(cell.study, folder, threads=threads)
-        with pa.OSFile(str(Path(folder) / "results.arrow")) as source:
-            rows = pa.ipc.open_file(source).read_all().to_pylist()
+    rows = compute(cell.study, threads=threads).table.to_pylist()
     return [
         _score(cell, choice, shift, row)
         for (choice, shift), row in zip(_outputs(cell), rows, strict=True)

@@ -25,7 +25,7 @@ from mcbrain.plan.statuses import has_mean, row_status
 from mcbrain.plan.subspaces import PILOT_BLOCKS, Subspaces
 from mcbrain.population.model import Model
 from mcbrain.population.shifts import Shift
-from mcbrain.store.blockstore import BlockStore
+from mcbrain.store.protocol import Store
 from mcbrain.theory import exact
 from mcbrain.theory.wishart import task_moments
 from mcbrain.typing import Floats
@@ -137,11 +137,11 @@ class Penalties:
     study : Study
     subspaces : Subspaces
         Moments of the estimated subspace.
-    store : BlockStore, optional
+    store : Store, optional
         Holds the pilots that compare grids; without one such penalties are an error.
     """
 
-    def __init__(self, study: Study, subspaces: Subspaces, store: BlockStore | None = None) -> None:
+    def __init__(self, study: Study, subspaces: Subspaces, store: Store | None = None) -> None:
         self.study = study
         self.subspaces = subspaces
         self.store = store

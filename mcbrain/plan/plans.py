@@ -13,6 +13,7 @@ from mcbrain.blocks.query import Query, Statistic
 from mcbrain.plan.penalties import Penalties, Pilot, pilots
 from mcbrain.plan.stopping import Stop, Stopping
 from mcbrain.store.blockstore import BlockStore
+from mcbrain.store.protocol import Store
 from mcbrain.store.stored import StoredBlocks
 
 if TYPE_CHECKING:
@@ -90,7 +91,7 @@ class Plan(ABC, Generic[User]):
         """A problem in words."""
 
     @abstractmethod
-    def rows(self, store: BlockStore) -> Iterator[pa.RecordBatch]:
+    def rows(self, store: Store) -> Iterator[pa.RecordBatch]:
         """Every row of the study that follows from the blocks of a store, in batches."""
 
     @abstractmethod

@@ -8,7 +8,7 @@ from mcbrain.blocks.problem import BrainProblem
 from mcbrain.blocks.series import Series
 from mcbrain.errors import MissingPilotError, unhandled
 from mcbrain.plan.moments import brain_statistics, subspace_moments
-from mcbrain.store.blockstore import BlockStore
+from mcbrain.store.protocol import Store
 from mcbrain.theory.subspace import SubspaceMoments
 
 __all__ = ["PILOT_BLOCKS", "LawSubspaces", "PilotSubspaces", "Subspaces"]
@@ -70,13 +70,13 @@ class PilotSubspaces(Subspaces):
     Parameters
     ----------
     study : Study
-    store : BlockStore
+    store : Store
         Holds the pilots' blocks.
     """
 
     kind = "semi-exact"
 
-    def __init__(self, study: Study, store: BlockStore) -> None:
+    def __init__(self, study: Study, store: Store) -> None:
         super().__init__(study)
         self.store = store
         self._left_out: dict[bytes, SubspaceMoments] = {}

@@ -11,20 +11,20 @@ from mcbrain.blocks.problem import BrainProblem
 from mcbrain.blocks.series import Series
 from mcbrain.plan.moments import brain_statistics
 from mcbrain.results.columns import BRAIN_SCHEMA, RowWriter
-from mcbrain.store.blockstore import BlockStore
+from mcbrain.store.protocol import Store
 
 __all__ = ["brain_batches"]
 
 _MOMENTS = {"diagonal": "overlap", "square": "square", "product": "product"}
 
 
-def brain_batches(study: Study, store: BlockStore) -> Iterator[pa.RecordBatch]:
+def brain_batches(study: Study, store: Store) -> Iterator[pa.RecordBatch]:
     """A row per moment of each brain problem of the study that has been simulated.
 
     Parameters
     ----------
     study : Study
-    store : BlockStore
+    store : Store
     """
     writer = RowWriter(
         BRAIN_SCHEMA, {"source": ["pilot", "run"], "moment": list(_MOMENTS.values())}

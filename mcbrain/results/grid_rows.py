@@ -28,6 +28,7 @@ from mcbrain.results.columns import PREDICTIONS, RESULT_SCHEMA, STATUSES, Column
 from mcbrain.results.failed import failed
 from mcbrain.results.reasons import FEW_BRAIN_SAMPLES, REASON_WORDS
 from mcbrain.store.blockstore import BlockStore
+from mcbrain.store.protocol import Store
 from mcbrain.typing import Floats
 
 __all__ = ["GridRows"]
@@ -54,12 +55,12 @@ _PREDICTION = {word: code for code, word in enumerate(PREDICTIONS)}
 class GridRows(GridPlan):
     """A plan of a grid, and the rows that follow from its blocks."""
 
-    def rows(self, store: BlockStore) -> Iterator[pa.RecordBatch]:
+    def rows(self, store: Store) -> Iterator[pa.RecordBatch]:
         """Every row of the study in the order of its points, a batch for each model.
 
         Parameters
         ----------
-        store : BlockStore
+        store : Store
         """
         study = self.study
         writer = ColumnWriter(RESULT_SCHEMA, result_words(study))
@@ -105,7 +106,7 @@ class GridRows(GridPlan):
                 }
 
 
-def _prefixes(plan: GridPlan, store: BlockStore) -> Prefixes:
+def _prefixes(plan: GridPlan, store: Store) -> Prefixes:
     """The blocks behind each problem; none where a pilot is missing that its penalties need."""
     found: dict[bytes, _Prefix] = {}
     for problem, users in plan.problems().items():
@@ -117,7 +118,7 @@ def _prefixes(plan: GridPlan, store: BlockStore) -> Prefixes:
     return found
 
 
-def _prefix(work: Work, store: BlockStore) -> _Prefix:
+def _prefix(work: Work, store: Store) -> _Prefix:
     """The blocks with which a problem stops."""
     series = store.series(work.problem, [s.id for s in work.queries])
     stop = work.stopping.stop(series, work.queries)

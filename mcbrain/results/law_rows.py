@@ -23,6 +23,7 @@ from mcbrain.results.columns import RESULT_SCHEMA, RowWriter, result_words
 from mcbrain.results.predictor import Prediction, Predictor
 from mcbrain.results.reasons import FEW_BRAIN_SAMPLES, NO_OPTIMUM
 from mcbrain.store.blockstore import BlockStore
+from mcbrain.store.protocol import Store
 
 __all__ = ["LawRows", "law_rows", "law_table", "predict"]
 
@@ -123,7 +124,7 @@ class LawRows(Plan[Never]):
         """A problem in words; it is another engine's."""
         return f"{problem.kind} problem"
 
-    def rows(self, store: BlockStore) -> Iterator[pa.RecordBatch]:
+    def rows(self, store: Store) -> Iterator[pa.RecordBatch]:
         """See `law_rows`; nothing is read from the store."""
         return law_rows(self.study)
 

@@ -14,13 +14,13 @@ from mcbrain.plan.subspaces import PilotSubspaces
 from mcbrain.results.grid_rows import GridRows
 from mcbrain.results.law_rows import LawRows
 from mcbrain.results.point_rows import PointRows
-from mcbrain.store.blockstore import BlockStore
+from mcbrain.store.protocol import Store
 
 __all__ = ["open_plan"]
 
 
 # Any: who uses a problem is known to the plan alone, and only handed back to it.
-def open_plan(study: Study, engine: str, store: BlockStore) -> Plan[Any]:
+def open_plan(study: Study, engine: str, store: Store) -> Plan[Any]:
     """The plan of a study; penalties are resolved when asked for, from pilots in the store.
 
     Parameters
@@ -28,7 +28,7 @@ def open_plan(study: Study, engine: str, store: BlockStore) -> Plan[Any]:
     study : Study
     engine : str
         A name in the table of engines.
-    store : BlockStore
+    store : Store
     """
     kind = engine_of(engine).plan
     match kind:

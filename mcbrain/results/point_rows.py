@@ -20,6 +20,7 @@ from mcbrain.results.failed import failed
 from mcbrain.results.predictor import Prediction, Predictor
 from mcbrain.results.reasons import FEW_BRAIN_SAMPLES
 from mcbrain.store.blockstore import BlockStore
+from mcbrain.store.protocol import Store
 from mcbrain.store.stored import StoredBlocks
 
 __all__ = ["PointRows"]
@@ -30,12 +31,12 @@ _QUANTILES = {"q05": 0.05, "median": 0.5, "q95": 0.95}
 class PointRows(PointPlan):
     """A plan of points, and the rows that follow from its blocks."""
 
-    def rows(self, store: BlockStore) -> Iterator[pa.RecordBatch]:
+    def rows(self, store: Store) -> Iterator[pa.RecordBatch]:
         """Every row of the study in the order of its points, in batches.
 
         Parameters
         ----------
-        store : BlockStore
+        store : Store
         """
         writer = RowWriter(RESULT_SCHEMA, result_words(self.study))
         predictor = Predictor(self.study, self.penalties.subspaces)
@@ -64,7 +65,7 @@ class PointRows(PointPlan):
 
 
 def _point_rows(
-    plan: PointPlan, store: BlockStore, predictor: Predictor, point: Point
+    plan: PointPlan, store: Store, predictor: Predictor, point: Point
 ) -> Iterator[dict[str, object]]:
     study, work = plan.study, plan.work(point)
     asked = plan.queries(point)
@@ -114,7 +115,7 @@ _UNDEFINED: dict[str, object] = {
 _MISSING = {**_UNDEFINED, "status": "mcse_not_met", "prediction": "none", "reason": None}
 
 
-def _measured(work: Work, store: BlockStore, point: Point) -> dict[Query, dict[str, object]]:
+def _measured(work: Work, store: Store, point: Point) -> dict[Query, dict[str, object]]:
     """The simulated columns of each query of a point, from the prefix where it stopped."""
     queries, stored = only(Query, work.queries), store.of(work.problem)
     stops = work.stops(stored)

@@ -20,8 +20,9 @@ from mcbrain.plan.subspaces import PilotSubspaces
 from mcbrain.population.model import MODEL_FIELDS
 from mcbrain.results.point_rows import PointRows
 from mcbrain.results.tables import open_results
-from mcbrain.store.blockstore import BlockStore, blocks_behind
+from mcbrain.store.blockstore import blocks_behind
 from mcbrain.store.folder import ResultsFolder
+from mcbrain.store.protocol import Store
 from mcbrain.typing import Floats
 
 __all__ = ["Measured", "Results"]
@@ -57,14 +58,53 @@ class Results:
     """
 
     def __init__(self, path: str | Path) -> None:
-        self.folder = ResultsFolder(path)
-        self.table: pa.Table = open_results(self.folder.path)
-        self.study: Study = self.folder.study()
+        home = ResultsFolder(path)
+        self._hold(home.study(), open_results(home.path), home, None)
         if self.table.num_rows != self.study.n_rows:
             raise InputError(
                 f"{self.folder.path}: results.arrow has {self.table.num_rows} rows and its study "
                 f"{self.study.n_rows}; merge all shards, or run the study again"
             )
+
+    @classmethod
+    def in_memory(cls, study: Study, table: pa.Table, store: Store) -> Results:
+        """Results that are in no folder.
+
+        Parameters
+        ----------
+        study : Study
+        table : pyarrow.Table
+            Its rows, all of them.
+        store : Store
+            The blocks behind them.
+        """
+        results = cls.__new__(cls)
+        results._hold(study, table, None, store)
+        return results
+
+    def _hold(
+        self, study: Study, table: pa.Table, home: ResultsFolder | None, store: Store | None
+    ) -> None:
+        self.study, self.table = study, table
+        self._home, self._kept = home, store
+
+    @property
+    def folder(self) -> ResultsFolder:
+        """The folder that holds the results.
+
+        Raises
+        ------
+        InputError
+            They are in memory alone.
+        """
+        if self._home is None:
+            raise InputError(f"{self.place} are in memory and have no folder")
+        return self._home
+
+    @property
+    def place(self) -> str:
+        """Where the results are, for sentences about them."""
+        return "these results" if self._home is None else str(self._home.path)
 
     @property
     def shape(self) -> tuple[int, int, int, int, int]:
@@ -80,7 +120,7 @@ class Results:
             record: dict[str, object] = json.loads(found)
         except ValueError as error:
             raise InputError(
-                f"{self.folder.results}: its provenance is damaged ({error}); run the study again"
+                f"{self.place}: its provenance is damaged ({error}); run the study again"
             ) from None
         return record
 
@@ -165,7 +205,7 @@ class Results:
         if place is None:
             setting = "0.0" if estimator in ("ols", "projection") else '"optimal"'
             raise InputError(
-                f"{self.folder.path}: {why} needs the estimator '{estimator}', which these results "
+                f"{self.place}: {why} needs the estimator '{estimator}', which these results "
                 f"do not hold; add `{estimator} = {setting}` to [estimators] and run again"
             )
         return place
@@ -181,7 +221,7 @@ class Results:
         labels = [s.label for s in self.study.shifts]
         if label not in labels:
             raise InputError(
-                f"{self.folder.path}: no shift '{label}' in these results, which hold "
+                f"{self.place}: no shift '{label}' in these results, which hold "
                 f"{', '.join(labels)}; add it to [shifts] and run again"
             )
         return labels.index(label)
@@ -249,7 +289,7 @@ class Results:
     ) -> Floats:
         points = self._points
         if index not in points:
-            raise InputError(f"{self.folder.path}: point {index} does not exist")
+            raise InputError(f"{self.place}: point {index} does not exist")
         queries = self._plan.queries(points[index])
         problem = self._plan.problem(points[index])
         stored = self._store.of(problem)
@@ -258,7 +298,7 @@ class Results:
             query = queries[int(row) % (self.shape[3] * self.shape[4])]
             series = stored.series([query.id]) if query else None
             if series is None or not series.n_blocks:
-                raise InputError(f"{self.folder.path}: the blocks of row {row} are missing")
+                raise InputError(f"{self.place}: the blocks of row {row} are missing")
             # The row has kept where it stopped, as a number of replicates.
             series = series.head(max(int(replicates[row]) // problem.block_size, 1))
             leave = series.without_each_block()[0]
@@ -275,10 +315,12 @@ class Results:
         return {p.index: p for p in self.study.points()}
 
     @cached_property
-    def _store(self) -> BlockStore:
+    def _store(self) -> Store:
+        if self._kept is not None:
+            return self._kept
         if not self.folder.blocks.is_dir():
             raise InputError(
-                f"{self.folder.path}: intervals need the block sums in blocks/, which are not "
+                f"{self.place}: intervals need the block sums in blocks/, which are not "
                 "there; copy them with the results, or run the study again"
             )
         return blocks_behind(self.folder)

@@ -16,9 +16,9 @@ from mcbrain.plan.plans import Plan
 from mcbrain.results.brain_rows import brain_batches
 from mcbrain.results.columns import BRAIN_SCHEMA, RESULT_SCHEMA
 from mcbrain.store.atomic import mapped
-from mcbrain.store.blockstore import BlockStore
 from mcbrain.store.folder import ResultsFolder, study_text
 from mcbrain.store.identity import code_identity
+from mcbrain.store.protocol import Store
 from mcbrain.store.provenance import content_hash, metadata
 from mcbrain.store.segments import write_table
 
@@ -51,7 +51,7 @@ class Written:
 
 
 def about(
-    study: Study, engine: str, store: BlockStore, former: Mapping[str, object]
+    study: Study, engine: str, store: Store, former: Mapping[str, object]
 ) -> Mapping[str, object]:
     """What a record says of the rows: their study, their engine, the code behind their blocks.
 
@@ -59,7 +59,7 @@ def about(
     ----------
     study : Study
     engine : str
-    store : BlockStore
+    store : Store
     former : mapping
         The record that is there.
     """
@@ -82,7 +82,7 @@ def write_results(
     folder: ResultsFolder,
     study: Study,
     plan: Plan[Any],
-    store: BlockStore,
+    store: Store,
     record: Mapping[str, object],
     runs: Sequence[Mapping[str, object]],
     run: Mapping[str, object],
@@ -96,7 +96,7 @@ def write_results(
     folder : ResultsFolder
     study : Study
     plan : Plan
-    store : BlockStore
+    store : Store
     record : mapping
         Provenance, but for the runs; see `about`.
     runs : sequence of mapping

@@ -7,13 +7,14 @@ from collections import deque
 from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 from mcbrain.blocks.problem import Job, Problem
 from mcbrain.blocks.query import Statistic
 from mcbrain.blocks.sums import BlockSums
 from mcbrain.plan.forecast import Forecast
 from mcbrain.plan.plans import Work
-from mcbrain.store.blockstore import BlockStore
+from mcbrain.store.protocol import Store
 from mcbrain.store.stored import StoredBlocks
 
 __all__ = ["Conductor", "Tally", "complete", "progress"]
@@ -87,13 +88,17 @@ class _Active:
         return next((look for look in later if look >= blocks), later[-1])
 
 
-def progress(work: Work, store: BlockStore) -> tuple[int, int]:
+# Jobs on their way, each with the problem that it is a part of.
+Flying: TypeAlias = dict[Future[list[BlockSums]], tuple[_Active, Job]]
+
+
+def progress(work: Work, store: Store) -> tuple[int, int]:
     """Blocks that a work has, of those that it needs by its precision so far; equal at its end.
 
     Parameters
     ----------
     work : Work
-    store : BlockStore
+    store : Store
     """
     active = _Active.of(work)
     lacking = len(active.lacking(store.of(work.problem)))
@@ -101,7 +106,7 @@ def progress(work: Work, store: BlockStore) -> tuple[int, int]:
     return active.seen - lacking, needed
 
 
-def complete(work: Work, store: BlockStore) -> bool:
+def complete(work: Work, store: Store) -> bool:
     """Whether the store holds every block that a work needs."""
     done, needed = progress(work, store)
     return done == needed
@@ -112,7 +117,7 @@ class Conductor:
 
     Parameters
     ----------
-    store : BlockStore
+    store : Store
     executor : Executor
     slots : int
         Blocks that can run at once.
@@ -128,7 +133,7 @@ class Conductor:
 
     def __init__(
         self,
-        store: BlockStore,
+        store: Store,
         executor: Executor,
         slots: int,
         simulate: Callable[[Job], list[BlockSums]],
@@ -143,29 +148,15 @@ class Conductor:
 
     def run(self, works: Iterator[Work]) -> Tally:
         """Compute every block that the works still need, in any order, and keep each at once."""
-        flying: dict[Future[list[BlockSums]], tuple[_Active, Job]] = {}
+        flying: Flying = {}
         ready: deque[_Active] = deque()
-        source = iter(works)
-        exhausted = False
+        source = filter(None, map(self._begin, works))
         try:
             while True:
-                while len(flying) < 2 * self.slots and not self._late():
-                    if not ready and not exhausted:
-                        work = next(source, None)
-                        exhausted = work is None
-                        if work is not None and (begun := self._begin(work)):
-                            ready.append(begun)
-                        continue
-                    if not ready:
-                        break
-                    active = ready[0]
-                    job = active.waiting.popleft()
-                    if not active.waiting:
-                        ready.popleft()
-                    active.out += 1
-                    flying[self.executor.submit(self.simulate, job)] = (active, job)
+                self._submit(source, ready, flying)
                 if not flying:
-                    self.tally.stopped = self._late() and not (exhausted and not ready)
+                    # A time limit has stopped a run only if some problem still lacks blocks.
+                    self.tally.stopped = bool(ready) or next(source, None) is not None
                     return self.tally
                 for future in wait(flying, timeout=1.0, return_when=FIRST_COMPLETED).done:
                     active, job = flying.pop(future)
@@ -177,10 +168,24 @@ class Conductor:
             self._collect(flying)
             self.store.flush()
 
+    def _submit(self, source: Iterator[_Active], ready: deque[_Active], flying: Flying) -> None:
+        """Hand out jobs until every slot has one more than it works on, or nothing is left."""
+        while len(flying) < 2 * self.slots and not self._late():
+            active = ready[0] if ready else next(source, None)
+            if active is None:
+                return
+            if not ready:
+                ready.append(active)
+            job = active.waiting.popleft()
+            if not active.waiting:
+                ready.popleft()
+            active.out += 1
+            flying[self.executor.submit(self.simulate, job)] = (active, job)
+
     def _late(self) -> bool:
         return self.deadline is not None and time.monotonic() > self.deadline
 
-    def _collect(self, flying: dict[Future[list[BlockSums]], tuple[_Active, Job]]) -> None:
+    def _collect(self, flying: Flying) -> None:
         """On the way out after an interruption: what runs is finished and kept."""
         running = {f: v for f, v in flying.items() if not f.cancel()}
         for future, (active, job) in running.items():

@@ -32,41 +32,58 @@ class Reporter:
         return nullcontext(lambda done, left: None)
 
 
+@dataclass(kw_only=True)
+class Computed:
+    """What was computed, and what was there before.
+
+    Attributes
+    ----------
+    reused, computed : int
+        Blocks that were needed and there before, and blocks computed.
+    replicates : int
+        Replicates drawn.
+    stopped : bool
+        Whether a time limit or an interruption came first.
+    owned, problems : int
+        Problems of the shard, and of the study.
+    """
+
+    reused: int = 0
+    computed: int = 0
+    replicates: int = 0
+    stopped: bool = False
+    owned: int = 0
+    problems: int = 0
+
+    def add(self, tally: Tally) -> None:
+        """Count what a stage has done."""
+        self.reused += tally.reused
+        self.computed += tally.blocks
+        self.replicates += tally.replicates
+        self.stopped |= tally.stopped
+
+
 @dataclass
-class Outcome:
-    """What a run did.
+class Outcome(Computed):
+    """What a run did, beside the counts of `Computed`.
 
     Attributes
     ----------
     folder : Path
     results : Written
         What the results hold; nothing for a shard, which has none of its own.
-    reused, computed : int
-        Blocks that were needed and there before, and blocks computed.
     other : dict of Identity to int
         Blocks that are there and not used, since other code computed them.
-    replicates : int
-        Replicates drawn in this run.
     seconds : float
-    stopped : bool
-        Whether `max_time` ended the run early.
     shard : Shard, optional
         The part of the study that was run; None for the whole.
-    owned, problems : int
-        Problems of the shard, and of the study.
     """
 
     folder: Path
     results: Written = field(default_factory=Written)
-    reused: int = 0
-    computed: int = 0
     other: dict[Identity, int] = field(default_factory=dict)
-    replicates: int = 0
     seconds: float = 0.0
-    stopped: bool = False
     shard: Shard | None = None
-    owned: int = 0
-    problems: int = 0
 
     @property
     def rows(self) -> int:
@@ -77,10 +94,3 @@ class Outcome:
     def unmet(self) -> int:
         """Outputs whose standard error is above its target."""
         return self.results.unmet
-
-    def add(self, tally: Tally) -> None:
-        """Count what a stage has done."""
-        self.reused += tally.reused
-        self.computed += tally.blocks
-        self.replicates += tally.replicates
-        self.stopped |= tally.stopped

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import pyarrow as pa
 
 from mcbrain.asking.from_python import adhoc_study
 from mcbrain.checks import number, numpy_defaults
 from mcbrain.population.model import Model
-from mcbrain.running.runner import run
-from mcbrain.store.atomic import mapped
+from mcbrain.running.computing import compute
 
 __all__ = ["simulate"]
 
@@ -87,16 +84,4 @@ def simulate(
         law=law,
         precision={**targets, "max_replicates": max_replicates},
     )
-    with TemporaryDirectory(prefix="mcbrain-") as folder:
-        run(study, folder, threads=threads)
-        with mapped(Path(folder) / "results.arrow") as source:
-            table = pa.ipc.open_file(source).read_all()
-        # The folder goes away with this block, so the rows move into memory.
-        return pa.Table.from_batches([_copied(b) for b in table.to_batches()], table.schema)
-
-
-def _copied(batch: pa.RecordBatch) -> pa.RecordBatch:
-    sink = pa.BufferOutputStream()
-    with pa.ipc.new_stream(sink, batch.schema) as writer:
-        writer.write_batch(batch)
-    return pa.ipc.open_stream(sink.getvalue()).read_next_batch()
+    return compute(study, threads=threads).table

@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from mcbrain.blocks.histogram import BINS, LOWEST, Histogram
+from mcbrain.blocks.histogram import Histogram
 from mcbrain.blocks.series import Series
+from mcbrain.store.bins import summed_atoms, summed_bins
 from mcbrain.store.checksums import statistics_names
 from mcbrain.store.columns import flat, numbers, present
 from mcbrain.store.pairs import Pairs
@@ -202,12 +203,9 @@ def _count_bins(
     for part in np.array_split(np.arange(sizes.size), int(ends[-1]) // _PIECE + 1):
         span = slice(int(ends[part[0]]) - int(sizes[part[0]]), int(ends[part[-1]]))
         column, keep = (np.repeat(v, sizes[part]) for v in (part % width, wanted[part]))
-        name = column[keep] * BINS + (bins[span][keep].astype(np.int64) - LOWEST)
-        unique, inverse = np.unique(name, return_inverse=True)
-        total = np.bincount(inverse, weights=counts[span][keep], minlength=unique.size)
-        for key, value in zip(unique.tolist(), total.tolist(), strict=True):
-            histogram = found[place[group.statistics[key // BINS]]]
-            histogram.add(key % BINS + LOWEST, int(value))
+        entries = summed_bins(column[keep], bins[span][keep], counts[span][keep])
+        for j, at, count in zip(*(values.tolist() for values in entries), strict=True):
+            found[place[group.statistics[j]]].add(at, count)
 
 
 def _count_atoms(
@@ -218,17 +216,11 @@ def _count_atoms(
 ) -> None:
     """Add the values that replicates share, of the blocks and statistics marked fresh."""
     row, entries = group.entries("atoms", 3)
-    values = group.values("atom_values")
     keep = fresh[row, entries[:, 0]]
     # Equal bits first, so that what is left to compare one by one is little.
-    names = np.column_stack([entries[keep, 0], entries[keep, 1], values[keep].view(np.int64)])
-    unique, inverse = np.unique(names, axis=0, return_inverse=True)
-    total = np.bincount(inverse.ravel(), weights=entries[keep, 2], minlength=len(unique))
-    exact = np.ascontiguousarray(unique[:, 2]).view(np.float64)
-    for (column, at, _), value, shares in zip(
-        unique.tolist(), exact.tolist(), total.tolist(), strict=True
-    ):
-        found[place[group.statistics[column]]].add_atom(at, value, int(shares))
+    merged, values = summed_atoms(entries[keep], group.values("atom_values")[keep])
+    for (column, at, shares), value in zip(merged.tolist(), values.tolist(), strict=True):
+        found[place[group.statistics[column]]].add_atom(at, value, shares)
 
 
 def by_statistics(table: pa.Table) -> list[tuple[tuple[int, ...], pa.Table]]:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
 import numpy as np
@@ -135,14 +133,14 @@ def _usable(
     usable = there & np.isfinite(results.mcse[row]) & within
     if usable.sum() < 2 <= (usable | (within & ~there)).sum():
         raise InputError(
-            f"{results.folder.path}: {baseline} has a mean at fewer than two of its "
+            f"{results.place}: {baseline} has a mean at fewer than two of its "
             f"{within.sum()} numbers of task samples, so the curve cannot be inverted; "
             "run the study again to finish it"
         )
     if usable.sum() < 2:
         above = f" above d + 3 = {input_dim + 3}" if baseline == "ols" else ""
         raise InputError(
-            f"{results.folder.path}: inverting the curve of {baseline} needs at least two numbers "
+            f"{results.place}: inverting the curve of {baseline} needs at least two numbers "
             f"of task samples{above}; add some to [design] n_task and run again"
         )
     return np.flatnonzero(usable)
@@ -249,19 +247,16 @@ def simulated_value(
     InputError
         No brain samples, or an option that is not allowed.
     """
-    from mcbrain.running.runner import run
+    from mcbrain.running.computing import compute
 
     if n_brain == 0:
         raise InputError("n_brain = 0: brain data that was not collected has no value to measure")
     study = _study(model, _grid(model, n_task, law, baseline), n_brain, baseline, effort)
-    with TemporaryDirectory(prefix="mcbrain-") as folder:
-        run(study, Path(folder), threads=effort.threads)
-        results = Results(folder)
-        place = study.n_task.index(n_task)
-        found, note = value_in_results(results, 0, place, 0, baseline)
-        unit = model.signal_norm**2
-        base, befs = (results.need(name, "value") for name in (baseline, "befs"))
-        risks = results.mean[0, place, 0, :, 0] / unit
+    results = compute(study, threads=effort.threads)
+    place = study.n_task.index(n_task)
+    found, note = value_in_results(results, 0, place, 0, baseline)
+    base, befs = (results.need(name, "value") for name in (baseline, "befs"))
+    risks = results.mean[0, place, 0, :, 0] / model.signal_norm**2
     samples = float(found.value)
     return Value(
         n_task=n_task,

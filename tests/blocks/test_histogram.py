@@ -68,6 +68,46 @@ def test_values_that_differ_by_rounding_are_one_atom():
     assert histogram.quantile(0.05) == histogram.quantile(0.95) == 1.0
 
 
+def test_ranks_by_hand():
+    """Bins 2, 5 and 9 hold 1, 2 and 1 values: rank 2 of 4 is half way through bin 5."""
+    histogram = Histogram({9: 1, 2: 1, 5: 2})
+    assert histogram.quantile(0.5) == pytest.approx(1.01**5.5, rel=1e-14)
+    assert histogram.quantile(0.25) == pytest.approx(1.01**3, rel=1e-14)
+    assert histogram.quantile(0.75) == pytest.approx(1.01**6, rel=1e-14)
+    assert histogram.quantile(1.0) == pytest.approx(1.01**10, rel=1e-14)
+    assert histogram.quantile(0.0) == pytest.approx(1.01**2, rel=1e-14)
+
+
+def test_zeros_have_the_lowest_bin_and_are_zero():
+    histogram = Histogram({-32768: 3, 0: 1})
+    assert histogram.quantile(0.75) == 0.0 and histogram.quantile(0.05) == 0.0
+    assert histogram.quantile(0.875) == pytest.approx(1.01**0.5)
+
+
+def test_an_atom_within_a_bin_by_hand():
+    """Four loose values and an atom of six in the middle of a bin: ranks 2 to 8 are the atom's."""
+    middle = 1.01**0.5
+    histogram = Histogram({0: 10}, {0: [(middle, 6)]})
+    for rank, value in ((1, 1.01**0.25), (2.5, middle), (5, middle), (8, middle)):
+        assert histogram.quantile(rank / 10) == pytest.approx(value, rel=1e-14)
+    assert histogram.quantile(0.9) == pytest.approx(1.01**0.75, rel=1e-14)
+    assert histogram.quantile(1.0) == pytest.approx(1.01, rel=1e-14)
+
+
+def test_two_atoms_share_a_bin_and_a_value_that_one_replicate_has_is_none():
+    low, high = 1.01**0.25, 1.01**0.75
+    histogram = Histogram({0: 8}, {0: [(high, 4), (low, 4), (1.001, 1)]})
+    assert histogram.quantile(0.5) == low and histogram.quantile(0.51) == high
+    assert histogram.quantile(1.0) == high and histogram.quantile(0.01) == low
+
+
+def test_atoms_of_different_bins_or_values_are_kept_apart():
+    histogram = Histogram({0: 9, 1: 3})
+    for place, value, shares in ((0, 1.0, 3), (1, 1.01, 3), (0, 1.0 + 1e-9, 2), (0, 1.0, 4)):
+        histogram.add_atom(place, value, shares)
+    assert histogram.atoms == {0: [(1.0, 7), (1.0 + 1e-9, 2)], 1: [(1.01, 3)]}
+
+
 @pytest.mark.parametrize(("input_dim", "norm"), [(4, 1.0), (4, 0.37), (150, 1.0)])
 def test_a_risk_that_is_a_constant_is_that_number_without_an_error(input_dim, norm):
     """Blocks of 512 replicates, and of a few."""

@@ -168,8 +168,8 @@ def test_names_that_are_no_text_are_printed_as_their_bytes(tmp_path):
 
 def test_a_first_run_has_rows_while_it_is_at_work(tmp_path, monkeypatch):
     """Whoever reads, or kills, finds rows of what is done; at the end they are as without."""
-    monkeypatch.setattr("mcbrain.running.runner._FIRST_ROWS", 0.0)
-    monkeypatch.setattr("mcbrain.running.runner._ROW_SECONDS", 0.0)
+    monkeypatch.setattr("mcbrain.running.keeping._FIRST_ROWS", 0.0)
+    monkeypatch.setattr("mcbrain.running.keeping._ROW_SECONDS", 0.0)
     seen = []
 
     class Watching(Reporter):
@@ -178,7 +178,7 @@ def test_a_first_run_has_rows_while_it_is_at_work(tmp_path, monkeypatch):
 
     run(small(), tmp_path / "a", reporter=Watching())
     assert not seen[0] and any(seen[1:2])
-    monkeypatch.setattr("mcbrain.running.runner._FIRST_ROWS", 1e9)
+    monkeypatch.setattr("mcbrain.running.keeping._FIRST_ROWS", 1e9)
     run(small(), tmp_path / "b")
     first, second = (open_results(tmp_path / name) for name in "ab")
     assert first.drop_columns("seconds").equals(second.drop_columns("seconds"))

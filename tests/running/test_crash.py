@@ -12,7 +12,7 @@ import pytest
 import tomli_w
 
 from mcbrain.errors import StoreError
-from mcbrain.running.runner import run, warm
+from mcbrain.running.runner import run, warm_study
 from mcbrain.store import blockstore
 from mcbrain.store.blockstore import BlockStore
 from tests.support.fuzzing import suites
@@ -36,9 +36,9 @@ def stored(out):
 
 def _run_logged(table, out, log):
     """In a child process: run, with the name of each block written down before it is computed."""
-    from mcbrain.running import runner
+    from mcbrain.running import computing
 
-    compute = runner.simulate_job
+    compute = computing.simulate_job
 
     def simulate(job):
         with log.open("a") as sink:
@@ -46,7 +46,7 @@ def _run_logged(table, out, log):
                 sink.write(f"{job.problem.key.hex()} {job.problem.seed} {index}\n")
         return compute(job)
 
-    runner.simulate_job = simulate
+    computing.simulate_job = simulate
     blockstore._FLUSH_SECONDS = 0.02  # so that kills fall into writing too
     run(table, out, threads=2)
 
@@ -91,7 +91,7 @@ def kill_often(folder, kills):
     from mcbrain.running.runner import Reporter
 
     table, rng = small(**TINY), np.random.default_rng(5)
-    warm("raw", Reporter())
+    warm_study(table, Reporter())
     whole = _child(table, folder / "whole", folder / "whole.log")
     begun = time.monotonic()
     os.waitpid(whole, 0)

@@ -1,0 +1,193 @@
+"""A study computed: every block that its problems need, and results that no folder keeps."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from concurrent.futures import Executor
+
+import pyarrow as pa
+
+from mcbrain.asking.engines import engine_of
+from mcbrain.asking.studies import Study
+from mcbrain.blocks.problem import Problem
+from mcbrain.blocks.query import Statistic
+from mcbrain.checks import numpy_defaults
+from mcbrain.engines import choose
+from mcbrain.engines import simulate as simulate_job
+from mcbrain.engines.pieces import Piece, pieces_of
+from mcbrain.plan.plans import Plan, User, Work, all_works, pilots_of
+from mcbrain.plan.shards import Shard, owned
+from mcbrain.plan.stopping import Stopping
+from mcbrain.plan.subspaces import PILOT_BLOCKS
+from mcbrain.results.columns import RESULT_SCHEMA
+from mcbrain.results.opening import open_plan
+from mcbrain.results.view import Results
+from mcbrain.results.writing import about
+from mcbrain.running.conductor import Conductor, Tally
+from mcbrain.running.outcome import Computed, Reporter
+from mcbrain.running.workers import available_cores, open_workers
+from mcbrain.store.memory import MemoryStore
+from mcbrain.store.protocol import Store
+from mcbrain.store.provenance import metadata, run_entry
+
+__all__ = ["compute", "compute_blocks", "warm", "warm_study"]
+
+# Pieces of engines whose kernels this process has loaded for a computation in memory.
+_READY: set[Piece] = set()
+
+
+@numpy_defaults
+def compute(
+    study: Study,
+    store: Store | None = None,
+    *,
+    threads: int | None = None,
+    reporter: Reporter | None = None,
+) -> Results:
+    """The results of a study; nothing is written. The rows are those that `run` writes.
+
+    Parameters
+    ----------
+    study : Study
+    store : Store, optional
+        Where blocks are kept, and found if they are there already; default memory.
+    threads : int, optional
+        Threads on this machine; default all cores. No number depends on it.
+    reporter : Reporter, optional
+
+    Raises
+    ------
+    InputError
+        No engine serves the study, or threads out of range.
+    """
+    reporter = reporter or Reporter()
+    store = MemoryStore() if store is None else store
+    started = time.time()
+    engine, _ = choose(study)
+    with open_workers(threads) as pool:
+        plan = open_plan(study, engine, store)
+        if engine_of(engine).draws:
+            pieces = _pieces(plan)
+            _compile([piece for piece in pieces if piece not in _READY], reporter)
+            _READY.update(pieces)
+            compute_blocks(plan, store, Computed(), reporter, pool)
+        batches = list(plan.rows(store))
+    run = run_entry(started, pool[1], len(store.added), sum(store.added))
+    record = {**about(study, engine, store, {}), "runs": [run]}
+    schema = RESULT_SCHEMA.with_metadata(metadata(record))
+    table = pa.Table.from_batches(batches, RESULT_SCHEMA).replace_schema_metadata(schema.metadata)
+    return Results.in_memory(study, table, store)
+
+
+def compute_blocks(
+    plan: Plan[User],
+    store: Store,
+    found: Computed,
+    reporter: Reporter,
+    pool: tuple[Executor, int],
+    *,
+    shard: Shard | None = None,
+    deadline: float | None = None,
+    after_job: Callable[[], None] = lambda: None,
+) -> None:
+    """Compute every block that the problems of a plan, or of a part of it, still need.
+
+    Parameters
+    ----------
+    plan : Plan
+    store : Store
+    found : Computed
+        Where is counted what was done.
+    reporter : Reporter
+    pool : (Executor, int)
+        See `open_workers`.
+    shard : Shard, optional
+        The part whose problems are computed.
+    deadline : float, optional
+        `time.monotonic()` after which no new block is started.
+    after_job : callable
+        Called after each job, its blocks being in the store.
+    """
+    every = plan.problems()
+    problems = _part_of(every, shard)
+    found.problems, found.owned = len(every), len(problems)
+
+    def stage(name: str, works: Iterable[Work], problems: Collection[Problem]) -> None:
+        with reporter.stage(name, len(problems)) as show:
+
+            def told(tally: Tally) -> None:
+                show(tally)
+                after_job()
+
+            conductor = Conductor(store, *pool, simulate_job, told, deadline, problems)
+            tally = conductor.run(iter(works))
+        found.add(tally)
+
+    first = [_pilot_work(p, s) for p, s in pilots_of(plan, problems)]
+    if first:
+        stage("pilots", first, [work.problem for work in first])
+        store.reload()
+    if found.stopped:  # no penalty is known before the end of the pilots
+        return
+    stage(plan.stage, all_works(plan, problems), problems)
+    store.compact()
+
+
+def _part_of(
+    problems: Mapping[Problem, Sequence[User]], shard: Shard | None
+) -> Mapping[Problem, Sequence[User]]:
+    """The problems of a shard; all of them without one."""
+    if shard is None:
+        return problems
+    mine = owned(problems, shard)
+    return {problem: users for problem, users in problems.items() if problem in mine}
+
+
+def _pilot_work(problem: Problem, statistics: tuple[Statistic, ...]) -> Work:
+    """A pilot has a fixed size: it is done when its blocks are there."""
+    return Work(problem, statistics, Stopping(PILOT_BLOCKS))
+
+
+def warm(plan: Plan[User], reporter: Reporter, deadline: float | None = None) -> float:
+    """Compile, or load from the cache, the kernels that a plan and its pilots run; seconds it took.
+
+    Parameters
+    ----------
+    plan : Plan
+    reporter : Reporter
+        Told before kernels are compiled, how far that is, how long it took, and whether they are
+        kept.
+    deadline : float, optional
+        See `mcbrain.engines.compiling.compile_pieces`.
+    """
+    return _compile(_pieces(plan), reporter, deadline)
+
+
+def warm_study(study: Study, reporter: Reporter) -> tuple[str, float]:
+    """The engine of a study, and the seconds that `warm` took for it.
+
+    Parameters
+    ----------
+    study : Study
+    reporter : Reporter
+    """
+    engine, _ = choose(study)
+    if not engine_of(engine).draws:
+        return engine, 0.0
+    return engine, warm(open_plan(study, engine, MemoryStore()), reporter)
+
+
+def _pieces(plan: Plan[User]) -> Sequence[Piece]:
+    """The pieces of engines that a plan and its pilots run."""
+    problems = plan.problems()
+    return pieces_of(plan.study, [*problems, *(p for p, _ in pilots_of(plan, problems))])
+
+
+def _compile(pieces: Sequence[Piece], reporter: Reporter, deadline: float | None = None) -> float:
+    from mcbrain.engines.compiling import compile_pieces
+
+    with reporter.compiling(len(pieces)) as show:
+        return compile_pieces(
+            pieces, reporter.note, show, deadline=deadline, cores=available_cores()
+        )

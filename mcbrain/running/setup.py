@@ -1,0 +1,118 @@
+"""What a run needs to know before anything is written: where, by which engine, until when."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from mcbrain.asking.studies import Study
+from mcbrain.checks import duration
+from mcbrain.engines import choose
+from mcbrain.errors import InputError
+from mcbrain.plan.shards import Shard, parse_shard
+from mcbrain.results.writing import about
+from mcbrain.running.outcome import Reporter
+from mcbrain.store.blockstore import BlockStore
+from mcbrain.store.folder import ResultsFolder
+from mcbrain.store.provenance import history, machine_change, other_code
+
+__all__ = ["Setup", "prepare_folder", "set_aside", "set_up"]
+
+_LONGEST = 200  # bytes of a folder's name; file systems allow 255
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What a run needs to know, settled before anything is written."""
+
+    study: Study
+    folder: ResultsFolder
+    engine: str
+    why: str
+    part: Shard | None
+    started: float
+    deadline: float | None
+    any_code: bool
+
+
+def set_up(
+    study: Study,
+    out: str | Path | None,
+    max_time: float | str | None,
+    shard: Shard | str | None,
+    fresh: bool,
+    any_code: bool,
+) -> Setup:
+    """Where, by which engine, which part and until when; or a refusal."""
+    part = shard if isinstance(shard, (Shard, type(None))) else parse_shard(str(shard))
+    part = None if part is None or part.count == 1 else part
+    started, deadline = time.time(), None
+    if max_time is not None:
+        deadline = time.monotonic() + duration("max_time", max_time)
+    folder = ResultsFolder(out if out is not None else Path("results") / _slug(study.name, part))
+    folder.check(study)
+    engine, why = choose(study)
+    if part is not None:
+        _check_shard(part, folder, engine, fresh)
+    return Setup(study, folder, engine, why, part, started, deadline, any_code)
+
+
+def _check_shard(part: Shard, folder: ResultsFolder, engine: str, fresh: bool) -> None:
+    """Refuse a shard where there is nothing to share, or where whole results are."""
+    if engine == "law":
+        raise InputError(f"--shard {part}: engine 'law' simulates nothing that could be shared")
+    if folder.results.exists() and not fresh:
+        raise InputError(
+            f"--shard {part}: {folder.path} holds results of the whole study; "
+            "choose another folder for the shard with --out"
+        )
+
+
+def set_aside(folder: ResultsFolder, reporter: Reporter) -> Path | None:
+    """Move what is in a folder out of the way, and say where it is now; None where it was empty."""
+    aside = folder.set_aside()
+    if aside is not None:
+        reporter.note(f"what was in {folder.path} is now in {aside}")
+    return aside
+
+
+def prepare_folder(setup: Setup, reporter: Reporter) -> BlockStore:
+    """Open the blocks, and write down whose they are, should the run be cut short."""
+    folder = setup.folder
+    store = BlockStore(folder.blocks, any_code=setup.any_code)
+    reporter.note(f"engine {setup.engine}: {setup.why}")
+    for sentence in store.notes:
+        reporter.note(sentence)
+    if changed := machine_change(folder.record()):
+        reporter.note(changed)
+    if others := store.unused():
+        reporter.note(
+            f"blocks of other code are here and not used: {other_code(others)}; "
+            "--reuse-other-code accepts them"
+        )
+    if kept := folder.replaced_study(setup.study):
+        reporter.note(
+            f"the study has changed: results.arrow will hold it as it is now; {kept} "
+            "keeps the former text"
+        )
+    if not folder.results.exists():
+        folder.keep_study(setup.study)
+    if setup.part is not None:
+        former = folder.record()
+        record = about(setup.study, setup.engine, store, former)
+        part = {"shard": str(setup.part), "complete": False}
+        folder.keep_record({**record, **part, "runs": history(former)})
+    return store
+
+
+def _slug(name: str, part: Shard | None) -> str:
+    """A folder name from a study's name: nothing that could lead elsewhere."""
+    kept = "".join(c if c.isalnum() or c in "-_." else "-" for c in name).strip(".-")
+    if not kept:
+        raise InputError(f"name = {name!r}: has no letter or digit to name a folder by; use --out")
+    if len(kept.encode()) > _LONGEST:
+        digest = hashlib.sha256(name.encode()).hexdigest()[:8]
+        kept = f"{kept.encode()[:_LONGEST].decode(errors='ignore')}-{digest}"
+    return kept if part is None else f"{kept}-shard-{part.number}-of-{part.count}"

@@ -1,0 +1,241 @@
+"""The main loop with made-up blocks: which are computed, when a problem stops, what is kept."""
+
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+
+from mcbrain.blocks.problem import Problem
+from mcbrain.blocks.query import statistic_id
+from mcbrain.blocks.sums import BlockSums
+from mcbrain.plan.point_plan import Work
+from mcbrain.running.conductor import Conductor, complete, progress
+from mcbrain.store.memory import MemoryStore
+
+
+@dataclass(frozen=True)
+class Named:
+    """A statistic with a name."""
+
+    name: str
+
+    @property
+    def id(self):
+        return statistic_id(self.name)
+
+
+A, B, C = Named("a"), Named("b"), Named("c")
+
+
+def _problem(n_task):
+    sizes = {"input_dim": 4, "latent_dim": 1, "n_channels": 2, "n_brain": 0, "n_task": n_task}
+    return Problem("raw", tuple(sorted(sizes.items())), seed=1)
+
+
+ONE, TWO = _problem(5), _problem(6)
+
+
+class Lab:
+    """Computes made-up blocks, and remembers which it was asked for."""
+
+    def __init__(self, seconds=0.001, sleep=0.0):
+        self.asked, self.lock = [], threading.Lock()
+        self.seconds, self.sleep = seconds, sleep
+        self.before = lambda job: None
+
+    def __call__(self, job):
+        with self.lock:
+            self.asked += [
+                (job.problem, i, tuple(q.name for q in job.queries)) for i in job.indices
+            ]
+        time.sleep(self.sleep)
+        self.before(job)
+        return [self.block(i, len(job.queries)) for i in job.indices]
+
+    def block(self, index, width):
+        mean = np.full(width, float(index))
+        ones = np.ones(width, np.int64)
+        return BlockSums(
+            index, 4, 4 * ones, mean, 0 * mean, 0 * ones, cross=0 * mean, seconds=self.seconds
+        )
+
+    def of(self, problem):
+        """Block numbers that were computed of a problem, with what was asked of them."""
+        return sorted((i, names) for p, i, names in self.asked if p == problem)
+
+
+def _stop_at(ends):
+    """A rule that calls each statistic precise enough once it has so many blocks."""
+    return lambda series, asked: np.array([series.n_blocks >= ends[q.name] for q in asked])
+
+
+def _never(series, asked):
+    return np.zeros(len(asked), bool)
+
+
+def _conduct(works, lab, store=None, threads=3, **options):
+    store = MemoryStore() if store is None else store
+    with ThreadPoolExecutor(threads) as pool:
+        conductor = Conductor(
+            store, pool, threads, lab, problems=[w.problem for w in works], **options
+        )
+        return store, conductor.run(iter(works))
+
+
+def test_a_rule_that_is_never_met_computes_every_block_that_is_allowed_once():
+    lab = Lab()
+    store, tally = _conduct([Work(ONE, (A, B), 150, _never)], lab)
+    assert lab.of(ONE) == [(i, ("a", "b")) for i in range(150)]
+    assert (tally.problems, tally.blocks, tally.replicates, tally.reused) == (1, 150, 600, 0)
+    assert not tally.stopped
+    np.testing.assert_array_equal(store.series(ONE, [B.id]).mean, [np.arange(150.0)])
+
+
+def test_each_statistic_is_computed_to_the_look_at_which_it_is_precise_enough():
+    lab = Lab()
+    _conduct([Work(ONE, (A, B, C), 1000, _stop_at({"a": 1, "b": 65, "c": 129}))], lab)
+    wanted = [(i, ("a", "b", "c")) for i in range(64)]
+    wanted += [(i, ("b", "c")) for i in range(64, 128)]
+    assert lab.of(ONE) == wanted + [(i, ("c",)) for i in range(128, 256)]
+
+
+@pytest.mark.parametrize("threads", [1, 2, 7])
+def test_what_is_computed_does_not_depend_on_threads(threads):
+    lab = Lab()
+    works = [
+        Work(ONE, (A,), 300, _stop_at({"a": 100})),
+        Work(TWO, (B,), 70, _never),
+    ]
+    _, tally = _conduct(works, lab, threads=threads)
+    assert [i for i, _ in lab.of(ONE)] == list(range(128))
+    assert [i for i, _ in lab.of(TWO)] == list(range(70))
+    assert (tally.problems, tally.blocks) == (2, 198)
+
+
+def test_blocks_that_are_there_are_reused_and_only_what_they_lack_is_computed():
+    store, lab = MemoryStore(), Lab()
+    for index in [*range(40), 50, 90]:
+        store.add(ONE, (A.id,), lab.block(index, 1))
+    for index in range(10):
+        store.add(ONE, (B.id,), lab.block(index, 1))
+    _, tally = _conduct([Work(ONE, (A, B), 64, _never)], lab, store)
+    there = {*range(40), 50}
+    wanted = [(i, ("b",)) for i in sorted(there - set(range(10)))]
+    wanted += [(i, ("a", "b")) for i in range(64) if i not in there]
+    assert lab.of(ONE) == sorted(wanted)
+    # Ten blocks had everything; block 90 is past what is asked for.
+    assert tally.reused == 10 and tally.blocks == 54
+
+
+def test_a_problem_that_is_complete_asks_for_nothing():
+    lab = Lab()
+    store, _ = _conduct([Work(ONE, (A,), 70, _never)], lab)
+    again, lab = Work(ONE, (A,), 70, _never), Lab()
+    _, tally = _conduct([again], lab, store)
+    assert lab.asked == [] and (tally.problems, tally.reused, tally.blocks) == (1, 70, 0)
+    assert complete(again, store) and progress(again, store) == (70, 70)
+
+
+def test_progress_counts_what_the_precision_so_far_asks_for():
+    """After 64 blocks a statistic that needs 2.5 times as many goes to the look at 256."""
+    store, lab = MemoryStore(), Lab()
+    work = Work(ONE, (A,), 1000, _never, factor=lambda series, short: 2.5)
+    assert progress(work, store) == (0, 64) and not complete(work, store)
+    for index in range(70):
+        store.add(ONE, (A.id,), lab.block(index, 1))
+    assert progress(work, store) == (70, 256)
+    work = Work(ONE, (A,), 1000, _never, factor=lambda series, short: 1e9)
+    assert progress(work, store) == (70, 1000)
+
+
+def test_no_block_begins_after_the_deadline_and_what_runs_is_kept():
+    lab = Lab()
+    store, tally = _conduct([Work(ONE, (A,), 64, _never)], lab, deadline=time.monotonic() - 1)
+    assert lab.asked == [] and tally.stopped and tally.blocks == 0
+    lab = Lab(sleep=0.02)
+    store, tally = _conduct([Work(ONE, (A,), 4000, _never)], lab, deadline=time.monotonic() + 0.1)
+    assert tally.stopped and 0 < tally.blocks < 4000
+    assert len(store.added) == tally.blocks == len(lab.asked)
+    # A deadline that comes after the last block has stopped nothing.
+    _, tally = _conduct([Work(ONE, (A,), 9, _never)], Lab(), deadline=time.monotonic() + 60)
+    assert not tally.stopped
+
+
+@pytest.mark.parametrize("threads", [1, 2, 8])
+def test_a_deadline_during_the_last_blocks_has_stopped_nothing(threads):
+    """Four jobs of a block each, all on their way or done when the time is over."""
+    lab = Lab(seconds=1.0, sleep=0.1)
+    late = time.monotonic() + 0.1 * 4 / threads - 0.05
+    store, tally = _conduct([Work(ONE, (A,), 4, _never)], lab, threads=threads, deadline=late)
+    assert len(store.added) == tally.blocks
+    assert tally.stopped == (tally.blocks < 4)
+    # Nor has one that was over before a run that finds every block there.
+    store, _ = _conduct([Work(ONE, (A,), 4, _never)], Lab())
+    works = [Work(ONE, (A,), 4, _never)]
+    _, tally = _conduct(works, Lab(), store, deadline=time.monotonic() - 1)
+    assert not tally.stopped and (tally.problems, tally.reused) == (1, 4)
+
+
+def test_a_job_that_fails_stops_the_run_and_keeps_what_others_have_finished():
+    lab = Lab(sleep=0.005)
+
+    def fail(job):
+        if job.problem == TWO:
+            raise ArithmeticError("made up")
+
+    lab.before = fail
+    store = MemoryStore()
+    with pytest.raises(ArithmeticError, match="made up"):
+        _conduct([Work(ONE, (A,), 20, _never), Work(TWO, (A,), 20, _never)], lab, store)
+    assert 0 < len(store.added) <= 20
+    assert store.series(TWO, [A.id]).n_blocks == 0
+
+
+def test_an_interruption_from_the_report_keeps_every_finished_block():
+    lab = Lab(sleep=0.002)
+
+    def report(tally):
+        if tally.blocks >= 10:
+            raise KeyboardInterrupt
+
+    store = MemoryStore()
+    with pytest.raises(KeyboardInterrupt):
+        _conduct([Work(ONE, (A,), 5000, _never)], lab, store, report=report)
+    assert 10 <= len(store.added) < 5000 and len(store.added) == len(lab.asked)
+
+
+def test_jobs_are_about_a_tenth_of_a_second_and_at_most_256_blocks_long():
+    for seconds, low, high in ((1e-6, 200, 256), (0.01, 5, 64), (1.0, 1, 1)):
+        jobs, lab = [], Lab(seconds)
+        lab.before = lambda job, jobs=jobs: jobs.append(len(job.indices))
+        _conduct([Work(ONE, (A,), 2000, _never)], lab, threads=1)
+        assert sum(jobs) == 2000
+        assert low <= max(jobs[len(jobs) // 2 :]) <= high, seconds
+
+
+def test_the_tally_of_every_report_counts_what_is_in_the_store():
+    store, seen = MemoryStore(), []
+
+    def report(tally):
+        seen.append((tally.blocks, len(store.added), tally.left))
+
+    _conduct([Work(ONE, (A,), 256, _never)], Lab(), store, report=report)
+    assert all(blocks == added for blocks, added, _ in seen)
+    assert seen[-1][0] == 256 and seen[-1][2] == 0.0
+
+
+def test_a_work_that_is_made_late_sees_the_blocks_of_the_one_before_it():
+    """Works come from an iterator, the next one when there is room for its blocks."""
+    store, lab, made = MemoryStore(), Lab(), []
+
+    def works():
+        for problem in (ONE, TWO):
+            made.append((problem, len(store.added)))
+            yield Work(problem, (A,), 64, _never)
+
+    with ThreadPoolExecutor(1) as pool:
+        Conductor(store, pool, 1, lab, problems=[ONE, TWO]).run(works())
+    assert [p for p, _ in made] == [ONE, TWO] and made[1][1] > 0
