@@ -133,7 +133,7 @@ def test_a_brain_problem_is_that_of_the_brain_and_knows_nothing_of_the_task():
     one, other = (_sides(_study(), family)[3] for family in (0, 1))
     problem = brain_problem(_study(), one)
     assert problem.kind == "brain" and problem.seed == 5
-    assert problem["n_brain"] == 60 and problem["rank"] == 2
+    assert problem.n_brain == 60 and problem.rank == 2
     # The same recordings whatever is measured with them: misalignment and noise play no part.
     assert brain_problem(_study(), other).key == problem.key
     changed = {**TABLE["model"], "task_noise": 9.0, "signal_norm": 1.0}

@@ -8,10 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from mcbrain.blocks.problem import Problem
+from mcbrain.blocks.problem import RawProblem
 from mcbrain.blocks.query import statistic_id
 from mcbrain.blocks.sums import BlockSums
-from mcbrain.plan.point_plan import Work
+from mcbrain.plan.plans import Work
+from mcbrain.plan.stopping import Stopping
+from mcbrain.population.model import Model
 from mcbrain.running.conductor import Conductor, complete, progress
 from mcbrain.store.memory import MemoryStore
 
@@ -31,8 +33,7 @@ A, B, C = Named("a"), Named("b"), Named("c")
 
 
 def _problem(n_task):
-    sizes = {"input_dim": 4, "latent_dim": 1, "n_channels": 2, "n_brain": 0, "n_task": n_task}
-    return Problem("raw", tuple(sorted(sizes.items())), seed=1)
+    return RawProblem.of(Model(input_dim=4, latent_dim=1, n_channels=2), n_task, 0, seed=1)
 
 
 ONE, TWO = _problem(5), _problem(6)
@@ -76,6 +77,10 @@ def _never(series, asked):
     return np.zeros(len(asked), bool)
 
 
+def _work(problem, queries, max_blocks, judge=_never, **more):
+    return Work(problem, queries, Stopping(max_blocks, judge, **more))
+
+
 def _conduct(works, lab, store=None, threads=3, **options):
     store = MemoryStore() if store is None else store
     with ThreadPoolExecutor(threads) as pool:
@@ -87,7 +92,7 @@ def _conduct(works, lab, store=None, threads=3, **options):
 
 def test_a_rule_that_is_never_met_computes_every_block_that_is_allowed_once():
     lab = Lab()
-    store, tally = _conduct([Work(ONE, (A, B), 150, _never)], lab)
+    store, tally = _conduct([_work(ONE, (A, B), 150)], lab)
     assert lab.of(ONE) == [(i, ("a", "b")) for i in range(150)]
     assert (tally.problems, tally.blocks, tally.replicates, tally.reused) == (1, 150, 600, 0)
     assert not tally.stopped
@@ -96,7 +101,7 @@ def test_a_rule_that_is_never_met_computes_every_block_that_is_allowed_once():
 
 def test_each_statistic_is_computed_to_the_look_at_which_it_is_precise_enough():
     lab = Lab()
-    _conduct([Work(ONE, (A, B, C), 1000, _stop_at({"a": 1, "b": 65, "c": 129}))], lab)
+    _conduct([_work(ONE, (A, B, C), 1000, _stop_at({"a": 1, "b": 65, "c": 129}))], lab)
     wanted = [(i, ("a", "b", "c")) for i in range(64)]
     wanted += [(i, ("b", "c")) for i in range(64, 128)]
     assert lab.of(ONE) == wanted + [(i, ("c",)) for i in range(128, 256)]
@@ -106,8 +111,8 @@ def test_each_statistic_is_computed_to_the_look_at_which_it_is_precise_enough():
 def test_what_is_computed_does_not_depend_on_threads(threads):
     lab = Lab()
     works = [
-        Work(ONE, (A,), 300, _stop_at({"a": 100})),
-        Work(TWO, (B,), 70, _never),
+        _work(ONE, (A,), 300, _stop_at({"a": 100})),
+        _work(TWO, (B,), 70),
     ]
     _, tally = _conduct(works, lab, threads=threads)
     assert [i for i, _ in lab.of(ONE)] == list(range(128))
@@ -121,7 +126,7 @@ def test_blocks_that_are_there_are_reused_and_only_what_they_lack_is_computed():
         store.add(ONE, (A.id,), lab.block(index, 1))
     for index in range(10):
         store.add(ONE, (B.id,), lab.block(index, 1))
-    _, tally = _conduct([Work(ONE, (A, B), 64, _never)], lab, store)
+    _, tally = _conduct([_work(ONE, (A, B), 64)], lab, store)
     there = {*range(40), 50}
     wanted = [(i, ("b",)) for i in sorted(there - set(range(10)))]
     wanted += [(i, ("a", "b")) for i in range(64) if i not in there]
@@ -132,8 +137,8 @@ def test_blocks_that_are_there_are_reused_and_only_what_they_lack_is_computed():
 
 def test_a_problem_that_is_complete_asks_for_nothing():
     lab = Lab()
-    store, _ = _conduct([Work(ONE, (A,), 70, _never)], lab)
-    again, lab = Work(ONE, (A,), 70, _never), Lab()
+    store, _ = _conduct([_work(ONE, (A,), 70)], lab)
+    again, lab = _work(ONE, (A,), 70), Lab()
     _, tally = _conduct([again], lab, store)
     assert lab.asked == [] and (tally.problems, tally.reused, tally.blocks) == (1, 70, 0)
     assert complete(again, store) and progress(again, store) == (70, 70)
@@ -142,25 +147,25 @@ def test_a_problem_that_is_complete_asks_for_nothing():
 def test_progress_counts_what_the_precision_so_far_asks_for():
     """After 64 blocks a statistic that needs 2.5 times as many goes to the look at 256."""
     store, lab = MemoryStore(), Lab()
-    work = Work(ONE, (A,), 1000, _never, factor=lambda series, short: 2.5)
+    work = _work(ONE, (A,), 1000, _never, factor=lambda series, short: 2.5)
     assert progress(work, store) == (0, 64) and not complete(work, store)
     for index in range(70):
         store.add(ONE, (A.id,), lab.block(index, 1))
     assert progress(work, store) == (70, 256)
-    work = Work(ONE, (A,), 1000, _never, factor=lambda series, short: 1e9)
+    work = _work(ONE, (A,), 1000, _never, factor=lambda series, short: 1e9)
     assert progress(work, store) == (70, 1000)
 
 
 def test_no_block_begins_after_the_deadline_and_what_runs_is_kept():
     lab = Lab()
-    store, tally = _conduct([Work(ONE, (A,), 64, _never)], lab, deadline=time.monotonic() - 1)
+    store, tally = _conduct([_work(ONE, (A,), 64)], lab, deadline=time.monotonic() - 1)
     assert lab.asked == [] and tally.stopped and tally.blocks == 0
     lab = Lab(sleep=0.02)
-    store, tally = _conduct([Work(ONE, (A,), 4000, _never)], lab, deadline=time.monotonic() + 0.1)
+    store, tally = _conduct([_work(ONE, (A,), 4000)], lab, deadline=time.monotonic() + 0.1)
     assert tally.stopped and 0 < tally.blocks < 4000
     assert len(store.added) == tally.blocks == len(lab.asked)
     # A deadline that comes after the last block has stopped nothing.
-    _, tally = _conduct([Work(ONE, (A,), 9, _never)], Lab(), deadline=time.monotonic() + 60)
+    _, tally = _conduct([_work(ONE, (A,), 9)], Lab(), deadline=time.monotonic() + 60)
     assert not tally.stopped
 
 
@@ -169,12 +174,12 @@ def test_a_deadline_during_the_last_blocks_has_stopped_nothing(threads):
     """Four jobs of a block each, all on their way or done when the time is over."""
     lab = Lab(seconds=1.0, sleep=0.1)
     late = time.monotonic() + 0.1 * 4 / threads - 0.05
-    store, tally = _conduct([Work(ONE, (A,), 4, _never)], lab, threads=threads, deadline=late)
+    store, tally = _conduct([_work(ONE, (A,), 4)], lab, threads=threads, deadline=late)
     assert len(store.added) == tally.blocks
     assert tally.stopped == (tally.blocks < 4)
     # Nor has one that was over before a run that finds every block there.
-    store, _ = _conduct([Work(ONE, (A,), 4, _never)], Lab())
-    works = [Work(ONE, (A,), 4, _never)]
+    store, _ = _conduct([_work(ONE, (A,), 4)], Lab())
+    works = [_work(ONE, (A,), 4)]
     _, tally = _conduct(works, Lab(), store, deadline=time.monotonic() - 1)
     assert not tally.stopped and (tally.problems, tally.reused) == (1, 4)
 
@@ -189,7 +194,11 @@ def test_a_job_that_fails_stops_the_run_and_keeps_what_others_have_finished():
     lab.before = fail
     store = MemoryStore()
     with pytest.raises(ArithmeticError, match="made up"):
-        _conduct([Work(ONE, (A,), 20, _never), Work(TWO, (A,), 20, _never)], lab, store)
+        _conduct(
+            [_work(ONE, (A,), 20), _work(TWO, (A,), 20)],
+            lab,
+            store,
+        )
     assert 0 < len(store.added) <= 20
     assert store.series(TWO, [A.id]).n_blocks == 0
 
@@ -203,7 +212,7 @@ def test_an_interruption_from_the_report_keeps_every_finished_block():
 
     store = MemoryStore()
     with pytest.raises(KeyboardInterrupt):
-        _conduct([Work(ONE, (A,), 5000, _never)], lab, store, report=report)
+        _conduct([_work(ONE, (A,), 5000)], lab, store, report=report)
     assert 10 <= len(store.added) < 5000 and len(store.added) == len(lab.asked)
 
 
@@ -211,7 +220,7 @@ def test_jobs_are_about_a_tenth_of_a_second_and_at_most_256_blocks_long():
     for seconds, low, high in ((1e-6, 200, 256), (0.01, 5, 64), (1.0, 1, 1)):
         jobs, lab = [], Lab(seconds)
         lab.before = lambda job, jobs=jobs: jobs.append(len(job.indices))
-        _conduct([Work(ONE, (A,), 2000, _never)], lab, threads=1)
+        _conduct([_work(ONE, (A,), 2000)], lab, threads=1)
         assert sum(jobs) == 2000
         assert low <= max(jobs[len(jobs) // 2 :]) <= high, seconds
 
@@ -222,7 +231,7 @@ def test_the_tally_of_every_report_counts_what_is_in_the_store():
     def report(tally):
         seen.append((tally.blocks, len(store.added), tally.left))
 
-    _conduct([Work(ONE, (A,), 256, _never)], Lab(), store, report=report)
+    _conduct([_work(ONE, (A,), 256)], Lab(), store, report=report)
     assert all(blocks == added for blocks, added, _ in seen)
     assert seen[-1][0] == 256 and seen[-1][2] == 0.0
 
@@ -234,7 +243,7 @@ def test_a_work_that_is_made_late_sees_the_blocks_of_the_one_before_it():
     def works():
         for problem in (ONE, TWO):
             made.append((problem, len(store.added)))
-            yield Work(problem, (A,), 64, _never)
+            yield _work(problem, (A,), 64)
 
     with ThreadPoolExecutor(1) as pool:
         Conductor(store, pool, 1, lab, problems=[ONE, TWO]).run(works())
