@@ -50,11 +50,15 @@ class Histogram:
         self.counts[place] = self.counts.get(place, 0) + replicates
 
     def add_atom(self, place: int, value: float, shares: int) -> None:
-        """Count replicates of a bin that share one value; equal values of blocks are one."""
+        """Count replicates of a bin that share one value; equal values of blocks are one.
+
+        Of values that are equal up to rounding the least is kept, so that the order in which blocks
+        are counted does not matter.
+        """
         known = self.atoms.setdefault(place, [])
         for i, (other, count) in enumerate(known):
             if _agree(value, other):
-                known[i] = other, count + shares
+                known[i] = min(value, other), count + shares
                 return
         known.append((value, shares))
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from mcbrain.asking.engines import engine_of
 from mcbrain.blocks.problem import BrainProblem, Problem, data_problem
 from mcbrain.results.view import Results
 from mcbrain.typing import Floats
@@ -23,6 +24,8 @@ def drawn(results: Results, column: str) -> float:
         "replicates" or "seconds". Engine `spectral` counts brain problems; what its task problems
         took is part of the row with the most.
     """
+    if not engine_of(results.engine).draws:
+        return 0.0
     values = np.nan_to_num(np.asarray(results.column(column), float)).max(axis=(3, 4))
     most: dict[Problem, float] = {}
     for problem, places in _problems(results, values):

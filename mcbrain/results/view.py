@@ -59,7 +59,8 @@ class Results:
 
     def __init__(self, path: str | Path) -> None:
         home = ResultsFolder(path)
-        self._hold(home.study(), open_results(home.path), home, None)
+        table = open_results(home.path)
+        self._hold(home.study(), table, home, None)
         if self.table.num_rows != self.study.n_rows:
             raise InputError(
                 f"{self.folder.path}: results.arrow has {self.table.num_rows} rows and its study "

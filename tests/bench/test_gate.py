@@ -83,7 +83,8 @@ def test_an_unknown_commit_cannot_be_compared(gate, clone, capsys):
 def test_a_benchmark_that_fails_on_head_is_an_error_and_on_base_is_left_out(gate, clone, capsys):
     folder, commit = clone
     good = commit("good")
-    edit(folder / "mcbrain/theory/wishart.py", "class TaskMoments:", "class Other:")
+    per_sample = 'per_sample = _non_negative("penalty", penalty)'
+    edit(folder / "mcbrain/theory/wishart.py", per_sample, "per_sample = None / penalty")
     bad = commit("bad")
     asked = ["--repository", str(folder), "--only", "theory.TaskLaws"]
     assert gate.main([good, bad, *asked]) == 2

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import integrate, stats
 
-from mcbrain.certificate.brain_law import BrainCell, measure
+from mcbrain.certificate.brain_law import BrainCell, compare
 from mcbrain.theory.asymptotic import subspace_law
 from mcbrain.theory.expansion import expansion
 from mcbrain.theory.inverse_means import (
@@ -187,7 +187,7 @@ def test_where_its_corrections_are_small_the_law_is_good_to_two_percent(cell: Br
     n = np.array([float(cell.n_brain)])
     _, weight = expansion(signal, n, cell.input_dim, cell.n_channels)
     assert weight[0] > 0.8
-    found = measure(cell, seed=4)
+    found = compare(cell, seed=4)
     assert abs(found.error) < 0.02 + 4.5 * found.standard_error / found.m_bar
 
 

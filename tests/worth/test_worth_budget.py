@@ -125,7 +125,9 @@ def test_below_the_rank_brain_data_can_be_worth_the_most() -> None:
     [row] = mb.predict(model, 14, 1000, {"befs": "optimal"}).to_pylist()
     assert found.risk == pytest.approx(row["predicted"], rel=1e-9)
     assert found.risk == pytest.approx(0.3287, rel=1e-3)
-    assert found.break_even_price == pytest.approx(0.15, rel=1e-3)
+    # Of all whole splits of the budget, the best with brain data has a risk of 0.6292 at a price of
+    # 0.1319 and of 0.6317 at 0.1323; without any it is 0.6311.
+    assert found.break_even_price == pytest.approx(0.1321, rel=1e-3)
     # The map of regimes takes real numbers, where a whole task sample is a fifteenth of them all.
     region = regime_map(model, [0.001], "budget", [15.0])
     assert region.n_task[0, 0] < 19
