@@ -109,7 +109,7 @@ def run(
     if outcome.shard is None:
         print_results(outcome.folder / "results.arrow", limit=24, spread=True)
     reporter.close(outcome)
-    if outcome.results.unmet or (outcome.shard is not None and outcome.stopped):
+    if outcome.results.unmet or outcome.stopped:
         raise typer.Exit(1)
 
 

@@ -63,6 +63,10 @@ def value(
     if options and not simulate:
         raise InputError(f"--{next(iter(options))}: it has a meaning with --simulate alone")
     if results is not None:
+        if encoding_penalty:
+            raise InputError(
+                f"--encoding-penalty: the encoder is that of the results in {results}; leave it out"
+            )
         if simulate:
             raise InputError(f"--simulate: the values of {results} are simulated already")
         _values_of(results, baseline, n_task, n_brain)
@@ -71,7 +75,7 @@ def value(
     from mcbrain.worth.valuation import value as worth
 
     if simulate and encoding_penalty:
-        raise InputError("--encoding-penalty: it has a meaning without --simulate alone")
+        raise InputError("--encoding-penalty: it is for the law; leave out --simulate")
     found = [worth(model, n_task, n_brain, baseline, encoding_penalty=encoding_penalty)]
     if simulate:
         found.append(worth(model, n_task, n_brain, baseline, simulate=True, **options))

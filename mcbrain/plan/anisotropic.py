@@ -22,7 +22,12 @@ from mcbrain.errors import unhandled
 from mcbrain.population.geometry import Geometry
 from mcbrain.population.model import Model
 from mcbrain.population.shifts import Shift, law
-from mcbrain.theory.any_covariance import TaskSetting, excess_risk, generalised_excess_risk
+from mcbrain.theory.any_covariance import (
+    TaskSetting,
+    excess_risk,
+    free_rows,
+    generalised_excess_risk,
+)
 from mcbrain.theory.sampled_subspace import BrainSetting, drawn_subspaces
 from mcbrain.theory.structured import Structured, diagonal_of
 from mcbrain.typing import Floats
@@ -34,6 +39,11 @@ DRAWS = 32
 
 SEARCH_DRAWS = 4
 """Those among which a penalty is optimised: the risk is flat about its minimum."""
+
+FEWEST_FREE_ROWS = 5.0
+"""Rows that a fit must leave free for its law to be given. What the expansion leaves out is a share
+of about one over their square: 4 % here, and as much as the risk where a fit all but interpolates.
+"""
 
 SUBSPACES = 0xB0000005
 """Word of the stream of the imagined recordings, which no block's role reaches."""
@@ -52,6 +62,7 @@ class Estimate:
     Attributes
     ----------
     value : float
+        inf where there is no mean; NaN where the fit all but interpolates (`FEWEST_FREE_ROWS`).
     standard_error : float, optional
         That comes from imagined recordings, if any were drawn.
     exact : bool
@@ -193,10 +204,14 @@ class AnisotropicLaw:
 
 def _given(setting: TaskSetting, penalty: float, eta: float, V: Floats) -> float:
     """The risk given the spared subspace, whose directions feel a share eta of the penalty."""
-    if not V.shape[1] or eta == 1.0:
-        return excess_risk(setting, penalty)
-    if eta == 0.0 or penalty == 0.0 or math.isinf(penalty):
-        return excess_risk(setting, penalty, V)
+    one_band = eta == 0.0 or penalty == 0.0 or math.isinf(penalty)
+    if not V.shape[1] or eta == 1.0 or one_band:
+        V = V if one_band else V[:, :0]
+        risk = excess_risk(setting, penalty, V)
+        enough = math.isinf(risk) or free_rows(setting, penalty, V) >= FEWEST_FREE_ROWS
+        return risk if enough else math.nan
+    if free_rows(setting, min(1.0, eta) * penalty) < FEWEST_FREE_ROWS:
+        return math.nan
     weights = Structured(np.ones(len(V)), (eta - 1.0) * V, V)
     return generalised_excess_risk(setting, penalty, weights)
 

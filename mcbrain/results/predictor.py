@@ -20,6 +20,7 @@ from mcbrain.population.shifts import Shift
 from mcbrain.results.reasons import (
     ADVERSARY,
     FEW_BRAIN_SAMPLES,
+    INTERPOLATING,
     NOT_GAUSSIAN,
     OWN_PENALTY,
     TWO_ZEROS,
@@ -104,6 +105,8 @@ class Predictor:
         if _banded(row) and row.penalty == 0 and point.n_task < point.model.input_dim:
             return Prediction(reason=TWO_ZEROS)
         found = self._anisotropic.risk(point, shift, row)
+        if np.isnan(found.value):
+            return Prediction(reason=INTERPOLATING)
         if not np.isfinite(found.value):
             return Prediction()
         kind = "exact" if found.exact else "asymptotic"

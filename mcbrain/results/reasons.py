@@ -5,6 +5,7 @@ from __future__ import annotations
 __all__ = [
     "ADVERSARY",
     "FEW_BRAIN_SAMPLES",
+    "INTERPOLATING",
     "NOT_GAUSSIAN",
     "NO_OPTIMUM",
     "OWN_PENALTY",
@@ -18,6 +19,9 @@ ADVERSARY = "no law for an adversary: simulate it"
 OWN_PENALTY = "no law for a penalty that is chosen on each replicate's data: simulate it"
 NO_OPTIMUM = "no law gives this optimal penalty: simulate it, or give a number"
 TWO_ZEROS = "no law for two penalties of zero and fewer task samples than inputs: simulate it"
+INTERPOLATING = (
+    "no law of this covariance or encoder where the fit all but interpolates: simulate it"
+)
 
 REASON_WORDS = (
     FEW_BRAIN_SAMPLES,
@@ -26,4 +30,5 @@ REASON_WORDS = (
     OWN_PENALTY,
     NO_OPTIMUM,
     TWO_ZEROS,
+    INTERPOLATING,
 )

@@ -18,7 +18,7 @@ from mcbrain.theory.equivalents import Equivalent, Matrix, generalised, partiall
 from mcbrain.theory.structured import Structured, solve_rows
 from mcbrain.typing import Floats
 
-__all__ = ["TaskSetting", "excess_risk", "generalised_excess_risk"]
+__all__ = ["TaskSetting", "excess_risk", "free_rows", "generalised_excess_risk"]
 
 
 @dataclass(frozen=True)
@@ -186,6 +186,35 @@ def _interpolated(split: _Split, order: int) -> float:
         - 2.0 * mean @ (basis.T @ image)
         + setting.moved(basis @ mean - lost)
     )
+
+
+def free_rows(setting: TaskSetting, penalty: float, spared: Floats | None = None) -> float:
+    """n' - tr (S G)^2 of ridge outside P: the expansion is in powers of one over it.
+
+    Parameters
+    ----------
+    setting : TaskSetting
+    penalty : float
+        Per-sample penalty outside P, in [0, inf].
+    spared : ndarray, shape (d, r), optional
+        As for `excess_risk`.
+
+    Returns
+    -------
+    float
+        What `excess_risk` leaves out is a share of about one over its square: a quarter where it is
+        2 (n_task = d + 2 without a penalty), 1 % where it is 10. inf where nothing is left out.
+    """
+    V = np.zeros((setting.spectrum.size, 0)) if spared is None else spared
+    rows = setting.n_task - V.shape[1]
+    if math.isinf(penalty) and rows > 0:
+        return math.inf
+    if rows < 1:
+        inside: Floats = np.asarray(np.linalg.eigvalsh(_Split(setting, V).inside), dtype=float)
+        law = Equivalent(partialled(inside), setting.n_task, 0.0)
+    else:
+        law = Equivalent(partialled(setting.spectrum, V), rows, setting.n_task * penalty)
+    return law.rows - law.population.freedoms(law.kappa)[1]
 
 
 def generalised_excess_risk(

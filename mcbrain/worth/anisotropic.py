@@ -13,15 +13,13 @@ from mcbrain.blocks.query import Row
 from mcbrain.errors import InputError
 from mcbrain.plan.anisotropic import AnisotropicLaw, Estimate
 from mcbrain.population.model import Model
+from mcbrain.results.reasons import INTERPOLATING
 from mcbrain.worth.answer import Value
 
 __all__ = ["anisotropic_value"]
 
 LAW_ERROR = 0.005
 """Relative error of the law of the task stage that the range of a value allows for."""
-
-RATE_STEP = 0.2
-"""Share of n_brain by which it is moved to either side for the marginal rate."""
 
 _ID = parse_shift("id")
 _MOST = 1 << 40  # task samples, beyond which no risk is looked for
@@ -84,7 +82,7 @@ class _Curves:
         """
         at = cache(lambda n: self.best(baseline, n).value)
         low = 0 if baseline == "ridge" else self.model.input_dim + 2
-        if not risk > 0.0 or at(low) < risk:
+        if not 0.0 < risk < math.inf or at(low) < risk:
             return math.nan
         high = max(2 * low, 1)
         while at(high) > risk and high < _MOST:
@@ -115,7 +113,8 @@ def anisotropic_value(
     Returns
     -------
     Value
-        Its interval holds two standard errors of the imagined recordings and `LAW_ERROR`.
+        Its interval holds two standard errors of the imagined recordings and `LAW_ERROR`. There is
+        no marginal rate: the next brain sample changes the risk by less than that error.
 
     Raises
     ------
@@ -131,7 +130,8 @@ def anisotropic_value(
     curves = _Curves(model, encoding_penalty, AnisotropicLaw(seed))
     found = curves.best("befs", n_task, n_brain)
     samples = curves.samples_for(found.value, baseline) - n_task
-    off = 2.0 * (found.standard_error or 0.0) + LAW_ERROR * found.value
+    # Without brain data BEFS is ridge, and both come from the same law.
+    off = 2.0 * (found.standard_error or 0.0) + (LAW_ERROR * found.value if n_brain else 0.0)
     ends = [
         curves.samples_for(risk, baseline) - n_task
         for risk in (found.value + off, max(found.value - off, 0.0))
@@ -144,7 +144,7 @@ def anisotropic_value(
         task_samples=samples,
         saved_fraction=samples / (n_task + samples),
         exchange_rate=samples / n_brain if n_brain else math.nan,
-        marginal_rate=_marginal_rate(curves, n_task, n_brain),
+        marginal_rate=math.nan,
         interval=(ends[0], ends[1]),
         saturation=curves.samples_for(unlimited, baseline) - n_task,
         risk=found.value,
@@ -153,25 +153,16 @@ def anisotropic_value(
     )
 
 
-def _marginal_rate(curves: _Curves, n_task: int, n_brain: int) -> float:
-    """(dR/dn_B)/(dR/dn_T) of BEFS by differences; NaN at n_B = 0 and next to the rank."""
-    rank = curves.model.k_m
-    step, h = math.ceil(RATE_STEP * n_brain), max(1, n_task // 20)
-    if n_brain - step < rank or n_task - h <= rank + 1:
-        return math.nan
-    in_brain = [curves.best("befs", n_task, n_brain + s).value for s in (-step, step)]
-    in_task = [curves.best("befs", n_task + s, n_brain).value for s in (-h, h)]
-    return (in_brain[1] - in_brain[0]) / step / ((in_task[1] - in_task[0]) / h)
-
-
 def _note(model: Model, risk: float, samples: float, ends: list[float]) -> str:
     """What must be known to read the value."""
+    if math.isnan(risk):
+        return f"BEFS: {INTERPOLATING}"
     if not math.isfinite(risk):
         return f"the mean risk of BEFS is infinite with n_task within 1 of its rank {model.k_m}"
     if math.isnan(samples):
         return f"BEFS has a risk of {risk:.3g}, which the baseline never has"
     if ends[1] < 0:
         return "brain data hurts here: the baseline does as well with fewer task samples"
-    if ends[0] < 0 <= ends[1]:
+    if ends[0] < 0 < ends[1]:
         return "within the accuracy of the law, brain data may help or hurt here"
     return ""

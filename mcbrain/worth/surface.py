@@ -77,9 +77,8 @@ class Surface:
         """Refuse a model that the laws do not cover."""
         if not self.model.isotropic:
             raise InputError(
-                "the laws of value and budget hold for isotropic Gaussian inputs, linear latents "
-                "and Gaussian recordings; for this model simulate instead (simulate=True, or "
-                "`mcbrain run` and `mcbrain value DIR`)"
+                "the laws of budgets hold for isotropic Gaussian inputs, linear latents and "
+                "Gaussian recordings; for this model run a study and ask `mcbrain budget DIR`"
             )
         if self.model.sigma_y == 0:
             raise InputError(

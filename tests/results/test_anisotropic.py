@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import mcbrain as mb
+from mcbrain.results.reasons import INTERPOLATING
 
 MODEL = {
     "input_dim": 24,
@@ -121,3 +122,14 @@ def test_a_risk_without_a_mean_has_no_number_and_no_warning():
     model = mb.Model(**MODEL, covariance="powerlaw:1")
     row = mb.predict(model, 3, 60, {"befs": "optimal"}).to_pylist()[0]
     assert row["predicted"] is None and row["status"] == "infinite_mean"
+
+
+def test_where_a_fit_all_but_interpolates_there_is_no_law():
+    """At n = d + 2 and no penalty the risk is a third above what the expansion would say."""
+    model = mb.Model(**{**MODEL, "input_dim": 8}, covariance="powerlaw:1.5")
+    table = mb.predict(model, [8, 9, 10, 12, 40], 0, {"ridge": [1e-10, 1e-4], "ols": 0.0})
+    for row in table.to_pylist():
+        near = row["n_task"] <= 12 and row["estimator"] == "ridge"
+        assert (row["reason"] == INTERPOLATING) == near, row
+        if row["n_task"] == 40 and row["penalty"] == 1e-10:
+            assert row["predicted"] == pytest.approx(0.8**2 * 8 / 31, rel=2e-3)

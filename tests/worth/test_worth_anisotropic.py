@@ -30,7 +30,7 @@ def test_the_baseline_has_the_risk_of_befs_at_so_many_more_samples(baseline):
     assert befs["predicted"] == pytest.approx(found.risk * 1.5**2, rel=1e-9)
     assert found.interval[0] < found.task_samples < found.interval[1] < found.saturation
     assert found.exchange_rate == found.task_samples / 80
-    assert found.marginal_rate > 0
+    assert math.isnan(found.marginal_rate)
 
 
 def test_at_the_identity_it_agrees_with_the_value_of_the_exact_laws():
@@ -59,3 +59,9 @@ def test_a_value_that_the_baseline_never_has_says_so():
     model = mb.Model(**MODEL | {"misalignment": 1.0, "task_noise": 30.0}, covariance="powerlaw:1")
     found = mb.value(model, 3, 3, "ridge")
     assert np.isnan(found.task_samples) and found.note
+
+
+def test_no_brain_data_has_no_value():
+    found = mb.value(mb.Model(**MODEL, covariance="powerlaw:1"), 30, 0)
+    assert found.task_samples == pytest.approx(0.0, abs=1e-6)
+    assert found.interval == pytest.approx((0.0, 0.0), abs=1e-6) and not found.note
