@@ -42,7 +42,13 @@ class ErrorClass:
 
 @cache
 def error_classes() -> tuple[ErrorClass, ...]:
-    """Every class that was measured."""
+    """Every class that was measured.
+
+    Returns
+    -------
+    tuple of ErrorClass
+        In the order of `brain_law.csv`, which holds the measurements.
+    """
     text = resources.files("mcbrain.theory").joinpath("brain_law.csv").read_text("utf-8")
     return tuple(
         ErrorClass(
@@ -63,6 +69,11 @@ def law_accuracy(input_dim: int, latents: int | None = None) -> float:
     input_dim : int
     latents : int, optional
         Measured latents; without them that of the worst number of latents.
+
+    Returns
+    -------
+    float
+        As a share of m_bar.
 
     Notes
     -----

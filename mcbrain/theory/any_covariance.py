@@ -49,13 +49,25 @@ class TaskSetting:
     drift: Floats | None = None
 
     def __post_init__(self) -> None:
+        """Refuse a setting without samples or without inputs that vary."""
         if self.n_task < 1:
             raise InputError(f"n_task must be at least 1, got {self.n_task}")
         if np.any(self.spectrum < 0) or not np.any(self.spectrum > 0):
             raise InputError("the covariance must be positive semi-definite and not zero")
 
     def moved(self, mean_error: Floats) -> float:
-        """What a moved task adds: -2 E(error)'M drift + drift'M drift."""
+        """What a moved task adds: -2 E(error)'M drift + drift'M drift.
+
+        Parameters
+        ----------
+        mean_error : ndarray, shape (d,)
+            E e in the eigenbasis of the covariance, in the units of the coefficients.
+
+        Returns
+        -------
+        float
+            In the squared units of the coefficients; 0 without a drift.
+        """
         if self.drift is None:
             return 0.0
         image = _image(self.second_moment, self.drift)
@@ -231,6 +243,11 @@ def generalised_excess_risk(
         Omega, symmetric and positive definite, in the eigenbasis of the covariance.
     order : int
         0 is the deterministic equivalent, 1 its next order in 1/n.
+
+    Returns
+    -------
+    float
+        In the squared units of the coefficients.
 
     Raises
     ------

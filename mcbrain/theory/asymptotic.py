@@ -40,14 +40,20 @@ def subspace_law(
 
     Parameters
     ----------
-    n_brain, neural_noise
-        (...), n_B and sigma_r.
-    gains
-        (..., k), gains D of the measured latents; leading axes broadcast against `n_brain`.
-    rank
-        Rank of the estimated subspace, default k.
-    encoding_penalty
-        Penalty of stage 1.
+    n_brain : array_like, shape (...)
+        Number of brain samples n_B.
+    gains : array_like, shape (..., k)
+        Gains D of the measured latents; the leading axes broadcast against `n_brain`.
+    neural_noise : array_like, shape (...)
+        Standard deviation sigma_r of the noise of one recording channel.
+    input_dim : int
+        Dimension d of the inputs.
+    n_channels : int
+        Number of recording channels.
+    rank : int, optional
+        Rank of the estimated subspace, by default k.
+    encoding_penalty : float
+        Per-sample penalty of the encoding model, stage 1; 0 is least squares.
 
     Returns
     -------
@@ -90,6 +96,24 @@ def visibility_threshold(
 
     Below it the latent is lost in the noise of the recordings, up to the smoothing that a finite
     dimension brings; inf for a latent without gain.
+
+    Parameters
+    ----------
+    gains : array_like, shape (..., k)
+        Gains D of the measured latents.
+    neural_noise : array_like, shape (...)
+        Standard deviation sigma_r of the noise of one recording channel.
+    input_dim : array_like of int
+        Dimension d of the inputs.
+    n_channels : int
+        Number of recording channels.
+    rank : array_like of int
+        Rank r of the spared subspace P; 0 for ridge and OLS.
+
+    Returns
+    -------
+    ndarray, shape (..., k)
+        A number of brain samples for each latent.
     """
     D = np.asarray(gains, dtype=float)
     sigma = np.asarray(neural_noise, dtype=float)[..., None]

@@ -30,16 +30,24 @@ def two_penalty_excess(
 ) -> Floats:
     """Approximate E (beta_hat - beta_te)' M (beta_hat - beta_te) for Omega = I - P + eta P.
 
+    All arguments broadcast.
+
     Parameters
     ----------
-    brain
-        Moments of subspace, signal and shift.
-    penalty
+    brain : BrainMoments
+        Moments of the subspace, the signal and the shift.
+    n_task : array_like
+        Number of task samples n_T.
+    rank : array_like of int
+        Rank r of the spared subspace P; 0 for ridge and OLS.
+    input_dim : array_like of int
+        Dimension d of the inputs.
+    task_noise : array_like
+        Standard deviation of the label noise as a share of the signal, sigma_y / |beta|.
+    penalty : array_like
         Per-sample penalty outside P, > 0, or 0, which is its limit, for n_task < input_dim.
-    eta
-        Penalty inside over outside, > 0; 1 is ridge, eta -> 0 is BEFS, and both have exact laws.
-    task_noise
-        sigma_y / |beta|. All arguments broadcast.
+    eta : array_like
+        Penalty inside over outside, > 0; 1 is ridge, eta -> 0 is BEFS: both have exact laws.
 
     Returns
     -------

@@ -46,7 +46,22 @@ class BrainMoments:
 
     @classmethod
     def under_id(cls, m_hat: ArrayLike, rank: int, input_dim: int) -> BrainMoments:
-        """Without a shift: M = I, and m_hat is all that counts of signal and subspace."""
+        """Without a shift: M = I, and m_hat is all that counts of signal and subspace.
+
+        Parameters
+        ----------
+        m_hat : array_like, shape (...)
+            Share of the squared signal that the subspace misses, from 0 to 1.
+        rank : array_like of int
+            Rank r of the spared subspace P; 0 for ridge and OLS.
+        input_dim : array_like of int
+            Dimension d of the inputs.
+
+        Returns
+        -------
+        BrainMoments
+            With the leading axes of `m_hat`.
+        """
         m, trace, zero = np.asarray(m_hat, dtype=float), np.asarray(float(rank)), np.zeros(())
         return cls(
             m_hat=m,
@@ -73,13 +88,22 @@ def brain_moments(
 
     Parameters
     ----------
-    subspace
-        Moments of C^, leading axes (...).
-    signal, drift
-        beta and its change at test time in the frame, (..., f); see `signal_coordinates` and
-        `concept_drift`. Leading axes broadcast against those of `subspace` and `shift`.
-    input_dim
+    subspace : SubspaceMoments
+        Moments of C^, with leading axes (...).
+    signal : array_like, shape (..., f)
+        beta in the frame; see `signal_coordinates`. Its leading axes broadcast against those of
+        `subspace` and `shift`.
+    shift : ShiftCoefficients
+        Second moment M of the test inputs, in the frame.
+    input_dim : int
         d, at least the number of latents.
+    drift : array_like, shape (..., f), optional
+        Change of beta at test time in the frame; see `concept_drift`. None by default.
+
+    Returns
+    -------
+    BrainMoments
+        With the leading axes of the arguments, broadcast.
 
     Raises
     ------
@@ -127,12 +151,19 @@ def known_subspace_moments(
 
     Parameters
     ----------
-    weights, drift
-        (..., d), beta with |beta| = 1, and its change at test time.
-    basis
-        (d, r) orthonormal; None is P = 0.
-    second_moment
-        (..., d, d), M.
+    weights : array_like, shape (..., d)
+        beta, with |beta| = 1.
+    basis : array_like, shape (d, r), or None
+        Orthonormal basis of the subspace; None is P = 0.
+    second_moment : array_like, shape (..., d, d)
+        Second moment M of the test inputs.
+    drift : array_like, shape (..., d), optional
+        Change of beta at test time; none by default.
+
+    Returns
+    -------
+    BrainMoments
+        With the leading axes of the arguments, broadcast.
     """
     b = np.asarray(weights, dtype=float)
     M = np.asarray(second_moment, dtype=float)

@@ -66,6 +66,11 @@ class Population:
         ----------
         kappa : float
             Effective penalty, > 0.
+
+        Returns
+        -------
+        tuple of float
+            The two traces, between 0 and the number of directions.
         """
         if self.weights is not None:
             _, kept_matrix = self.resolvent(kappa)
@@ -87,6 +92,11 @@ class Population:
         ----------
         kappa : float
             Effective penalty, > 0.
+
+        Returns
+        -------
+        tuple of Structured
+            G and S G, in this order.
         """
         if self.weights is not None:
             scaled = Structured(
@@ -122,6 +132,11 @@ def partialled(spectrum: Floats, spared: Floats | None = None) -> Population:
         Eigenvalues of the covariance, not negative.
     spared : ndarray, shape (d, r), optional
         Orthonormal basis of P in the eigenbasis of the covariance; none is ridge.
+
+    Returns
+    -------
+    Population
+        The directions that are left, with the identity as penalty.
     """
     nothing = np.zeros((spectrum.size, 0))
     return Population(spectrum, nothing if spared is None else spared, None)
@@ -136,6 +151,11 @@ def generalised(spectrum: Floats, weights: Structured) -> Population:
         Eigenvalues of the covariance, not negative.
     weights : Structured
         Omega_0, symmetric and positive definite, in the eigenbasis of the covariance.
+
+    Returns
+    -------
+    Population
+        All directions, with `weights` as penalty.
     """
     return Population(spectrum, np.zeros((spectrum.size, 0)), weights)
 
@@ -164,6 +184,7 @@ class Equivalent:
     order: int = 1
 
     def __post_init__(self) -> None:
+        """Refuse an order, a penalty or a number of rows that the law does not cover."""
         if self.order not in (0, 1):
             raise InputError(f"order must be 0 or 1, got {self.order}")
         if not (0.0 <= self.penalty_sum < math.inf):
@@ -238,6 +259,11 @@ class Equivalent:
         form : Structured or ndarray, shape (d, d)
             N, symmetric.
 
+        Returns
+        -------
+        float
+            Per unit of label noise variance.
+
         Notes
         -----
         Exact for least squares, which is z = 0 with more rows than directions: the mean of an
@@ -274,6 +300,11 @@ class Equivalent:
             N, symmetric.
         signal : ndarray, shape (d,)
             b, without its part in the directions that were partialled out.
+
+        Returns
+        -------
+        float
+            In the squared units of the signal.
         """
         k, b0, b1, b2 = self._bias_vectors(signal)
         delta, nu2, nu3 = self._spread(form)
@@ -315,6 +346,11 @@ class Equivalent:
         ----------
         signal : ndarray, shape (d,)
             b, without its part in the directions that were partialled out.
+
+        Returns
+        -------
+        ndarray, shape (d,)
+            In the units of the signal.
         """
         _, b0, b1, b2 = self._bias_vectors(signal)
         if self.order == 0:

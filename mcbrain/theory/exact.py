@@ -56,14 +56,18 @@ def excess_risk(
 
     Parameters
     ----------
-    task
-        E over the task stage; depends on (n_task, rank, input_dim, penalty) alone.
-    brain
-        E over the brain stage; depends on the subspace, the signal and the shift alone.
-    rank
-        Rank of P; 0 for ridge and OLS.
-    task_noise
-        sigma_y / |beta|.
+    task : TaskMoments
+        Means over the task stage, which depend on n_task, rank, input_dim and penalty alone.
+    brain : BrainMoments
+        Moments of the subspace, the signal and the shift.
+    n_task : array_like
+        Number of task samples n_T.
+    rank : array_like of int
+        Rank r of the spared subspace P; 0 for ridge and OLS.
+    input_dim : array_like of int
+        Dimension d of the inputs.
+    task_noise : array_like
+        Standard deviation of the label noise as a share of the signal, sigma_y / |beta|.
 
     Returns
     -------
@@ -145,6 +149,24 @@ def optimal_penalty(
 
     Ridge is rank 0 and m_bar 1. Zero without task noise; infinite (projection) where m_bar is 0;
     NaN where m_bar is.
+
+    Parameters
+    ----------
+    task_noise : array_like
+        Standard deviation of the label noise as a share of the signal, sigma_y / |beta|.
+    n_task : array_like
+        Number of task samples n_T.
+    rank : array_like of int
+        Rank r of the spared subspace P; 0 for ridge and OLS.
+    input_dim : array_like of int
+        Dimension d of the inputs.
+    m_bar : array_like
+        Mean share of the squared signal that the subspace misses, from 0 to 1; 1 for ridge.
+
+    Returns
+    -------
+    ndarray
+        Of the shape that the arguments broadcast to.
     """
     sigma, n, r, d, missed = _floats(task_noise, n_task, rank, input_dim, m_bar)
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -162,6 +184,24 @@ def optimal_band_penalties(
 
     Each is the noise over the signal per direction of its band; optimal for a signal that is
     uniformly oriented within each band. eta is their ratio, inside over outside: `optimal_eta`.
+
+    Parameters
+    ----------
+    task_noise : array_like
+        Standard deviation of the label noise as a share of the signal, sigma_y / |beta|.
+    n_task : array_like
+        Number of task samples n_T.
+    rank : array_like of int
+        Rank r of the spared subspace P; 0 for ridge and OLS.
+    input_dim : array_like of int
+        Dimension d of the inputs.
+    m_bar : array_like
+        Mean share of the squared signal that the subspace misses, from 0 to 1; 1 for ridge.
+
+    Returns
+    -------
+    tuple of ndarray
+        Per-sample penalties outside and inside P, each of the shape of the arguments, broadcast.
     """
     r, d, missed = _floats(rank, input_dim, m_bar)
     outside = optimal_penalty(task_noise, n_task, r, d, missed)
@@ -173,6 +213,20 @@ def optimal_eta(rank: ArrayLike, input_dim: ArrayLike, m_bar: ArrayLike) -> Floa
 
     So it holds where that noise, and with it both penalties, are zero: what decides then is which
     of the fits that interpolate the data has the smallest weighted norm.
+
+    Parameters
+    ----------
+    rank : array_like of int
+        Rank r of the spared subspace P; 0 for ridge and OLS.
+    input_dim : array_like of int
+        Dimension d of the inputs.
+    m_bar : array_like
+        Mean share of the squared signal that the subspace misses, from 0 to 1; 1 for ridge.
+
+    Returns
+    -------
+    ndarray
+        Of the shape that the arguments broadcast to.
     """
     r, d, missed = _floats(rank, input_dim, m_bar)
     with np.errstate(divide="ignore"):
@@ -195,10 +249,18 @@ def optimal_shift_penalty(
 
     Parameters
     ----------
-    law
+    law : callable
         `wishart.task_moments`: (n_task, rank, input_dim, penalty) -> TaskMoments.
-    brain
+    brain : BrainMoments
         Scalar moments under the row's own shift.
+    n_task : array_like
+        Number of task samples n_T.
+    rank : array_like of int
+        Rank r of the spared subspace P; 0 for ridge and OLS.
+    input_dim : array_like of int
+        Dimension d of the inputs.
+    task_noise : array_like
+        Standard deviation of the label noise as a share of the signal, sigma_y / |beta|.
 
     Returns
     -------

@@ -40,10 +40,21 @@ def brain_error(
 
     Parameters
     ----------
-    misalignment, neural_noise
-        (...).
-    loadings, gains
-        (..., k), a and D > 0 of the measured latents.
+    misalignment : array_like, shape (...)
+        Share m of the squared signal outside the latents, from 0 to 1.
+    loadings : array_like, shape (..., k)
+        Unit vector a: the signal along the latents.
+    gains : array_like, shape (..., k)
+        Gains D > 0 of the measured latents.
+    neural_noise : array_like, shape (...)
+        Standard deviation sigma_r of the noise of one recording channel.
+    input_dim : array_like of int
+        Dimension d of the inputs.
+
+    Returns
+    -------
+    ndarray, shape (...)
+        delta, in units of |beta|^2 times brain samples.
     """
     m = np.asarray(misalignment, dtype=float)
     a = np.asarray(loadings, dtype=float)
@@ -57,7 +68,24 @@ def brain_error(
 def missed_fraction(
     misalignment: ArrayLike, delta: ArrayLike, n_brain: ArrayLike, input_dim: ArrayLike
 ) -> Floats:
-    """m_bar to first order in 1/n_B; inf where n_brain <= input_dim + 1 (5a)."""
+    """m_bar to first order in 1/n_B; inf where n_brain <= input_dim + 1 (5a).
+
+    Parameters
+    ----------
+    misalignment : array_like, shape (...)
+        Share m of the squared signal outside the latents, from 0 to 1.
+    delta : array_like, shape (...)
+        First-order error of the subspace; see `brain_error`.
+    n_brain : array_like, shape (...)
+        Number of brain samples n_B.
+    input_dim : array_like of int
+        Dimension d of the inputs.
+
+    Returns
+    -------
+    ndarray, shape (...)
+        A share of |beta|^2.
+    """
     m, slope, n, d = _floats(misalignment, delta, n_brain, input_dim)
     spare = n - d - 1.0
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -74,6 +102,24 @@ def excess_at_optimum(
     """Excess under `id` at the optimal penalty, up to O(n_T^-3) (theory/README.md 5d).
 
     Needs n_T >> d and n_T >> sigma_y^2 q / m_bar. Ridge is rank 0 and m_bar 1.
+
+    Parameters
+    ----------
+    n_task : array_like
+        Number of task samples n_T.
+    rank : array_like of int
+        Rank r of the spared subspace P; 0 for ridge and OLS.
+    input_dim : array_like of int
+        Dimension d of the inputs.
+    task_noise : array_like
+        Standard deviation of the label noise as a share of the signal, sigma_y / |beta|.
+    m_bar : array_like
+        Mean share of the squared signal that the subspace misses, from 0 to 1; 1 for ridge.
+
+    Returns
+    -------
+    ndarray
+        In units of |beta|^2.
     """
     n, r, d, sigma, missed = _floats(n_task, rank, input_dim, task_noise, m_bar)
     return np.asarray(sigma**2 * d / (n - d - 1.0) - (sigma**2 * (d - r) / n) ** 2 / missed)
@@ -90,8 +136,21 @@ def large_sample_value(
 
     Parameters
     ----------
-    baseline
+    m_bar : array_like
+        Mean share of the squared signal that the subspace misses, from 0 to 1; 1 for ridge.
+    rank : array_like of int
+        Rank r of the spared subspace P; 0 for ridge and OLS.
+    input_dim : array_like of int
+        Dimension d of the inputs.
+    task_noise : array_like
+        Standard deviation of the label noise as a share of the signal, sigma_y / |beta|.
+    baseline : str
         "ols", or "ridge" (tuned), which by itself is worth sigma_y^2 d samples of OLS.
+
+    Returns
+    -------
+    ndarray
+        A number of task samples.
     """
     missed, r, d, sigma = _floats(m_bar, rank, input_dim, task_noise)
     with np.errstate(divide="ignore"):
@@ -105,6 +164,22 @@ def initial_rate(
     """rho_0, task samples per brain sample where returns are not yet diminishing (6).
 
     (1 - r/d) SNR_B/SNR_T if the task is aligned.
+
+    Parameters
+    ----------
+    delta : array_like, shape (...)
+        First-order error of the subspace; see `brain_error`.
+    rank : array_like of int
+        Rank r of the spared subspace P; 0 for ridge and OLS.
+    input_dim : array_like of int
+        Dimension d of the inputs.
+    task_noise : array_like
+        Standard deviation of the label noise as a share of the signal, sigma_y / |beta|.
+
+    Returns
+    -------
+    ndarray
+        Task samples per brain sample.
     """
     slope, r, d, sigma = _floats(delta, rank, input_dim, task_noise)
     return np.asarray(sigma**2 * (d - r) ** 2 / (d * slope))
@@ -122,6 +197,28 @@ def brain_value(
     """v_T = rho_0 N/(1 + m N/delta), N = n_B - d - 1 (6): half of its limit at N = delta/m.
 
     Zero against OLS where n_brain <= input_dim + 1, where this law sees nothing.
+
+    Parameters
+    ----------
+    n_brain : array_like, shape (...)
+        Number of brain samples n_B.
+    misalignment : array_like, shape (...)
+        Share m of the squared signal outside the latents, from 0 to 1.
+    delta : array_like, shape (...)
+        First-order error of the subspace; see `brain_error`.
+    rank : array_like of int
+        Rank r of the spared subspace P; 0 for ridge and OLS.
+    input_dim : array_like of int
+        Dimension d of the inputs.
+    task_noise : array_like
+        Standard deviation of the label noise as a share of the signal, sigma_y / |beta|.
+    baseline : str
+        "ols", or "ridge", which is ridge at its best penalty.
+
+    Returns
+    -------
+    ndarray
+        A number of task samples.
     """
     n, m, slope, d, sigma = _floats(n_brain, misalignment, delta, input_dim, task_noise)
     spare = np.maximum(n - d - 1.0, 0.0)
@@ -161,10 +258,25 @@ def large_sample_budget(
 
     Parameters
     ----------
-    price
-        c = cost_brain / cost_task > 0.
-    baseline
+    price : array_like, shape (...)
+        Cost of a brain sample over that of a task sample, > 0.
+    misalignment : array_like, shape (...)
+        Share m of the squared signal outside the latents, from 0 to 1.
+    delta : array_like, shape (...)
+        First-order error of the subspace; see `brain_error`.
+    rank : array_like of int
+        Rank r of the spared subspace P; 0 for ridge and OLS.
+    input_dim : array_like of int
+        Dimension d of the inputs.
+    task_noise : array_like
+        Standard deviation of the label noise as a share of the signal, sigma_y / |beta|.
+    baseline : str
         "ridge": what the money buys without brain data is tuned ridge; "ols": without its value.
+
+    Returns
+    -------
+    LargeSampleBudget
+        With the shape that the arguments broadcast to.
     """
     c, m, slope, d, sigma = _floats(price, misalignment, delta, input_dim, task_noise)
     rate, scale = initial_rate(slope, rank, d, sigma), slope / m

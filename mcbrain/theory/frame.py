@@ -7,7 +7,6 @@ outside span(A, u), then, for a dense second moment only, the rest of the space.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -47,6 +46,26 @@ class ShiftCoefficients:
         A holds all k latents, measured or not, and u and o are directions outside span(A), as in
         the definition of the shifts (theory/README.md 2). Weights broadcast; v is (..., k) and
         carries its own size.
+
+        Parameters
+        ----------
+        latent_dim : int
+            Number of all latents, measured or not.
+        identity : array_like, shape (...)
+            Weight of I.
+        brain : array_like, shape (...)
+            Weight of AA'.
+        missed : array_like, shape (...)
+            Weight of uu', the direction of the signal outside the latents.
+        outside : array_like, shape (...)
+            Weight of oo', a direction outside latents and signal.
+        brain_direction : array_like, shape (..., k), optional
+            A direction v among the latents; none by default.
+
+        Returns
+        -------
+        ShiftCoefficients
+            In the frame of latents, u and outside.
         """
         identity, brain, missed, outside = np.broadcast_arrays(
             *(np.asarray(x, dtype=float) for x in (identity, brain, missed, outside))
@@ -76,6 +95,11 @@ class ShiftCoefficients:
         basis
             (d, f), orthonormal columns A, u, o, then the rest. Where d < k + 2 there is no room for
             o, or for u either: their columns are 0, so that every frame has the same directions.
+
+        Returns
+        -------
+        ShiftCoefficients
+            In the frame of `basis`.
         """
         Q = np.asarray(basis, dtype=float)
         frame = np.swapaxes(Q, -1, -2) @ np.asarray(second_moment, dtype=float) @ Q
@@ -91,6 +115,11 @@ def signal_coordinates(misalignment: ArrayLike, loadings: ArrayLike) -> Floats:
         (...), m of the model, not of the measured block.
     loadings
         (..., k), unit vector a over all latents.
+
+    Returns
+    -------
+    ndarray, shape (..., k + 2)
+        A vector of unit length.
     """
     m = np.asarray(misalignment, dtype=float)[..., None]
     inside = np.sqrt(1.0 - m) * np.asarray(loadings, dtype=float)
@@ -105,10 +134,17 @@ def concept_drift(
 
     Parameters
     ----------
-    signal
-        (..., k + 2) from `signal_coordinates`.
-    brain_direction
-        (..., k) unit vector orthogonal to the loadings; None turns towards the outside direction.
+    signal : array_like, shape (..., k + 2)
+        beta from `signal_coordinates`.
+    angle : array_like, shape (...)
+        Angle in radians by which beta turns.
+    brain_direction : array_like, shape (..., k), optional
+        Unit vector orthogonal to the loadings; None turns towards the outside direction.
+
+    Returns
+    -------
+    ndarray, shape (..., k + 2)
+        The difference of two vectors of equal length.
     """
     b = np.asarray(signal, dtype=float)
     angle = np.asarray(angle, dtype=float)[..., None]
@@ -121,16 +157,55 @@ def concept_drift(
 
 
 def pad(x: Floats, size: int) -> Floats:
-    """x with zeros appended along its last axis."""
-    widths: Any = [(0, 0)] * (x.ndim - 1) + [(0, size - x.shape[-1])]
+    """x with zeros appended along its last axis.
+
+    Parameters
+    ----------
+    x : ndarray, shape (..., n)
+        Vectors along the last axis.
+    size : int
+        Length of the last axis afterwards, at least n.
+
+    Returns
+    -------
+    ndarray, shape (..., size)
+        The padded vectors.
+    """
+    widths = [(0, 0)] * (x.ndim - 1) + [(0, size - x.shape[-1])]
     return np.pad(x, widths)
 
 
 def dot(x: Floats, y: Floats) -> Floats:
-    """Inner product along the last axis."""
+    """Inner product along the last axis.
+
+    Parameters
+    ----------
+    x : ndarray, shape (..., n)
+        Vectors along the last axis.
+    y : ndarray, shape (..., n)
+        Vectors along the last axis.
+
+    Returns
+    -------
+    ndarray, shape (...)
+        The products.
+    """
     return np.asarray(np.einsum("...i,...i->...", x, y))
 
 
 def apply(matrix: Floats, x: Floats) -> Floats:
-    """A matrix on a vector, over leading axes."""
+    """A matrix on a vector, over leading axes.
+
+    Parameters
+    ----------
+    matrix : ndarray, shape (..., m, n)
+        Matrices, whose leading axes broadcast against those of `x`.
+    x : ndarray, shape (..., n)
+        Vectors along the last axis.
+
+    Returns
+    -------
+    ndarray, shape (..., m)
+        The products.
+    """
     return np.asarray(np.einsum("...ij,...j->...i", matrix, x))

@@ -41,6 +41,11 @@ def mean_inverse_diagonal(mean: Floats, variance: Floats, terms: int = FRACTION_
     terms : int
         Of the continued fraction of the last step.
 
+    Returns
+    -------
+    ndarray, shape (..., r)
+        Means between 0 and 1.
+
     Notes
     -----
     Given the other rows, 1/[(1 + X)^-1]_jj = 1 + X_jj - X_j.(1 + X_..)^-1 X_.j: the last term is
@@ -67,6 +72,11 @@ def mean_with_inverse(lost: Floats, variance: Floats) -> Floats:
     lost : ndarray, shape (..., r)
         From 0 to 1.
     variance : ndarray, shape (..., r, r)
+
+    Returns
+    -------
+    ndarray, shape (..., r)
+        Means of the diagonal entries.
     """
     odds = lost / (1.0 - lost)
     # To second order E 1/(1+x) = 1/(1+mean) + variance/(1+mean)^3, which is where to begin.
@@ -104,6 +114,11 @@ def mean_inverse(mean: Floats, variance: Floats, s: Floats, terms: int = FRACTIO
         Of x, and what is added to it; all positive.
     terms : int
         Of the continued fraction.
+
+    Returns
+    -------
+    ndarray, shape (...)
+        In units of 1/x.
     """
     mean = np.where(np.isinf(mean), 1e300, np.maximum(mean, 1e-300))
     variance = np.where(np.isinf(variance), 1e300, np.maximum(variance, 1e-300))

@@ -75,6 +75,11 @@ def mean_shrinkage(rows: ArrayLike, columns: int, z: ArrayLike) -> Floats:
     z
         z > 0.
 
+    Returns
+    -------
+    ndarray
+        From 0 to 1, of the shape of `rows` and `z`, broadcast.
+
     Notes
     -----
     The relative error of the series is at most 1.8 (T/Delta^2)^3 where that is below 1e-3, with

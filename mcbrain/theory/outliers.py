@@ -30,6 +30,11 @@ def limiting_odds(signal: Floats, rows: Floats, columns: Floats) -> Floats:
         Squared singular values of the signal, in units of the noise.
     rows, columns : ndarray, shape (..., 1)
         Rows and columns that hold noise only, at least 1 and at least 0.
+
+    Returns
+    -------
+    ndarray, shape (..., r)
+        Odds of each latent.
     """
     return (signal**2 - rows * columns) / (rows * (columns + signal))
 
@@ -43,6 +48,11 @@ def overlap_correction(signal: Floats, rows: Floats, columns: Floats) -> Floats:
         Squared singular values of the signal, all above sqrt(rows columns).
     rows, columns : ndarray, shape (..., 1)
         Rows and columns that hold noise only, at least 1 and at least 0.
+
+    Returns
+    -------
+    ndarray, shape (..., r)
+        Differences of squared overlaps, which lie between 0 and 1.
 
     Notes
     -----

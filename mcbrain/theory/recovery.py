@@ -79,6 +79,11 @@ class Stage:
         Parameters
         ----------
         chosen : ndarray, shape (...)
+
+        Returns
+        -------
+        Stage
+            With the chosen settings along its one leading axis.
         """
         return Stage(*(getattr(self, name)[chosen] for name in self.__dataclass_fields__))
 
@@ -87,6 +92,11 @@ class Stage:
 
         The second value is Theta[th_j, th_i], the third Theta[th_j, th_j, th_i]. They are those of
         the limit, scaled to the odds. The limit is (th - columns + bend/(columns + th))/rows.
+
+        Returns
+        -------
+        tuple of ndarray
+            The derivative and the two divided differences, in the order above.
         """
         bend, scale = self.columns * (self.columns - self.rows), self.odds / self.limit / self.rows
         g = 1.0 / (self.columns + self.signal)
@@ -95,7 +105,13 @@ class Stage:
         return scale * (1.0 - bend * g**2), both * (1.0 - pair), _row(scale) * pair * _row(g)
 
     def odds_variances(self) -> Floats:
-        """Variances of the entries of Theta over recordings, given the latents, (..., r, r)."""
+        """Variances of the entries of Theta over recordings, given the latents, (..., r, r).
+
+        Returns
+        -------
+        ndarray, shape (..., r, r)
+            In squared units of Theta.
+        """
         odds, (_, slope, _) = self.odds, self.slopes()
         wide = slope**2 * (_row(self.signal) + _column(self.signal) + self.columns[..., None])
         deep = _symmetric(_row(odds) * (1.0 + _column(odds))) / self.rows[..., None]
@@ -108,6 +124,11 @@ def missed_overlap(stage: Stage) -> Floats:
     Parameters
     ----------
     stage : Stage
+
+    Returns
+    -------
+    ndarray, shape (..., r)
+        From 0 to 1.
     """
     n, shift, odds = stage.n_brain, stage.shift, stage.odds
     # The recordings' noise, with the mean that gives the overlap which is known.
@@ -135,6 +156,11 @@ def overlap_scatter(stage: Stage) -> Floats:
     Parameters
     ----------
     stage : Stage
+
+    Returns
+    -------
+    ndarray, shape (..., r)
+        A variance without a unit.
     """
     loss = stage.lost**2
     variance = stage.odds_variances() * _row(loss) * _column(loss)

@@ -51,6 +51,7 @@ class BrainSetting:
     penalty: float = 0.0
 
     def __post_init__(self) -> None:
+        """Refuse a rank that the recordings cannot give."""
         d, k = self.brain_map.shape
         largest = min(self.n_brain, d, self.n_channels)
         if not 1 <= self.rank <= largest:

@@ -37,6 +37,11 @@ class Structured:
         Parameters
         ----------
         diagonal : ndarray, shape (d,)
+
+        Returns
+        -------
+        Structured
+            Without columns.
         """
         nothing = np.zeros((diagonal.size, 0))
         return cls(diagonal, nothing, nothing)
@@ -52,7 +57,13 @@ class Structured:
         return float(np.sum(self.diagonal) + np.sum(self.left * self.right))
 
     def dense(self) -> Floats:
-        """The matrix as an array, shape (d, d)."""
+        """The matrix as an array, shape (d, d).
+
+        Returns
+        -------
+        ndarray, shape (d, d)
+            A new array.
+        """
         return np.asarray(np.diag(self.diagonal) + self.left @ self.right.T)
 
     def apply(self, columns: Floats) -> Floats:
@@ -61,17 +72,24 @@ class Structured:
         Parameters
         ----------
         columns : ndarray, shape (d,) or (d, m)
+
+        Returns
+        -------
+        ndarray, shape (d,) or (d, m)
+            Of the shape of `columns`.
         """
         scale = self.diagonal if columns.ndim == 1 else self.diagonal[:, None]
         return np.asarray(scale * columns + self.left @ (self.right.T @ columns))
 
     def __matmul__(self, other: Structured) -> Structured:
+        """The product of two matrices, again a diagonal plus columns."""
         # (A + l r') (B + L R') = AB + [l, (A + l r') L] [B r, R]'
         left = np.hstack([self.left, self.apply(other.left)])
         right = np.hstack([other.diagonal[:, None] * self.right, other.right])
         return Structured(self.diagonal * other.diagonal, left, right)
 
     def __add__(self, other: Structured) -> Structured:
+        """The sum of two matrices, again a diagonal plus columns."""
         return Structured(
             self.diagonal + other.diagonal,
             np.hstack([self.left, other.left]),
@@ -79,7 +97,13 @@ class Structured:
         )
 
     def inverse(self) -> Structured:
-        """The inverse, by Woodbury's identity; the diagonal may have no zero."""
+        """The inverse, by Woodbury's identity; the diagonal may have no zero.
+
+        Returns
+        -------
+        Structured
+            With as many columns.
+        """
         scaled = self.left / self.diagonal[:, None]
         inner = np.eye(self.left.shape[1]) + self.right.T @ scaled
         right = solve_rows(inner, self.right / self.diagonal[:, None])
@@ -93,6 +117,11 @@ def trace_of_product(one: Structured | Floats, other: Structured) -> float:
     ----------
     one : Structured or ndarray, shape (d, d)
     other : Structured
+
+    Returns
+    -------
+    float
+        In the product of the units of both.
     """
     image = one @ other.left if isinstance(one, np.ndarray) else one.apply(other.left)
     return float(np.sum(diagonal_of(one) * other.diagonal) + np.sum(other.right * image))
@@ -104,6 +133,11 @@ def diagonal_of(matrix: Structured | Floats) -> Floats:
     Parameters
     ----------
     matrix : Structured or ndarray, shape (d, d)
+
+    Returns
+    -------
+    ndarray, shape (d,)
+        In the units of the matrix.
     """
     if isinstance(matrix, np.ndarray):
         return np.asarray(np.diag(matrix))
@@ -117,5 +151,10 @@ def solve_rows(matrix: Floats, rows: Floats) -> Floats:
     ----------
     matrix : ndarray, shape (c, c)
     rows : ndarray, shape (d, c)
+
+    Returns
+    -------
+    ndarray, shape (d, c)
+        The solutions, a row each.
     """
     return np.asarray(np.linalg.solve(matrix, rows.T).T, dtype=np.float64)

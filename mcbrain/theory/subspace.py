@@ -43,13 +43,35 @@ class SubspaceMoments:
 
     @classmethod
     def oracle(cls, latents: int) -> SubspaceMoments:
-        """The measured block itself: C^ = I, rank k."""
+        """The measured block itself: C^ = I, rank k.
+
+        Parameters
+        ----------
+        latents : int
+            Number k of measured latents.
+
+        Returns
+        -------
+        SubspaceMoments
+            Without leading axes.
+        """
         eye = np.eye(latents)
         return cls(latents, eye, eye, latents * eye, np.ones((latents, latents)), eye)
 
     @classmethod
     def none(cls, latents: int) -> SubspaceMoments:
-        """No subspace at all, which is ridge or OLS: P = 0."""
+        """No subspace at all, which is ridge or OLS: P = 0.
+
+        Parameters
+        ----------
+        latents : int
+            Number k of measured latents.
+
+        Returns
+        -------
+        SubspaceMoments
+            Without leading axes.
+        """
         zero = np.zeros((latents, latents))
         return cls(0, zero, zero, zero, zero, zero)
 
@@ -61,6 +83,15 @@ class Projection:
     `width` dimensions, so that given C
     E[B_ia B_jb] = 1{a=b} (C - C^2)_ij / width,   E E_ab = 1{a=b} (r - tr C) / width,
     E[E_ab E_cd] = x 1{a=b,c=d} + y (1{a=c,b=d} + 1{a=d,b=c}).
+
+    Parameters
+    ----------
+    subspace : SubspaceMoments
+        Moments of C, with leading axes (...).
+    k : int
+        Number of measured latents.
+    input_dim : int
+        d, at least k.
     """
 
     def __init__(self, subspace: SubspaceMoments, k: int, input_dim: int) -> None:
@@ -83,7 +114,18 @@ class Projection:
             self.y = (width * t2 - t1) / scale
 
     def apply_mean(self, b: Floats) -> Floats:
-        """E Pb."""
+        """E Pb.
+
+        Parameters
+        ----------
+        b : ndarray, shape (..., f)
+            A vector in the frame.
+
+        Returns
+        -------
+        ndarray, shape (..., f)
+            A vector in the frame.
+        """
         inside = apply(self.moments.c, b[..., : self.k])
         outside = self.outside[..., None] * b[..., self.k :]
         lead = np.broadcast_shapes(inside.shape[:-1], outside.shape[:-1])
@@ -92,13 +134,37 @@ class Projection:
         )
 
     def trace_mean(self, K: Floats) -> Floats:
-        """E tr(PK)."""
+        """E tr(PK).
+
+        Parameters
+        ----------
+        K : ndarray, shape (..., f, f)
+            A symmetric matrix in the frame.
+
+        Returns
+        -------
+        ndarray, shape (...)
+            In the units of `K`.
+        """
         k = self.k
         inside = np.einsum("...ij,...ij->...", self.moments.c, K[..., :k, :k])
         return np.asarray(inside + self.outside * np.trace(K[..., k:, k:], axis1=-2, axis2=-1))
 
     def overlap_trace(self, b: Floats, K: Floats) -> Floats:
-        """E[b'Pb tr(PK)]."""
+        """E[b'Pb tr(PK)].
+
+        Parameters
+        ----------
+        b : ndarray, shape (..., f)
+            A vector in the frame.
+        K : ndarray, shape (..., f, f)
+            A symmetric matrix in the frame.
+
+        Returns
+        -------
+        ndarray, shape (...)
+            In the units of `b` squared times those of `K`.
+        """
         k = self.k
         bA, bG = b[..., :k], b[..., k:]
         AA, AG, GG = K[..., :k, :k], K[..., :k, k:], K[..., k:, k:]
@@ -113,7 +179,20 @@ class Projection:
         )
 
     def sandwich(self, b: Floats, K: Floats) -> Floats:
-        """E b'PKPb."""
+        """E b'PKPb.
+
+        Parameters
+        ----------
+        b : ndarray, shape (..., f)
+            A vector in the frame.
+        K : ndarray, shape (..., f, f)
+            A symmetric matrix in the frame.
+
+        Returns
+        -------
+        ndarray, shape (...)
+            In the units of `b` squared times those of `K`.
+        """
         k = self.k
         bA, bG = b[..., :k], b[..., k:]
         AA, AG, GG = K[..., :k, :k], K[..., :k, k:], K[..., k:, k:]

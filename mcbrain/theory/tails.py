@@ -47,6 +47,22 @@ def status(
 
     Rank 0 is ridge, or OLS at penalty 0; penalty inf is projection. "ok", "heavy_tail" (the
     standard error is itself unreliable), "infinite_variance" or "infinite_mean".
+
+    Parameters
+    ----------
+    n_task : array_like
+        Number of task samples n_T.
+    rank : array_like of int
+        Rank r of the spared subspace P; 0 for ridge and OLS.
+    input_dim : array_like of int
+        Dimension d of the inputs.
+    penalty : array_like
+        Per-sample penalty, in [0, inf].
+
+    Returns
+    -------
+    ndarray of str
+        Words of `STATUSES`, of the shape of the arguments, broadcast.
     """
     n, r, d, lam = (np.asarray(x, float) for x in (n_task, rank, input_dim, penalty))
     # Least squares in w dimensions is wild where n is close to w: inside P, and, without a penalty,
@@ -60,7 +76,18 @@ def status(
 
 
 def worst(words: Sequence[str]) -> str:
-    """The worst of some statuses; "ok" of none."""
+    """The worst of some statuses; "ok" of none.
+
+    Parameters
+    ----------
+    words : sequence of str
+        Words of `STATUSES`.
+
+    Returns
+    -------
+    str
+        One of `STATUSES`.
+    """
     return max(words, key=STATUSES.index, default="ok")
 
 
@@ -77,6 +104,11 @@ def dominant_row_status(n: int, w: int, power: float) -> str:
         Samples, and dimensions of the subspace.
     power : float
         nu: the chance of a row longer than t falls like t^-nu.
+
+    Returns
+    -------
+    str
+        One of `STATUSES`.
     """
     if n <= w:
         return "ok"
@@ -99,6 +131,11 @@ def nearly_along_status(n: int, w: int, others: int, smoothness: str, share: flo
         "sparse", or "signs" of which two columns may be equal up to sign; "density" is always ok.
     share : float
         Of numbers that are not zero.
+
+    Returns
+    -------
+    str
+        One of `STATUSES`.
     """
     if n < w or others == 0 or smoothness == "density":
         return "ok"
@@ -126,6 +163,16 @@ def unused_chances(
     n, w, others : int
     smoothness : str
     share : float
+
+    Returns
+    -------
+    ndarray, shape (8,)
+        Bounds on probabilities, for k = 1, 2, ...
+
+    Raises
+    ------
+    ValueError
+        If `smoothness` is not one of the words above.
     """
     found = np.zeros(_FOURTH + 1)
     if smoothness == "signs":
@@ -175,6 +222,11 @@ def least_squares_status(
     -------
     str
         One of `STATUSES`.
+
+    Raises
+    ------
+    ValueError
+        If `smoothness` is not one of the words above.
     """
     d = w if input_dim is None else input_dim
     if min(n, w) < 1:
@@ -232,6 +284,11 @@ def skewness(
         Probabilities of inputs with zeros for which k conditions make the matrix singular, and k.
     share : float
         Of numbers that are not zero, where there are such events.
+
+    Returns
+    -------
+    float
+        At least 1; it has no unit.
     """
     large, small = max(n, w), min(n, w)
     nu = large - small
@@ -290,6 +347,11 @@ def near_singular_chances(
     share : float
     most : int
         Largest k.
+
+    Returns
+    -------
+    ndarray, shape (most,)
+        Bounds on probabilities, for k = 1, 2, ...
     """
     d, q = input_dim, 1.0 - share
     k = np.arange(1, most + 1)

@@ -29,14 +29,23 @@ TABLES_KEPT = 1024  # of 2 to 25 kB each
 class EigenvalueSums:
     """E of sums over the positive eigenvalues x of W'W, with r = 1/(x+z) and f = z/(x+z).
 
-    `spread` is E[q sum f^2 - (sum f)^2] over all q eigenvalues, also those that are zero (f = 1).
+    Attributes
+    ----------
+    inverse, inverse_squared : ndarray
+        E sum r and E sum r^2.
+    shrinkage, shrinkage_squared : ndarray
+        E sum f and E sum f^2.
+    variance : ndarray
+        E sum x r^2, what label noise adds.
+    spread : ndarray
+        E[q sum f^2 - (sum f)^2] over all q eigenvalues, also those that are zero (f = 1).
     """
 
-    inverse: Floats  # sum r
-    inverse_squared: Floats  # sum r^2
-    shrinkage: Floats  # sum f
-    shrinkage_squared: Floats  # sum f^2
-    variance: Floats  # sum x r^2
+    inverse: Floats
+    inverse_squared: Floats
+    shrinkage: Floats
+    shrinkage_squared: Floats
+    variance: Floats
     spread: Floats
 
 
@@ -47,20 +56,51 @@ ORDERS = np.array([1.0, 2.0, 1.0, 2.0, 1.0, 2.0])
 
 @dataclass(frozen=True)
 class SumsTable:
-    """The integrals for one (n', q)."""
+    """The integrals for one (n', q), as polynomials in t = log((z + z0)/(z + top)).
 
-    nu: int  # |n' - q|
-    larger: int  # max(n', q)
-    free: int  # eigenvalues that are exactly zero
+    Attributes
+    ----------
+    nu : int
+        |n' - q|.
+    larger : int
+        The larger of n' and q.
+    free : int
+        Number of eigenvalues that are exactly zero.
+    z0, top : float
+        Eigenvalues below and above the spectrum, which define t; z0 is 0 where it touches zero.
+    z_min : float
+        Ridge below which the leading power of z is used.
+    t_low : float
+        The smallest t, negative.
+    panels_per_unit : float
+        Number of polynomials per unit of t.
+    coefficients : ndarray, shape (panels, DEGREE, 4)
+        Coefficients of the polynomials, highest power first.
+    """
+
+    nu: int
+    larger: int
+    free: int
     z0: float
     top: float
-    z_min: float  # below it the leading power of z is used
+    z_min: float
     t_low: float
     panels_per_unit: float
-    coefficients: Floats  # (panels, DEGREE, 4), highest power first
+    coefficients: Floats
 
     def sums(self, z: Floats) -> Floats:
-        """The six fields of `EigenvalueSums` at z >= 0 of shape (m,): an array (6, m)."""
+        """The six fields of `EigenvalueSums` at z >= 0 of shape (m,): an array (6, m).
+
+        Parameters
+        ----------
+        z : ndarray, shape (m,)
+            Ridges that are added to the eigenvalues, at least 0.
+
+        Returns
+        -------
+        ndarray, shape (6, m)
+            The sums, in the order of the fields.
+        """
         out = np.empty((6, z.size))
         for start in range(0, z.size, CHUNK):
             part = z[start : start + CHUNK]
@@ -118,6 +158,18 @@ def table(n: int, q: int) -> SumsTable:
     """The table of an n x q standard Gaussian matrix, n and q >= 1; kept for the next caller.
 
     Takes 2 to 10 ms at min(n, q) = 200 and 40 to 250 ms at 2,000.
+
+    Parameters
+    ----------
+    n : int
+        Rows of the matrix, at least 1.
+    q : int
+        Columns of the matrix, at least 1.
+
+    Returns
+    -------
+    SumsTable
+        Shared between callers.
     """
     larger, p = max(n, q), min(n, q)
     nu = larger - p
