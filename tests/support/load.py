@@ -1,6 +1,6 @@
 """Memory, store and time of large studies: 100,000 points, and ten million raw replicates.
 
-`python -m tests.load [scale]` runs both; a scale of 0.1 runs a tenth of each.
+`python -m tests.support.load [scale]` runs both; a scale of 0.1 runs a tenth of each.
 """
 
 from __future__ import annotations
