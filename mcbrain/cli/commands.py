@@ -194,7 +194,10 @@ def predict(
         rank=rank,
         encoding_penalty=encoding_penalty,
     )
-    print_table(table, ["n_task", "n_brain", "estimator", "penalty", "shift", *_PREDICTED])
+    shown = ["n_task", "n_brain", "estimator", "penalty", "shift", *_PREDICTED]
+    if table["prediction_se"].null_count < table.num_rows:  # of imagined recordings
+        shown.insert(shown.index("predicted") + 1, "prediction_se")
+    print_table(table, shown)
 
 
 @app.command()

@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from mcbrain.asking.engines import engine_of
 from mcbrain.cli.options import with_model
 from mcbrain.errors import InputError
 from mcbrain.population.model import Model
 
 if TYPE_CHECKING:
+    from mcbrain.results.view import Results
     from mcbrain.worth.answer import Value
 
 __all__ = ["register"]
@@ -105,12 +107,22 @@ def _print_values(found: list[Value], baseline: str) -> None:
             print(f"\n{one.source}: {one.note}")
 
 
+def _simulated(results: Results) -> Results:
+    """The results, if any of it was simulated: laws have no interval over replicates."""
+    if not engine_of(results.engine).draws:
+        raise InputError(
+            f"{results.place}: nothing was simulated there; without a folder this command gives "
+            "the answers of the laws, with their ranges"
+        )
+    return results
+
+
 def _values_of(folder: Path, baseline: str, n_task: int | None, n_brain: int | None) -> None:
     """Print the simulated values of a results folder, a line each: all, or those asked for."""
     from mcbrain.results.view import Results
     from mcbrain.worth.simulated import value_in_results
 
-    view = Results(folder)
+    view = _simulated(Results(folder))
     study = view.study
     for name, wanted, held in (
         ("--n-task", n_task, study.n_task),
@@ -181,7 +193,7 @@ def _purchases_of(folder: Path, budget: float, cost_task: float, cost_brain: flo
     from mcbrain.results.view import Results
     from mcbrain.worth.purchases import purchase_in_results
 
-    view = Results(folder)
+    view = _simulated(Results(folder))
     models = view.study.models
     best = [purchase_in_results(view, i, budget, cost_task, cost_brain) for i in range(len(models))]
     samples = budget / cost_task

@@ -16,6 +16,7 @@ import numpy as np
 from scipy.optimize import minimize_scalar
 
 from mcbrain.asking.estimators import Estimator
+from mcbrain.asking.shift_text import parse_shift
 from mcbrain.asking.studies import Point
 from mcbrain.blocks.query import Row
 from mcbrain.errors import unhandled
@@ -53,6 +54,8 @@ DECADES = (-7.0, 7.0, 15)
 
 DECADE_ERROR = 0.01
 """To which a best penalty is sought, in decades: the risk is flat about its minimum."""
+
+_ID = parse_shift("id")
 
 
 @dataclass(frozen=True)
@@ -126,6 +129,17 @@ class AnisotropicLaw:
         if len(found) == 1 or not math.isfinite(mean):
             return Estimate(mean)
         return Estimate(mean, float(np.std(found, ddof=1) / math.sqrt(len(found))))
+
+    def interpolates(self, point: Point, row: Row) -> bool:
+        """Whether a fit with two penalties leaves too few rows free for an expansion in 1/n.
+
+        Parameters
+        ----------
+        point : Point
+        row : Row
+        """
+        setting = self._setting(point.model, point.n_task, _ID)
+        return free_rows(setting, min(1.0, row.eta) * row.penalty) < FEWEST_FREE_ROWS
 
     def best_penalty(self, point: Point, shift: Shift, row_at: Callable[[float], Row]) -> float:
         """The penalty of least risk, per sample; 0 or infinity where an end is best.
@@ -210,6 +224,7 @@ def _given(setting: TaskSetting, penalty: float, eta: float, V: Floats) -> float
         risk = excess_risk(setting, penalty, V)
         enough = math.isinf(risk) or free_rows(setting, penalty, V) >= FEWEST_FREE_ROWS
         return risk if enough else math.nan
+    # The smaller of the two penalties in the whole space leaves no more rows free than both do.
     if free_rows(setting, min(1.0, eta) * penalty) < FEWEST_FREE_ROWS:
         return math.nan
     weights = Structured(np.ones(len(V)), (eta - 1.0) * V, V)

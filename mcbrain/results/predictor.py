@@ -87,6 +87,8 @@ class Predictor:
         if not self.subspaces.lawful(spared, point):
             return self._anisotropic_prediction(point, shift, row)
         estimated = self.subspaces.simulated(spared, point)
+        if estimated and _banded(row) and self._anisotropic.interpolates(point, row):
+            return Prediction(reason=INTERPOLATING)
         value = self._risk(spared, point, shift, row)
         if np.isnan(value):  # a rank below the latents', or a penalised encoding
             return self._anisotropic_prediction(point, shift, row)

@@ -19,9 +19,7 @@ ADVERSARY = "no law for an adversary: simulate it"
 OWN_PENALTY = "no law for a penalty that is chosen on each replicate's data: simulate it"
 NO_OPTIMUM = "no law gives this optimal penalty: simulate it, or give a number"
 TWO_ZEROS = "no law for two penalties of zero and fewer task samples than inputs: simulate it"
-INTERPOLATING = (
-    "no law of this covariance or encoder where the fit all but interpolates: simulate it"
-)
+INTERPOLATING = "no law of this kind where the fit all but interpolates: simulate it"
 
 REASON_WORDS = (
     FEW_BRAIN_SAMPLES,

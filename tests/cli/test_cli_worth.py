@@ -138,3 +138,27 @@ def test_a_mistake_is_one_sentence_and_status_2(mcbrain, arguments, words):
     assert err.startswith("mcbrain: ")
     assert words in err
     assert err.count("\n") == 1
+
+
+def test_laws_in_a_folder_have_no_intervals_and_are_refused(tmp_path, capsys, monkeypatch):
+    """A folder of engine law holds no replicates, so that its values would look certain."""
+    from mcbrain import cli
+    from mcbrain.running.runner import run
+
+    table = {
+        "name": "laws",
+        "seed": 1,
+        "model": {"input_dim": 12, "latent_dim": 2, "n_channels": 6},
+        "design": {"n_task": [20, 40], "n_brain": [60]},
+        "estimators": {"ridge": "optimal", "befs": "optimal"},
+        "engine": {"kind": "law"},
+    }
+    run(study_from_table(table), tmp_path / "laws")
+    for command in (["value"], ["budget", "--budget", "100"]):
+        monkeypatch.setattr(
+            "sys.argv", ["mcbrain", command[0], str(tmp_path / "laws"), *command[1:]]
+        )
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        assert ended.value.code == 2
+        assert "nothing was simulated there" in capsys.readouterr().err

@@ -99,6 +99,19 @@ def domain(cell: Cell, population: Population, name: str, penalty: Any, eta: flo
     return Domain(gap, frozenset(allowed), plain)
 
 
+def free_rows(population: Population, n: int, penalty: float) -> float:
+    """n - tr (Sigma/(Sigma + kappa))^2 of ridge, by bisection of kappa (n - df1) = n penalty."""
+    spectrum = population.scale**2
+    if penalty == 0.0 and n >= population.d:
+        return float(n - population.d)
+    low, high = 0.0, 1e12
+    for _ in range(200):
+        kappa = np.sqrt(max(low, 1e-300) * high)
+        used = np.sum(spectrum / (spectrum + kappa))
+        low, high = (low, kappa) if kappa * (n - used) > n * penalty else (kappa, high)
+    return float(n - np.sum((spectrum / (spectrum + high)) ** 2))
+
+
 def law_kind(cell: Cell, population: Population, output: tuple[str, Any, str], eta: float) -> str:
     """exact, semi-exact, asymptotic, same-law or none, for a row whose mean is finite."""
     name, rule, shift = output
