@@ -15,11 +15,14 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 EDIT = re.compile(r"^In `([^`]+)`, below `([^`]+)`:\n\n```python\n(.*?)^```", re.M | re.S)
-CHECK = re.compile(r"^Then [^`]*?:\n\n```python\n(.*?)^```", re.M | re.S)
-MOST_FILES = {"an estimator": 1, "a shift": 2}
+CHECK = re.compile(r"^Then [^\n]*:\n\n```python\n(.*?)^```", re.M | re.S)
+MOST_FILES = {"an input distribution": 3, "an estimator": 1, "a shift": 2}
 
-# What is said where a file is left out: the name that the check asks for is then unknown.
+# What is said where a file is left out: its path, or that no table has what the check asks for.
 FORGOTTEN = {
+    ("an input distribution", "mcbrain/population/distributions.py"): "Allowed: gaussian, laplace",
+    ("an input distribution", "mcbrain/kernels/random/draw.py"): "mcbrain/kernels/random/draw.py",
+    ("an input distribution", "tests/twins/draw.py"): "tests/twins/draw.py has no draw",
     ("an estimator", "mcbrain/asking/estimators.py"): "'projection-oracle' does not exist",
     ("a shift", "mcbrain/population/shifts.py"): "'brain-only' does not exist",
 }
@@ -43,7 +46,8 @@ EXERCISES = exercises()
 def follow(name, folder, without=None):
     """Make the edits in a copy, all but those of one file, and run the check."""
     edits, check = EXERCISES[name]
-    shutil.copytree(ROOT / "mcbrain", folder / "mcbrain", ignore=shutil.ignore_patterns("*.pyc"))
+    for package in ("mcbrain", "tests"):
+        shutil.copytree(ROOT / package, folder / package, ignore=shutil.ignore_patterns("*.pyc"))
     for file, above, text in edits:
         if file == without:
             continue

@@ -21,6 +21,7 @@ from mcbrain.blocks.query import Query, Row
 from mcbrain.certificate.law_checks import _FAMILIES
 from mcbrain.engines import choose, simulate, warm_up
 from mcbrain.errors import InputError
+from mcbrain.kernels.random.draw import INPUT_CODES
 from mcbrain.plan.moments import shift_coefficients, shift_drift
 from mcbrain.plan.penalties import Penalties, pilots
 from mcbrain.plan.subspaces import LawSubspaces
@@ -82,7 +83,9 @@ def unhandled(what):
 
 def test_an_input_distribution_is_drawn_by_its_line_or_not_at_all(monkeypatch):
     line = "rng.logistic(0.0, np.sqrt(3) / np.pi, (n, d))"
-    monkeypatch.setitem(INPUTS, "logistic", InputDistribution(line, "density"))
+    monkeypatch.setitem(
+        INPUTS, "logistic", InputDistribution(line, "density", "4.2", ("logistic",))
+    )
     of = model(inputs="logistic")
     with unhandled("input distribution 'logistic'"):
         draw(of)
@@ -104,7 +107,10 @@ def test_an_input_distribution_is_drawn_by_its_line_or_not_at_all(monkeypatch):
 
 
 def test_an_input_distribution_with_a_parameter_has_a_range():
+    assert INPUTS.keys() == INPUT_CODES.keys()
     for name, record in INPUTS.items():
+        assert all(model(inputs=text).input_law.name == name for text in record.examples), name
+        assert record.examples, name
         assert bool(record.form) == ("{0}" in record.line), name
         assert not record.form or record.low < record.high, name
     with pytest.raises(InputError, match="logistic"):

@@ -17,6 +17,7 @@ from mcbrain.blocks.problem import DataProblem
 from mcbrain.blocks.query import Query, Row
 from mcbrain.blocks.sums import BlockSums
 from mcbrain.errors import unhandled
+from mcbrain.kernels.random.draw import INPUT_CODES
 from mcbrain.kernels.replicate.accumulate import (
     Histograms,
     Sums,
@@ -28,18 +29,12 @@ from mcbrain.kernels.replicate.accumulate import (
 from mcbrain.kernels.replicate.workspace import Outcome
 from mcbrain.kernels.types import (
     ESTIMATED,
-    GAUSSIAN,
     GAUSSIAN_NOISE,
-    LAPLACE,
     LINEAR,
     MEASURED,
     NO_SUBSPACE,
     POISSON,
-    RADEMACHER,
-    SPARSE,
-    STUDENT,
     TANH,
-    UNIFORM,
     Population,
     Queries,
     Shifts,
@@ -56,18 +51,14 @@ __all__ = ["Asked", "Bench", "asked", "compute", "population", "sizes", "smalles
 P = TypeVar("P", bound=DataProblem)
 
 # What the kernels know, by the names of mcbrain's tables.
-_INPUTS = {
-    "gaussian": GAUSSIAN,
-    "student": STUDENT,
-    "rademacher": RADEMACHER,
-    "uniform": UNIFORM,
-    "laplace": LAPLACE,
-    "sparse": SPARSE,
-}
 _LATENTS = {"linear": LINEAR, "tanh": TANH}
 _RECORDINGS = {"gaussian": GAUSSIAN_NOISE, "poisson": POISSON}
 _SUBSPACES = {"none": NO_SUBSPACE, "estimated": ESTIMATED, "measured": MEASURED}
 _GENERALISED = {"loo": 0, "gcv": 1}
+
+# Where a code is missed.
+_BRIDGE = "the bridge to the kernels (mcbrain/engines/sampled.py)"
+_DRAW = "the draw of the inputs (mcbrain/kernels/random/draw.py)"
 
 
 @dataclass(frozen=True)
@@ -199,7 +190,7 @@ def population(problem: DataProblem) -> Population:
         brain_map=geometry.brain,
         beta=geometry.beta,
         channels=geometry.channels,
-        law=_code(_INPUTS, "input distribution", inputs.name),
+        law=_code(INPUT_CODES, "input distribution", inputs.name, _DRAW),
         law_parameter=inputs.parameter,
         latents=_code(_LATENTS, "latents", model.latents),
         neural_law=_code(_RECORDINGS, "distribution of recordings", model.neural_law),
@@ -257,10 +248,10 @@ def _solve_row(row: Row, n_task: int, n_brain: int) -> tuple[int, float, float]:
     return _code(_SUBSPACES, "subspace", row.estimator.subspace), row.eta, penalty
 
 
-def _code(table: Mapping[str, int], what: str, name: str) -> int:
+def _code(table: Mapping[str, int], what: str, name: str, home: str = _BRIDGE) -> int:
     """What the kernels call an entry of one of mcbrain's tables."""
     if name not in table:
-        raise unhandled(what, name, "the bridge to the kernels (engines/sampled.py)")
+        raise unhandled(what, name, home)
     return table[name]
 
 

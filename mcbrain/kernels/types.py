@@ -15,9 +15,6 @@ from mcbrain.typing import Floats, Integers
 
 CodeArray = NDArray[np.int8]
 
-GAUSSIAN, STUDENT, RADEMACHER, UNIFORM, LAPLACE, SPARSE = range(6)
-"""Input laws (`Population.law`); the parameter is nu of student and the share of sparse."""
-
 LINEAR, TANH = range(2)
 """Latents (`Population.latents`): A'x, or tanh(A'x)/0.628."""
 
@@ -64,7 +61,9 @@ class Population(NamedTuple):
     channels: Floats
     """(p, k) H, the latent-to-channel map."""
     law: int
+    """Input distribution, a value of `draw.INPUT_CODES`."""
     law_parameter: float
+    """nu of student, the share of sparse."""
     latents: int
     neural_law: int
     log_baseline: float

@@ -1,7 +1,8 @@
 """What inputs, latents and recordings are drawn from: a record each, and the inputs' covariance.
 
 A record holds the NumPy line of its distribution, which `recipe` prints and `replay` evaluates. The
-kernels know the distributions by codes of their own, which `engines/sampled.py` looks up by name.
+kernels know the inputs by the codes of `kernels/random/draw.py`, the others by codes that
+`engines/sampled.py` looks up by name.
 """
 
 from __future__ import annotations
@@ -45,6 +46,10 @@ class InputDistribution:
         `aux`; {0} stands for the parameter.
     smoothness : str
         "density", "signs" or "sparse".
+    kurtosis : str
+        Fourth moment of a component, as a Python expression of the parameter {0}.
+    examples : tuple of str
+        How a study may spell it; tests and random designs try each.
     low, high : float
         Range of the parameter, low < parameter <= high.
     form : str
@@ -55,6 +60,8 @@ class InputDistribution:
 
     line: str
     smoothness: Smoothness
+    kurtosis: str
+    examples: tuple[str, ...]
     low: float = math.nan
     high: float = math.nan
     form: str = ""
@@ -62,21 +69,31 @@ class InputDistribution:
 
 
 INPUTS: dict[str, InputDistribution] = {
-    "gaussian": InputDistribution("rng.standard_normal((n, d))", "density"),
+    "gaussian": InputDistribution("rng.standard_normal((n, d))", "density", "3", ("gaussian",)),
     "student": InputDistribution(
         "np.sqrt(({0} - 2) / aux.chisquare({0}, n))[:, None] * rng.standard_normal((n, d))",
         "density",
+        "3 * ({0} - 2) / ({0} - 4)",
+        ("student:5", "student:12"),
         4.0,
         1e6,
         "student:NU with a number NU > 4",
         dominant=True,
     ),
-    "rademacher": InputDistribution("np.where(rng.random((n, d)) < 0.5, 1.0, -1.0)", "signs"),
-    "uniform": InputDistribution("np.sqrt(3) * (2 * rng.random((n, d)) - 1)", "density"),
-    "laplace": InputDistribution("rng.laplace(0.0, np.sqrt(0.5), (n, d))", "density"),
+    "rademacher": InputDistribution(
+        "np.where(rng.random((n, d)) < 0.5, 1.0, -1.0)", "signs", "1", ("rademacher",)
+    ),
+    "uniform": InputDistribution(
+        "np.sqrt(3) * (2 * rng.random((n, d)) - 1)", "density", "9 / 5", ("uniform",)
+    ),
+    "laplace": InputDistribution(
+        "rng.laplace(0.0, np.sqrt(0.5), (n, d))", "density", "6", ("laplace",)
+    ),
     "sparse": InputDistribution(
         "(aux.random((n, d)) < {0}) * rng.standard_normal((n, d)) / np.sqrt({0})",
         "sparse",
+        "3 / {0}",
+        ("sparse:0.4",),
         0.0,
         1.0,
         "sparse:F with a number 0 < F <= 1",

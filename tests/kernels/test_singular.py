@@ -4,6 +4,7 @@ import numba
 import numpy as np
 import pytest
 
+from mcbrain.kernels.random.draw import RADEMACHER, SPARSE, UNIFORM
 from mcbrain.kernels.random.roles import open_streams
 from mcbrain.kernels.replicate.choose import make_choice
 from mcbrain.kernels.replicate.raw import raw_block
@@ -17,9 +18,6 @@ from mcbrain.kernels.types import (
     LEAVE_ONE_OUT,
     MEASURED,
     NO_SUBSPACE,
-    RADEMACHER,
-    SPARSE,
-    UNIFORM,
     Sizes,
     make_queries,
 )

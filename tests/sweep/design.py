@@ -11,6 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from mcbrain.population import distributions
+
 SEED = 20261128
 DIMENSIONS = (1, 2, 3, 4, 5, 6, 8, 10, 12, 15, 20)
 LARGE = (60, 64, 72)
@@ -24,7 +26,12 @@ SHIFTS = (
     "missed-direction:9", "mean:1.5:brain", "mean:1.5:missed", "mean:1.5:orthogonal",
     "spectrum:1", "concept:0.6:brain", "concept:0.6:orthogonal", "adversarial:0.4", "custom",
 )  # fmt: skip
-INPUTS = ("student:5", "student:12", "rademacher", "uniform", "laplace", "sparse:0.4")
+INPUTS = tuple(
+    text
+    for name, record in distributions.INPUTS.items()
+    if name != "gaussian"
+    for text in record.examples
+)
 
 
 @dataclass(frozen=True)

@@ -18,9 +18,11 @@ def draw_inputs(population, rng, auxiliary, n):
         z = rng.uniform(-1, 1, shape) * np.sqrt(3)
     elif law == 4:
         z = rng.laplace(0.0, np.sqrt(0.5), shape)
-    else:
+    elif law == 5:
         chosen = auxiliary.random(shape) < parameter
         z = chosen * rng.standard_normal(shape) / np.sqrt(parameter)
+    else:
+        raise NotImplementedError(f"tests/twins/draw.py has no draw of the input code {law}")
     return z * population.scale
 
 

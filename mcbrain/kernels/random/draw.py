@@ -21,19 +21,25 @@ from mcbrain.kernels.random.streams import (
     store,
 )
 from mcbrain.kernels.types import (
-    GAUSSIAN,
     GAUSSIAN_NOISE,
-    LAPLACE,
     LINEAR,
     POISSON,
-    RADEMACHER,
-    SPARSE,
-    STUDENT,
     TANH,
-    UNIFORM,
     Population,
 )
 from mcbrain.typing import Floats
+
+GAUSSIAN, STUDENT, RADEMACHER, UNIFORM, LAPLACE, SPARSE = range(6)
+
+INPUT_CODES = {
+    "gaussian": GAUSSIAN,
+    "student": STUDENT,
+    "rademacher": RADEMACHER,
+    "uniform": UNIFORM,
+    "laplace": LAPLACE,
+    "sparse": SPARSE,
+}
+"""What `Population.law` is for each input distribution that `draw_inputs` can draw."""
 
 
 @helper
@@ -64,32 +70,33 @@ def draw_inputs(population: Population, stream: Stream, auxiliary: Stream, X: Fl
     """Fill X (n, d) with rows x = scale * z, z iid of the population's law.
 
     Entries take the stream's numbers in C order. Student rows share one chi-square each and sparse
-    entries one uniform each, from `auxiliary`. A law that is not of `types` gives no numbers.
+    entries one uniform each, from `auxiliary`. A law without a branch gives no numbers.
     """
     law = population.law
     n, d = X.shape
     entries = X.reshape(n * d)
-    if law in (RADEMACHER, UNIFORM):
-        fill_uniform(stream, entries)
-    elif law == LAPLACE:
-        fill_laplace(stream, entries)
-    elif law in (GAUSSIAN, STUDENT, SPARSE):
+    if law == GAUSSIAN:
         fill_normal(stream, entries)
-    else:
-        entries[:] = math.nan
-    if law == STUDENT:
+    elif law == STUDENT:
+        fill_normal(stream, entries)
         _student(auxiliary, population.law_parameter, X)
     elif law == RADEMACHER:
+        fill_uniform(stream, entries)
         for i in range(entries.size):
             entries[i] = 1.0 if entries[i] < 0.5 else -1.0
     elif law == UNIFORM:
+        fill_uniform(stream, entries)
         for i in range(entries.size):
             entries[i] = math.sqrt(3.0) * (2.0 * entries[i] - 1.0)
     elif law == LAPLACE:
+        fill_laplace(stream, entries)
         for i in range(entries.size):
             entries[i] *= math.sqrt(0.5)
     elif law == SPARSE:
+        fill_normal(stream, entries)
         _sparse(auxiliary, population.law_parameter, entries)
+    else:
+        entries[:] = math.nan
     isotropic = True
     for j in range(d):
         isotropic = isotropic and population.scale[j] == 1.0

@@ -21,7 +21,7 @@ from mcbrain.kernels.brain.encode import (
 from mcbrain.kernels.jit import helper, kernel
 from mcbrain.kernels.linear.lapack import dgemm, dgemv, dsyrk, dtrsm
 from mcbrain.kernels.random.bartlett import bartlett
-from mcbrain.kernels.random.draw import draw_inputs
+from mcbrain.kernels.random.draw import GAUSSIAN, draw_inputs
 from mcbrain.kernels.random.roles import Streams
 from mcbrain.kernels.random.streams import (
     Stream,
@@ -51,7 +51,6 @@ from mcbrain.kernels.task.singular import (
 from mcbrain.kernels.task.solve import reduce_matrix
 from mcbrain.kernels.types import (
     DOUBTFUL,
-    GAUSSIAN,
     GAUSSIAN_NOISE,
     LINEAR,
     LOST,
