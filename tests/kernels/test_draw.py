@@ -79,3 +79,8 @@ def test_poisson_recordings_are_counts_around_their_rate():
     assert (R >= 0).all()
     # 5 standard errors; the false-alarm rate of three channels is 2e-6
     assert np.abs(R.mean(0) - np.e).max() < 5 * np.sqrt(np.e / n)
+
+
+def test_every_distribution_has_a_code_of_its_own():
+    """Two of one code would share their draws without a word."""
+    assert sorted(INPUT_CODES.values()) == list(range(len(INPUTS)))
