@@ -105,7 +105,9 @@ class AnisotropicLaw:
         drawn = estimator.uses_brain and point.n_brain > 0
         return model.gaussian if drawn else model.input_law.name == "gaussian"
 
-    def risk(self, point: Point, shift: Shift, row: Row, draws: int = DRAWS) -> Estimate:
+    def risk(
+        self, point: Point, shift: Shift, row: Row, draws: int = DRAWS, *, guess: bool = False
+    ) -> Estimate:
         """The mean excess risk of a row.
 
         Parameters
@@ -116,6 +118,8 @@ class AnisotropicLaw:
             With its penalty, per sample and not negative.
         draws : int
             Imagined recordings, where the subspace is estimated.
+        guess : bool
+            Whether what the expansion says is wanted where the fit all but interpolates too.
         """
         setting = self._setting(point.model, point.n_task, shift)
         if point.n_task == 0:
@@ -124,7 +128,8 @@ class AnisotropicLaw:
         penalty = row.estimator.in_force(row.penalty)
         if penalty == 0.0 and point.n_task >= setting.spectrum.size - 1:
             return Estimate(_least_squares(setting), exact=True)
-        found = [_given(setting, penalty, row.eta, V) for V in self._spared(point, row, draws)]
+        spared = self._spared(point, row, draws)
+        found = [_given(setting, penalty, row.eta, V, guess) for V in spared]
         mean = float(np.mean(found))
         if len(found) == 1 or not math.isfinite(mean):
             return Estimate(mean)
@@ -141,8 +146,13 @@ class AnisotropicLaw:
         setting = self._setting(point.model, point.n_task, _ID)
         return free_rows(setting, min(1.0, row.eta) * row.penalty) < FEWEST_FREE_ROWS
 
-    def best_penalty(self, point: Point, shift: Shift, row_at: Callable[[float], Row]) -> float:
+    def best_penalty(
+        self, point: Point, shift: Shift, row_at: Callable[[float], Row], *, guess: bool = False
+    ) -> float:
         """The penalty of least risk, per sample; 0 or infinity where an end is best.
+
+        NaN where the fit at that penalty all but interpolates, so that its risk is not known and no
+        guess is wanted.
 
         Parameters
         ----------
@@ -150,15 +160,20 @@ class AnisotropicLaw:
         shift : Shift
         row_at : callable
             The row at a penalty.
+        guess : bool
+            See `risk`.
         """
 
         def risk(logarithm: float) -> float:
-            return self.risk(point, shift, row_at(10.0**logarithm), SEARCH_DRAWS).value
+            return guessed(10.0**logarithm)
+
+        def guessed(penalty: float) -> float:
+            return self.risk(point, shift, row_at(penalty), SEARCH_DRAWS, guess=True).value
 
         grid = np.linspace(*DECADES)
         values = np.array([risk(v) for v in grid])
         best = int(np.argmin(np.where(np.isfinite(values), values, np.inf)))
-        ends = {p: self.risk(point, shift, row_at(p), SEARCH_DRAWS).value for p in (0.0, math.inf)}
+        ends = {p: guessed(p) for p in (0.0, math.inf)}
         found = {p: value for p, value in ends.items() if math.isfinite(value)}
         if 0 < best < len(grid) - 1:
             refined = minimize_scalar(
@@ -167,7 +182,9 @@ class AnisotropicLaw:
             found[10.0 ** float(refined.x)] = float(refined.fun)
         else:
             found[10.0 ** float(grid[best])] = float(values[best])
-        return min(found, key=lambda p: found[p])
+        best_of_all = min(found, key=lambda p: found[p])
+        known = self.risk(point, shift, row_at(best_of_all), SEARCH_DRAWS, guess=guess).value
+        return math.nan if math.isnan(known) else best_of_all
 
     def _task(self, model: Model, n_task: int, shift: Shift) -> TaskSetting:
         """The task's data and test inputs, in the eigenbasis of the covariance."""
@@ -216,16 +233,16 @@ class AnisotropicLaw:
         return list(drawn_subspaces(setting, np.random.default_rng(seeds), DRAWS))
 
 
-def _given(setting: TaskSetting, penalty: float, eta: float, V: Floats) -> float:
+def _given(setting: TaskSetting, penalty: float, eta: float, V: Floats, guess: bool) -> float:
     """The risk given the spared subspace, whose directions feel a share eta of the penalty."""
     one_band = eta == 0.0 or penalty == 0.0 or math.isinf(penalty)
     if not V.shape[1] or eta == 1.0 or one_band:
         V = V if one_band else V[:, :0]
         risk = excess_risk(setting, penalty, V)
-        enough = math.isinf(risk) or free_rows(setting, penalty, V) >= FEWEST_FREE_ROWS
+        enough = guess or math.isinf(risk) or free_rows(setting, penalty, V) >= FEWEST_FREE_ROWS
         return risk if enough else math.nan
     # The smaller of the two penalties in the whole space leaves no more rows free than both do.
-    if free_rows(setting, min(1.0, eta) * penalty) < FEWEST_FREE_ROWS:
+    if not guess and free_rows(setting, min(1.0, eta) * penalty) < FEWEST_FREE_ROWS:
         return math.nan
     weights = Structured(np.ones(len(V)), (eta - 1.0) * V, V)
     return generalised_excess_risk(setting, penalty, weights)

@@ -212,16 +212,19 @@ class Penalties:
         """The optimum under any covariance and encoder, by the law (theory/README.md 5f, 5g)."""
         estimator, rank = choice.estimator, self.study.rank(point.model)
         law, encoding = self._anisotropic, float(self.study.encoding.penalty)
-        if estimator.two_bands or not (shift.has_moment and law.gaussian(estimator, point)):
-            raise InputError(
-                f"{estimator.name} = '{choice.rule.kind}': no law gives this optimum for "
-                f"this model and shift '{shift.label}'; simulate it, or give a number"
-            )
 
         def row_at(penalty: float) -> Row:
             return Row(estimator, "fixed", penalty, estimator.eta, rank, encoding)
 
-        return law.best_penalty(point, shift, row_at)
+        best = math.nan
+        if not estimator.two_bands and shift.has_moment and law.gaussian(estimator, point):
+            best = law.best_penalty(point, shift, row_at)
+        if math.isnan(best):
+            raise InputError(
+                f"{estimator.name} = '{choice.rule.kind}': no law gives this optimum for "
+                f"this model and shift '{shift.label}'; simulate it, or give a number"
+            )
+        return best
 
     def missed(self, choice: Choice, point: Point) -> tuple[float, int]:
         """m_bar of the subspace that a choice spares, and its rank (theory/README.md 4c)."""

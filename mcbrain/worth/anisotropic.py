@@ -40,7 +40,7 @@ class _Curves:
     encoding_penalty: float
     law: AnisotropicLaw
 
-    def best(self, name: str, n_task: int, n_brain: int = 0) -> Estimate:
+    def best(self, name: str, n_task: int, n_brain: int = 0, *, guess: bool = False) -> Estimate:
         """The risk of an estimator at its best penalty.
 
         Parameters
@@ -48,6 +48,8 @@ class _Curves:
         name : str
             A name of `ESTIMATORS`.
         n_task, n_brain : int
+        guess : bool
+            Whether what the expansion says is wanted where it is not given as a law too.
 
         Returns
         -------
@@ -61,8 +63,10 @@ class _Curves:
 
         penalty = 0.0
         if estimator.penalty == "chosen" and n_task:
-            penalty = self.law.best_penalty(point, _ID, row_at)
-        found = self.law.risk(point, _ID, row_at(penalty))
+            penalty = self.law.best_penalty(point, _ID, row_at, guess=guess)
+        if math.isnan(penalty):
+            return Estimate(math.nan)
+        found = self.law.risk(point, _ID, row_at(penalty), guess=guess)
         scale, error = self.model.signal_norm**2, found.standard_error
         return Estimate(found.value / scale, None if error is None else error / scale)
 
@@ -78,11 +82,12 @@ class _Curves:
         Returns
         -------
         float
-            Linear in 1/risk between whole numbers; NaN where the baseline never has the risk.
+            Linear in 1/risk between whole numbers; NaN where the baseline never has the risk, or
+            where its law is not given.
         """
-        at = cache(lambda n: self.best(baseline, n).value)
+        at = cache(lambda n: self.best(baseline, n, guess=True).value)
         low = 0 if baseline == "ridge" else self.model.input_dim + 2
-        if not 0.0 < risk < math.inf or at(low) < risk:
+        if not 0.0 < risk < math.inf or not at(low) >= risk:
             return math.nan
         high = max(2 * low, 1)
         while at(high) > risk and high < _MOST:
@@ -90,6 +95,8 @@ class _Curves:
         while high - low > 1:
             middle = (low + high) // 2
             low, high = (middle, high) if at(middle) > risk else (low, middle)
+        if math.isnan(self.best(baseline, high).value):
+            return math.nan
         return low + (1.0 / risk - 1.0 / at(low)) / (1.0 / at(high) - 1.0 / at(low))
 
 
@@ -160,7 +167,7 @@ def _note(model: Model, risk: float, samples: float, ends: list[float]) -> str:
     if not math.isfinite(risk):
         return f"the mean risk of BEFS is infinite with n_task within 1 of its rank {model.k_m}"
     if math.isnan(samples):
-        return f"BEFS has a risk of {risk:.3g}, which the baseline never has"
+        return f"BEFS has a risk of {risk:.3g}, which the baseline never has where it has a law"
     if ends[1] < 0:
         return "brain data hurts here: the baseline does as well with fewer task samples"
     if ends[0] < 0 < ends[1]:

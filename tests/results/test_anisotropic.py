@@ -133,3 +133,11 @@ def test_where_a_fit_all_but_interpolates_there_is_no_law():
         assert (row["reason"] == INTERPOLATING) == near, row
         if row["n_task"] == 40 and row["penalty"] == 1e-10:
             assert row["predicted"] == pytest.approx(0.8**2 * 8 / 31, rel=2e-3)
+
+
+def test_an_optimum_near_interpolation_is_not_moved_to_where_there_is_a_law():
+    """It has no number: the best of the penalties that have a law would be another."""
+    model = mb.Model(**{**MODEL, "input_dim": 8, "task_noise": 0.2}, covariance="powerlaw:1.5")
+    table = mb.predict(model, [4, 60], 0, {"ridge": "optimal"}).to_pylist()
+    assert table[0]["status"] == "undefined" and table[0]["penalty"] is None
+    assert table[1]["predicted"] is not None and table[1]["penalty"] < 0.1

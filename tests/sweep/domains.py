@@ -122,8 +122,10 @@ def law_kind(cell: Cell, population: Population, output: tuple[str, Any, str], e
     if rule in ("loo", "gcv") or (not isinstance(rule, str) and rule < 0):
         return "none"
     banded, free = name.startswith("two-penalty"), rule == 0.0 and name != "projection"
-    free |= rule == "optimal" and population.task_noise == 0.0 and population.round
+    free |= rule == "optimal" and population.task_noise == 0.0 and (population.round or not banded)
     if not population.round:
+        if estimated and not population.gaussian and not banded:
+            return "none"
         if (free and cell.n_task >= population.d) or cell.n_task == 0:
             return "exact"  # least squares, whatever the subspace
         lawless = (estimated and not population.gaussian) or (banded and free)
