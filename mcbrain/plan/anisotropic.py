@@ -123,8 +123,7 @@ class AnisotropicLaw:
         """
         setting = self._setting(point.model, point.n_task, shift)
         if point.n_task == 0:
-            target = setting.weights + (0.0 if setting.drift is None else setting.drift)
-            return Estimate(_form(setting, target), exact=True)
+            return Estimate(excess_risk(setting, math.inf), exact=True)  # predicts zero
         penalty = row.estimator.in_force(row.penalty)
         if penalty == 0.0 and point.n_task >= setting.spectrum.size - 1:
             return Estimate(_least_squares(setting), exact=True)
@@ -177,7 +176,10 @@ class AnisotropicLaw:
         found = {p: value for p, value in ends.items() if math.isfinite(value)}
         if 0 < best < len(grid) - 1:
             refined = minimize_scalar(
-                risk, bounds=(grid[best - 1], grid[best + 1]), method="bounded"
+                risk,
+                bounds=(float(grid[best - 1]), float(grid[best + 1])),
+                method="bounded",
+                options={"xatol": DECADE_ERROR},
             )
             found[10.0 ** float(refined.x)] = float(refined.fun)
         else:
@@ -258,10 +260,3 @@ def _least_squares(setting: TaskSetting) -> float:
         return math.inf
     noise = setting.noise**2 * float(np.sum(diagonal_of(setting.second_moment) / spectrum))
     return noise / spare + setting.moved(np.zeros(len(spectrum)))
-
-
-def _form(setting: TaskSetting, vector: Floats) -> float:
-    """v'Mv."""
-    M = setting.second_moment
-    image = M @ vector if isinstance(M, np.ndarray) else M.apply(vector)
-    return float(vector @ image)

@@ -19,7 +19,6 @@ from mcbrain.asking.studies import Point, Study
 from mcbrain.blocks.problem import BrainProblem, RawProblem
 from mcbrain.blocks.query import Query, Row, Statistic
 from mcbrain.errors import InputError, MissingPilotError, unhandled
-from mcbrain.plan.anisotropic import AnisotropicLaw
 from mcbrain.plan.moments import brain_statistics, shift_coefficients, shift_drift, signal
 from mcbrain.plan.statuses import has_mean, row_status
 from mcbrain.plan.subspaces import PILOT_BLOCKS, Subspaces
@@ -146,7 +145,6 @@ class Penalties:
         self.subspaces = subspaces
         self.store = store
         self._best: dict[tuple[int, Choice, Shift], float] = {}
-        self._anisotropic = AnisotropicLaw(study.seed)
 
     def row(self, choice: Choice, point: Point, shift: Shift) -> Row:
         """The fit that a choice stands for at a point; `optimal-shift` depends on the shift too.
@@ -211,7 +209,7 @@ class Penalties:
     def _from_equivalent(self, choice: Choice, point: Point, shift: Shift) -> float:
         """The optimum under any covariance and encoder, by the law (theory/README.md 5f, 5g)."""
         estimator, rank = choice.estimator, self.study.rank(point.model)
-        law, encoding = self._anisotropic, float(self.study.encoding.penalty)
+        law, encoding = self.subspaces.anisotropic, float(self.study.encoding.penalty)
 
         def row_at(penalty: float) -> Row:
             return Row(estimator, "fixed", penalty, estimator.eta, rank, encoding)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from functools import cached_property
+
 from mcbrain.asking.estimators import Estimator
 from mcbrain.asking.studies import Point, Study
 from mcbrain.blocks.problem import BrainProblem
 from mcbrain.blocks.series import Series
 from mcbrain.errors import MissingPilotError, unhandled
+from mcbrain.plan.anisotropic import AnisotropicLaw
 from mcbrain.plan.moments import brain_statistics, subspace_moments
 from mcbrain.store.protocol import Store
 from mcbrain.theory.subspace import SubspaceMoments
@@ -22,6 +25,13 @@ class Subspaces:
     def __init__(self, study: Study) -> None:
         self.study = study
         self._known: dict[bytes, SubspaceMoments] = {}
+
+    @cached_property
+    def anisotropic(self) -> AnisotropicLaw:
+        """The law where the inputs' covariance or the encoder is beyond the others; its imagined
+        recordings serve penalties and predictions alike.
+        """
+        return AnisotropicLaw(self.study.seed)
 
     def problem(self, point: Point) -> BrainProblem:
         """The pilot problem that measures the moments at a point's number of brain samples."""

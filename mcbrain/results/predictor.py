@@ -11,7 +11,6 @@ from mcbrain.asking.estimators import ESTIMATORS, Choice, Estimator
 from mcbrain.asking.studies import Point, Study
 from mcbrain.blocks.query import Row
 from mcbrain.blocks.series import jackknife
-from mcbrain.plan.anisotropic import AnisotropicLaw
 from mcbrain.plan.cells import Setting
 from mcbrain.plan.moments import shift_coefficients, shift_drift, signal
 from mcbrain.plan.penalties import task_noise
@@ -64,7 +63,7 @@ class Predictor:
         # samples a brain stage.
         self._task_moments = lru_cache(1024)(task_moments)
         self._brain_moments = lru_cache(1024)(self._brain)
-        self._anisotropic = AnisotropicLaw(study.seed)
+        self._anisotropic = subspaces.anisotropic
 
     def predict(self, point: Point, choice: Choice, shift: Shift, row: Row) -> Prediction:
         """The law's value for one row; kind `none` where no law holds.
