@@ -67,6 +67,9 @@ def _is_there(name: str) -> bool:
 
 
 find_moved(OLDER)
+_query = import_module("mcbrain.blocks.query")
+if not hasattr(_query, "Fit"):
+    _query.Fit = _query.Row  # type: ignore[attr-defined]
 
 
 def sampled_problem(kind: str, model: Model, n_task: int, n_brain: int, seed: int) -> Problem:

@@ -11,7 +11,7 @@ from bench.sizes import BLOCKS, Cell
 from mcbrain.asking.estimators import parse_estimator
 from mcbrain.asking.shift_text import parse_shift
 from mcbrain.blocks.problem import Job
-from mcbrain.blocks.query import Query, Row
+from mcbrain.blocks.query import Fit, Query
 from mcbrain.engines import simulate
 from mcbrain.plan.moments import brain_statistics
 from mcbrain.plan.task_stage import task_problem, task_statistics
@@ -82,7 +82,7 @@ def sampled_job(engine: str, cell: Cell, inputs: str = "gaussian", rule: str = "
     penalties = grid(cell.penalties) if rule == "fixed" else [np.nan]
     chosen = [parse_estimator(name) for name in cell.estimators]
     rows = [
-        Row(one, rule, float(p), one.eta, cell.latent_dim, 0.0) for one in chosen for p in penalties
+        Fit(one, rule, float(p), one.eta, cell.latent_dim, 0.0) for one in chosen for p in penalties
     ]
     model = model_of(cell, inputs)
     problem = sampled_problem(engine, model, cell.n_task, cell.n_brain, SEED)

@@ -23,12 +23,12 @@ __all__ = [
     "MOST_SAMPLES",
     "affordable",
     "by_name",
-    "choice",
     "duration",
     "integer",
     "is_number",
     "number",
     "numpy_defaults",
+    "one_of",
     "parameter",
     "plain",
     "plain_table",
@@ -310,7 +310,7 @@ def vector(name: str, value: object, size: int, low: float) -> tuple[float, ...]
     return tuple(number(f"{name}[{i}]", v, low, LARGE) for i, v in enumerate(value))
 
 
-def choice(name: str, value: object, allowed: tuple[str, ...]) -> None:
+def one_of(name: str, value: object, allowed: tuple[str, ...]) -> None:
     """Refuse a word that is not allowed.
 
     Parameters

@@ -13,13 +13,13 @@ import pytest
 import mcbrain as mb
 from mcbrain.asking import estimators
 from mcbrain.asking.engines import ENGINE_NAMES, ENGINES
-from mcbrain.asking.estimators import ESTIMATORS, Choice, Estimator, Rule
+from mcbrain.asking.estimators import ESTIMATORS, Estimator, Method, Rule
 from mcbrain.asking.shift_text import parse_shift
 from mcbrain.asking.studies import Point
 from mcbrain.blocks.problem import Job, Problem, RawProblem, data_problem
-from mcbrain.blocks.query import Query, Row
+from mcbrain.blocks.query import Fit, Query
 from mcbrain.certificate.law_checks import _FAMILIES
-from mcbrain.engines import choose, simulate, warm_up
+from mcbrain.engines import engine_for, simulate, warm_up
 from mcbrain.errors import InputError
 from mcbrain.kernels.random.draw import INPUT_CODES
 from mcbrain.plan.moments import shift_coefficients, shift_drift
@@ -27,7 +27,7 @@ from mcbrain.plan.penalties import Penalties, pilots
 from mcbrain.plan.subspaces import LawSubspaces
 from mcbrain.plan.task_stage import task_statistics
 from mcbrain.population import shifts
-from mcbrain.population.distributions import BASES, INPUTS, LATENTS, RECORDINGS, InputDistribution
+from mcbrain.population.distributions import BASES, INPUTS, LATENTS, RECORDINGS, InputFamily
 from mcbrain.population.geometry import Geometry
 from mcbrain.population.model import MODEL_FIELDS, Model
 from mcbrain.population.shifts import SHIFTS, ShiftKind, ShiftLaw, law
@@ -50,7 +50,7 @@ from mcbrain.worth.surface import Surface
 from tests.support.small_study import TABLE, study
 
 SIZES = {"input_dim": 9, "latent_dim": 3, "n_channels": 5, "misalignment": 0.2}
-RIDGE = Row(ESTIMATORS["ridge"], "fixed", 0.3, 1.0, 3, 0.0)
+RIDGE = Fit(ESTIMATORS["ridge"], "fixed", 0.3, 1.0, 3, 0.0)
 
 
 def model(**changes):
@@ -83,9 +83,7 @@ def unhandled(what):
 
 def test_an_input_distribution_is_drawn_by_its_line_or_not_at_all(monkeypatch):
     line = "rng.logistic(0.0, np.sqrt(3) / np.pi, (n, d))"
-    monkeypatch.setitem(
-        INPUTS, "logistic", InputDistribution(line, "density", "4.2", ("logistic",))
-    )
+    monkeypatch.setitem(INPUTS, "logistic", InputFamily(line, "density", "4.2", ("logistic",)))
     of = model(inputs="logistic")
     with unhandled("input distribution 'logistic'"):
         draw(of)
@@ -93,8 +91,8 @@ def test_an_input_distribution_is_drawn_by_its_line_or_not_at_all(monkeypatch):
         mb.simulate(of, 12, 20, {"ridge": 0.3}, precision=0, max_replicates=10, threads=1)
     for engine in ("sufficient", "spectral"):
         with pytest.raises(InputError, match="'logistic' are not Gaussian"):
-            choose(without_fit(of, kind=engine))
-    assert choose(without_fit(of))[0] == "raw"
+            engine_for(without_fit(of, kind=engine))
+    assert engine_for(without_fit(of))[0] == "raw"
     assert mb.predict(of, 12, 20, {"ridge": 0.3})["predicted"].to_pylist() == [None]
     asked = Point(0, of, 12, 20)
     data = rebuild(replace(study(), seed=1), asked, problem(of), 0, 0)
@@ -109,7 +107,9 @@ def test_an_input_distribution_is_drawn_by_its_line_or_not_at_all(monkeypatch):
 def test_an_input_distribution_with_a_parameter_has_a_range():
     assert INPUTS.keys() == INPUT_CODES.keys()
     for name, record in INPUTS.items():
-        assert all(model(inputs=text).input_law.name == name for text in record.examples), name
+        assert all(
+            model(inputs=text).input_distribution.name == name for text in record.examples
+        ), name
         assert record.examples, name
         assert bool(record.form) == ("{0}" in record.line), name
         assert not record.form or record.low < record.high, name
@@ -124,7 +124,7 @@ def test_latents_are_drawn_by_their_line_or_not_at_all(monkeypatch):
         draw(of)
     for engine in ("sufficient", "spectral"):
         with pytest.raises(InputError, match="'relu' are not linear"):
-            choose(without_fit(of, kind=engine))
+            engine_for(without_fit(of, kind=engine))
     names = {}
     exec(recipe(problem(of), 0, 0), names)
     data = rebuild(replace(study(), seed=1), Point(0, of, 12, 20), problem(of), 0, 0)
@@ -196,8 +196,8 @@ def test_a_shift_without_a_second_moment_is_simulated_and_has_no_law(monkeypatch
     with pytest.raises(InputError, match="no second moment and no law"):
         shift_coefficients(shift, of, 1)
     with pytest.raises(InputError, match="not a second moment"):
-        choose(study(shifts=["brainy:4"], engine={"kind": "spectral"}))
-    assert choose(study(shifts=["brainy:4"], engine={"kind": "auto"}))[0] == "sufficient"
+        engine_for(study(shifts=["brainy:4"], engine={"kind": "spectral"}))
+    assert engine_for(study(shifts=["brainy:4"], engine={"kind": "auto"}))[0] == "sufficient"
     assert mb.predict(of, 30, 40, {"befs": 0.3}, ["brainy:4"])["predicted"].to_pylist() == [None]
     table = mb.simulate(
         of, 30, 40, {"ridge": 0.3}, ["brainy:4"], precision=0, max_replicates=64, threads=1
@@ -299,12 +299,12 @@ def test_a_penalty_that_an_estimator_cannot_have_is_refused():
 
 def test_a_penalty_rule_that_nobody_carries_out_is_refused(monkeypatch):
     monkeypatch.setattr(estimators, "RULES", (*estimators.RULES, "aic"))
-    (choice,) = estimators.choices_from_table({"ridge": "aic"})
-    assert choice == Choice(ESTIMATORS["ridge"], Rule("aic"))
+    (method,) = estimators.methods_from_table({"ridge": "aic"})
+    assert method == Method(ESTIMATORS["ridge"], Rule("aic"))
     asking = study(estimators={"ridge": "aic"})
     subspaces, point = LawSubspaces(asking), next(asking.points())
     with unhandled("penalty rule 'aic'"):
-        Penalties(asking, subspaces).resolve(choice, point, parse_shift("id"))
+        Penalties(asking, subspaces).resolve(method, point, parse_shift("id"))
     with unhandled("penalty rule 'aic'"):
         list(pilots(asking, subspaces, [point]))
     for engine in ("raw", "sufficient", "spectral", "law"):
@@ -319,7 +319,7 @@ def test_a_penalty_rule_that_nobody_carries_out_is_refused(monkeypatch):
 
 def test_a_penalty_scale_that_nobody_knows_is_refused(tmp_path):
     asking = replace(study(engine={"kind": "spectral"}), penalty_scale="per-channel")
-    fixed, point = Choice(ESTIMATORS["ridge"], Rule("fixed", 0.3)), next(asking.points())
+    fixed, point = Method(ESTIMATORS["ridge"], Rule("fixed", 0.3)), next(asking.points())
     with unhandled("penalty_scale 'per-channel'"):
         Penalties(asking, LawSubspaces(asking)).resolve(fixed, point, parse_shift("id"))
 
@@ -339,7 +339,7 @@ def test_a_scaling_law_that_nobody_fits_is_refused(monkeypatch):
 def test_an_engine_without_a_home_is_refused():
     asking = replace(study(), engine="quick")
     with unhandled("engine 'quick'"):
-        choose(asking)
+        engine_for(asking)
     with unhandled("engine 'quick'"):
         open_plan(asking, "quick", None)
     with unhandled("engine 'quick'"):
@@ -351,7 +351,7 @@ def test_what_an_engine_names_and_nobody_can_do_is_refused(monkeypatch):
     quick = replace(ENGINES["raw"], name="quick", plan="guesses", draws=("quick",))
     monkeypatch.setitem(ENGINES, "quick", quick)
     asking = replace(study(), engine="quick")
-    assert choose(asking) == ("quick", ENGINES["raw"].reason)
+    assert engine_for(asking) == ("quick", ENGINES["raw"].reason)
     with unhandled("plan 'guesses'.*mcbrain/results/opening.py"):
         open_plan(asking, "quick", None)
     with unhandled("kind of problem 'quick'.*mcbrain.engines"):

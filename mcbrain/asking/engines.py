@@ -53,15 +53,15 @@ def _never(study: Study) -> None:
 def _sufficient_objection(study: Study) -> str | None:
     """Sufficient statistics are those of Gaussian data, and no penalty may look at the rest."""
     for model in study.models:
-        if model.input_law.name != "gaussian":
+        if model.input_distribution.name != "gaussian":
             return f"inputs '{model.inputs}' are not Gaussian; use raw"
         if model.latents != "linear":
             return f"latents '{model.latents}' are not linear; use raw"
         if model.neural_law != "gaussian":
             return "recordings are not Gaussian; use raw"
-    for choice in study.choices:
-        if choice.rule.selects:
-            return f"the rule '{choice.rule.kind}' chooses on whole data sets; use raw"
+    for method in study.methods:
+        if method.rule.selects:
+            return f"the rule '{method.rule.kind}' chooses on whole data sets; use raw"
     return None
 
 
@@ -71,11 +71,11 @@ def _spectral_objection(study: Study) -> str | None:
         return why
     if any(m.spectrum_exponent for m in study.models):
         return "the covariance is not the identity; use sufficient"
-    for choice in study.choices:
-        name = choice.estimator.name
-        if choice.estimator.two_bands:
+    for method in study.methods:
+        name = method.estimator.name
+        if method.estimator.two_bands:
             return f"'{name}' penalises inside the subspace; use sufficient"
-        if choice.rule.kind == "fixed" and choice.rule.value < 0:
+        if method.rule.kind == "fixed" and method.rule.value < 0:
             return f"'{name}' has a negative penalty; use sufficient"
     for shift in study.shifts:
         if not shift.has_moment:

@@ -20,19 +20,19 @@ __all__ = [
     "ESTIMATORS",
     "RULES",
     "SELECTION_GRID",
-    "Choice",
     "Estimator",
+    "Method",
     "Rule",
     "check_estimators",
-    "choices_from_table",
     "grid",
+    "methods_from_table",
 ]
 
 # Candidates of `loo` and `gcv`, as multiples of the mean eigenvalue of the penalised block's Gram
 # matrix; 0 and infinity join them.
 SELECTION_GRID = tuple(float(v) for v in np.geomspace(1e-4, 1e4, 49))
 
-_MAX_CHOICES = 200_000
+_MAX_METHODS = 200_000
 
 Subspace = Literal["none", "estimated", "measured"]
 
@@ -135,7 +135,7 @@ class Rule:
 
 
 @dataclass(frozen=True)
-class Choice:
+class Method:
     """An estimator under a penalty rule: `estimator` and `penalty_rule` of a results row."""
 
     estimator: Estimator
@@ -171,8 +171,8 @@ def parse_estimator(name: str) -> Estimator:
     return Estimator(name, "estimated", eta, "chosen", two_bands=True)
 
 
-def choices_from_table(table: Mapping[str, Any]) -> list[Choice]:
-    """Estimators under their rules, in the order of the table; a grid is one choice per value.
+def methods_from_table(table: Mapping[str, Any]) -> list[Method]:
+    """Estimators under their rules, in the order of the table; a grid is one method per value.
 
     Parameters
     ----------
@@ -184,20 +184,20 @@ def choices_from_table(table: Mapping[str, Any]) -> list[Choice]:
     InputError
         Naming the estimator, the value and what is allowed.
     """
-    choices: list[Choice] = []
+    methods: list[Method] = []
     for name, setting in table.items():
         estimator = parse_estimator(name)
         for value in setting if isinstance(setting, (list, tuple)) else [setting]:
-            choices += [Choice(estimator, rule) for rule in _rules(estimator, value)]
-            if len(choices) > _MAX_CHOICES:
+            methods += [Method(estimator, rule) for rule in _rules(estimator, value)]
+            if len(methods) > _MAX_METHODS:
                 raise InputError(
-                    f"[estimators] {name}: at most {_MAX_CHOICES:,} penalties are allowed in all"
+                    f"[estimators] {name}: at most {_MAX_METHODS:,} penalties are allowed in all"
                 )
-    if not choices:
+    if not methods:
         raise InputError('[estimators] is empty: ask for at least one, such as ridge = "optimal"')
-    if len(set(choices)) < len(choices):
+    if len(set(methods)) < len(methods):
         raise InputError("[estimators]: the same estimator and penalty are listed twice")
-    return choices
+    return methods
 
 
 def _rules(estimator: Estimator, value: Any) -> list[Rule]:

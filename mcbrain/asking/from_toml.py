@@ -14,7 +14,7 @@ from typing import Any, TypeVar, get_args
 import msgspec
 
 from mcbrain.asking.engines import ENGINE_NAMES
-from mcbrain.asking.estimators import choices_from_table, grid
+from mcbrain.asking.estimators import grid, methods_from_table
 from mcbrain.asking.files import read_text
 from mcbrain.asking.shift_text import found_from, parse_shift, shifts_from_table, with_files
 from mcbrain.asking.studies import (
@@ -26,7 +26,7 @@ from mcbrain.asking.studies import (
     check_precision,
     without_none,
 )
-from mcbrain.checks import choice, integer, numpy_defaults, plain_table, whole
+from mcbrain.checks import integer, numpy_defaults, one_of, plain_table, whole
 from mcbrain.errors import InputError, did_you_mean
 from mcbrain.population.model import MODEL_FIELDS, Model
 from mcbrain.population.shifts import Shift
@@ -148,10 +148,10 @@ def study_from_table(
     n_brain = _samples("n_brain", design.get("n_brain", 0), 0)
     settings = dict(_section(table, "estimators"))
     penalty_scale = settings.pop("penalty_scale", "per-sample")
-    choice("[estimators] penalty_scale", penalty_scale, PENALTY_SCALES)
+    one_of("[estimators] penalty_scale", penalty_scale, PENALTY_SCALES)
     shifts = _shifts(table.get("shifts", {"id": {}}), folder)
     engine = _convert(_section(table, "engine", {}), _Engine, "engine")
-    choice("[engine] kind", engine.kind, ENGINE_NAMES)
+    one_of("[engine] kind", engine.kind, ENGINE_NAMES)
     check_law(engine.kind, engine.law)
     study = Study(
         name=name,
@@ -159,7 +159,7 @@ def study_from_table(
         models=models,
         n_task=n_task,
         n_brain=n_brain,
-        choices=tuple(choices_from_table(settings)),
+        methods=tuple(methods_from_table(settings)),
         shifts=shifts,
         encoding=_convert(_section(table, "encoding", {}), Encoding, "encoding"),
         precision=_convert(_section(table, "precision", {}), Precision, "precision"),

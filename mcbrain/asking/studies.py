@@ -10,8 +10,8 @@ from typing import Any, TypedDict, Unpack, overload
 import msgspec
 
 from mcbrain.asking.engines import ENGINE_NAMES
-from mcbrain.asking.estimators import Choice
-from mcbrain.checks import choice, integer
+from mcbrain.asking.estimators import Method
+from mcbrain.checks import integer, one_of
 from mcbrain.errors import InputError, unhandled
 from mcbrain.population.model import Model
 from mcbrain.population.shifts import Shift
@@ -80,7 +80,7 @@ class Study:
     seed : int
     models : tuple of Model
     n_task, n_brain : tuple of int
-    choices : tuple of Choice
+    methods : tuple of Method
         Estimators under their penalty rules.
     shifts : tuple of Shift
     encoding : Encoding
@@ -101,7 +101,7 @@ class Study:
     models: tuple[Model, ...]
     n_task: tuple[int, ...]
     n_brain: tuple[int, ...]
-    choices: tuple[Choice, ...]
+    methods: tuple[Method, ...]
     shifts: tuple[Shift, ...]
     encoding: Encoding = field(default_factory=Encoding)
     precision: Precision = field(default_factory=Precision)
@@ -119,7 +119,7 @@ class Study:
     @property
     def n_rows(self) -> int:
         """Number of rows of the results."""
-        return self.n_points * len(self.choices) * len(self.shifts)
+        return self.n_points * len(self.methods) * len(self.shifts)
 
     def points(self) -> Iterator[Point]:
         """Every point, models outermost, then n_task, then n_brain."""
@@ -164,19 +164,19 @@ class Study:
                 return penalty / n_task
         raise unhandled("penalty_scale", self.penalty_scale, "a study")
 
-    def undefined(self, choice: Choice, point: Point) -> bool:
-        """Whether a choice asks for more brain directions than a point has brain samples."""
-        return choice.estimator.uses_brain and 0 < point.n_brain < self.rank(point.model)
+    def undefined(self, method: Method, point: Point) -> bool:
+        """Whether a method asks for more brain directions than a point has brain samples."""
+        return method.estimator.uses_brain and 0 < point.n_brain < self.rank(point.model)
 
     @property
     def selects(self) -> bool:
         """Whether some penalty is chosen on each replicate's data."""
-        return any(choice.rule.selects for choice in self.choices)
+        return any(method.rule.selects for method in self.methods)
 
-    def baseline(self) -> Choice | None:
+    def baseline(self) -> Method | None:
         """What gains are measured against: tuned ridge if the study has it, else OLS."""
-        tuned = [c for c in self.choices if c.tuned]
-        plain = [c for c in self.choices if c.estimator.name == "ols"]
+        tuned = [c for c in self.methods if c.tuned]
+        plain = [c for c in self.methods if c.estimator.name == "ols"]
         return next(iter(tuned + plain), None)
 
     def with_options(self, **options: Unpack[Options]) -> Study:
@@ -185,7 +185,7 @@ class Study:
         if "seed" in options:
             table["seed"] = options["seed"] = integer("seed", options["seed"], 0, 2**63 - 1)
         if "engine" in options:
-            choice("engine", options["engine"], ENGINE_NAMES)
+            one_of("engine", options["engine"], ENGINE_NAMES)
         if "engine" in options or "law" in options:
             engine, law = options.get("engine", self.engine), options.get("law", self.law)
             check_law(engine, law)

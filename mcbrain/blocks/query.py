@@ -12,7 +12,7 @@ from mcbrain.asking.estimators import Estimator
 from mcbrain.errors import unhandled
 from mcbrain.population.shifts import Shift
 
-__all__ = ["Query", "Row", "Statistic", "only", "statistic_id"]
+__all__ = ["Fit", "Query", "Statistic", "only", "statistic_id"]
 
 
 class Statistic(Protocol):
@@ -33,8 +33,8 @@ S = TypeVar("S", bound=Statistic)
 
 
 @dataclass(frozen=True)
-class Row:
-    """One estimator at one penalty, on one replicate's data: a row of the solve kernels.
+class Fit:
+    """One estimator at one penalty, on one replicate's data.
 
     Attributes
     ----------
@@ -92,17 +92,17 @@ class Row:
 
 @dataclass(frozen=True)
 class Query:
-    """One column of a sampled problem's sums: a row under a shift, against a baseline row."""
+    """One column of a sampled problem's sums: a fit under a shift, against that of the baseline."""
 
-    row: Row
+    fit: Fit
     shift: Shift
-    baseline: Row | None
+    baseline: Fit | None
 
     @cached_property
     def label(self) -> str:
         """Name by content."""
         versus = self.baseline.label if self.baseline else "nothing"
-        return f"{self.row.label} | {self.shift.content} | versus {versus}"
+        return f"{self.fit.label} | {self.shift.content} | versus {versus}"
 
     @cached_property
     def id(self) -> int:

@@ -119,7 +119,7 @@ def _simulated_miss(model: Model, n_brain: int, extent: Extent, seed: int) -> tu
 
 def _first_order_miss(model: Model, n_brain: int) -> float:
     """m_bar by law 5a, to first order in 1/n_brain."""
-    d, block = model.input_dim, model.measured
+    d, block = model.input_dim, model.recorded
     delta = brain_error(
         block.misalignment, block.loadings, block.gains, neural_noise=model.sigma_r, input_dim=d
     )

@@ -67,11 +67,11 @@ def engine_scores(extent: Extent, seed: int) -> Iterator[Score]:
         for column, query in enumerate(q for q in plan.queries(point) if q is not None):
             row = replace(
                 blank,
-                estimator=f"{query.row.estimator.name} {query.row.rule}",
-                penalty=query.row.penalty if query.row.rule == "fixed" else None,
+                estimator=f"{query.fit.estimator.name} {query.fit.rule}",
+                penalty=query.fit.penalty if query.fit.rule == "fixed" else None,
                 shift=query.shift.label,
             )
-            status = row_status(query.row, point)
+            status = row_status(query.fit, point)
             x, y = one.excess[:, column], two.excess[:, column]
             yield from _compared(row, "excess", x, y, status)
         if point.n_brain >= study.rank(point.model):
@@ -132,8 +132,8 @@ def spectral_scores(extent: Extent, seed: int, threads: int | None) -> Iterator[
     known: Settings = {"ols": 0.0, "ridge": 0.3, "befs-oracle": 0.3}
     estimated: Settings = {"befs": [0.05, 1.0], "projection": 0.0}
     for cell in range(extent.pairs):
-        for choices, law, count in ((known, False, 2**15), (estimated, True, 64 * extent.blocks)):
-            study = _pair(seed, 2000 + cell, isotropic=True, choices=choices)
+        for methods, law, count in ((known, False, 2**15), (estimated, True, 64 * extent.blocks)):
+            study = _pair(seed, 2000 + cell, isotropic=True, methods=methods)
             blank = _blank(study, cell, "spectral against raw")
             raw = _rows(study.with_options(engine="raw"), count, threads)
             fast = _rows(study.with_options(engine="spectral", law=law), count, threads)
@@ -160,7 +160,7 @@ def _row_score(blank: Score, x: Row, y: Row) -> Score:
 
 
 def _pair(
-    seed: int, cell: int, *, isotropic: bool = False, choices: Settings = _ESTIMATORS
+    seed: int, cell: int, *, isotropic: bool = False, methods: Settings = _ESTIMATORS
 ) -> Study:
     """A random point at which engines are compared."""
     rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(3, cell)))
@@ -174,7 +174,7 @@ def _pair(
         model = replace(model, covariance="powerlaw:1.0", snr_task=None, snr_brain=None)
         shifts.remove("adversarial:0.5")
     n_brain = max(n_brain, model.k_m)
-    return adhoc_study(model, n_task, n_brain, choices, shifts, seed=seed, name=f"engines-{cell}")
+    return adhoc_study(model, n_task, n_brain, methods, shifts, seed=seed, name=f"engines-{cell}")
 
 
 def _overlap_statistics(k: int) -> dict[str, Callable[[Floats], Floats]]:

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from mcbrain.asking.estimators import Choice
-from mcbrain.blocks.query import Row
+from mcbrain.asking.estimators import Method
+from mcbrain.blocks.query import Fit
 from mcbrain.certificate.design import Cell
 from mcbrain.certificate.scores import Score, difference_score
 from mcbrain.plan.statuses import row_status
@@ -55,19 +55,19 @@ def law_scores(cell: Cell, threads: int | None) -> list[Score]:
     """
     rows = compute(cell.study, threads=threads).table.to_pylist()
     return [
-        _score(cell, choice, shift, row)
-        for (choice, shift), row in zip(_outputs(cell), rows, strict=True)
+        _score(cell, method, shift, row)
+        for (method, shift), row in zip(_outputs(cell), rows, strict=True)
     ]
 
 
-def _outputs(cell: Cell) -> Iterator[tuple[Choice, Shift]]:
+def _outputs(cell: Cell) -> Iterator[tuple[Method, Shift]]:
     """The outputs of a cell in the order of its rows."""
-    for choice in cell.study.choices:
+    for method in cell.study.methods:
         for shift in cell.study.shifts:
-            yield choice, shift
+            yield method, shift
 
 
-def _score(cell: Cell, choice: Choice, shift: Shift, row: ResultRow) -> Score:
+def _score(cell: Cell, method: Method, shift: Shift, row: ResultRow) -> Score:
     """The score of one row."""
     family = _FAMILIES[row["prediction"]]
     point = cell.point
@@ -91,7 +91,7 @@ def _score(cell: Cell, choice: Choice, shift: Shift, row: ResultRow) -> Score:
         reference=row["predicted"],
         reference_se=row["prediction_se"],
     )
-    if reason := _excluded(cell, choice, row):
+    if reason := _excluded(cell, method, row):
         return replace(score, excluded=reason)
     if row["prediction"] == "asymptotic":
         return replace(score, excluded="approximation", asymptotic=row["predicted"])
@@ -103,37 +103,37 @@ def _score(cell: Cell, choice: Choice, shift: Shift, row: ResultRow) -> Score:
         dof=row["replicates"] - 1,
         reference_dof=PILOT_BLOCKS - 1,
     )
-    return replace(score, z=z, asymptotic=_asymptotic(cell, choice, shift, row))
+    return replace(score, z=z, asymptotic=_asymptotic(cell, method, shift, row))
 
 
-def _excluded(cell: Cell, choice: Choice, row: ResultRow) -> str:
+def _excluded(cell: Cell, method: Method, row: ResultRow) -> str:
     """Why a row's mean is not normal enough for a z-score, or has no law; empty if it is."""
     if row["status"] != "ok":
         return str(row["status"])
     if row["predicted"] is None:
         return "no law"
-    solved, point = _solve_row(cell, choice, row), cell.point
+    solved, point = _fit(cell, method, row), cell.point
     near = (replace(point, n_task=max(point.n_task + step, 1)) for step in (-_MARGIN, _MARGIN))
     if any(row_status(solved, p) != "ok" for p in near):
         return "heavy_tail nearby"
     return ""
 
 
-def _solve_row(cell: Cell, choice: Choice, row: ResultRow) -> Row:
+def _fit(cell: Cell, method: Method, row: ResultRow) -> Fit:
     """The solve row behind a results row."""
     study, penalty = cell.study, row["penalty"]
     penalty = math.inf if penalty is None else penalty
     rank = study.rank(cell.point.model)
     encoding = float(study.encoding.penalty)
-    return Row(choice.estimator, "fixed", penalty, choice.estimator.eta, rank, encoding)
+    return Fit(method.estimator, "fixed", penalty, method.estimator.eta, rank, encoding)
 
 
-def _asymptotic(cell: Cell, choice: Choice, shift: Shift, row: ResultRow) -> float | None:
+def _asymptotic(cell: Cell, method: Method, shift: Shift, row: ResultRow) -> float | None:
     """What the law of brain data in high dimension says, at the row's own penalty."""
     if row["prediction"] != "semi-exact":
         return None
     predictor = Predictor(cell.study, LawSubspaces(cell.study))
-    return predictor.predict(cell.point, choice, shift, _solve_row(cell, choice, row)).value
+    return predictor.predict(cell.point, method, shift, _fit(cell, method, row)).value
 
 
 def independent_scores(scores: list[Score], seed: int) -> list[float]:

@@ -11,12 +11,12 @@ from collections.abc import Callable
 from mcbrain.blocks.problem import BrainProblem, Job, RawProblem, SufficientProblem, TaskProblem
 from mcbrain.blocks.query import Query, only
 from mcbrain.blocks.sums import BlockSums
-from mcbrain.engines.choice import choose
+from mcbrain.engines.automatic import engine_for
 from mcbrain.engines.compiling import OutOfTimeError, compile_pieces
 from mcbrain.engines.pieces import every_piece
 from mcbrain.errors import unhandled
 
-__all__ = ["OutOfTimeError", "choose", "simulate", "warm_up"]
+__all__ = ["OutOfTimeError", "engine_for", "simulate", "warm_up"]
 
 
 def simulate(job: Job) -> list[BlockSums]:

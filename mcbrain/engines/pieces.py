@@ -119,9 +119,9 @@ def seconds(piece: Piece) -> float:
 
 def _data_pieces(engine: str, problem: DataProblem, study: Study) -> Iterator[Piece]:
     """What a problem of data sets runs beyond its task stage."""
-    if problem.model.input_law.smoothness != "density":
+    if problem.model.input_distribution.smoothness != "density":
         yield _AGAIN
-    if problem.n_brain > 0 and any(choice.estimator.uses_brain for choice in study.choices):
+    if problem.n_brain > 0 and any(method.estimator.uses_brain for method in study.methods):
         ridge = study.encoding.penalty > 0
         yield Piece(engine, "brain", "ridge" if ridge else _side(problem, problem.n_brain))
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from mcbrain.asking.estimators import ESTIMATORS
 from mcbrain.blocks.problem import DataProblem
-from mcbrain.blocks.query import Query, Row
+from mcbrain.blocks.query import Fit, Query
 from mcbrain.blocks.sums import BlockSums
 from mcbrain.errors import unhandled
 from mcbrain.kernels.random.draw import INPUT_CODES
@@ -175,15 +175,15 @@ def smallest(
 ) -> tuple[P, tuple[Query, ...]]:
     """A problem in four dimensions and a query, whose simulation compiles what larger ones run."""
     model = Model(input_dim=4, latent_dim=1, n_channels=2)
-    row = Row(ESTIMATORS["befs"], rule, 0.1, 0.0, 1, encoding)
-    return kind.of(model, n_task, n_brain, seed=0), (Query(row, Shift("id"), row),)
+    fit = Fit(ESTIMATORS["befs"], rule, 0.1, 0.0, 1, encoding)
+    return kind.of(model, n_task, n_brain, seed=0), (Query(fit, Shift("id"), fit),)
 
 
 @lru_cache(maxsize=64)
 def population(problem: DataProblem) -> Population:
     """The population of a problem in native coordinates."""
     model, geometry = problem.model, Geometry(problem.model, problem.seed)
-    inputs = model.input_law
+    inputs = model.input_distribution
     rate = model.baseline_rate
     return Population(
         scale=geometry.scale,
@@ -202,50 +202,50 @@ def population(problem: DataProblem) -> Population:
 
 def sizes(problem: DataProblem, queries: Sequence[Query]) -> Sizes:
     """How much data; the brain stage is left out when no query uses it."""
-    row = queries[0].row
-    uses_brain = any(q.row.estimator.uses_brain for q in queries)
+    fit = queries[0].fit
+    uses_brain = any(q.fit.estimator.uses_brain for q in queries)
     uses_brain |= any(q.baseline is not None and q.baseline.estimator.uses_brain for q in queries)
     n_brain = problem.n_brain if uses_brain else 0
     return Sizes(
         n_task=problem.n_task,
         n_brain=n_brain,
-        rank=row.rank,
+        rank=fit.rank,
         measured=problem.model.k_m,
-        encoding_penalty=n_brain * row.encoding_penalty,
+        encoding_penalty=n_brain * fit.encoding_penalty,
     )
 
 
 @lru_cache(maxsize=256)
 def asked(problem: DataProblem, queries: tuple[Query, ...]) -> Asked:
-    """The distinct rows and shifts of some queries."""
-    rows = list(
-        dict.fromkeys([q.row for q in queries] + [q.baseline for q in queries if q.baseline])
+    """The distinct fits and shifts of some queries."""
+    fits = list(
+        dict.fromkeys([q.fit for q in queries] + [q.baseline for q in queries if q.baseline])
     )
     shifts = list(dict.fromkeys(q.shift for q in queries))
     n_task, n_brain = problem.n_task, problem.n_brain
-    settings = [_solve_row(row, n_task, n_brain) for row in rows]
-    column = {(r, s): i * len(shifts) + j for i, r in enumerate(rows) for j, s in enumerate(shifts)}
+    settings = [_fit_parameters(fit, n_task, n_brain) for fit in fits]
+    column = {(r, s): i * len(shifts) + j for i, r in enumerate(fits) for j, s in enumerate(shifts)}
     return Asked(
         rows=make_queries(*(list(values) for values in zip(*settings, strict=True))),
         shifts=_shift_tables(Geometry(problem.model, problem.seed), shifts),
-        choosing=np.array([i for i, r in enumerate(rows) if r.rule != "fixed"], np.int64),
+        choosing=np.array([i for i, r in enumerate(fits) if r.rule != "fixed"], np.int64),
         generalised=np.array(
-            [_code(_GENERALISED, "penalty rule", r.rule) for r in rows if r.rule != "fixed"],
+            [_code(_GENERALISED, "penalty rule", r.rule) for r in fits if r.rule != "fixed"],
             np.int64,
         ),
-        place=np.array([column[q.row, q.shift] for q in queries], np.int64),
+        place=np.array([column[q.fit, q.shift] for q in queries], np.int64),
         baseline=np.array(
             [column[q.baseline, q.shift] if q.baseline else -1 for q in queries], np.int64
         ),
     )
 
 
-def _solve_row(row: Row, n_task: int, n_brain: int) -> tuple[int, float, float]:
-    """Subspace code, eta and summed penalty of a row (theory/README.md 2)."""
-    penalty = row.summed(n_task)
-    if row.estimator.uses_brain and n_brain == 0:
+def _fit_parameters(fit: Fit, n_task: int, n_brain: int) -> tuple[int, float, float]:
+    """Subspace code, eta and summed penalty of a fit (theory/README.md 2)."""
+    penalty = fit.summed(n_task)
+    if fit.estimator.uses_brain and n_brain == 0:
         return NO_SUBSPACE, 1.0, penalty  # without brain data befs is ridge, projection predicts 0
-    return _code(_SUBSPACES, "subspace", row.estimator.subspace), row.eta, penalty
+    return _code(_SUBSPACES, "subspace", fit.estimator.subspace), fit.eta, penalty
 
 
 def _code(table: Mapping[str, int], what: str, name: str, home: str = _BRIDGE) -> int:

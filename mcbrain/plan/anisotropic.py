@@ -18,7 +18,7 @@ from scipy.optimize import minimize_scalar
 from mcbrain.asking.estimators import Estimator
 from mcbrain.asking.shift_text import parse_shift
 from mcbrain.asking.studies import Point
-from mcbrain.blocks.query import Row
+from mcbrain.blocks.query import Fit
 from mcbrain.errors import unhandled
 from mcbrain.population.geometry import Geometry
 from mcbrain.population.model import Model
@@ -103,18 +103,18 @@ class AnisotropicLaw:
         """
         model = point.model
         drawn = estimator.uses_brain and point.n_brain > 0
-        return model.gaussian if drawn else model.input_law.name == "gaussian"
+        return model.gaussian if drawn else model.input_distribution.name == "gaussian"
 
     def risk(
-        self, point: Point, shift: Shift, row: Row, draws: int = DRAWS, *, guess: bool = False
+        self, point: Point, shift: Shift, fit: Fit, draws: int = DRAWS, *, guess: bool = False
     ) -> Estimate:
-        """The mean excess risk of a row.
+        """The mean excess risk of a fit.
 
         Parameters
         ----------
         point : Point
         shift : Shift
-        row : Row
+        fit : Fit
             With its penalty, per sample and not negative.
         draws : int
             Imagined recordings, where the subspace is estimated.
@@ -124,29 +124,29 @@ class AnisotropicLaw:
         setting = self._setting(point.model, point.n_task, shift)
         if point.n_task == 0:
             return Estimate(excess_risk(setting, math.inf), exact=True)  # predicts zero
-        penalty = row.estimator.in_force(row.penalty)
+        penalty = fit.estimator.in_force(fit.penalty)
         if penalty == 0.0 and point.n_task >= setting.spectrum.size - 1:
             return Estimate(_least_squares(setting), exact=True)
-        spared = self._spared(point, row, draws)
-        found = [_given(setting, penalty, row.eta, V, guess) for V in spared]
+        spared = self._spared(point, fit, draws)
+        found = [_given(setting, penalty, fit.eta, V, guess) for V in spared]
         mean = float(np.mean(found))
         if len(found) == 1 or not math.isfinite(mean):
             return Estimate(mean)
         return Estimate(mean, float(np.std(found, ddof=1) / math.sqrt(len(found))))
 
-    def interpolates(self, point: Point, row: Row) -> bool:
+    def interpolates(self, point: Point, fit: Fit) -> bool:
         """Whether a fit with two penalties leaves too few rows free for an expansion in 1/n.
 
         Parameters
         ----------
         point : Point
-        row : Row
+        fit : Fit
         """
         setting = self._setting(point.model, point.n_task, _ID)
-        return free_rows(setting, min(1.0, row.eta) * row.penalty) < FEWEST_FREE_ROWS
+        return free_rows(setting, min(1.0, fit.eta) * fit.penalty) < FEWEST_FREE_ROWS
 
     def best_penalty(
-        self, point: Point, shift: Shift, row_at: Callable[[float], Row], *, guess: bool = False
+        self, point: Point, shift: Shift, fit_at: Callable[[float], Fit], *, guess: bool = False
     ) -> float:
         """The penalty of least risk, per sample; 0 or infinity where an end is best.
 
@@ -157,7 +157,7 @@ class AnisotropicLaw:
         ----------
         point : Point
         shift : Shift
-        row_at : callable
+        fit_at : callable
             The row at a penalty.
         guess : bool
             See `risk`.
@@ -167,7 +167,7 @@ class AnisotropicLaw:
             return guessed(10.0**logarithm)
 
         def guessed(penalty: float) -> float:
-            return self.risk(point, shift, row_at(penalty), SEARCH_DRAWS, guess=True).value
+            return self.risk(point, shift, fit_at(penalty), SEARCH_DRAWS, guess=True).value
 
         grid = np.linspace(*DECADES)
         values = np.array([risk(v) for v in grid])
@@ -185,7 +185,7 @@ class AnisotropicLaw:
         else:
             found[10.0 ** float(grid[best])] = float(values[best])
         best_of_all = min(found, key=lambda p: found[p])
-        known = self.risk(point, shift, row_at(best_of_all), SEARCH_DRAWS, guess=guess).value
+        known = self.risk(point, shift, fit_at(best_of_all), SEARCH_DRAWS, guess=guess).value
         return math.nan if math.isnan(known) else best_of_all
 
     def _task(self, model: Model, n_task: int, shift: Shift) -> TaskSetting:
@@ -204,19 +204,19 @@ class AnisotropicLaw:
             drift=drift if np.any(drift) else None,
         )
 
-    def _spared(self, point: Point, row: Row, draws: int) -> list[Floats]:
-        """Bases of the subspace that a row spares: of one that is known, or of imagined data."""
+    def _spared(self, point: Point, fit: Fit, draws: int) -> list[Floats]:
+        """Bases of the subspace that a fit spares: of one that is known, or of imagined data."""
         model, d = point.model, point.model.input_dim
-        match row.estimator.subspace:
+        match fit.estimator.subspace:
             case "none":
                 return [np.zeros((d, 0))]
             case "measured":
                 return [self._geometry(model).brain[: model.k_m].T]
             case "estimated":
-                if point.n_brain == 0 or row.eta == 1.0:
+                if point.n_brain == 0 or fit.eta == 1.0:
                     return [np.zeros((d, 0))]
-                return self._bases(model, point.n_brain, row.rank, row.encoding_penalty)[:draws]
-        raise unhandled("subspace", row.estimator.subspace, "plan/anisotropic.py")
+                return self._bases(model, point.n_brain, fit.rank, fit.encoding_penalty)[:draws]
+        raise unhandled("subspace", fit.estimator.subspace, "plan/anisotropic.py")
 
     def _draw(self, model: Model, n_brain: int, rank: int, encoding: float) -> list[Floats]:
         measured = model.k_m

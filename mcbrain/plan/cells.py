@@ -1,4 +1,4 @@
-"""One choice set under one shift: the risk from its two stages, with its standard error.
+"""One method set under one shift: the risk from its two stages, with its standard error.
 
 The risk is linear in the moments of either stage (theory/README.md 4d), so the deviations of the
 moments, block by block, give those of every risk.
@@ -41,15 +41,15 @@ class BrainEstimate:
 
 @dataclass(frozen=True)
 class Cell:
-    """Risk of the choices that spare one subspace, under one shift at one n_brain.
+    """Risk of the methods that spare one subspace, under one shift at one n_brain.
 
     Attributes
     ----------
-    mean : ndarray, shape (choices, n_task, noises)
+    mean : ndarray, shape (methods, n_task, noises)
         Infinite where the expectation is.
-    brain_variance : ndarray, shape (choices, n_task, noises)
+    brain_variance : ndarray, shape (methods, n_task, noises)
         Of the mean, from the blocks of the brain problem; zero without one.
-    task_deviation : ndarray, shape (choices, n_task, noises, groups), or None
+    task_deviation : ndarray, shape (methods, n_task, noises, groups), or None
         Jackknife deviations from the blocks of the task problems: their sum of squares is the
         variance. Choices of one rank share blocks, so deviations give joint errors too.
     """
@@ -97,7 +97,7 @@ def _slopes(
     names: tuple[str, ...],
     setting: Setting,
 ) -> Floats:
-    """Derivatives of the risk by some of the moments, shape (names, choices, n_task, noises).
+    """Derivatives of the risk by some of the moments, shape (names, methods, n_task, noises).
 
     The risk at all of them zero, and at each of them one: a single evaluation.
     """

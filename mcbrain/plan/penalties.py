@@ -13,11 +13,11 @@ from collections.abc import Iterable, Iterator
 
 import numpy as np
 
-from mcbrain.asking.estimators import Choice
+from mcbrain.asking.estimators import Method
 from mcbrain.asking.shift_text import parse_shift
 from mcbrain.asking.studies import Point, Study
 from mcbrain.blocks.problem import BrainProblem, RawProblem
-from mcbrain.blocks.query import Query, Row, Statistic
+from mcbrain.blocks.query import Fit, Query, Statistic
 from mcbrain.errors import InputError, MissingPilotError, unhandled
 from mcbrain.plan.moments import brain_statistics, shift_coefficients, shift_drift, signal
 from mcbrain.plan.statuses import has_mean, row_status
@@ -42,12 +42,12 @@ _DIGITS = 6  # of a penalty found so: fewer than two machines' rounding could te
 _ID = parse_shift("id")
 
 
-def has_law(choice: Choice, point: Point, shift: Shift, subspaces: Subspaces) -> bool:
-    """Whether the optimum of a choice follows from moments of the subspace alone."""
-    estimator = choice.estimator
+def has_law(method: Method, point: Point, shift: Shift, subspaces: Subspaces) -> bool:
+    """Whether the optimum of a method follows from moments of the subspace alone."""
+    estimator = method.estimator
     if not subspaces.lawful(estimator, point) or not shift.has_moment:
         return False
-    if choice.rule.kind == "optimal" or not subspaces.simulated(estimator, point):
+    if method.rule.kind == "optimal" or not subspaces.simulated(estimator, point):
         return True
     return not estimator.two_bands
 
@@ -74,31 +74,31 @@ def pilots(
     for point in {(p.model, p.n_brain): p for p in points}.values():
         if point.model.isotropic and any(
             subspaces.simulated(c.estimator, point) and not study.undefined(c, point)
-            for c in study.choices
+            for c in study.methods
         ):
             statistics = brain_statistics(point.model.k_m)
             wanted.setdefault(subspaces.problem(point), {}).update(dict.fromkeys(statistics))
-    for choice in study.choices:
-        for shift in _shifts(study, choice):
+    for method in study.methods:
+        for shift in _shifts(study, method):
             for point in points:
-                if study.undefined(choice, point) or has_law(choice, point, shift, subspaces):
+                if study.undefined(method, point) or has_law(method, point, shift, subspaces):
                     continue
-                grid = grid_queries(study, choice, point, shift)
+                grid = grid_queries(study, method, point, shift)
                 wanted.setdefault(_grid_problem(study, point), {}).update(dict.fromkeys(grid))
     for problem, asked in wanted.items():
         yield problem, tuple(asked)
 
 
-def _shifts(study: Study, choice: Choice) -> tuple[Shift, ...]:
-    """The shifts under which a choice's penalty must be optimised."""
-    match choice.rule.kind:
+def _shifts(study: Study, method: Method) -> tuple[Shift, ...]:
+    """The shifts under which a method's penalty must be optimised."""
+    match method.rule.kind:
         case "fixed" | "loo" | "gcv":
             return ()
         case "optimal":
             return (_ID,)
         case "optimal-shift":
             return study.shifts
-    raise unhandled("penalty rule", choice.rule.kind, "the pilots (plan/penalties.py)")
+    raise unhandled("penalty rule", method.rule.kind, "the pilots (plan/penalties.py)")
 
 
 def _grid_problem(study: Study, point: Point) -> RawProblem:
@@ -106,7 +106,7 @@ def _grid_problem(study: Study, point: Point) -> RawProblem:
     return RawProblem.of(point.model, point.n_task, point.n_brain, study.seed, pilot=True)
 
 
-def grid_queries(study: Study, choice: Choice, point: Point, shift: Shift) -> tuple[Query, ...]:
+def grid_queries(study: Study, method: Method, point: Point, shift: Shift) -> tuple[Query, ...]:
     """The penalties that a pilot of whole replicates compares, in ascending order, both ends in.
 
     The grid holds both scales that an optimum can have, noise over signal and the variance of an
@@ -120,10 +120,10 @@ def grid_queries(study: Study, choice: Choice, point: Point, shift: Shift) -> tu
     low = min(0.0, math.floor(away)) - _DECADES_BELOW - math.ceil(math.log10(d))
     high = max(0.0, math.ceil(away)) + _DECADES_ABOVE
     inner = centre * 10.0 ** np.arange(low, high + 0.01, 0.25)
-    estimator, rank = choice.estimator, study.rank(point.model)
+    estimator, rank = method.estimator, study.rank(point.model)
     encoding = float(study.encoding.penalty)
     return tuple(
-        Query(Row(estimator, "fixed", float(v), estimator.eta, rank, encoding), shift, None)
+        Query(Fit(estimator, "fixed", float(v), estimator.eta, rank, encoding), shift, None)
         for v in (0.0, *inner, math.inf)
     )
 
@@ -144,30 +144,30 @@ class Penalties:
         self.study = study
         self.subspaces = subspaces
         self.store = store
-        self._best: dict[tuple[int, Choice, Shift], float] = {}
+        self._best: dict[tuple[int, Method, Shift], float] = {}
 
-    def row(self, choice: Choice, point: Point, shift: Shift) -> Row:
-        """The fit that a choice stands for at a point; `optimal-shift` depends on the shift too.
+    def fit(self, method: Method, point: Point, shift: Shift) -> Fit:
+        """The fit that a method stands for at a point; `optimal-shift` depends on the shift too.
 
         Raises
         ------
         InputError
             See `resolve`.
         """
-        penalty, eta = self.resolve(choice, point, shift)
-        rule = choice.rule.kind if choice.rule.selects else "fixed"
+        penalty, eta = self.resolve(method, point, shift)
+        rule = method.rule.kind if method.rule.selects else "fixed"
         rank, encoding = self.study.rank(point.model), float(self.study.encoding.penalty)
-        return Row(choice.estimator, rule, penalty, eta, rank, encoding)
+        return Fit(method.estimator, rule, penalty, eta, rank, encoding)
 
-    def resolve(self, choice: Choice, point: Point, shift: Shift) -> tuple[float, float]:
-        """Per-sample penalty and eta of a choice at a point; a NaN penalty is each replicate's own.
+    def resolve(self, method: Method, point: Point, shift: Shift) -> tuple[float, float]:
+        """Per-sample penalty and eta of a method at a point; a NaN penalty is each replicate's own.
 
         Raises
         ------
         InputError
             The pilot has not been run, or no law gives the optimum and nothing may be simulated.
         """
-        rule, estimator = choice.rule, choice.estimator
+        rule, estimator = method.rule, method.estimator
         if rule.selects:
             return math.nan, estimator.eta
         if rule.kind == "fixed":
@@ -176,10 +176,10 @@ class Penalties:
             raise unhandled("penalty rule", rule.kind, "the choice of penalties")
         if rule.kind == "optimal":
             shift = _ID
-        lawful = has_law(choice, point, shift, self.subspaces)
+        lawful = has_law(method, point, shift, self.subspaces)
         if lawful and estimator.two_bands and rule.kind == "optimal":
-            return self._bands(choice, point)
-        name = (point.index, choice, shift)
+            return self._bands(method, point)
+        name = (point.index, method, shift)
         if name not in self._best:
             if lawful:
                 find = self._from_law
@@ -187,60 +187,60 @@ class Penalties:
                 find = self._from_equivalent
             else:
                 find = self._from_pilot
-            self._best[name] = find(choice, point, shift)
+            self._best[name] = find(method, point, shift)
         return self._best[name], estimator.eta
 
-    def _from_law(self, choice: Choice, point: Point, shift: Shift) -> float:
+    def _from_law(self, method: Method, point: Point, shift: Shift) -> float:
         model, n, d = point.model, point.n_task, point.model.input_dim
         noise, seed = task_noise(model), self.study.seed
-        if choice.rule.kind == "optimal":
-            m_bar, rank = self.missed(choice, point)
+        if method.rule.kind == "optimal":
+            m_bar, rank = self.missed(method, point)
             best = float(exact.optimal_penalty(noise, n, rank, d, m_bar))
         else:
-            subspace = self.subspaces.moments(choice.estimator, point)
+            subspace = self.subspaces.moments(method.estimator, point)
             coefficients = shift_coefficients(shift, model, seed)
             drift = shift_drift(shift, model, seed)
             brain = exact.brain_moments(subspace, signal(model), coefficients, d, drift)
             best = exact.optimal_shift_penalty(
                 task_moments, brain, n_task=n, rank=subspace.rank, input_dim=d, task_noise=noise
             )
-        return self._from_equivalent(choice, point, shift) if math.isnan(best) else best
+        return self._from_equivalent(method, point, shift) if math.isnan(best) else best
 
-    def _from_equivalent(self, choice: Choice, point: Point, shift: Shift) -> float:
+    def _from_equivalent(self, method: Method, point: Point, shift: Shift) -> float:
         """The optimum under any covariance and encoder, by the law (theory/README.md 5f, 5g)."""
-        estimator, rank = choice.estimator, self.study.rank(point.model)
+        estimator, rank = method.estimator, self.study.rank(point.model)
         law, encoding = self.subspaces.anisotropic, float(self.study.encoding.penalty)
 
-        def row_at(penalty: float) -> Row:
-            return Row(estimator, "fixed", penalty, estimator.eta, rank, encoding)
+        def fit_at(penalty: float) -> Fit:
+            return Fit(estimator, "fixed", penalty, estimator.eta, rank, encoding)
 
         best = math.nan
         if not estimator.two_bands and shift.has_moment and law.gaussian(estimator, point):
-            best = law.best_penalty(point, shift, row_at)
+            best = law.best_penalty(point, shift, fit_at)
         if math.isnan(best):
             raise InputError(
-                f"{estimator.name} = '{choice.rule.kind}': no law gives this optimum for "
+                f"{estimator.name} = '{method.rule.kind}': no law gives this optimum for "
                 f"this model and shift '{shift.label}'; simulate it, or give a number"
             )
         return best
 
-    def missed(self, choice: Choice, point: Point) -> tuple[float, int]:
-        """m_bar of the subspace that a choice spares, and its rank (theory/README.md 4c)."""
-        model, estimator = point.model, choice.estimator
+    def missed(self, method: Method, point: Point) -> tuple[float, int]:
+        """m_bar of the subspace that a method spares, and its rank (theory/README.md 4c)."""
+        model, estimator = point.model, method.estimator
         subspace = self.subspaces.moments(estimator, point)
         if estimator.subspace == "measured":
-            return model.measured.misalignment, subspace.rank  # exactly, so that 0 is projection
+            return model.recorded.misalignment, subspace.rank  # exactly, so that 0 is projection
         if subspace.rank == 0:
             return 1.0, 0
         identity = shift_coefficients(_ID, model, self.study.seed)
         brain = exact.brain_moments(subspace, signal(model), identity, model.input_dim)
         return max(float(brain.m_hat), 0.0), subspace.rank
 
-    def _bands(self, choice: Choice, point: Point) -> tuple[float, float]:
+    def _bands(self, method: Method, point: Point) -> tuple[float, float]:
         """Penalty outside the subspace, and eta, from the two bands' own closed forms."""
         model, d = point.model, point.model.input_dim
         noise = task_noise(model)
-        missed, rank = self.missed(choice, point)
+        missed, rank = self.missed(method, point)
         if rank in (0, d):
             return float(exact.optimal_penalty(noise, point.n_task, 0, d)), 1.0  # one band: ridge
         m_bar = min(max(missed, 1e-12), 1.0 - 1e-12)
@@ -250,19 +250,19 @@ class Penalties:
             return 0.0, float(exact.optimal_eta(rank, d, m_bar))
         return outside, inside / outside
 
-    def _from_pilot(self, choice: Choice, point: Point, shift: Shift) -> float:
+    def _from_pilot(self, method: Method, point: Point, shift: Shift) -> float:
         if self.store is None:
             raise MissingPilotError("a pilot finds this penalty, and there is no store of blocks")
-        grid = grid_queries(self.study, choice, point, shift)
+        grid = grid_queries(self.study, method, point, shift)
         series = self.store.series(_grid_problem(self.study, point), [q.id for q in grid])
         series = series.head(PILOT_BLOCKS)
         if series.n_blocks < PILOT_BLOCKS:
             raise MissingPilotError(
                 "the pilot for the optimal penalty is not complete; run the study first"
             )
-        penalty, risk = np.array([q.row.penalty for q in grid]), series.totals()[1]
+        penalty, risk = np.array([q.fit.penalty for q in grid]), series.totals()[1]
         if point.model.sigma_y > 0:  # a mean that does not exist is no candidate, however it fell
-            wild = np.array([not has_mean(row_status(q.row, point)) for q in grid])
+            wild = np.array([not has_mean(row_status(q.fit, point)) for q in grid])
             risk = np.where(wild & ~wild.all(), np.inf, risk)
         return minimum_between(penalty, risk)
 

@@ -7,10 +7,10 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from mcbrain.asking.estimators import Choice
+from mcbrain.asking.estimators import Method
 from mcbrain.asking.studies import Point, Study
 from mcbrain.blocks.problem import DataProblem, Problem, data_problem
-from mcbrain.blocks.query import Query, Row, Statistic, only
+from mcbrain.blocks.query import Fit, Query, Statistic, only
 from mcbrain.blocks.series import Series
 from mcbrain.plan.penalties import Penalties
 from mcbrain.plan.plans import Plan, Work
@@ -40,21 +40,21 @@ class PointPlan(Plan[Point]):
         self.penalties = penalties
         self.baseline = study.baseline()
 
-    def row(self, choice: Choice, point: Point, shift: Shift) -> Row:
-        """The fit of a choice at a point."""
-        return self.penalties.row(choice, point, shift)
+    def fit(self, method: Method, point: Point, shift: Shift) -> Fit:
+        """The fit of a method at a point."""
+        return self.penalties.fit(method, point, shift)
 
     def queries(self, point: Point) -> list[Query | None]:
         """A query for each output of a point, in the order of the results; None where undefined."""
         found: list[Query | None] = []
-        for choice in self.study.choices:
+        for method in self.study.methods:
             for shift in self.study.shifts:
-                if self.study.undefined(choice, point):
+                if self.study.undefined(method, point):
                     found.append(None)
                     continue
-                row = self.row(choice, point, shift)
-                base = self.row(self.baseline, point, shift) if self.baseline else None
-                found.append(Query(row, shift, base))
+                fit = self.fit(method, point, shift)
+                base = self.fit(self.baseline, point, shift) if self.baseline else None
+                found.append(Query(fit, shift, base))
         return found
 
     def problem(self, point: Point) -> DataProblem:
@@ -103,7 +103,7 @@ class PointPlan(Plan[Point]):
     ) -> NDArray[np.bool_]:
         """Which queries may stop: precise enough, no risk at all, or without a finite variance."""
         _, mean, _ = series.totals()
-        lost = [row_status(q.row, point) in HOPELESS for q in only(Query, asked)]
+        lost = [row_status(q.fit, point) in HOPELESS for q in only(Query, asked)]
         good = precise_enough(self.study.precision, mean, series.mcse())
         nothing = mean <= rounding_risk(point.model)
         return np.asarray(good | np.array(lost, bool) | nothing)

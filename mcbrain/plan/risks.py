@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from mcbrain.asking.estimators import Choice
+from mcbrain.asking.estimators import Method
 from mcbrain.asking.studies import Study
 from mcbrain.blocks.series import Series
 from mcbrain.plan.cells import BRAIN_FIELDS, BrainEstimate, Cell, Setting, combine
@@ -41,14 +41,14 @@ _CACHE_VALUES = 20_000_000
 
 @dataclass(frozen=True)
 class Grid:
-    """Penalties of a side, shape (choices, n_task, noises), and the task stage's law at them."""
+    """Penalties of a side, shape (methods, n_task, noises), and the task stage's law at them."""
 
     penalty: Floats
     law: exact.TaskMoments
 
 
 class SideRisks:
-    """The risk of the choices of a side, under each shift.
+    """The risk of the methods of a side, under each shift.
 
     Parameters
     ----------
@@ -76,7 +76,7 @@ class SideRisks:
         """Penalties of a side and the law at them, kept for the next look."""
         name = (side, shift if side.by_shift else None)
         if name not in self._grids:
-            penalty = np.stack([self._penalties(side, c, shift) for c in side.choices])
+            penalty = np.stack([self._penalties(side, c, shift) for c in side.methods])
             d = side.family.model.input_dim
             law = task_moments(self.n_task[:, None], side.rank, d, penalty)
             if len(self._grids) * penalty.size > _CACHE_VALUES:
@@ -84,23 +84,23 @@ class SideRisks:
             self._grids[name] = Grid(penalty, law)
         return self._grids[name]
 
-    def _penalties(self, side: Side, choice: Choice, shift: Shift) -> Floats:
-        """Per-sample penalties of a choice, shape (n_task, noises)."""
-        rule, noise = choice.rule, side.family.task_noise
+    def _penalties(self, side: Side, method: Method, shift: Shift) -> Floats:
+        """Per-sample penalties of a method, shape (n_task, noises)."""
+        rule, noise = method.rule, side.family.task_noise
         shape = (self.n_task.size, noise.size)
-        if choice.estimator.penalty == "infinite":
+        if method.estimator.penalty == "infinite":
             return np.full(shape, math.inf)
         if rule.kind == "fixed":
             penalty = self.study.per_sample(rule.value, self.n_task[:, None])
             return np.broadcast_to(penalty, shape).astype(float)
         if rule.kind == "optimal":
-            m_bar, rank = self.penalties.missed(choice, point_of(self.study, side))
+            m_bar, rank = self.penalties.missed(method, point_of(self.study, side))
             d = side.family.model.input_dim
             return exact.optimal_penalty(noise, self.n_task[:, None], rank, d, m_bar)
         return np.array(
             [
                 [
-                    self.penalties.resolve(choice, point_of(self.study, side, t, s), shift)[0]
+                    self.penalties.resolve(method, point_of(self.study, side, t, s), shift)[0]
                     for s in range(shape[1])
                 ]
                 for t in range(shape[0])
@@ -110,7 +110,7 @@ class SideRisks:
     def status(
         self, side: Side, shift: Shift, replicates: Floats | float = math.inf
     ) -> NDArray[np.str_]:
-        """Which moments of an estimate exist (theory/README.md 4a), (choices, n_task, noises).
+        """Which moments of an estimate exist (theory/README.md 4a), (methods, n_task, noises).
 
         The part inside the spared subspace is integrated out: only its mean can be infinite. With
         the law on, so is the rest.
@@ -213,7 +213,7 @@ class SideRisks:
         coefficients, drift = self._shifts[name]
         d, beta = model.input_dim, signal(model)
         if series is None:
-            known = self.pilots.moments(side.choices[0].estimator, point_of(self.study, side))
+            known = self.pilots.moments(side.methods[0].estimator, point_of(self.study, side))
             return BrainEstimate(exact.brain_moments(known, beta, coefficients, d, drift))
         problem = brain_problem(self.study, side)
         _, mean, _ = series.totals()

@@ -1,4 +1,4 @@
-"""A study in the parts that share work: models but for their noise, choices by their subspace."""
+"""A study in the parts that share work: models but for their noise, methods by their subspace."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from mcbrain.asking.estimators import Choice, Subspace
+from mcbrain.asking.estimators import Method, Subspace
 from mcbrain.asking.studies import Point, Study
 from mcbrain.blocks.problem import BrainProblem
 from mcbrain.population.model import MODEL_FIELDS, Model
@@ -38,13 +38,13 @@ class Family:
 
 @dataclass(frozen=True)
 class Side:
-    """The choices that spare the same subspace, at one family and number of brain samples."""
+    """The methods that spare the same subspace, at one family and number of brain samples."""
 
     family: Family
     subspace: Subspace
     n_brain: int
     rank: int
-    choices: tuple[Choice, ...]
+    methods: tuple[Method, ...]
 
     @property
     def simulated(self) -> bool:
@@ -54,7 +54,7 @@ class Side:
     @property
     def by_shift(self) -> bool:
         """Whether some penalty differs from shift to shift."""
-        return any(c.rule.kind == "optimal-shift" for c in self.choices)
+        return any(c.rule.kind == "optimal-shift" for c in self.methods)
 
     @property
     def undefined(self) -> bool:
@@ -94,12 +94,12 @@ def sides(study: Study, family: Family) -> Iterator[Side]:
     """
     model = family.model
     ranks = {"none": 0, "measured": model.k_m, "estimated": study.rank(model)}
-    for subspace in dict.fromkeys(c.estimator.subspace for c in study.choices):
-        choices = tuple(c for c in study.choices if c.estimator.subspace == subspace)
+    for subspace in dict.fromkeys(c.estimator.subspace for c in study.methods):
+        methods = tuple(c for c in study.methods if c.estimator.subspace == subspace)
         estimated = subspace == "estimated"
         for n_brain in study.n_brain if estimated else study.n_brain[:1]:
             rank = 0 if estimated and n_brain == 0 else ranks[subspace]
-            yield Side(family, subspace, n_brain, rank, choices)
+            yield Side(family, subspace, n_brain, rank, methods)
 
 
 def brain_problem(study: Study, side: Side) -> BrainProblem:

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from mcbrain.asking.studies import Point
-from mcbrain.blocks.query import Row
+from mcbrain.blocks.query import Fit
 from mcbrain.population.model import Model
 from mcbrain.theory.tails import (
     dominant_row_status,
@@ -51,69 +51,75 @@ class _Squares:
     coordinates: int
 
 
-def row_status(row: Row, point: Point, replicates: float = math.inf) -> str:
+def row_status(fit: Fit, point: Point, replicates: float = math.inf) -> str:
     """Which moments of an output exist, as the word of its `status` (theory/README.md 4a).
 
     Parameters
     ----------
-    row : Row
+    fit : Fit
     point : Point
     replicates : float
-        Behind the row: with few, moments that exist may come from events that none has seen.
+        Behind the fit: with few, moments that exist may come from events that none has seen.
     """
-    if row.estimator.uses_brain and 0 < point.n_brain < row.rank:
+    if fit.estimator.uses_brain and 0 < point.n_brain < fit.rank:
         return "undefined"
-    if row.penalty < 0:
+    if fit.penalty < 0:
         return "infinite_mean"
-    law = point.model.input_law
+    inputs = point.model.input_distribution
     words = [
         least_squares_status(
-            fit.n, fit.w, fit.ridge, replicates, law.smoothness, fit.coordinates, law.share
+            s.n,
+            s.w,
+            s.ridge,
+            replicates,
+            inputs.smoothness,
+            s.coordinates,
+            inputs.share,
         )
-        for fit in _squares(row, point)
+        for s in _squares(fit, point)
     ]
-    if not _blind(row, point):
-        words += _subspace_words(row, point)
+    if not _blind(fit, point):
+        words += _subspace_words(fit, point)
     return worst(words)
 
 
-def _subspace_words(row: Row, point: Point) -> Iterator[str]:
+def _subspace_words(fit: Fit, point: Point) -> Iterator[str]:
     """What a spared subspace suffers from long inputs, and from coordinates that none uses."""
-    model, law, n = point.model, point.model.input_law, point.n_task
-    spared = _spared(row, point)
-    if spared == 0 or row.eta > 0.0:
+    model, inputs, n = point.model, point.model.input_distribution, point.n_task
+    spared = _spared(fit, point)
+    if spared == 0 or fit.eta > 0.0:
         return
-    exact = _is_exact(row, point)
+    exact = _is_exact(fit, point)
     explained = exact and model.misalignment == 0.0 and spared >= model.latent_dim
-    shut = row.in_force == math.inf
+    shut = fit.in_force == math.inf
     if shut and spared < model.input_dim and not explained:
-        yield dominant_row_status(n, spared, law.length_power)
+        yield dominant_row_status(n, spared, inputs.length_power)
     if model.basis == "axes" and not exact:
-        others = _coordinates(row, point, spared) - spared
+        others = _coordinates(fit, point, spared) - spared
         along = min(spared, model.k_m)
-        yield nearly_along_status(n, along, others, law.smoothness, law.share)
+        yield nearly_along_status(n, along, others, inputs.smoothness, inputs.share)
 
 
-def _blind(row: Row, point: Point) -> bool:
-    return row.estimator.uses_brain and point.n_brain == 0
+def _blind(fit: Fit, point: Point) -> bool:
+    return fit.estimator.uses_brain and point.n_brain == 0
 
 
-def _spared(row: Row, point: Point) -> int:
+def _spared(fit: Fit, point: Point) -> int:
     """Dimensions of the subspace of an estimator."""
-    sizes = {"none": 0, "estimated": row.rank, "measured": point.model.k_m}
-    return sizes[row.estimator.subspace]
+    sizes = {"none": 0, "estimated": fit.rank, "measured": point.model.k_m}
+    return sizes[fit.estimator.subspace]
 
 
-def _is_exact(row: Row, point: Point) -> bool:
+def _is_exact(fit: Fit, point: Point) -> bool:
     """Whether a subspace is that of the latents, measured or found without any error."""
     model = point.model
-    if row.estimator.subspace == "measured":
+    if fit.estimator.subspace == "measured":
         return True
     told = model.latents == "linear" and model.neural_law == "gaussian" and model.sigma_r == 0.0
-    return told and row.encoding_penalty == 0.0 and point.n_brain >= model.input_dim
+    return told and fit.encoding_penalty == 0.0 and point.n_brain >= model.input_dim
 
 
-def _coordinates(row: Row, point: Point, spared: int) -> int:
+def _coordinates(fit: Fit, point: Point, spared: int) -> int:
     """Of how many coordinates of the inputs the spared subspace is a generic subspace.
 
     Latents along axes are coordinates themselves. A subspace that is estimated from few sparse
@@ -121,10 +127,10 @@ def _coordinates(row: Row, point: Point, spared: int) -> int:
     deviations below the mean number of those that some did.
     """
     model, d = point.model, point.model.input_dim
-    if model.basis == "axes" and _is_exact(row, point):
+    if model.basis == "axes" and _is_exact(fit, point):
         return spared
-    if row.estimator.uses_brain and model.input_law.smoothness == "sparse":
-        unused = (1.0 - model.input_law.share) ** point.n_brain
+    if fit.estimator.uses_brain and model.input_distribution.smoothness == "sparse":
+        unused = (1.0 - model.input_distribution.share) ** point.n_brain
         sure = d * (1.0 - unused) - 5.0 * math.sqrt(d * unused * (1.0 - unused))
         return max(spared, math.floor(sure))
     return d
@@ -138,28 +144,28 @@ def _taken_outside(model: Model, n: int, spared: int) -> float:
     n lambda + q - n - 1 for q > n inputs of variance 1, by the mean of an inverse Wishart matrix:
     what is short inside is fitted outside.
     """
-    if model.input_law.smoothness == "sparse":
+    if model.input_distribution.smoothness == "sparse":
         return 0.0  # zeros may leave nothing outside
     variances = model.input_variances
     scale = float(variances.min() / variances.max())
     return scale * max(model.input_dim - spared - n - 1, 0)
 
 
-def _squares(row: Row, point: Point) -> Iterator[_Squares]:
+def _squares(fit: Fit, point: Point) -> Iterator[_Squares]:
     """Every least-squares problem whose eigenvalues an estimator divides by."""
     model, n = point.model, point.n_task
-    blind, spared = _blind(row, point), _spared(row, point)
-    projects = row.estimator.penalty == "infinite"
+    blind, spared = _blind(fit, point), _spared(fit, point)
+    projects = fit.estimator.penalty == "infinite"
     if blind and projects:
         return  # predicts zero
     # Each replicate of loo and gcv may choose 0, whatever its smallest eigenvalue is.
-    penalty = 0.0 if row.rule != "fixed" else row.penalty
-    eta = 1.0 if blind or spared == 0 else row.eta
+    penalty = 0.0 if fit.rule != "fixed" else fit.penalty
+    eta = 1.0 if blind or spared == 0 else fit.eta
     if eta == 0.0:
-        yield _Squares(n, spared, 0.0, _coordinates(row, point, spared))
+        yield _Squares(n, spared, 0.0, _coordinates(fit, point, spared))
     elif eta < 1.0 and penalty > 0.0:
         ridge = eta * (n * penalty + _taken_outside(model, n, spared))
-        yield _Squares(n, spared, ridge, _coordinates(row, point, spared))
+        yield _Squares(n, spared, ridge, _coordinates(fit, point, spared))
     if projects or (eta == 0.0 and n <= spared):
         return  # nothing is left to fit outside P
     d = model.input_dim
@@ -167,5 +173,5 @@ def _squares(row: Row, point: Point) -> Iterator[_Squares]:
     # the same in every direction: the ridge that it meets on average.
     share = spared / d if eta > 0.0 else 0.0
     ridge = n * penalty * (1.0 + share * (eta - 1.0)) * float((1.0 / model.input_variances).mean())
-    lost = spared if eta == 0.0 and model.input_law.smoothness == "density" else 0
+    lost = spared if eta == 0.0 and model.input_distribution.smoothness == "density" else 0
     yield _Squares(n - lost, d - lost, ridge, d)

@@ -70,7 +70,7 @@ class TaskEstimate:
     Attributes
     ----------
     mean : TaskMoments
-        Fields of shape (choices, n_task, noises).
+        Fields of shape (methods, n_task, noises).
     deviation : ndarray, shape (4, choices, n_task, noises, groups), or None
         Jackknife deviations of `TASK_FIELDS`, scaled so that the covariance of the means is their
         sum of products over the last axis; zero-padded. None for a law.
@@ -107,7 +107,7 @@ def estimate_task(
     ----------
     n_task : ndarray, shape (n,)
     rank, input_dim : int
-    penalty : ndarray, shape (choices, n, noises)
+    penalty : ndarray, shape (methods, n, noises)
         Per-sample penalties.
     series : mapping
         For each place in `n_task` that has a problem: its statistics and their blocks.

@@ -23,7 +23,7 @@ __all__ = [
     "LATENTS",
     "RECORDINGS",
     "InputDistribution",
-    "InputLaw",
+    "InputFamily",
     "parse_covariance",
     "parse_inputs",
     "power_spectrum",
@@ -36,7 +36,7 @@ Smoothness = Literal["density", "signs", "sparse"]
 
 
 @dataclass(frozen=True)
-class InputDistribution:
+class InputFamily:
     """A distribution of the independent components of the inputs, of mean 0 and variance 1.
 
     Attributes
@@ -68,9 +68,9 @@ class InputDistribution:
     dominant: bool = False
 
 
-INPUTS: dict[str, InputDistribution] = {
-    "gaussian": InputDistribution("rng.standard_normal((n, d))", "density", "3", ("gaussian",)),
-    "student": InputDistribution(
+INPUTS: dict[str, InputFamily] = {
+    "gaussian": InputFamily("rng.standard_normal((n, d))", "density", "3", ("gaussian",)),
+    "student": InputFamily(
         "np.sqrt(({0} - 2) / aux.chisquare({0}, n))[:, None] * rng.standard_normal((n, d))",
         "density",
         "3 * ({0} - 2) / ({0} - 4)",
@@ -80,16 +80,14 @@ INPUTS: dict[str, InputDistribution] = {
         "student:NU with a number NU > 4",
         dominant=True,
     ),
-    "rademacher": InputDistribution(
+    "rademacher": InputFamily(
         "np.where(rng.random((n, d)) < 0.5, 1.0, -1.0)", "signs", "1", ("rademacher",)
     ),
-    "uniform": InputDistribution(
+    "uniform": InputFamily(
         "np.sqrt(3) * (2 * rng.random((n, d)) - 1)", "density", "9 / 5", ("uniform",)
     ),
-    "laplace": InputDistribution(
-        "rng.laplace(0.0, np.sqrt(0.5), (n, d))", "density", "6", ("laplace",)
-    ),
-    "sparse": InputDistribution(
+    "laplace": InputFamily("rng.laplace(0.0, np.sqrt(0.5), (n, d))", "density", "6", ("laplace",)),
+    "sparse": InputFamily(
         "(aux.random((n, d)) < {0}) * rng.standard_normal((n, d)) / np.sqrt({0})",
         "sparse",
         "3 / {0}",
@@ -117,8 +115,8 @@ BASES = ("haar", "axes")
 
 
 @dataclass(frozen=True)
-class InputLaw:
-    """Law of the independent input components: its name and its parameter, if it has one."""
+class InputDistribution:
+    """Distribution of the independent input components: its family, and its parameter if any."""
 
     name: str
     parameter: float = math.nan
@@ -144,13 +142,13 @@ class InputLaw:
         return INPUTS[self.name].line.format(self.parameter)
 
 
-def parse_inputs(text: str) -> InputLaw:
-    """The law that a model's `inputs` names, such as "student:5".
+def parse_inputs(text: str) -> InputDistribution:
+    """The distribution that a model's `inputs` names, such as "student:5".
 
     Raises
     ------
     InputError
-        An unknown law, or a parameter that is missing, out of range or too much.
+        An unknown distribution, or a parameter that is missing, out of range or too much.
     """
     name, _, number = str(text).partition(":")
     if name not in INPUTS:
@@ -159,11 +157,11 @@ def parse_inputs(text: str) -> InputLaw:
     if not known.form:
         if number:
             raise InputError(f"inputs = {text!r}: '{name}' takes no parameter")
-        return InputLaw(name)
+        return InputDistribution(name)
     value = parameter("inputs", text, number, known.form)
     if not known.low < value <= known.high:
         raise InputError(f"inputs = {text!r}: allowed is {known.form}")
-    return InputLaw(name, value)
+    return InputDistribution(name, value)
 
 
 def parse_covariance(text: str) -> float:

@@ -10,20 +10,20 @@ from typing import Any
 
 import numpy as np
 
-from mcbrain.checks import LARGE, by_name, choice, integer, is_number, number, vector
+from mcbrain.checks import LARGE, by_name, integer, is_number, number, one_of, vector
 from mcbrain.errors import InputError, unhandled
 from mcbrain.population.distributions import (
     BASES,
     LATENTS,
     RECORDINGS,
-    InputLaw,
+    InputDistribution,
     parse_covariance,
     parse_inputs,
     power_spectrum,
 )
 from mcbrain.typing import Floats
 
-__all__ = ["MODEL_FIELDS", "MeasuredBlock", "Model", "toml_value"]
+__all__ = ["MODEL_FIELDS", "Model", "RecordedLatents", "toml_value"]
 
 
 _MAX_DIM = 20_000
@@ -42,7 +42,7 @@ class _AllLatents(int):
 
 
 @dataclass(frozen=True)
-class MeasuredBlock:
+class RecordedLatents:
     """What the exact laws are written in: |beta| = 1 and unmeasured latents folded away.
 
     Attributes
@@ -175,10 +175,10 @@ class Model:
 
     def _settle_laws(self) -> None:
         set_ = object.__setattr__
-        choice("basis", self.basis, BASES)
-        choice("latents", self.latents, tuple(LATENTS))
-        choice("neural_law", self.neural_law, tuple(RECORDINGS))
-        _ = self.input_law, self.spectrum_exponent
+        one_of("basis", self.basis, BASES)
+        one_of("latents", self.latents, tuple(LATENTS))
+        one_of("neural_law", self.neural_law, tuple(RECORDINGS))
+        _ = self.input_distribution, self.spectrum_exponent
         rate = self.baseline_rate
         match self.neural_law:
             case "gaussian":
@@ -282,11 +282,11 @@ class Model:
         return np.asarray(loadings / norm)
 
     @cached_property
-    def measured(self) -> MeasuredBlock:
+    def recorded(self) -> RecordedLatents:
         """The model as the exact laws see it: |beta| = 1, measured latents only."""
         m = self.misalignment
         unmeasured = float(np.sum(self.loadings[self.k_m :] ** 2))
-        return MeasuredBlock(
+        return RecordedLatents(
             misalignment=min(1.0, m + (1.0 - m) * unmeasured),
             loadings=self.measured_loadings,
             gains=self.gains[: self.k_m],
@@ -295,8 +295,8 @@ class Model:
         )
 
     @cached_property
-    def input_law(self) -> InputLaw:
-        """Law of the inputs, parsed from `inputs`."""
+    def input_distribution(self) -> InputDistribution:
+        """The distribution of the inputs, parsed from `inputs`."""
         return parse_inputs(self.inputs)
 
     @cached_property
@@ -313,7 +313,7 @@ class Model:
     def gaussian(self) -> bool:
         """Whether inputs, latents and recordings follow the linear Gaussian model."""
         return (
-            self.input_law.name == "gaussian"
+            self.input_distribution.name == "gaussian"
             and self.latents == "linear"
             and self.neural_law == "gaussian"
         )
@@ -323,7 +323,7 @@ class Model:
         """Whether inputs are Gaussian with identity covariance: then the exact laws apply to every
         estimator that uses no recordings, whatever the latents and the recordings are like.
         """
-        return self.input_law.name == "gaussian" and self.spectrum_exponent == 0.0
+        return self.input_distribution.name == "gaussian" and self.spectrum_exponent == 0.0
 
     @property
     def isotropic(self) -> bool:

@@ -69,7 +69,7 @@ class Shift:
         if self.kind == "concept" and self.along == "brain" and k < 2:
             return f"{self.label} needs latent_dim >= 2; use concept:ANGLE:orthogonal"
         if self.kind == "adversarial" and not (
-            model.input_law.name == "gaussian" and model.spectrum_exponent == 0.0
+            model.input_distribution.name == "gaussian" and model.spectrum_exponent == 0.0
         ):
             return f"{self.label} is defined for isotropic Gaussian test inputs only"
         if self.kind == "custom":

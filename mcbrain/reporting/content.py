@@ -182,11 +182,11 @@ def _design(results: Results) -> list[tuple[str, str]]:
             rows.append((_SYMBOLS.get(field, field), _listed(values)))
     rows.append(("task samples n_T", _listed([f"{n:,}" for n in study.n_task])))
     rows.append(("brain samples n_B", _listed([f"{n:,}" for n in study.n_brain])))
-    choices = [
+    methods = [
         f"{c.estimator.name} ({c.rule.kind if c.rule.kind != 'fixed' else f'{c.rule.value:g}'})"
-        for c in study.choices
+        for c in study.methods
     ]
-    rows.append(("estimators (penalty)", _listed(choices)))
+    rows.append(("estimators (penalty)", _listed(methods)))
     rows.append(("shifts", _listed([s.label for s in study.shifts])))
     return rows
 

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.typing import ColorType
 
-from mcbrain.asking.estimators import Choice
+from mcbrain.asking.estimators import Method
 from mcbrain.asking.studies import Study
 from mcbrain.errors import InputError
 from mcbrain.reporting.style import (
@@ -79,7 +79,7 @@ def law_of(results: Results, model: int) -> Surface | None:
     return Surface(m) if m.isotropic and m.sigma_y > 0 and plain else None
 
 
-def need_gain(results: Results) -> tuple[Choice, int]:
+def need_gain(results: Results) -> tuple[Method, int]:
     """What a gain needs, or a sentence about what is missing.
 
     Parameters
@@ -89,7 +89,7 @@ def need_gain(results: Results) -> tuple[Choice, int]:
 
     Returns
     -------
-    baseline : Choice
+    baseline : Method
         What gains are against.
     befs : int
         Place of BEFS among the study's estimators.
@@ -99,7 +99,7 @@ def need_gain(results: Results) -> tuple[Choice, int]:
     InputError
         No baseline, or no BEFS.
     """
-    baseline, befs = results.study.baseline(), results.choice("befs")
+    baseline, befs = results.study.baseline(), results.method("befs")
     if baseline is None or befs is None:
         raise InputError("a gain needs BEFS, and tuned ridge or ols")
     return baseline, befs
@@ -125,9 +125,9 @@ def line_handles(
         One for each kind of mark that there is.
     """
     grey, handles = "#555555", []
-    choices = [c for c in (results.choice(name) for name in names) if c is not None]
-    known = np.isfinite(results.mean[..., choices, :])
-    simulated = results.simulated[..., choices, :]
+    methods = [c for c in (results.method(name) for name in names) if c is not None]
+    known = np.isfinite(results.mean[..., methods, :])
+    simulated = results.simulated[..., methods, :]
     if np.any(known & simulated):
         label = "simulated, ±2 s.e."
         handles.append(Line2D([], [], color=grey, marker="o", mfc="white", ls="", label=label))
@@ -189,7 +189,7 @@ def _over_task(ax: Axes, results: Results, model: int, brains: list[int], s: int
     lawful = surface is not None and study.shifts[s].label == "id"
     handles = []
     for name in ("ols", "ridge", "befs-oracle"):
-        c = results.choice(name)
+        c = results.method(name)
         if c is None:
             continue
         if name == "befs-oracle" and not _tuned(results, c):
@@ -201,7 +201,7 @@ def _over_task(ax: Axes, results: Results, model: int, brains: list[int], s: int
             ax.plot(fine, _finite(law * unit), color=colour)
         words = {"ols": "OLS", "ridge": "tuned ridge", "befs-oracle": "BEFS, unlimited brain data"}
         handles.append(Line2D([], [], color=colour, label=words[name]))
-    befs = results.choice("befs")
+    befs = results.method("befs")
     if befs is not None:
         shown = [brains[i] for i in pick(brains)]
         for b, colour in zip(shown, ramp(len(shown)), strict=True):
@@ -259,7 +259,7 @@ def _clear_of_rank(study: Study, model: int) -> list[int]:
 
 def _known_over_brain(results: Results, model: int, brains: list[int]) -> bool:
     """Whether there is a risk of BEFS to draw over brain samples."""
-    befs, tasks = results.choice("befs"), _clear_of_rank(results.study, model)
+    befs, tasks = results.method("befs"), _clear_of_rank(results.study, model)
     if befs is None:
         return False
     return bool(np.isfinite(results.mean[np.ix_([model], tasks, brains, [befs], [0])]).any())
@@ -271,9 +271,9 @@ def _risks(ax: Axes, results: Results, x: Floats, place: Places, colour: ColorTy
     errorbars(ax, x, y, error, colour, simulated=results.simulated[place])
 
 
-def _tuned(results: Results, choice: int) -> bool:
+def _tuned(results: Results, method: int) -> bool:
     """Whether an estimator has its optimal penalty."""
-    return results.study.choices[choice].rule.kind == "optimal"
+    return results.study.methods[method].rule.kind == "optimal"
 
 
 def _ols(surface: Surface, n: Floats) -> Floats:
@@ -299,7 +299,7 @@ def _finite(values: Floats) -> Floats:
 
 def _limit(ax: Axes, results: Results, model: int, s: int) -> None:
     """End the y axis at ten times the worst risk of tuned ridge, so that no divergence fills it."""
-    shown, ridge = [results.choice(name) for name in (*_COLOUR, "befs")], results.choice("ridge")
+    shown, ridge = [results.method(name) for name in (*_COLOUR, "befs")], results.method("ridge")
     place = (model, slice(None), slice(None), slice(None), s)
     # The values of the laws count too: their lines are drawn even where a run was stopped before.
     law = np.asarray(results.column("predicted"), float)[place]

@@ -34,7 +34,7 @@ def findings(results: Results, values: list[ValueRow]) -> list[str]:
     study, found = results.study, []
     gains, errors = (np.asarray(results.column(c), float) for c in ("gain", "gain_mcse"))
     gains = np.where(np.isfinite(errors), gains, np.nan)
-    befs = results.choice("befs")
+    befs = results.method("befs")
     if befs is not None and study.baseline() is not None:
         so_far = " so far" if results.unreached.any() else ""
         with_brain = np.array(study.n_brain)[:, None] > 0

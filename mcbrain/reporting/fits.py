@@ -51,7 +51,7 @@ def fit_rows(results: Results) -> list[list[str]]:
     """
     rows = []
     for name in ("ols", "ridge", "befs"):
-        place = results.choice(name)
+        place = results.method(name)
         if place is None:
             continue
         brains = (
@@ -59,7 +59,7 @@ def fit_rows(results: Results) -> list[list[str]]:
         )
         for b in [brains[i] for i in pick(brains, 3)]:
             rows += _over_task(results, name, place, b)
-    place = results.choice("befs")
+    place = results.method("befs")
     if place is not None:
         tasks = [t for t, n in enumerate(results.study.n_task) if n > _rank(results) + 7]
         for t in [tasks[i] for i in pick(tasks, 3)]:

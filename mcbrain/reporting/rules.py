@@ -48,8 +48,8 @@ def rules_figure(results: Results) -> Figure:
     """
     study = results.study
     pairs = [
-        (name, rule, results.choice(name, rule), results.choice(name, "optimal"))
-        for name in dict.fromkeys(c.estimator.name for c in study.choices)
+        (name, rule, results.method(name, rule), results.method(name, "optimal"))
+        for name in dict.fromkeys(c.estimator.name for c in study.methods)
         for rule in _MARKERS
     ]
     pairs = [pair for pair in pairs if None not in pair[2:]]

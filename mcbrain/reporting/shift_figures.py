@@ -103,7 +103,7 @@ def _gain_curves(
         law_of(results, model) is not None
         and base is not None
         and base.tuned
-        and study.choices[befs].rule.kind == "optimal"
+        and study.methods[befs].rule.kind == "optimal"
         and SHIFTS[kind[0]].moment is not None
     )
     handles = []
@@ -118,7 +118,7 @@ def _gain_curves(
             law = gain(study.models[model], *point, texts, "ridge", study.seed)
             ax.plot(fine, law, color=colour, ls="--")
         handles.append(Line2D([], [], color=colour, label=f"BEFS, $n_B$ = {study.n_brain[b]:,}"))
-    oracle = results.choice("befs-oracle")
+    oracle = results.method("befs-oracle")
     if oracle is not None:
         row = (model, t, 0, oracle, places)
         errorbars(ax, x, gains[row], errors[row], COLOURS[1], simulated=results.simulated[row])
@@ -129,7 +129,7 @@ def _gain_curves(
 
 def _oracle_law(ax: Axes, results: Results, x: Floats, row: Places) -> None:
     """The exact gain of BEFS with unlimited brain data over ridge, as the rows predict it."""
-    ridge = results.choice("ridge")
+    ridge = results.method("ridge")
     if ridge is not None:
         model, t, b, _, places = row
         predicted = np.asarray(results.column("predicted"), float)

@@ -45,7 +45,7 @@ def shift_list_figure(results: Results) -> Figure:
     gain, error, law = (
         np.asarray(results.column(c), float) for c in ("gain", "gain_mcse", "predicted")
     )
-    law = law[:, :, :, study.choices.index(base), :] / law[:, :, :, befs, :]
+    law = law[:, :, :, study.methods.index(base), :] / law[:, :, :, befs, :]
     tasks, models = pick(list(study.n_task), 3), pick(list(study.models), 4)
     # Filled dots where nothing was simulated.
     marker, face = (".", None) if results.engine == "law" else ("o", "white")

@@ -81,7 +81,7 @@ def value_table(results: Results) -> ValueTable:
         About two dozen rows; none where the study has no value.
     """
     study, none = results.study, ValueTable([], "", "")
-    befs, base = results.choice("befs"), study.baseline()
+    befs, base = results.method("befs"), study.baseline()
     if befs is None or base is None or len(study.n_task) < 2 or study.shifts[0].label != "id":
         return none
     ranks = max(study.rank(m) for m in study.models)

@@ -61,8 +61,8 @@ def simulated_values(results: Results, places: Places, baseline: str) -> Floats:
 def _baseline(results: Results) -> str:
     """The baseline that a value is against: tuned ridge if it is there, else OLS."""
     for name in ("ridge", "ols"):
-        place = results.choice(name)
-        if place is not None and (name == "ols" or results.study.choices[place].tuned):
+        place = results.method(name)
+        if place is not None and (name == "ols" or results.study.methods[place].tuned):
             return name
     raise InputError("a value needs tuned ridge or ols among the estimators")
 
@@ -148,7 +148,7 @@ def value_figure(results: Results) -> Figure:
         for t, colour in zip(tasks, colours, strict=True)
     ]
     handles += line_handles(results, ("befs",), exact=False, asymptotic=bool(lawful))
-    if any(m.measured.misalignment > 0 for m in lawful):
+    if any(m.recorded.misalignment > 0 for m in lawful):
         handles.append(Line2D([], [], color="#555555", lw=0.8, label="saturation (exact law)"))
     legend_below(made, handles)
     label_panels(axes)
@@ -176,7 +176,7 @@ def _value_curve(
     law = surface.samples_for(surface.risk(n_task, fine), base) - n_task
     top.plot(fine, law, color=colour, ls="--")
     low.plot(fine, law / fine, color=colour, ls="--")
-    if study.models[model].measured.misalignment > 0:
+    if study.models[model].recorded.misalignment > 0:
         full = surface.samples_for(surface.risk(n_task, np.inf), base)
         top.axhline(float(full) - n_task, color=colour, lw=0.8)
 

@@ -281,8 +281,8 @@ def _check_words(name: str, values: Iterable[Any], words: Iterable[str]) -> None
 def result_words(study: Study) -> dict[str, list[str]]:
     """Every word that can occur in the results of a study, by dictionary column."""
     words: dict[str, list[str]] = {
-        "estimator": [c.estimator.name for c in study.choices],
-        "penalty_rule": [c.rule.kind for c in study.choices],
+        "estimator": [c.estimator.name for c in study.methods],
+        "penalty_rule": [c.rule.kind for c in study.methods],
         "shift": [s.label for s in study.shifts],
         "engine": ["raw", "sufficient", "spectral", "law"],
         "status": list(STATUSES),

@@ -69,7 +69,7 @@ class GridRows(GridPlan):
         ready: dict[Family, Columns] = {}
         left: dict[Family, int] = {}
         cells = len(study.n_task) * len(study.n_brain)
-        rows = cells * len(study.choices) * len(study.shifts)
+        rows = cells * len(study.methods) * len(study.shifts)
         shared = {name: writer.column(name, rows, v) for name, v in _shared_columns(self).items()}
         for index, model in enumerate(study.models):
             family, place = home[index]
@@ -126,17 +126,17 @@ def _prefix(work: Work, store: Store) -> _Prefix:
 
 
 def _shared_columns(plan: GridPlan) -> dict[str, object]:
-    """Columns that are the same for every model: the design, the choices, the shifts."""
+    """Columns that are the same for every model: the design, the methods, the shifts."""
     study = plan.study
     n_task, n_brain = np.array(study.n_task), np.array(study.n_brain)
-    choices, shifts = len(study.choices), len(study.shifts)
-    shape = (n_task.size, n_brain.size, choices, shifts)
+    methods, shifts = len(study.methods), len(study.shifts)
+    shape = (n_task.size, n_brain.size, methods, shifts)
     return {
         "n_task": np.broadcast_to(n_task[:, None, None, None], shape).ravel(),
         "n_brain": np.broadcast_to(n_brain[:, None, None], shape).ravel(),
-        "estimator": [c.estimator.name for c in study.choices for _ in study.shifts],
-        "penalty_rule": [c.rule.kind for c in study.choices for _ in study.shifts],
-        "shift": [s.label for _ in study.choices for s in study.shifts],
+        "estimator": [c.estimator.name for c in study.methods for _ in study.shifts],
+        "penalty_rule": [c.rule.kind for c in study.methods for _ in study.shifts],
+        "shift": [s.label for _ in study.methods for s in study.shifts],
         "engine": plan.kind,
     }
 
@@ -200,16 +200,16 @@ class _Base:
     """The baseline under one shift: its cell, its place there, and what it has of moments."""
 
     cell: Cell
-    choice: int
+    method: int
     no_mean: NDArray[np.bool_]
     no_variance: NDArray[np.bool_]
 
 
 def _family_columns(plan: GridPlan, family: Family, prefixes: Prefixes) -> Columns:
-    """Result columns of a family, shape (noises, n_task, n_brain, choices, shifts) each."""
+    """Result columns of a family, shape (noises, n_task, n_brain, methods, shifts) each."""
     study = plan.study
     samples = (len(study.n_task), len(study.n_brain))
-    shape = (family.task_noise.size, *samples, len(study.choices), len(study.shifts))
+    shape = (family.task_noise.size, *samples, len(study.methods), len(study.shifts))
     out: Columns = {name: np.full(shape, math.nan) for name in _REALS}
     out |= {name: np.zeros(shape, np.int64) for name in ("replicates", "failed")}
     out["status"] = np.full(shape, _STATUS["undefined"], np.int8)
@@ -219,19 +219,19 @@ def _family_columns(plan: GridPlan, family: Family, prefixes: Prefixes) -> Colum
     bases: list[_Base | None] = [None] * len(study.shifts)
     # The baseline's side comes first: the others are compared with it.
     mine = [side for side in plan.sides if side.family is family and not side.undefined]
-    for side in sorted(mine, key=lambda side: baseline not in side.choices):
+    for side in sorted(mine, key=lambda side: baseline not in side.methods):
         blocks = _blocks(plan, side, prefixes)
         try:
             for s, shift in enumerate(study.shifts):
                 cell = plan.risks.cell(side, shift, blocks.brain, blocks.task)
-                if bases[s] is None and baseline in side.choices:
-                    place = side.choices.index(baseline)
+                if bases[s] is None and baseline in side.methods:
+                    place = side.methods.index(baseline)
                     lost = _lost(plan.risks.status(side, shift)[place], blocks.lacking)
                     bases[s] = _Base(cell, place, *lost)
                 _fill(plan, side, shift, blocks, cell, bases[s], out)
         except MissingPilotError:  # of shards that are yet to be merged
-            for choice in side.choices:
-                at = (..., _brains(study, side), study.choices.index(choice), slice(None))
+            for method in side.methods:
+                at = (..., _brains(study, side), study.methods.index(method), slice(None))
                 out["status"][at] = _STATUS["mcse_not_met"]
     undefined = out["status"] == _STATUS["undefined"]
     out["reason"] = np.where(undefined, REASON_WORDS.index(FEW_BRAIN_SAMPLES), -1)
@@ -262,15 +262,15 @@ def _fill(
         no_error = no_gain | np.isnan(columns["mcse"]) | base.no_variance
         columns["gain"] = np.where(no_gain, math.nan, gain)
         columns["gain_mcse"] = np.where(no_error, math.nan, error)
-    for place, choice in enumerate(side.choices):
-        at = (..., brains, study.choices.index(choice), study.shifts.index(shift))
+    for place, method in enumerate(side.methods):
+        at = (..., brains, study.methods.index(method), study.shifts.index(shift))
         for name, values in columns.items():
-            if name != "penalty" or choice.estimator.penalty != "infinite":
+            if name != "penalty" or method.estimator.penalty != "infinite":
                 out[name][at] = values[place].T[:, :, None]
 
 
 def _columns(plan: GridPlan, side: Side, shift: Shift, blocks: _Blocks, cell: Cell) -> Columns:
-    """Columns of a side under a shift, shape (choices, n_task, noises) each."""
+    """Columns of a side under a shift, shape (methods, n_task, noises) each."""
     precision, error = plan.study.precision, cell.error
     moments = plan.risks.status(side, shift, blocks.task_replicates())
     law = plan.risks.predicted(side, shift)
@@ -316,13 +316,13 @@ def _gain(cell: Cell, side: Side, base: _Base) -> tuple[Floats, Floats]:
 
     Choices without a subspace share their task blocks with the baseline, so their errors are joint.
     """
-    above = base.cell.mean[base.choice]
+    above = base.cell.mean[base.method]
     with np.errstate(invalid="ignore", divide="ignore"):
         gain = above / cell.mean
         spread = cell.brain_variance / cell.mean**2
         if cell.task_deviation is not None and base.cell.task_deviation is not None:
             own = cell.task_deviation / cell.mean[..., None]
-            others = base.cell.task_deviation[base.choice] / above[..., None]
+            others = base.cell.task_deviation[base.method] / above[..., None]
             if side.rank == 0:
                 spread = spread + ((own - others) ** 2).sum(axis=-1)
             else:

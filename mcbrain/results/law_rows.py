@@ -7,7 +7,7 @@ from typing import Never
 
 import pyarrow as pa
 
-from mcbrain.asking.estimators import Choice
+from mcbrain.asking.estimators import Method
 from mcbrain.asking.from_python import adhoc_study
 from mcbrain.asking.studies import Point, Study
 from mcbrain.blocks.problem import Problem
@@ -146,15 +146,15 @@ def law_rows(study: Study) -> Iterator[pa.RecordBatch]:
     for point in study.points():
         shared = {**point.model.columns(), "point": point.index, "engine": "law"}
         shared |= {"n_task": point.n_task, "n_brain": point.n_brain, "replicates": 0, "failed": 0}
-        for choice in study.choices:
+        for method in study.methods:
             for shift in study.shifts:
                 writer.add(
                     {
                         **shared,
-                        "estimator": choice.estimator.name,
-                        "penalty_rule": choice.rule.kind,
+                        "estimator": method.estimator.name,
+                        "penalty_rule": method.rule.kind,
                         "shift": shift.label,
-                        **_law_columns(study, penalties, predictor, point, choice, shift),
+                        **_law_columns(study, penalties, predictor, point, method, shift),
                     }
                 )
         if writer.full():
@@ -167,17 +167,17 @@ def _law_columns(
     penalties: Penalties,
     predictor: Predictor,
     point: Point,
-    choice: Choice,
+    method: Method,
     shift: Shift,
 ) -> dict[str, object]:
-    if study.undefined(choice, point):
+    if study.undefined(method, point):
         return _without_number(FEW_BRAIN_SAMPLES)
     try:
-        row = penalties.row(choice, point, shift)
+        fit = penalties.fit(method, point, shift)
     except InputError:
         return _without_number(NO_OPTIMUM)
-    law = predictor.predict(point, choice, shift, row)
-    status = row_status(row, point)
+    law = predictor.predict(point, method, shift, fit)
+    status = row_status(fit, point)
     found: dict[str, object] = {
         "status": status,
         "predicted": law.value,
@@ -186,7 +186,7 @@ def _law_columns(
     }
     if law.reason is not None and has_mean(status):
         found = _without_number(law.reason)
-    return found | {"penalty": row.shown}
+    return found | {"penalty": fit.shown}
 
 
 def _without_number(reason: str) -> dict[str, object]:

@@ -70,12 +70,12 @@ def _point_rows(
     study, work = plan.study, plan.work(point)
     asked = plan.queries(point)
     found = _measured(work, store, point)
-    pairs = [(c, s) for c in study.choices for s in study.shifts]
+    pairs = [(c, s) for c in study.methods for s in study.shifts]
     settings = _settings(plan, point)
-    for (choice, shift), query, row in zip(pairs, asked, settings, strict=True):
-        row["penalty"] = None if query is None else query.row.shown
+    for (method, shift), query, row in zip(pairs, asked, settings, strict=True):
+        row["penalty"] = None if query is None else query.fit.shown
         row |= _UNDEFINED if query is None else found[query]
-        law = Prediction() if query is None else predictor.predict(point, choice, shift, query.row)
+        law = Prediction() if query is None else predictor.predict(point, method, shift, query.fit)
         row |= {
             "predicted": law.value,
             "prediction_se": law.standard_error,
@@ -87,14 +87,14 @@ def _point_rows(
 def _settings(plan: PointPlan, point: Point) -> Iterator[dict[str, object]]:
     """What each row of a point is about."""
     scale = {"point": point.index, **point.model.columns()}
-    for choice in plan.study.choices:
+    for method in plan.study.methods:
         for shift in plan.study.shifts:
             yield {
                 **scale,
                 "n_task": point.n_task,
                 "n_brain": point.n_brain,
-                "estimator": choice.estimator.name,
-                "penalty_rule": choice.rule.kind,
+                "estimator": method.estimator.name,
+                "penalty_rule": method.rule.kind,
                 "shift": shift.label,
                 "engine": plan.kind,
             }
@@ -131,7 +131,7 @@ def _measured(work: Work, store: Store, point: Point) -> dict[Query, dict[str, o
 def _columns(point: Point, query: Query, stored: StoredBlocks, stop: Stop) -> dict[str, object]:
     """The simulated columns of a query, from the blocks where it stopped."""
     size = stop.blocks
-    baseline = query.baseline or query.row
+    baseline = query.baseline or query.fit
     base = Query(baseline, query.shift, query.baseline)
     series = stored.series([query.id, base.id]).head(size)
     counts, means, squares = series.totals()
@@ -140,7 +140,7 @@ def _columns(point: Point, query: Query, stored: StoredBlocks, stop: Stop) -> di
     mcse = float(series.mcse()[0])
     replicates = int(series.replicates.sum())
     failed = replicates - int(count)
-    moments = row_status(query.row, point, count)
+    moments = row_status(query.fit, point, count)
     status = moments
     if status == "ok" and failed:
         status = "failed_replicates"
@@ -150,9 +150,9 @@ def _columns(point: Point, query: Query, stored: StoredBlocks, stop: Stop) -> di
     against = row_status(baseline, point)
     gain, gain_mcse, better = _against_baseline(query, base, stored, size)
     # A risk of nothing but rounding is no divisor, and wins or loses by chance.
-    if nothing[0] and query.baseline != query.row:
+    if nothing[0] and query.baseline != query.fit:
         gain, better = None, None if nothing[1] else better
-    gain_mcse = None if nothing.any() and query.baseline != query.row else gain_mcse
+    gain_mcse = None if nothing.any() and query.baseline != query.fit else gain_mcse
     return {
         "status": status,
         "replicates": replicates,
@@ -173,7 +173,7 @@ def _against_baseline(
     """Gain, its error and p_better, over the replicates in which both rows have values."""
     if query.baseline is None or not size:
         return None, None, None
-    if query.baseline == query.row:
+    if query.baseline == query.fit:
         return 1.0, 0.0, None
     pairs = stored.pairs(query.id, base.id, size)
     gain, error = pairs.gain()
@@ -191,16 +191,16 @@ def _failures(
     """Failures in the blocks behind each output of a point."""
     work = plan.work(point)
     stops, size = work.stops(store.of(work.problem)), work.problem.block_size
-    pairs = [(c, s) for c in plan.study.choices for s in plan.study.shifts]
-    for (choice, shift), query in zip(pairs, plan.queries(point), strict=True):
+    pairs = [(c, s) for c in plan.study.methods for s in plan.study.shifts]
+    for (method, shift), query in zip(pairs, plan.queries(point), strict=True):
         for (block, replicate, statistic), code in found.items():
             if query is not None and query.id == statistic and block < stops[query].blocks:
                 yield {
                     "point": point.index,
                     "n_task": point.n_task,
                     "n_brain": point.n_brain,
-                    "estimator": choice.estimator.name,
-                    "penalty": query.row.shown,
+                    "estimator": method.estimator.name,
+                    "penalty": query.fit.shown,
                     "shift": shift.label,
                     "block": block,
                     "replicate": block * size + replicate,

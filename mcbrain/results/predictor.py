@@ -7,9 +7,9 @@ from functools import lru_cache
 
 import numpy as np
 
-from mcbrain.asking.estimators import ESTIMATORS, Choice, Estimator
+from mcbrain.asking.estimators import ESTIMATORS, Estimator, Method
 from mcbrain.asking.studies import Point, Study
-from mcbrain.blocks.query import Row
+from mcbrain.blocks.query import Fit
 from mcbrain.blocks.series import jackknife
 from mcbrain.plan.cells import Setting
 from mcbrain.plan.moments import shift_coefficients, shift_drift, signal
@@ -65,47 +65,47 @@ class Predictor:
         self._brain_moments = lru_cache(1024)(self._brain)
         self._anisotropic = subspaces.anisotropic
 
-    def predict(self, point: Point, choice: Choice, shift: Shift, row: Row) -> Prediction:
-        """The law's value for one row; kind `none` where no law holds.
+    def predict(self, point: Point, method: Method, shift: Shift, fit: Fit) -> Prediction:
+        """The law's value for one fit; kind `none` where no law holds.
 
         Parameters
         ----------
         point : Point
-        choice : Choice
+        method : Method
         shift : Shift
-        row : Row
+        fit : Fit
             With the resolved penalty.
         """
-        if self.study.undefined(choice, point):
+        if self.study.undefined(method, point):
             return Prediction(reason=FEW_BRAIN_SAMPLES)
-        spared = _spared(choice.estimator, point, row)
-        if reason := self._lawless(spared, point, choice, shift):
+        spared = _spared(method.estimator, point, fit)
+        if reason := self._lawless(spared, point, method, shift):
             return Prediction(reason=reason)
-        if row.penalty < 0:
+        if fit.penalty < 0:
             return Prediction()
         if not self.subspaces.lawful(spared, point):
-            return self._anisotropic_prediction(point, shift, row)
+            return self._anisotropic_prediction(point, shift, fit)
         estimated = self.subspaces.simulated(spared, point)
-        if estimated and _banded(row) and self._anisotropic.interpolates(point, row):
+        if estimated and _banded(fit) and self._anisotropic.interpolates(point, fit):
             return Prediction(reason=INTERPOLATING)
-        value = self._risk(spared, point, shift, row)
+        value = self._risk(spared, point, shift, fit)
         if np.isnan(value):  # a rank below the latents', or a penalised encoding
-            return self._anisotropic_prediction(point, shift, row)
+            return self._anisotropic_prediction(point, shift, fit)
         if not np.isfinite(value):
             return Prediction()
-        exact_stage = not (estimated and _banded(row))
+        exact_stage = not (estimated and _banded(fit))
         if not estimated and exact_stage:
             return Prediction(float(value), None, "exact")
         if not isinstance(self.subspaces, PilotSubspaces) or not exact_stage:
             return Prediction(float(value), None, "asymptotic")
-        leave = self._risk(spared, point, shift, row, left_out=True)
+        leave = self._risk(spared, point, shift, fit, left_out=True)
         return Prediction(float(value), jackknife(leave), "semi-exact")
 
-    def _anisotropic_prediction(self, point: Point, shift: Shift, row: Row) -> Prediction:
+    def _anisotropic_prediction(self, point: Point, shift: Shift, fit: Fit) -> Prediction:
         """By the law of any covariance and encoder (theory/README.md 5f, 5g)."""
-        if _banded(row) and row.penalty == 0 and point.n_task < point.model.input_dim:
+        if _banded(fit) and fit.penalty == 0 and point.n_task < point.model.input_dim:
             return Prediction(reason=TWO_ZEROS)
-        found = self._anisotropic.risk(point, shift, row)
+        found = self._anisotropic.risk(point, shift, fit)
         if np.isnan(found.value):
             return Prediction(reason=INTERPOLATING)
         if not np.isfinite(found.value):
@@ -113,7 +113,7 @@ class Predictor:
         kind = "exact" if found.exact else "asymptotic"
         return Prediction(found.value, found.standard_error, kind)
 
-    def _lawless(self, spared: Estimator, point: Point, choice: Choice, shift: Shift) -> str | None:
+    def _lawless(self, spared: Estimator, point: Point, method: Method, shift: Shift) -> str | None:
         """Why no law exists, which needs Gaussian data as far as it is used, and a penalty that is
         fixed in advance.
         """
@@ -121,7 +121,7 @@ class Predictor:
             return NOT_GAUSSIAN
         if not shift.has_moment:
             return ADVERSARY
-        return OWN_PENALTY if choice.rule.selects else None
+        return OWN_PENALTY if method.rule.selects else None
 
     def _brain(
         self, spared: Estimator, point: Point, shift: Shift, left_out: bool
@@ -139,35 +139,35 @@ class Predictor:
         return moments, subspace.rank
 
     def _risk(
-        self, spared: Estimator, point: Point, shift: Shift, row: Row, left_out: bool = False
+        self, spared: Estimator, point: Point, shift: Shift, fit: Fit, left_out: bool = False
     ) -> Floats:
         model, d = point.model, point.model.input_dim
         anywhere = replace(point, index=0, n_task=0)
         brain, rank = self._brain_moments(spared, anywhere, shift, left_out)
-        penalty = row.in_force
+        penalty = fit.in_force
         setting: Setting = {
             "n_task": point.n_task,
             "rank": rank,
             "input_dim": d,
             "task_noise": task_noise(model),
         }
-        if _banded(row) and rank > 0:
-            risk = two_penalty_excess(brain, **setting, penalty=penalty, eta=row.eta)
+        if _banded(fit) and rank > 0:
+            risk = two_penalty_excess(brain, **setting, penalty=penalty, eta=fit.eta)
         else:
             task = self._task_moments(point.n_task, rank, d, penalty)
             risk = exact.excess_risk(task, brain, **setting)
         return np.asarray(risk * model.signal_norm**2)
 
 
-def _banded(row: Row) -> bool:
+def _banded(fit: Fit) -> bool:
     """Whether both bands are penalised, for which there is an approximation only (5e)."""
-    return row.estimator.two_bands and row.eta not in (0.0, 1.0)
+    return fit.estimator.two_bands and fit.eta not in (0.0, 1.0)
 
 
-def _spared(estimator: Estimator, point: Point, row: Row) -> Estimator:
+def _spared(estimator: Estimator, point: Point, fit: Fit) -> Estimator:
     """The estimator itself, or ridge where it is that: equal penalties inside and outside, or none
     on either side with samples enough, where all of them are least squares.
     """
-    alike = row.eta == 1.0
-    alike |= _banded(row) and row.penalty == 0 and point.n_task >= point.model.input_dim
+    alike = fit.eta == 1.0
+    alike |= _banded(fit) and fit.penalty == 0 and point.n_task >= point.model.input_dim
     return ESTIMATORS["ridge"] if alike else estimator

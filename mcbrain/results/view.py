@@ -25,11 +25,11 @@ from mcbrain.store.folder import ResultsFolder
 from mcbrain.store.protocol import Store
 from mcbrain.typing import Floats
 
-__all__ = ["Measured", "Results"]
+__all__ = ["Results", "Simulated"]
 
 
 @dataclass(frozen=True)
-class Measured:
+class Simulated:
     """Numbers computed from results, with standard errors and 95 % intervals; arrays of one shape.
 
     Attributes
@@ -44,7 +44,7 @@ class Measured:
 
 
 class Results:
-    """The results of a study: every column over (model, n_task, n_brain, choice, shift).
+    """The results of a study: every column over (model, n_task, n_brain, method, shift).
 
     Parameters
     ----------
@@ -109,9 +109,9 @@ class Results:
 
     @property
     def shape(self) -> tuple[int, int, int, int, int]:
-        """Models, task samples, brain samples, choices, shifts."""
+        """Models, task samples, brain samples, methods, shifts."""
         s = self.study
-        return len(s.models), len(s.n_task), len(s.n_brain), len(s.choices), len(s.shifts)
+        return len(s.models), len(s.n_task), len(s.n_brain), len(s.methods), len(s.shifts)
 
     @cached_property
     def provenance(self) -> Mapping[str, object]:
@@ -185,24 +185,24 @@ class Results:
         """Which rows a run that was stopped has left without a mean, over the grid."""
         return self.among("status", "mcse_not_met") & ~np.isfinite(self.mean)
 
-    def choice(self, estimator: str, rule: str | None = None) -> int | None:
-        """Place of an estimator among the choices: of a rule, or tuned before fixed; or None."""
+    def method(self, estimator: str, rule: str | None = None) -> int | None:
+        """Place of an estimator among the methods: of a rule, or tuned before fixed; or None."""
         found = [
             (c.rule.kind == "fixed" and c.estimator.penalised, i)
-            for i, c in enumerate(self.study.choices)
+            for i, c in enumerate(self.study.methods)
             if c.estimator.name == estimator and rule in (None, c.rule.kind)
         ]
         return min(found)[1] if found else None
 
     def need(self, estimator: str, why: str) -> int:
-        """`choice`, or the sentence that says how to get it.
+        """`method`, or the sentence that says how to get it.
 
         Raises
         ------
         InputError
             The results do not hold the estimator.
         """
-        place = self.choice(estimator)
+        place = self.method(estimator)
         if place is None:
             setting = "0.0" if estimator in ("ols", "projection") else '"optimal"'
             raise InputError(
@@ -229,7 +229,7 @@ class Results:
 
     # Intervals --------------------------------------------------------------------------------
 
-    def measure(self, f: Callable[[Floats], Floats], cells: tuple[ArrayLike, ...]) -> Measured:
+    def measure(self, f: Callable[[Floats], Floats], cells: tuple[ArrayLike, ...]) -> Simulated:
         """A function of mean risks, with its 95 % interval by delete-one-block jackknife.
 
         Blocks of one problem carry all rows of their data, so what rows share cancels in ratios and
@@ -242,7 +242,7 @@ class Results:
         f : callable
             (..., rows) -> (..., outputs), vectorised over the leading axes.
         cells : tuple of array
-            Places (model, n_task, n_brain, choice, shift) of the rows, broadcast against each
+            Places (model, n_task, n_brain, method, shift) of the rows, broadcast against each
             other.
         """
         from scipy.special import stdtrit
@@ -256,7 +256,7 @@ class Results:
             freedom = min(freedom, max(len(moves) - 1, 1))
         error = np.sqrt(variance)
         reach = float(stdtrit(freedom, 0.975)) * error
-        return Measured(value, error, value - reach, value + reach)
+        return Simulated(value, error, value - reach, value + reach)
 
     def _moves(self, rows: NDArray[np.int64]) -> list[Floats]:
         """For each problem behind the rows, what leaving out a block does to them, (blocks, rows).

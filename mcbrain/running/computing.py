@@ -13,7 +13,7 @@ from mcbrain.asking.studies import Study
 from mcbrain.blocks.problem import Problem
 from mcbrain.blocks.query import Statistic
 from mcbrain.checks import numpy_defaults
-from mcbrain.engines import choose
+from mcbrain.engines import engine_for
 from mcbrain.engines import simulate as simulate_job
 from mcbrain.engines.pieces import Piece, pieces_of
 from mcbrain.plan.plans import Plan, User, Work, all_works, pilots_of
@@ -64,7 +64,7 @@ def compute(
     reporter = reporter or Reporter()
     store = MemoryStore() if store is None else store
     started = time.time()
-    engine, _ = choose(study)
+    engine, _ = engine_for(study)
     with open_workers(threads) as pool:
         plan = open_plan(study, engine, store)
         if engine_of(engine).draws:
@@ -172,7 +172,7 @@ def warm_study(study: Study, reporter: Reporter) -> tuple[str, float]:
     study : Study
     reporter : Reporter
     """
-    engine, _ = choose(study)
+    engine, _ = engine_for(study)
     if not engine_of(engine).draws:
         return engine, 0.0
     return engine, warm(open_plan(study, engine, MemoryStore()), reporter)

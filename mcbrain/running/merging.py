@@ -11,7 +11,7 @@ from pathlib import Path
 
 from mcbrain.asking.studies import Study
 from mcbrain.checks import numpy_defaults
-from mcbrain.engines import choose
+from mcbrain.engines import engine_for
 from mcbrain.errors import InputError, MissingPilotError, StoreError
 from mcbrain.plan.plans import Plan, User
 from mcbrain.plan.shards import parse_shard
@@ -86,7 +86,7 @@ def merge(
     sources = _distinct([ResultsFolder(folder) for folder in folders], target, merged)
     study = _common_study(sources, merged)
     target.check(study)
-    engine, _ = choose(study)
+    engine, _ = engine_for(study)
     stores = []
     for source in sources:
         # Segments that have been read stay as they are, whatever their owner does next: one lock

@@ -48,7 +48,7 @@ def recipe(problem: RawProblem, block: int, place: int) -> str:
             _TOOLS.format(seed=problem.seed),
             *_population(model),
             _REPLICATES.format(
-                draw=model.input_law.line + _scale(model),
+                draw=model.input_distribution.line + _scale(model),
                 words=", ".join(map(str, problem.words)),
                 block=block,
                 count=place + 1,

@@ -12,7 +12,7 @@ from mcbrain.asking.studies import Point, Study
 from mcbrain.blocks.problem import DataProblem, RawProblem
 from mcbrain.blocks.query import Query
 from mcbrain.checks import numpy_defaults, whole
-from mcbrain.engines import choose
+from mcbrain.engines import engine_for
 from mcbrain.errors import InputError
 from mcbrain.plan.penalties import Penalties
 from mcbrain.plan.subspaces import PilotSubspaces
@@ -120,7 +120,7 @@ def replay(folder: str | Path, point: int, replicate: int) -> Replay:
     point, replicate = whole(point), whole(replicate)
     if not _is_index(point) or not 0 <= point < study.n_points:
         raise InputError(f"--point {point}: allowed is 0 to {study.n_points - 1}")
-    engine, _ = choose(study)
+    engine, _ = engine_for(study)
     if engine != "raw":
         raise InputError(f"{home.path}: results of engine {engine}; only raw keeps data sets")
     store = blocks_behind(home)
@@ -172,7 +172,7 @@ def _inputs(geometry: Geometry, n: int, rng: np.random.Generator, aux: object) -
     """Inputs by the line that the recipe prints."""
     model = geometry.model
     names = {"rng": rng, "aux": aux, "n": n, "d": model.input_dim}
-    return np.asarray(_value(model.input_law.line, names) * geometry.scale)
+    return np.asarray(_value(model.input_distribution.line, names) * geometry.scale)
 
 
 def _recordings(geometry: Geometry, X: Floats, rng: np.random.Generator) -> Floats:
@@ -202,9 +202,9 @@ def _solve(
     chosen = chosen / problem.n_task
     return [
         {
-            "estimator": q.row.estimator.name,
-            "rule": q.row.rule,
-            "penalty": float(chosen[i]) if q.row.rule != "fixed" else q.row.shown,
+            "estimator": q.fit.estimator.name,
+            "rule": q.fit.rule,
+            "penalty": float(chosen[i]) if q.fit.rule != "fixed" else q.fit.shown,
             "shift": q.shift.label,
             "excess": float(excess[i]),
             "failure": REASONS.get(int(failures[i]), ""),

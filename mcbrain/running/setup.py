@@ -9,7 +9,7 @@ from pathlib import Path
 
 from mcbrain.asking.studies import Study
 from mcbrain.checks import duration
-from mcbrain.engines import choose
+from mcbrain.engines import engine_for
 from mcbrain.errors import InputError
 from mcbrain.plan.shards import Shard, parse_shard
 from mcbrain.results.writing import about
@@ -53,7 +53,7 @@ def set_up(
         deadline = time.monotonic() + duration("max_time", max_time)
     folder = ResultsFolder(out if out is not None else Path("results") / _slug(study.name, part))
     folder.check(study)
-    engine, why = choose(study)
+    engine, why = engine_for(study)
     if part is not None:
         _check_shard(part, folder, engine, fresh)
     return Setup(study, folder, engine, why, part, started, deadline, any_code)

@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 
 from mcbrain.blocks.problem import BrainProblem, Problem, RawProblem
 from mcbrain.blocks.query import Statistic
-from mcbrain.engines import choose
+from mcbrain.engines import engine_for
 from mcbrain.errors import MissingPilotError
 from mcbrain.plan.forecast import Forecast
 from mcbrain.plan.plans import Plan, User, pilots_of
@@ -151,7 +151,7 @@ def status(folder: str | Path) -> Standing:
     """
     home = ResultsFolder(folder)
     study, record = home.study(), home.record()
-    engine, _ = choose(study)
+    engine, _ = engine_for(study)
     running = home.in_use()
     reuses = bool(record.get("other_code_accepted"))
     store = BlockStore(home.blocks, read_only=True, any_code=reuses)

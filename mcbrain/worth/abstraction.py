@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from mcbrain.errors import InputError, unhandled
 from mcbrain.population.model import Model
-from mcbrain.results.view import Measured, Results
+from mcbrain.results.view import Results, Simulated
 from mcbrain.worth.simulated import value_in_results
 from mcbrain.worth.surface import Surface
 
@@ -39,16 +39,16 @@ class Departure:
         Any model.
     words : str
         What departs: "inputs = student:5, latents = tanh"; "none" for the twin itself.
-    gain_ratio : Measured
+    gain_ratio : Simulated
         Simulated gain over tuned ridge, over the law's gain; with a 95 % interval.
-    value_ratio : Measured or None
+    value_ratio : Simulated or None
         The same of v_T; None where the simulated curve of ridge does not reach the risk.
     """
 
     model: Model
     words: str
-    gain_ratio: Measured
-    value_ratio: Measured | None
+    gain_ratio: Simulated
+    value_ratio: Simulated | None
 
 
 def departing(model: Model) -> dict[str, str]:
@@ -135,9 +135,9 @@ def departures(results: Results, n_task: int, n_brain: int) -> list[Departure]:
         scaled = None
         if np.isfinite(value.value) and worth > 0:
             parts = (value.value, value.error, value.low, value.high)
-            scaled = Measured(*(np.asarray(x / worth) for x in parts))
+            scaled = Simulated(*(np.asarray(x / worth) for x in parts))
         parts = (gain.value, gain.error, gain.low, gain.high)
-        single = Measured(*(np.asarray(x[0] / expected) for x in parts))
+        single = Simulated(*(np.asarray(x[0] / expected) for x in parts))
         found.append(Departure(model, _words(model), single, scaled))
     return found
 

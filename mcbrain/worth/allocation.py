@@ -195,7 +195,7 @@ class _Market:
 
     def _m_bar(self, n_brain: Floats, repeats: Floats) -> Floats:
         """Share of beta that the subspace misses, from n_brain stimuli recorded `repeats` times."""
-        noise = self.surface.model.measured.neural_noise / np.sqrt(repeats)
+        noise = self.surface.model.recorded.neural_noise / np.sqrt(repeats)
         m = None if self.schedule is None else np.clip(self.schedule(n_brain), 0.0, 1.0)
         m_bar = self.surface.m_bar(n_brain, neural_noise=noise, misalignment=m)
         return np.minimum(m_bar * self.factor, 1.0)

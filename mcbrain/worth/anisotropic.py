@@ -9,7 +9,7 @@ from functools import cache
 from mcbrain.asking.estimators import ESTIMATORS
 from mcbrain.asking.shift_text import parse_shift
 from mcbrain.asking.studies import Point
-from mcbrain.blocks.query import Row
+from mcbrain.blocks.query import Fit
 from mcbrain.errors import InputError
 from mcbrain.plan.anisotropic import AnisotropicLaw, Estimate
 from mcbrain.population.model import Model
@@ -58,15 +58,15 @@ class _Curves:
         estimator, rank = ESTIMATORS[name], self.model.k_m
         point = Point(0, self.model, n_task, n_brain)
 
-        def row_at(penalty: float) -> Row:
-            return Row(estimator, "fixed", penalty, estimator.eta, rank, self.encoding_penalty)
+        def fit_at(penalty: float) -> Fit:
+            return Fit(estimator, "fixed", penalty, estimator.eta, rank, self.encoding_penalty)
 
         penalty = 0.0
         if estimator.penalty == "chosen" and n_task:
-            penalty = self.law.best_penalty(point, _ID, row_at, guess=guess)
+            penalty = self.law.best_penalty(point, _ID, fit_at, guess=guess)
         if math.isnan(penalty):
             return Estimate(math.nan)
-        found = self.law.risk(point, _ID, row_at(penalty), guess=guess)
+        found = self.law.risk(point, _ID, fit_at(penalty), guess=guess)
         scale, error = self.model.signal_norm**2, found.standard_error
         return Estimate(found.value / scale, None if error is None else error / scale)
 

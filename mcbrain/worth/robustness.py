@@ -288,7 +288,7 @@ def _excess(
 ) -> Floats:
     """Excess risk under a second moment and a drift of the target (4b, 5b), where |beta| = 1."""
     model, rank = surface.model, surface.r if n_brain else 0
-    block = model.measured
+    block = model.recorded
     subspace = exact.SubspaceMoments.none(surface.r)
     if n_brain:
         subspace = subspace_law(

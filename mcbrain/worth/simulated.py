@@ -12,7 +12,7 @@ from mcbrain.asking.studies import Study
 from mcbrain.checks import number
 from mcbrain.errors import InputError
 from mcbrain.population.model import Model
-from mcbrain.results.view import Measured, Results
+from mcbrain.results.view import Results, Simulated
 from mcbrain.typing import Floats
 from mcbrain.worth.answer import Value
 from mcbrain.worth.surface import Surface
@@ -45,7 +45,7 @@ class Effort(NamedTuple):
 
 
 @dataclass(frozen=True)
-class SimulatedValue(Measured):
+class SimulatedValue(Simulated):
     """v_T with its interval, or with a bound where it lies beyond the baseline's curve.
 
     Attributes
@@ -103,8 +103,8 @@ def value_in_results(
     places = _usable(results, (model, slice(None), n_brain, base, s), model, baseline)
     scale = _Scale(study.models[model], baseline, samples[places], samples[n_task])
     tasks = np.append(places, n_task)
-    choices = np.append(np.full(places.size, base), befs)
-    found = results.measure(scale, (model, tasks, n_brain, choices, s))
+    methods = np.append(np.full(places.size, base), befs)
+    found = results.measure(scale, (model, tasks, n_brain, methods, s))
     place = (model, n_task, n_brain, befs, s)
     risk, lowest = results.mean[place], curve[places[-1]]
     single = SimulatedValue(
@@ -150,7 +150,7 @@ class _Scale:
     """From the risks of the baseline and of BEFS, (..., points + 1), to v_T, (..., 1)."""
 
     def __init__(self, model: Model, baseline: str, samples: Floats, n_task: float) -> None:
-        noise = model.measured.task_noise
+        noise = model.recorded.task_noise
         self.twin = Surface(
             Model(input_dim=model.input_dim, latent_dim=1, n_channels=1, task_noise=noise or 1e-3)
         )
@@ -181,12 +181,12 @@ class _Scale:
         first, last = self.samples[[0, -1]] - self.n_task
         return f"> {last:,.0f}" if risk < lowest else f"< {first:,.0f}"
 
-    def note(self, found: Measured, risk: float, lowest: float) -> str:
+    def note(self, found: Simulated, risk: float, lowest: float) -> str:
         """Why there is no value, in words; empty where there is one.
 
         Parameters
         ----------
-        found : Measured
+        found : Simulated
         risk, lowest : float
             Of BEFS, and of the baseline at the largest number of task samples that has one.
         """

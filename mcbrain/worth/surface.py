@@ -99,12 +99,12 @@ class Surface:
     @property
     def sigma(self) -> float:
         """sigma_y / |beta|."""
-        return self.model.measured.task_noise
+        return self.model.recorded.task_noise
 
     @cached_property
     def delta(self) -> float:
         """The delta of m_bar = m_eff + delta/(n_B - d - 1); infinite where a latent has no gain."""
-        block = self.model.measured
+        block = self.model.recorded
         if np.any(block.gains == 0):
             return float("inf")
         return float(
@@ -140,7 +140,7 @@ class Surface:
         array (...)
             From 0 to 1.
         """
-        block, q = self.model.measured, self.d - self.r
+        block, q = self.model.recorded, self.d - self.r
         m = np.asarray(block.misalignment if misalignment is None else misalignment, dtype=float)
         noise = block.neural_noise if neural_noise is None else neural_noise
         n = np.asarray(n_brain, dtype=float)

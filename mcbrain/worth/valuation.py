@@ -208,7 +208,7 @@ def saturation(model: Model, n_task: ArrayLike, baseline: str = "ridge") -> tupl
         samples.
     """
     surface = Surface(model)
-    m = model.measured.misalignment
+    m = model.recorded.misalignment
     half = surface.delta / m if m > 0 else float("inf")
     return value_curve(model, n_task, np.inf, baseline), half
 

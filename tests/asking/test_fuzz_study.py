@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mcbrain.asking.from_toml import load_study, study_from_table
-from mcbrain.engines.choice import choose
+from mcbrain.engines.automatic import engine_for
 from mcbrain.errors import InputError
 from tests.support.fuzzing import one_sentence_at_most, seeded, suites
 
@@ -77,7 +77,7 @@ def test_an_edited_study_file_is_a_study_or_a_sentence(cases, tmp_path):
         path.write_text(text, encoding="utf-8")
         with one_sentence_at_most():
             study = load_study(path)
-            choose(study)
+            engine_for(study)
             again = study_from_table(tomllib.loads(tomli_w.dumps(study.table)), tmp_path)
             assert again.table == study.table
 
@@ -131,7 +131,7 @@ def test_any_value_at_any_key_is_a_study_or_a_sentence(cases):
                 place = place[section] if isinstance(place.get(section), dict) else {}
             place[path[-1]] = value
         with one_sentence_at_most():
-            choose(study_from_table(table))
+            engine_for(study_from_table(table))
 
     check()
 

@@ -57,7 +57,7 @@ def test_geometric_grids_are_whole_and_distinct():
 
 def test_a_grid_takes_whole_numbers_beyond_64_bits():
     study = study_from_table(changed("estimators.ridge", {"geometric": [1, 2**80, 3]}))
-    values = [c.rule.value for c in study.choices if c.estimator.name == "ridge"]
+    values = [c.rule.value for c in study.methods if c.estimator.name == "ridge"]
     assert values == pytest.approx([1.0, 2.0**40, 2.0**80])
 
 
@@ -73,7 +73,7 @@ def test_the_resolved_study_gives_the_same_study_again():
     again = study_from_table(tomllib.loads(tomli_w.dumps(study.table)))
     assert again.table == study.table
     assert list(again.points()) == list(study.points())
-    assert again.choices == study.choices and again.shifts == study.shifts
+    assert again.methods == study.methods and again.shifts == study.shifts
 
 
 @pytest.mark.parametrize(

@@ -56,7 +56,7 @@ def test_the_full_design_covers_the_domain_of_the_laws(tmp_path):
     assert {cell.study.engine for cell in design} == {"raw", "sufficient"}
     assert any(p.model.k_m < p.model.latent_dim for p in points)
     assert any(cell.study.rank(cell.point.model) != cell.point.model.k_m for cell in design)
-    estimators = {c.estimator.name.split(":")[0] for cell in design for c in cell.study.choices}
+    estimators = {c.estimator.name.split(":")[0] for cell in design for c in cell.study.methods}
     assert estimators == {"ols", "ridge", "befs", "befs-oracle", "projection", "two-penalty"}
     shifts = [s for cell in design for s in cell.study.shifts]
     kinds = {(s.kind, "" if s.kind == "custom" else s.along) for s in shifts}

@@ -9,7 +9,7 @@ import pytest
 
 from mcbrain.asking.from_toml import load_study
 from mcbrain.blocks.problem import Problem
-from mcbrain.engines import choose
+from mcbrain.engines import engine_for
 from mcbrain.engines.pieces import Piece, every_piece, pieces_of
 from mcbrain.plan.plans import pilots_of
 from mcbrain.results.opening import open_plan
@@ -20,7 +20,7 @@ TASKS = {Piece("raw", "task", "many"), Piece("raw", "task", "few")}
 
 
 def pieces(study, folder, engine=None):
-    plan = open_plan(study, engine or choose(study)[0], BlockStore(folder))
+    plan = open_plan(study, engine or engine_for(study)[0], BlockStore(folder))
     problems = plan.problems()
     return pieces_of(study, [*problems, *(pilot for pilot, _ in pilots_of(plan, problems))])
 
@@ -78,7 +78,7 @@ def test_a_run_needs_no_kernel_beside_its_pieces(tmp_path, engine):
 @pytest.mark.parametrize("name", ["beyond-gaussian", "penalty-rules", "scaling-law", "shifts"])
 def test_every_piece_of_a_study_is_one_of_its_engine_or_of_its_pilots(tmp_path, name):
     study = load_study(name)
-    engine = choose(study)[0]
+    engine = engine_for(study)[0]
     assert set(pieces(study, tmp_path)) <= {*every_piece(engine, True), *every_piece("raw")}
 
 

@@ -7,7 +7,7 @@ import pytest
 
 import mcbrain as mb
 from mcbrain.asking.from_toml import study_from_table
-from mcbrain.engines.choice import choose
+from mcbrain.engines.automatic import engine_for
 from mcbrain.errors import InputError
 from mcbrain.results.tables import open_results
 from mcbrain.running.runner import run
@@ -190,16 +190,16 @@ def test_brain_moments_are_written(simulated):
 def test_asking_for_spectral_where_it_is_wrong_says_why(changes, reason):
     wrong = study(**changes)
     with pytest.raises(InputError, match=reason):
-        choose(wrong)
-    engine, why = choose(wrong.with_options(engine="auto"))
+        engine_for(wrong)
+    engine, why = engine_for(wrong.with_options(engine="auto"))
     assert engine in ("sufficient", "raw") and reason.split(";")[0] in why
 
 
 def test_auto_picks_the_fastest_exact_engine():
     auto = {"engine": {"kind": "auto"}}
-    assert choose(study(**auto))[0] == "spectral"
-    assert choose(study(**auto, model__covariance="powerlaw:1.0"))[0] == "sufficient"
-    assert choose(study(**auto, estimators={"ridge": "loo"}))[0] == "raw"
+    assert engine_for(study(**auto))[0] == "spectral"
+    assert engine_for(study(**auto, model__covariance="powerlaw:1.0"))[0] == "sufficient"
+    assert engine_for(study(**auto, estimators={"ridge": "loo"}))[0] == "raw"
 
 
 def test_law_false_has_no_meaning_for_engine_law():

@@ -65,7 +65,7 @@ def blocks(table: dict[str, Any], index: int, only_pilots: bool = False) -> list
     from mcbrain.store.blockstore import BlockStore
 
     study = study_from_table(table)
-    tuned = any(choice.rule.kind.startswith("optimal") for choice in study.choices)
+    tuned = any(method.rule.kind.startswith("optimal") for method in study.methods)
     found = []
     with TemporaryDirectory() as folder:
         store = BlockStore(Path(folder))
@@ -99,16 +99,16 @@ def _block(problem: Any, statistics: Any, sums: Any) -> Block:
 def accepts(table: dict[str, Any]) -> bool:
     """Whether a study is valid, its engine is exact for it, and its point has every row."""
     from mcbrain.asking.from_toml import study_from_table
-    from mcbrain.engines import choose
+    from mcbrain.engines import engine_for
     from mcbrain.errors import InputError
 
     try:
         study = study_from_table(table)
-        choose(study)
+        engine_for(study)
     except InputError:
         return False
     point = next(study.points())
-    return not any(study.undefined(choice, point) for choice in study.choices)
+    return not any(study.undefined(method, point) for method in study.methods)
 
 
 def options() -> dict[str, list[str]]:

@@ -33,15 +33,15 @@ def choose(n_task, code, eta, replicates, *, d=7, noise=0.7, multiples=GRID, nod
     queries = make_queries([code], [eta], [np.nan])
     rules = Rules(np.array([0]), np.array([0]), multiples)
     work = make_workspace(population, sizes, queries, shifts)
-    choice = make_choice(population, sizes, queries, rules, work)
-    choice = choice if nodes is None else choice._replace(nodes=nodes)
-    room = choice.plain if code == 0 else choice.work
+    method = make_choice(population, sizes, queries, rules, work)
+    method = method if nodes is None else method._replace(nodes=nodes)
+    room = method.plain if code == 0 else method.work
     streams, outcome = open_streams(5, KEY, 7), make_outcome(population, queries, shifts, 1)
     chosen, settled = np.zeros(replicates), np.zeros(replicates, dtype=bool)
     for at in range(replicates):
         room.shifts[:] = np.nan
         chosen[at] = raw_select_block(
-            population, streams, sizes, queries, shifts, work, choice, outcome
+            population, streams, sizes, queries, shifts, work, method, outcome
         )[0, 0]
         settled[at] = room.shifts[1] == 0.0  # else the second candidate
     return chosen, settled, population, sizes, room

@@ -43,9 +43,9 @@ def run(n_task, seed, replicates, chunk=8, task_noise=0.7):
     rules = Rules(np.arange(len(ROWS)), np.array(RULES), MULTIPLES)
     outcome = make_outcome(population, queries, shifts, replicates)
     work = make_workspace(population, sizes, queries, shifts, chunk)
-    choice = make_choice(population, sizes, queries, rules, work, chunk)
+    method = make_choice(population, sizes, queries, rules, work, chunk)
     chosen = raw_select_block(
-        population, open_streams(5, KEY, 7), sizes, queries, shifts, work, choice, outcome
+        population, open_streams(5, KEY, 7), sizes, queries, shifts, work, method, outcome
     )
     return population, sizes, shifts, outcome, chosen
 

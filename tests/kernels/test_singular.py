@@ -93,9 +93,9 @@ def choose(population, n_task, k, replicates):
     rules = Rules(np.arange(6), np.repeat([LEAVE_ONE_OUT, GENERALISED], 3), MULTIPLES)
     outcome = make_outcome(population, queries, shifts, replicates)
     work = make_workspace(population, sizes, queries, shifts)
-    choice = make_choice(population, sizes, queries, rules, work)
+    method = make_choice(population, sizes, queries, rules, work)
     streams = open_streams(5, KEY, 7)
-    chosen = raw_select_block(population, streams, sizes, queries, shifts, work, choice, outcome)
+    chosen = raw_select_block(population, streams, sizes, queries, shifts, work, method, outcome)
     rngs = [twin_streams.open_stream(5, KEY, 7, role) for role in (0, 1, 4)]
     data = []
     for _ in range(replicates):
@@ -190,9 +190,9 @@ def test_an_unknown_law_or_rule_leaves_no_row_without_a_subspace_either(n):
         outcome = make_outcome(population, queries, shifts, 2)
         work = make_workspace(population, sizes, queries, shifts)
         rules = Rules(np.array([0]), np.array([rule]), MULTIPLES)
-        choice = make_choice(population, sizes, queries, rules, work)
+        method = make_choice(population, sizes, queries, rules, work)
         streams = open_streams(5, KEY, 7)
-        raw_select_block(population, streams, sizes, queries, shifts, work, choice, outcome)
+        raw_select_block(population, streams, sizes, queries, shifts, work, method, outcome)
         lost = outcome.failures != FINE
         assert lost[:, 0].all()
         assert lost[:, 1:].all() == (law == 6)

@@ -77,7 +77,7 @@ def test_sides_by_hand():
             s.rank,
             s.simulated,
             s.undefined,
-            [c.estimator.name for c in s.choices],
+            [c.estimator.name for c in s.methods],
         )
         for s in _sides(_study())
     ]
@@ -106,8 +106,8 @@ def test_the_rank_that_is_asked_for_is_that_of_the_estimated_subspace_alone():
 def test_every_choice_is_on_one_side_for_each_of_its_numbers_of_brain_samples():
     study = _study()
     for subspace, times in (("none", 1), ("measured", 1), ("estimated", 3)):
-        mine = [c for c in study.choices if c.estimator.subspace == subspace]
-        found = [c for s in _sides(study) if s.subspace == subspace for c in s.choices]
+        mine = [c for c in study.methods if c.estimator.subspace == subspace]
+        found = [c for s in _sides(study) if s.subspace == subspace for c in s.methods]
         assert found == mine * times
 
 

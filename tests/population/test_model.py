@@ -29,7 +29,7 @@ def test_defaults_are_equal_loadings_and_unit_noises():
 
 def test_unmeasured_latents_fold_into_the_misalignment():
     m = model(misalignment=0.2, measured_latents=2, task_loadings=[1.0, 2.0, 2.0])
-    block = m.measured
+    block = m.recorded
     assert block.misalignment == pytest.approx(0.2 + 0.8 * 4 / 9)
     np.testing.assert_allclose(block.loadings, np.array([1, 2]) / math.sqrt(5))
     np.testing.assert_allclose(m.gains, [1, 1, 0])
@@ -155,4 +155,4 @@ def test_a_model_is_made_again_from_what_was_given(m, k, measured, noise):
         task_noise=noise,
     )
     assert Model(**one.given()) == one
-    assert 0 <= one.measured.misalignment <= 1
+    assert 0 <= one.recorded.misalignment <= 1

@@ -176,7 +176,7 @@ def test_a_curve_that_falls_by_decades_is_drawn_whole(tmp_path: Path) -> None:
     table["design"]["n_task"] = [4, 8, 40, 100, 200]
     run(study_from_table(table), tmp_path, threads=1)
     results = Results(tmp_path)
-    ridge = results.mean[0, :, 0, results.choice("ridge"), 0]
+    ridge = results.mean[0, :, 0, results.method("ridge"), 0]
     assert ridge.max() > 1e3 * ridge.min()
     low, high = _drawn(risk_figure, results).axes[0].get_ylim()
     assert low < ridge.min() and ridge.max() < high

@@ -140,7 +140,7 @@ def test_a_cell_that_a_stopped_run_has_not_reached_is_not_called_infinite(
     spectral: Results,
 ) -> None:
     results = Results(spectral.folder.path)
-    at = (0, 2, 2, results.choice("befs"), 0)
+    at = (0, 2, 2, results.method("befs"), 0)
     status, results.mean = results.column("status").copy(), results.mean.copy()
     status[at], results.mean[at] = "mcse_not_met", np.nan
     place = results.table.column_names.index("status")
@@ -184,7 +184,7 @@ def test_points_are_drawn_as_simulated_only_where_something_was(
         left, right = (ax.get_legend().get_texts() for ax in made.axes)
         assert words <= {t.get_text() for t in right}
         assert "law, not simulated" in {t.get_text() for t in left}
-        ridge = results.mean[0, :, 0, results.choice("ridge"), 0]
+        ridge = results.mean[0, :, 0, results.method("ridge"), 0]
         circles = [c for ax in made.axes for c in ax.containers]
         drawn = [np.asarray(c.lines[0].get_ydata(), float) for c in circles]
         assert not any(np.isin(ridge, y).any() for y in drawn)

@@ -5,7 +5,7 @@ import re
 import numpy as np
 import pytest
 
-from mcbrain.engines import choose
+from mcbrain.engines import engine_for
 from mcbrain.errors import InputError
 from mcbrain.plan.shards import Shard, _cost, owned, parse_shard
 from mcbrain.results.opening import open_plan
@@ -25,7 +25,7 @@ def test_a_shard_that_does_not_exist_is_refused_in_words(text):
 @pytest.mark.parametrize("count", [2, 3, 7, 50])
 def test_shards_share_all_problems_and_none_has_much_more_than_its_part(tmp_path, kind, count):
     table = study(**KINDS[kind])
-    plan = open_plan(table, choose(table)[0], BlockStore(tmp_path))
+    plan = open_plan(table, engine_for(table)[0], BlockStore(tmp_path))
     problems = plan.problems()
     shares = [owned(problems, Shard(number, count)) for number in range(1, count + 1)]
     assert sum(map(len, shares)) == len(problems)

@@ -66,7 +66,7 @@ def test_the_history_has_an_entry_for_each_run_that_changed_something(tmp_path, 
     rewritten = run(few(shifts={"id": {}}, precision=more), tmp_path / "a", threads=2)
     assert rewritten.computed == 0 and rewritten.results.changed
     with monkeypatch.context() as better:  # the code of rows
-        better.setattr("mcbrain.blocks.query.Row.shown", 0.5)
+        better.setattr("mcbrain.blocks.query.Fit.shown", 0.5)
         assert run(few(precision=more), tmp_path / "b").results.changed
     assert run(few(precision=more), tmp_path / "b").results.changed
     runs = history(ResultsFolder(tmp_path / "a").record())

@@ -42,7 +42,7 @@ class Cell:
     model: dict[str, Any]
     n_task: int
     n_brain: int
-    choices: tuple[tuple[str, Any], ...]
+    methods: tuple[tuple[str, Any], ...]
     shifts: tuple[str, ...]
     rank: int | None = None
     encoding_penalty: float = 0.0
@@ -65,7 +65,7 @@ class Cell:
     def estimators(self) -> dict[str, list[Any]]:
         """The choices as `mb.simulate` takes them."""
         table: dict[str, list[Any]] = {}
-        for name, rule in self.choices:
+        for name, rule in self.methods:
             table.setdefault(name, []).append(rule)
         return table
 
@@ -132,10 +132,10 @@ def _cell(index: int, group: str, engines: Sequence[str], large: bool, deal: Any
     sizes |= {"d": d, "d+1": d + 1, "d+3": d + 3, "2d": 2 * d, "10d": 10 * d}
     n_task = deal(("n_task", large), TASK_SIZES, lambda name: sizes[name] >= 1)
     n_brain = deal(("n_brain", large), BRAIN_SIZES, lambda name: sizes[name] >= 0)
-    choices = _choices(engine, sizes[n_task] <= 5 * d and d > 15, deal)
+    methods = _choices(engine, sizes[n_task] <= 5 * d and d > 15, deal)
     shifts = tuple(dict.fromkeys(deal("shift", SHIFTS, _allowed(model, engine)) for _ in range(3)))
     cell = Cell(
-        index, model, sizes[n_task], sizes[n_brain], choices, shifts, rank,
+        index, model, sizes[n_task], sizes[n_brain], methods, shifts, rank,
         deal("encoding", (0.0, 0.0, 0.1, 0.0, 0.0, 1.0, 0.0)),
         deal("scale", ("per-sample", "per-sample", "sum")), engine, law,
         deal("precision", (0.0,) * 11 + (1e-4,)) if engine != "law" else 0.0,
@@ -187,8 +187,8 @@ def _model(index: int, group: str, large: bool, deal: Any) -> tuple[dict[str, An
 def _choices(engine: str, dear: bool, deal: Any) -> tuple[tuple[str, Any], ...]:
     """Three to five choices that an engine takes, a baseline for gains in most cells."""
 
-    def fits(choice: tuple[str, Any]) -> bool:
-        name, rule = choice
+    def fits(method: tuple[str, Any]) -> bool:
+        name, rule = method
         spectral = engine == "spectral" and (name.startswith("two") or rule in (-0.02, "loo"))
         selects = engine in ("sufficient", "spectral") and rule in ("loo", "gcv")
         return not (spectral or selects)
@@ -234,7 +234,7 @@ def _named(cell: Cell, n_task: str, n_brain: str) -> Iterator[tuple[str, str]]:
     yield "covariance", model.get("covariance", "identity").partition(":")[0]
     yield "latents", model.get("latents", "linear")
     yield "recordings", model.get("neural_law", "gaussian")
-    for name, rule in cell.choices:
+    for name, rule in cell.methods:
         yield "estimator", name
         if name not in ("ols", "projection"):
             yield "penalty", f"{rule:g}" if isinstance(rule, float) else rule

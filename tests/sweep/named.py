@@ -11,13 +11,13 @@ FIRST = 1000  # their numbers begin here
 SIGNED = {"inputs": "rademacher", "basis": "axes"}
 
 
-def _cell(place: int, sizes: tuple[int, ...], choices: list[Any], **changed: Any) -> Cell:
+def _cell(place: int, sizes: tuple[int, ...], methods: list[Any], **changed: Any) -> Cell:
     """A cell of (d, k, p, n_task, n_brain); model options and those of the call by name."""
     d, k, p, n_task, n_brain = sizes
     asked = {name: changed.pop(name) for name in ("shifts", "engine") if name in changed}
     model = {"input_dim": d, "latent_dim": k, "n_channels": p, **changed}
     return Cell(
-        FIRST + place, model, n_task, n_brain, tuple(choices), asked.pop("shifts", ("id",)), **asked
+        FIRST + place, model, n_task, n_brain, tuple(methods), asked.pop("shifts", ("id",)), **asked
     )
 
 

@@ -165,8 +165,8 @@ def pooled(some: list[Cell], results: list[Found], what: str) -> Pooled:
 
 def _is_about(output: str, value: tuple[str, str]) -> bool:
     """Whether a row of a cell with this value has it itself: all do but for a row's own options."""
-    _, choice, shift = output.split(" ")
-    name, _, rule = choice.partition("=")
+    _, method, shift = output.split(" ")
+    name, _, rule = method.partition("=")
     own = {"estimator": name, "penalty": rule, "shift": shift}.get(value[0], value[1])
     return own == value[1] or (value[0] == "penalty" and own == str(_number(value[1])))
 

@@ -53,9 +53,9 @@ class Truth:
 def replicates(cell: Cell) -> int:
     """How many replicates NumPy can draw in some four seconds."""
     d, n = cell.model["input_dim"], max(cell.n_task, 1)
-    selects = sum(rule in ("loo", "gcv") for _, rule in cell.choices)
+    selects = sum(rule in ("loo", "gcv") for _, rule in cell.methods)
     per_fit = d**3 + n * d * d
-    work = 2e4 + 0.6 * per_fit * (2 + len(cell.choices)) + 130 * selects * n * d
+    work = 2e4 + 0.6 * per_fit * (2 + len(cell.methods)) + 130 * selects * n * d
     work += cell.n_brain * d * (d + cell.model["n_channels"])
     return int(np.clip(8e9 / work, 400, 30_000))
 

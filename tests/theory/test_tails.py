@@ -9,7 +9,7 @@ import pytest
 import mcbrain as mb
 from mcbrain.asking.estimators import Rule, parse_estimator
 from mcbrain.asking.studies import Point
-from mcbrain.blocks.query import Row
+from mcbrain.blocks.query import Fit
 from mcbrain.plan.statuses import row_status
 from mcbrain.population.model import Model
 from mcbrain.theory.tails import (
@@ -28,7 +28,7 @@ from mcbrain.theory.tails import (
 def row_of(name, penalty, point, rule="fixed", eta=None, replicates=math.inf):
     estimator = parse_estimator(name)
     eta = estimator.eta if eta is None else eta
-    row = Row(estimator, rule, penalty, eta, point.model.k_m, 0.0)
+    row = Fit(estimator, rule, penalty, eta, point.model.k_m, 0.0)
     return row_status(row, point, replicates)
 
 

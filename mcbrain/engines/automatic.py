@@ -6,10 +6,10 @@ from mcbrain.asking.engines import AUTOMATIC, ENGINES, engine_of
 from mcbrain.asking.studies import Study
 from mcbrain.errors import InputError
 
-__all__ = ["choose"]
+__all__ = ["engine_for"]
 
 
-def choose(study: Study) -> tuple[str, str]:
+def engine_for(study: Study) -> tuple[str, str]:
     """The engine of a study, and why.
 
     Parameters
