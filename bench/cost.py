@@ -61,7 +61,7 @@ def engine_cost(cell: Cell, engine: str) -> Cost:
         max_replicates=REPLICATES[engine],
         seed=SEED + 1,
         engine=engine,
-        law=False,
+        exact_task_stage=False,
         threads=1,
     )
     shape = len(cell.estimators), -1

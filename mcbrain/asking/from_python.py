@@ -39,7 +39,7 @@ def adhoc_study(
     penalty_scale: str = "per-sample",
     precision: Mapping[str, object] | None = None,
     engine: str = "auto",
-    law: bool = True,
+    exact_task_stage: bool = True,
     name: str = "simulate",
 ) -> Study:
     """A study from Python values, one model.
@@ -71,7 +71,7 @@ def adhoc_study(
         },
         "shifts": _shifts(shifts),
         "precision": dict(precision or {}),
-        "engine": {"kind": engine, "law": law},
+        "engine": {"kind": engine, "exact_task_stage": exact_task_stage},
     }
     try:
         return study_from_table(table, models=(model,))
@@ -90,6 +90,7 @@ _KEYWORDS = {
     "[shifts]": "shifts",
     "[precision]": "precision",
     "[engine] kind": "engine",
+    "[engine] exact_task_stage": "exact_task_stage",
 }
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
@@ -16,14 +16,15 @@ import msgspec
 from mcbrain.asking.engines import ENGINE_NAMES
 from mcbrain.asking.estimators import grid, methods_from_table
 from mcbrain.asking.files import read_text
+from mcbrain.asking.older_names import warn_of_older, with_new_names
 from mcbrain.asking.shift_text import found_from, parse_shift, shifts_from_table, with_files
 from mcbrain.asking.studies import (
     PENALTY_SCALES,
     Encoding,
     Precision,
     Study,
-    check_law,
     check_precision,
+    check_task_stage,
     without_none,
 )
 from mcbrain.checks import integer, numpy_defaults, one_of, plain_table, whole
@@ -31,7 +32,7 @@ from mcbrain.errors import InputError, did_you_mean
 from mcbrain.population.model import MODEL_FIELDS, Model
 from mcbrain.population.shifts import Shift
 
-__all__ = ["GEOMETRIC", "load_study", "shipped_studies", "study_from_table"]
+__all__ = ["GEOMETRIC", "load_study", "reload_study", "shipped_studies", "study_from_table"]
 
 _MAX_ROWS = 50_000_000
 _MAX_MODELS = 250_000  # 0.1 ms and 0.6 kB each, before anything is simulated
@@ -56,7 +57,7 @@ Section = TypeVar("Section", bound=msgspec.Struct)
 
 class _Engine(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     kind: str = "auto"
-    law: bool = True
+    exact_task_stage: bool = True
 
 
 def shipped_studies() -> dict[str, Path]:
@@ -82,6 +83,26 @@ def load_study(source: str | Path) -> Study:
     InputError
         One sentence that names the file, the key, the value and what is allowed.
     """
+    return _load(source, warn_of_older)
+
+
+def reload_study(path: Path) -> Study:
+    """A study from the file that a results folder keeps, whatever its keys were called then.
+
+    Parameters
+    ----------
+    path : Path
+
+    Raises
+    ------
+    InputError
+        As of `load_study`.
+    """
+    return _load(path, lambda engine: None)
+
+
+def _load(source: str | Path, on_engine: Callable[[object], None]) -> Study:
+    """A study from a file; `on_engine` is shown the section [engine] as it was written."""
     if not isinstance(source, (str, Path)):
         raise InputError(
             f"study = {source!r}: the path of a TOML file or the name of a shipped study is allowed"
@@ -103,6 +124,7 @@ def load_study(source: str | Path) -> Study:
         table = tomllib.loads(text)
     except (tomllib.TOMLDecodeError, RecursionError, ValueError) as error:
         raise InputError(f"{source}: not valid TOML: {error}") from None
+    on_engine(table.get("engine"))
     try:
         return study_from_table(table, folder=path.parent, text=text)
     except InputError as error:
@@ -150,9 +172,9 @@ def study_from_table(
     penalty_scale = settings.pop("penalty_scale", "per-sample")
     one_of("[estimators] penalty_scale", penalty_scale, PENALTY_SCALES)
     shifts = _shifts(table.get("shifts", {"id": {}}), folder)
-    engine = _convert(_section(table, "engine", {}), _Engine, "engine")
+    engine = _convert(with_new_names(_section(table, "engine", {})), _Engine, "engine")
     one_of("[engine] kind", engine.kind, ENGINE_NAMES)
-    check_law(engine.kind, engine.law)
+    check_task_stage(engine.kind, engine.exact_task_stage)
     study = Study(
         name=name,
         seed=seed,
@@ -164,7 +186,7 @@ def study_from_table(
         encoding=_convert(_section(table, "encoding", {}), Encoding, "encoding"),
         precision=_convert(_section(table, "precision", {}), Precision, "precision"),
         engine=engine.kind,
-        law=engine.law,
+        exact_task_stage=engine.exact_task_stage,
         penalty_scale=str(penalty_scale),
         text=text,
     )
@@ -274,7 +296,7 @@ def _resolved(study: Study, table: Mapping[str, Any]) -> dict[str, object]:
         "estimators": {**table["estimators"], "penalty_scale": study.penalty_scale},
         "shifts": _resolved_shifts(study, table.get("shifts", {"id": {}})),
         "precision": without_none(study.precision),
-        "engine": {"kind": study.engine, "law": study.law},
+        "engine": {"kind": study.engine, "exact_task_stage": study.exact_task_stage},
     }
 
 

@@ -23,8 +23,8 @@ __all__ = [
     "Point",
     "Precision",
     "Study",
-    "check_law",
     "check_precision",
+    "check_task_stage",
     "without_none",
 ]
 
@@ -66,7 +66,7 @@ class Options(TypedDict, total=False):
 
     seed: int
     engine: str
-    law: bool
+    exact_task_stage: bool
     precision: Precision
 
 
@@ -86,8 +86,8 @@ class Study:
     encoding : Encoding
     precision : Precision
     engine : str
-    law : bool
-        Whether the exact law of the task stage may stand for its simulation (engine spectral).
+    exact_task_stage : bool
+        Whether the exact law of the task stage stands for its simulation (engine spectral).
     penalty_scale : str
         "per-sample" or "sum" (a number then means n_T times the per-sample penalty).
     table : dict
@@ -106,7 +106,7 @@ class Study:
     encoding: Encoding = field(default_factory=Encoding)
     precision: Precision = field(default_factory=Precision)
     engine: str = "auto"
-    law: bool = True
+    exact_task_stage: bool = True
     penalty_scale: str = "per-sample"
     table: dict[str, Any] = field(default_factory=dict, repr=False)
     text: str = field(default="", repr=False)
@@ -180,16 +180,17 @@ class Study:
         return next(iter(tuned + plain), None)
 
     def with_options(self, **options: Unpack[Options]) -> Study:
-        """A copy with `seed`, `engine`, `law` or `precision` replaced, in its table too."""
+        """A copy with some options replaced, in its table too; see `Options`."""
         table = dict(self.table)
         if "seed" in options:
             table["seed"] = options["seed"] = integer("seed", options["seed"], 0, 2**63 - 1)
         if "engine" in options:
             one_of("engine", options["engine"], ENGINE_NAMES)
-        if "engine" in options or "law" in options:
-            engine, law = options.get("engine", self.engine), options.get("law", self.law)
-            check_law(engine, law)
-            table["engine"] = {"kind": engine, "law": law}
+        if "engine" in options or "exact_task_stage" in options:
+            engine = options.get("engine", self.engine)
+            exact = options.get("exact_task_stage", self.exact_task_stage)
+            check_task_stage(engine, exact)
+            table["engine"] = {"kind": engine, "exact_task_stage": exact}
         if "precision" in options:
             check_precision(options["precision"])
             table["precision"] = without_none(options["precision"])
@@ -205,10 +206,23 @@ def check_precision(precision: Precision) -> None:
     integer("[precision] max_replicates", precision.max_replicates, 1, 10**12)
 
 
-def check_law(engine: str, law: bool) -> None:
-    """Refuse the engine of laws without laws."""
-    if engine == "law" and not law:
-        raise InputError("[engine] law = false: engine 'law' is nothing but laws; use spectral")
+def check_task_stage(engine: str, exact: bool) -> None:
+    """Refuse the engine of laws without the law of the task stage.
+
+    Parameters
+    ----------
+    engine : str
+    exact : bool
+        `exact_task_stage` of the study.
+
+    Raises
+    ------
+    InputError
+    """
+    if engine == "law" and not exact:
+        raise InputError(
+            "[engine] exact_task_stage = false: engine 'law' is nothing but laws; use spectral"
+        )
 
 
 def without_none(section: msgspec.Struct) -> dict[str, Any]:

@@ -132,11 +132,13 @@ def spectral_scores(extent: Extent, seed: int, threads: int | None) -> Iterator[
     known: Settings = {"ols": 0.0, "ridge": 0.3, "befs-oracle": 0.3}
     estimated: Settings = {"befs": [0.05, 1.0], "projection": 0.0}
     for cell in range(extent.pairs):
-        for methods, law, count in ((known, False, 2**15), (estimated, True, 64 * extent.blocks)):
+        for methods, exact, count in ((known, False, 2**15), (estimated, True, 64 * extent.blocks)):
             study = _pair(seed, 2000 + cell, isotropic=True, methods=methods)
             blank = _blank(study, cell, "spectral against raw")
             raw = _rows(study.with_options(engine="raw"), count, threads)
-            fast = _rows(study.with_options(engine="spectral", law=law), count, threads)
+            fast = _rows(
+                study.with_options(engine="spectral", exact_task_stage=exact), count, threads
+            )
             for x, y in zip(raw, fast, strict=True):
                 yield _row_score(blank, x, y)
 

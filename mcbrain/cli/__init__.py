@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import signal
 import sys
+import warnings
 from contextlib import suppress
 
 __all__ = ["main", "stop_if_asked"]
@@ -37,6 +38,7 @@ def main() -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _interrupt)
     sys.unraisablehook = _say_what_is_lost
+    warnings.formatwarning = _as_sentence
     open_streams()
     outlive_readers()
     status = _status()
@@ -50,6 +52,11 @@ def main() -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
     sys.exit(status)
+
+
+def _as_sentence(message: Warning | str, *_: object, **__: object) -> str:
+    """A warning as a user of the command line reads it: without the line of code that gave it."""
+    return f"mcbrain: {message}\n"
 
 
 def _status() -> int:

@@ -51,7 +51,7 @@ class GridPlan(Plan[User]):
         self.risks = risks
         self.study = risks.study
         self.penalties = risks.penalties
-        self.stage = "brain problems" if self.study.law else "brain and task problems"
+        self.stage = "brain problems" if self.study.exact_task_stage else "brain and task problems"
 
     @cached_property
     def families(self) -> list[Family]:
@@ -65,7 +65,7 @@ class GridPlan(Plan[User]):
 
     def task_problem(self, side: Side, place: int) -> TaskProblem | None:
         """The task problem behind a side at a place on the n_task axis; None with the law on."""
-        if self.study.law:
+        if self.study.exact_task_stage:
             return None
         d = side.family.model.input_dim
         return task_problem(self.study.n_task[place], side.rank, d, self.study.seed)
@@ -127,7 +127,7 @@ class GridPlan(Plan[User]):
 
     def _judge_brain(self, users: list[Side]) -> Judge:
         """A rule that is met when every output that needs the problem is precise enough."""
-        share = 1.0 if self.study.law else 2.0
+        share = 1.0 if self.study.exact_task_stage else 2.0
 
         def done(series: Series, asked: tuple[Statistic, ...]) -> NDArray[np.bool_]:
             good = all(

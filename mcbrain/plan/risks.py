@@ -125,7 +125,7 @@ class SideRisks:
         grid = self.grid(side, shift)
         n, d = self.n_task[:, None], side.family.model.input_dim
         words = np.full(grid.penalty.shape, "ok", dtype="<U17")
-        if not self.study.law:
+        if not self.study.exact_task_stage:
             words = np.where(n > side.rank, status(n, 0, d, grid.penalty), words)
             self._mark_unseen(side, grid.penalty, replicates, words)
         inside = (np.abs(n - side.rank) <= 1) & (side.rank > 0)

@@ -181,7 +181,7 @@ def _blocks(plan: GridPlan, side: Side, prefixes: Prefixes) -> _Blocks:
         brain, short = found.series, np.full(places, not found.met)
         if brain.n_blocks < 2:
             brain, lacking = None, ~lacking
-    if plan.study.law:
+    if plan.study.exact_task_stage:
         return _Blocks(brain, None, lacking, short)
     task: dict[int, tuple[tuple[TaskStatistic, ...], Series]] = {}
     for place in range(places):
@@ -283,7 +283,9 @@ def _columns(plan: GridPlan, side: Side, shift: Shift, blocks: _Blocks, cell: Ce
     unmet = np.where(moments == "ok", unfinished | lacking, lacking & (moments != "infinite_mean"))
     words = np.where(unmet, "mcse_not_met", moments)
     predicted = np.where(np.isfinite(law.mean), law.mean, math.nan)
-    kind = "same-law" if plan.study.law else "semi-exact" if side.simulated else "exact"
+    kind = (
+        "same-law" if plan.study.exact_task_stage else "semi-exact" if side.simulated else "exact"
+    )
     known = ~lacking & np.isfinite(predicted)
     counts = (np.broadcast_to(x[:, None], words.shape) for x in blocks.counts())
     columns: Columns = dict(zip(("replicates", "failed", "seconds"), counts, strict=True))

@@ -64,9 +64,9 @@ def about(
         The record that is there.
     """
     text = study_text(study)
-    same = former.get("study_sha256") == content_hash(text)
     # A study read from its own results folder has lost its comments; the record has kept them.
-    written = former.get("study_text") if same and study.text in ("", text) else study.text
+    own = former.get("study_sha256") == content_hash(study.text or text)
+    written = former.get("study_text") if own else study.text
     found: dict[str, object] = {
         "study": study.name,
         "seed": study.seed,

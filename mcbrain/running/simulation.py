@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 import pyarrow as pa
 
 from mcbrain.asking.from_python import adhoc_study
+from mcbrain.asking.older_names import keyword
 from mcbrain.checks import number, numpy_defaults
 from mcbrain.population.model import Model
 from mcbrain.running.computing import compute
@@ -27,11 +28,12 @@ def simulate(
     max_replicates: int = 1_000_000,
     seed: int = 0,
     engine: str = "auto",
-    law: bool = True,
+    exact_task_stage: bool = True,
     threads: int | None = None,
     rank: int | None = None,
     encoding_penalty: float = 0.0,
     penalty_scale: str = "per-sample",
+    law: bool | None = None,
 ) -> pa.Table:
     """Simulate one model; the same numbers as `mcbrain run` gives for the same seed.
 
@@ -51,11 +53,13 @@ def simulate(
     seed : int
     engine : str
         "auto", "raw", "sufficient", "spectral" or "law".
-    law : bool
+    exact_task_stage : bool
         Engine spectral: whether the exact law of the task stage stands for its simulation.
     threads : int, optional
     rank, encoding_penalty, penalty_scale
         Stage 1 and the penalty convention, as in a study.
+    law : bool, optional
+        The older name of `exact_task_stage`, read until release 0.3 with a warning.
 
     Returns
     -------
@@ -81,7 +85,7 @@ def simulate(
         encoding_penalty=encoding_penalty,
         penalty_scale=penalty_scale,
         engine=engine,
-        law=law,
+        exact_task_stage=keyword("law", law, exact_task_stage),
         precision={**targets, "max_replicates": max_replicates},
     )
     return compute(study, threads=threads).table

@@ -15,7 +15,7 @@ from typing import Any
 import tomli_w
 from filelock import FileLock, Timeout
 
-from mcbrain.asking.from_toml import load_study
+from mcbrain.asking.from_toml import reload_study
 from mcbrain.asking.shift_text import parse_shift, with_files
 from mcbrain.asking.studies import Study
 from mcbrain.checks import results_path
@@ -107,7 +107,7 @@ class ResultsFolder:
         """
         if not self.study_file.is_file():
             raise StoreError(f"{self.path}: no study.toml here; name a results folder")
-        return load_study(self.study_file)
+        return reload_study(self.study_file)
 
     def record(self) -> dict[str, Any]:
         """Provenance of what is here; empty where there is none."""

@@ -46,7 +46,7 @@ relative = 0.01
 max_replicates = 1000
 [engine]
 kind = "auto"
-law = true
+exact_task_stage = true
 """
 TOKENS = (
     "0", "-1", "1e400", "-0.0", "nan", "inf", "-inf", "1e-320", "9" * 400,

@@ -34,7 +34,10 @@ def test_the_first_study_needs_four_pieces(tmp_path):
 def test_the_spectral_engine_needs_one_piece_and_with_a_penalty_another(tmp_path):
     study = load_study("first-look").with_options(engine="spectral")
     assert pieces(study, tmp_path) == (REDUCED,)
-    assert set(pieces(study.with_options(law=False), tmp_path)) == {REDUCED, Piece("task", "task")}
+    assert set(pieces(study.with_options(exact_task_stage=False), tmp_path)) == {
+        REDUCED,
+        Piece("task", "task"),
+    }
 
 
 STUDY = """

@@ -35,7 +35,7 @@ TABLE = {
     },
     "shifts": ["id", "brain-insensitive:4", "mean:2:brain", "concept:0.4:brain"],
     "precision": {"relative": 0.004, "max_replicates": 60_000},
-    "engine": {"kind": "spectral", "law": False},
+    "engine": {"kind": "spectral", "exact_task_stage": False},
 }
 
 
@@ -203,16 +203,21 @@ def test_auto_picks_the_fastest_exact_engine():
 
 
 def test_law_false_has_no_meaning_for_engine_law():
-    with pytest.raises(InputError, match="law = false"):
-        study(engine={"kind": "law", "law": False})
-    with pytest.raises(InputError, match="law = false"):
-        mb.simulate(mb.Model(input_dim=4, latent_dim=1, n_channels=2), 9, engine="law", law=False)
+    with pytest.raises(InputError, match="exact_task_stage = false"):
+        study(engine={"kind": "law", "exact_task_stage": False})
+    with pytest.raises(InputError, match="exact_task_stage = false"):
+        mb.simulate(
+            mb.Model(input_dim=4, latent_dim=1, n_channels=2),
+            9,
+            engine="law",
+            exact_task_stage=False,
+        )
 
 
 def test_a_task_problem_has_two_blocks_at_least_and_so_an_error_bar():
     model = mb.Model(input_dim=20, latent_dim=2, n_channels=10, misalignment=0.1)
     asked = {"estimators": {"ridge": 0.3}, "precision": 0, "max_replicates": 10}
-    table = mb.simulate(model, 40, engine="spectral", law=False, seed=1, **asked)
+    table = mb.simulate(model, 40, engine="spectral", exact_task_stage=False, seed=1, **asked)
     (row,) = table.to_pylist()
     assert row["replicates"] > 0
     assert row["mcse"] > 0

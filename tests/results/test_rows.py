@@ -158,7 +158,7 @@ def test_a_number_of_replicates_that_was_not_reached_is_not_met(tmp_path, kind):
             design={"n_task": [40], "n_brain": [60]},
             estimators={"ridge": 0.3, "befs": 0.3},
             precision={"relative": 0.0, "max_replicates": most},
-            engine={"kind": kind, "law": kind != "spectral"},
+            engine={"kind": kind, "exact_task_stage": kind != "spectral"},
         )
         for most in (1000, 10_000_000)
     )

@@ -223,6 +223,7 @@ def test_results_of_the_first_version_are_read_and_resumed(tmp_path):
         text=True,
     )
     assert done.returncode == 0
+    assert "mcbrain: [engine] law is called exact_task_stage now" in done.stderr
     assert "76 of an unknown version; --reuse-other-code accepts them" in done.stderr
     assert "reused 0 blocks, computed 76" in done.stderr
     record = ResultsFolder(old).record()
@@ -232,7 +233,8 @@ def test_results_of_the_first_version_are_read_and_resumed(tmp_path):
     # The same blocks, accepted: the rows of then.
     accepted = tmp_path / "accepted"
     shutil.copytree(OLD, accepted)
-    outcome = run(accepted / "study.toml", accepted, reuse_other_code=True)
+    with pytest.warns(FutureWarning, match="law is called exact_task_stage"):
+        outcome = run(accepted / "study.toml", accepted, reuse_other_code=True)
     assert (outcome.reused, outcome.computed) == (76, 0)
     for name in ("mean", "gain", "q05", "replicates"):
         assert open_results(accepted)[name].equals(open_results(OLD)[name])
@@ -305,7 +307,8 @@ def test_fresh_on_a_link_moves_what_it_points_to_and_keeps_the_link(tmp_path):
 
 def test_a_folder_may_have_any_name(tmp_path):
     out = tmp_path / os.fsdecode(b"not \xff, text")
-    run(OLD / "study.toml", out)
+    with pytest.warns(FutureWarning, match="law is called exact_task_stage"):
+        run(OLD / "study.toml", out)
     assert mb.status(out).complete == 5 and report(out).exists()
     for form in ("csv", "parquet"):
         assert export_results(out, form).exists()

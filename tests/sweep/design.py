@@ -219,7 +219,7 @@ def _named(cell: Cell, n_task: str, n_brain: str) -> Iterator[tuple[str, str]]:
     model = cell.model
     yield "n_task", n_task
     yield "n_brain", n_brain
-    yield "engine", cell.engine + ("" if cell.law else ", law = false")
+    yield "engine", cell.engine + ("" if cell.law else ", exact_task_stage = false")
     yield "penalty_scale", cell.penalty_scale
     yield "encoding penalty", "0" if cell.encoding_penalty == 0 else "above 0"
     rank = (cell.spared > cell.measured) - (cell.spared < cell.measured)

@@ -44,7 +44,7 @@ def rows_of(cell: Cell, count: int) -> list[Found]:
             max_replicates=count,
             seed=cell.index,
             engine=cell.engine,
-            law=cell.law,
+            exact_task_stage=cell.law,
             threads=1,
             rank=cell.rank,
             encoding_penalty=cell.encoding_penalty,
