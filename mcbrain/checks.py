@@ -5,10 +5,9 @@ A refusal is an `InputError` of one sentence that names the value and says what 
 
 from __future__ import annotations
 
-import math
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import MISSING, fields
 from functools import wraps
 from pathlib import Path
@@ -17,6 +16,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from mcbrain.errors import InputError, did_you_mean
+from mcbrain.plain import is_number, numpy_defaults, plain, whole
 
 __all__ = [
     "LARGE",
@@ -25,18 +25,13 @@ __all__ = [
     "by_name",
     "duration",
     "integer",
-    "is_number",
     "number",
-    "numpy_defaults",
     "one_of",
     "parameter",
-    "plain",
-    "plain_table",
     "positive",
     "results_path",
     "unmasked",
     "vector",
-    "whole",
 ]
 
 # The largest norm, gain or noise: with it, the square of a risk under the largest shift is still a
@@ -45,72 +40,7 @@ LARGE = 1e50
 # The most samples of either kind that a law is asked about: sums of larger numbers would be
 # rounded.
 MOST_SAMPLES = 10**12
-# How far a number may be from a whole one, relative to its size, to be taken as whole: np.geomspace
-# leaves as much.
-_ULPS = 64 * float(np.finfo(float).eps)
-
-# A decorator of what users call: a caller's np.seterr(all="raise") must not make mcbrain's own
-# arithmetic raise.
-numpy_defaults = np.errstate(divide="warn", over="warn", under="ignore", invalid="warn")
-
 T = TypeVar("T")
-
-
-# What `plain`, `whole` and `unmasked` return is as untyped as what they are given, hence `Any`.
-def plain(value: object) -> Any:
-    """A NumPy scalar or array as the Python number or list that it stands for.
-
-    Parameters
-    ----------
-    value : object
-        Anything; what is not NumPy's is returned as it is.
-
-    Returns
-    -------
-    object
-        Python's own number, string or list.
-    """
-    return value.tolist() if isinstance(value, (np.generic, np.ndarray)) else value
-
-
-def plain_table(table: object) -> Any:
-    """A table from Python as TOML holds it: lists and Python's own numbers, however deep.
-
-    Parameters
-    ----------
-    table : object
-        Mappings, lists, tuples and values.
-
-    Returns
-    -------
-    object
-        Dictionaries, lists and Python's own values.
-    """
-    table = plain(table)
-    if isinstance(table, Mapping):
-        return {key: plain_table(value) for key, value in table.items()}
-    return [plain_table(value) for value in table] if isinstance(table, (list, tuple)) else table
-
-
-def whole(value: object) -> Any:
-    """A whole number as an int, however it is held; anything else as it is.
-
-    Parameters
-    ----------
-    value : object
-        Such as 30, 30.0, 1e6, ``np.int32(30)`` or the last value of ``np.geomspace(1, 1000, 4)``,
-        which may be some units in the last place beside the number that is meant.
-
-    Returns
-    -------
-    object
-        An int where the value is whole to rounding; otherwise the value as Python's own.
-    """
-    value = plain(value)
-    if isinstance(value, float) and math.isfinite(value):
-        nearest = round(value)
-        return nearest if abs(value - nearest) <= _ULPS * abs(value) else value
-    return value
 
 
 def integer(name: str, value: object, low: int, high: int) -> int:
@@ -141,23 +71,6 @@ def integer(name: str, value: object, low: int, high: int) -> int:
             f"{name} = {plain(value)!r}: a whole number from {low} to {high} is allowed"
         )
     return int(found)
-
-
-def is_number(value: object) -> bool:
-    """Whether a value is a real number of Python or of NumPy, and no truth value.
-
-    Parameters
-    ----------
-    value : object
-        Anything.
-
-    Returns
-    -------
-    bool
-        True for NaN and infinity too.
-    """
-    value = plain(value)
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
 def number(name: str, value: object, low: float, high: float) -> float:
@@ -331,6 +244,7 @@ def one_of(name: str, value: object, allowed: tuple[str, ...]) -> None:
         raise InputError(f"{name} = {value!r}: {did_you_mean(str(value), allowed)}")
 
 
+# What it returns is as untyped as what it is given, hence `Any`.
 def unmasked(name: str, values: object) -> Any:
     """Refuse an array with masked values, which NumPy would use as if they were not masked.
 

@@ -17,9 +17,10 @@ from mcbrain.appraisal.parameters import Estimates
 from mcbrain.appraisal.predict import Worth, worth_of
 from mcbrain.appraisal.verdict import Verdict, judge
 from mcbrain.blas import one_blas_thread
-from mcbrain.checks import integer, numpy_defaults, positive
+from mcbrain.checks import integer, positive
 from mcbrain.drawing import load_matplotlib
 from mcbrain.errors import InputError
+from mcbrain.plain import numpy_defaults
 from mcbrain.typing import Floats
 
 if TYPE_CHECKING:

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping
 
 from mcbrain.asking.from_toml import GEOMETRIC, study_from_table
 from mcbrain.asking.studies import Study
-from mcbrain.checks import plain
 from mcbrain.errors import InputError
+from mcbrain.plain import plain
 from mcbrain.population.model import Model
 
 __all__ = ["adhoc_study", "check_model"]

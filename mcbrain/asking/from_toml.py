@@ -27,8 +27,9 @@ from mcbrain.asking.studies import (
     check_task_stage,
     without_none,
 )
-from mcbrain.checks import integer, numpy_defaults, one_of, plain_table, whole
+from mcbrain.checks import integer, one_of
 from mcbrain.errors import InputError, did_you_mean
+from mcbrain.plain import numpy_defaults, plain_table, whole
 from mcbrain.population.model import MODEL_FIELDS, Model
 from mcbrain.population.shifts import Shift
 

@@ -15,8 +15,9 @@ from mcbrain.befs.linear_regressor import LinearRegressor
 from mcbrain.befs.names import in_order_of
 from mcbrain.befs.prepare import Centre, Design, orthonormal_basis, power_of_two, real_array
 from mcbrain.befs.solvers import Decomposition, decompose
-from mcbrain.checks import numpy_defaults, unmasked
+from mcbrain.checks import unmasked
 from mcbrain.errors import InputError
+from mcbrain.plain import numpy_defaults
 from mcbrain.typing import Floats
 
 __all__ = ["BEFSRegressor"]

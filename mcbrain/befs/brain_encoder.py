@@ -22,8 +22,9 @@ from mcbrain.befs.names import NamedRows
 from mcbrain.befs.prepare import Centre, Design, orthonormal_basis, power_of_two, real_array
 from mcbrain.befs.solvers import Decomposition, decompose
 from mcbrain.befs.spiked import spiked_gains
-from mcbrain.checks import numpy_defaults, unmasked
+from mcbrain.checks import unmasked
 from mcbrain.errors import InputError
+from mcbrain.plain import numpy_defaults
 from mcbrain.typing import Floats
 
 __all__ = ["BrainEncoder", "EncodingScore"]

@@ -6,7 +6,8 @@ import numpy as np
 from sklearn.base import RegressorMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from mcbrain.checks import numpy_defaults, unmasked
+from mcbrain.checks import unmasked
+from mcbrain.plain import numpy_defaults
 from mcbrain.typing import Floats
 
 __all__ = ["LinearRegressor"]

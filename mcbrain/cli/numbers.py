@@ -8,7 +8,7 @@ from typing import Annotated, get_args, get_origin
 
 import typer
 
-from mcbrain.checks import whole
+from mcbrain.plain import whole
 
 __all__ = ["take_whole_numbers", "whole_number"]
 

@@ -10,8 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from mcbrain.checks import LARGE, by_name, integer, is_number, number, one_of, vector
+from mcbrain.checks import LARGE, by_name, integer, number, one_of, vector
 from mcbrain.errors import InputError, unhandled
+from mcbrain.plain import is_number
 from mcbrain.population.distributions import (
     BASES,
     LATENTS,

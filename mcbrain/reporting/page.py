@@ -6,8 +6,8 @@ import base64
 from dataclasses import dataclass
 from pathlib import Path
 
-from mcbrain.checks import numpy_defaults
 from mcbrain.errors import InputError
+from mcbrain.plain import numpy_defaults
 from mcbrain.reporting import content
 from mcbrain.results.view import Results
 from mcbrain.store.atomic import write_text

@@ -10,6 +10,7 @@ from mcbrain.errors import InputError
 from mcbrain.reporting.curves import law_of, pick
 from mcbrain.reporting.words import count, signed
 from mcbrain.results.view import Results
+from mcbrain.worth.inversion import samples_for
 from mcbrain.worth.simulated import SimulatedValue, value_in_results
 from mcbrain.worth.surface import Surface
 
@@ -142,7 +143,7 @@ def _value(found: SimulatedValue) -> str:
 def _law(surface: Surface, n_task: int, n_brain: int, baseline: str) -> str:
     """v_T by the asymptotic law of the brain stage, and its range when m_bar is off by 2 r.m.s."""
     missed = surface.missed_range(float(surface.m_bar(n_brain)))
-    worth = surface.samples_for(surface.befs(n_task, missed), baseline) - n_task
+    worth = samples_for(surface, surface.befs(n_task, missed), baseline) - n_task
     if not np.isfinite(worth[0]):
         return "–"
     return f"{count(worth[0])} ({count(worth[1])} to {count(worth[2])})"

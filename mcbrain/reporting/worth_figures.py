@@ -26,6 +26,7 @@ from mcbrain.reporting.style import (
 from mcbrain.reporting.words import setting_words
 from mcbrain.results.view import Results
 from mcbrain.typing import Floats
+from mcbrain.worth.inversion import samples_for
 from mcbrain.worth.simulated import value_in_results
 from mcbrain.worth.surface import Surface
 
@@ -173,11 +174,11 @@ def _value_curve(
     if surface is None:
         return
     fine = np.geomspace(n.min(), n.max() * 4, 300)
-    law = surface.samples_for(surface.risk(n_task, fine), base) - n_task
+    law = samples_for(surface, surface.risk(n_task, fine), base) - n_task
     top.plot(fine, law, color=colour, ls="--")
     low.plot(fine, law / fine, color=colour, ls="--")
     if study.models[model].recorded.misalignment > 0:
-        full = surface.samples_for(surface.risk(n_task, np.inf), base)
+        full = samples_for(surface, surface.risk(n_task, np.inf), base)
         top.axhline(float(full) - n_task, color=colour, lw=0.8)
 
 
@@ -298,5 +299,5 @@ def _law_over(
     law = []
     for v in fine:
         surface = Surface(Model(**study.models[model].given() | {x: float(v)}))
-        law.append(float(surface.samples_for(surface.risk(n_task, n_brain), base)) - n_task)
+        law.append(float(samples_for(surface, surface.risk(n_task, n_brain), base)) - n_task)
     ax.plot(fine, law, color=colour, ls="--")

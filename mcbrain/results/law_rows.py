@@ -11,8 +11,8 @@ from mcbrain.asking.estimators import Method
 from mcbrain.asking.from_python import adhoc_study
 from mcbrain.asking.studies import Point, Study
 from mcbrain.blocks.problem import Problem
-from mcbrain.checks import numpy_defaults
 from mcbrain.errors import InputError
+from mcbrain.plain import numpy_defaults
 from mcbrain.plan.penalties import Penalties
 from mcbrain.plan.plans import Plan, Work
 from mcbrain.plan.statuses import has_mean, row_status

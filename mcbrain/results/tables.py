@@ -8,8 +8,9 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from mcbrain.checks import results_path, whole
+from mcbrain.checks import results_path
 from mcbrain.errors import InputError, did_you_mean
+from mcbrain.plain import whole
 from mcbrain.store.atomic import mapped, replacing
 from mcbrain.store.folder import ResultsFolder
 

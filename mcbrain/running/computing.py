@@ -12,10 +12,10 @@ from mcbrain.asking.engines import engine_of
 from mcbrain.asking.studies import Study
 from mcbrain.blocks.problem import Problem
 from mcbrain.blocks.query import Statistic
-from mcbrain.checks import numpy_defaults
 from mcbrain.engines import engine_for
 from mcbrain.engines import simulate as simulate_job
 from mcbrain.engines.pieces import Piece, pieces_of
+from mcbrain.plain import numpy_defaults
 from mcbrain.plan.plans import Plan, User, Work, all_works, pilots_of
 from mcbrain.plan.shards import Shard, owned
 from mcbrain.plan.stopping import Stopping

@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from mcbrain.asking.studies import Study
-from mcbrain.checks import numpy_defaults
 from mcbrain.engines import engine_for
 from mcbrain.errors import InputError, MissingPilotError, StoreError
+from mcbrain.plain import numpy_defaults
 from mcbrain.plan.plans import Plan, User
 from mcbrain.plan.shards import parse_shard
 from mcbrain.results.opening import open_plan

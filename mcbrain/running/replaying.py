@@ -11,9 +11,9 @@ import numpy as np
 from mcbrain.asking.studies import Point, Study
 from mcbrain.blocks.problem import DataProblem, RawProblem
 from mcbrain.blocks.query import Query
-from mcbrain.checks import numpy_defaults, whole
 from mcbrain.engines import engine_for
 from mcbrain.errors import InputError
+from mcbrain.plain import numpy_defaults, whole
 from mcbrain.plan.penalties import Penalties
 from mcbrain.plan.subspaces import PilotSubspaces
 from mcbrain.population.distributions import LATENTS, RECORDINGS

@@ -9,9 +9,9 @@ from pathlib import Path
 from mcbrain.asking.engines import engine_of
 from mcbrain.asking.from_toml import load_study
 from mcbrain.asking.studies import Study
-from mcbrain.checks import numpy_defaults
 from mcbrain.engines import OutOfTimeError
 from mcbrain.errors import UnfinishedError
+from mcbrain.plain import numpy_defaults
 from mcbrain.plan.shards import Shard
 from mcbrain.results.opening import open_plan
 from mcbrain.running.computing import compute_blocks, warm, warm_study

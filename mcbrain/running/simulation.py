@@ -8,7 +8,8 @@ import pyarrow as pa
 
 from mcbrain.asking.from_python import adhoc_study
 from mcbrain.asking.older_names import keyword
-from mcbrain.checks import number, numpy_defaults
+from mcbrain.checks import number
+from mcbrain.plain import numpy_defaults
 from mcbrain.population.model import Model
 from mcbrain.running.computing import compute
 

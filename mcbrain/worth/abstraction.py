@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from mcbrain.errors import InputError, unhandled
 from mcbrain.population.model import Model
 from mcbrain.results.view import Results, Simulated
+from mcbrain.worth.inversion import samples_for
 from mcbrain.worth.simulated import value_in_results
 from mcbrain.worth.surface import Surface
 
@@ -130,7 +131,7 @@ def departures(results: Results, n_task: int, n_brain: int) -> list[Departure]:
         expected = float(law.ridge(task) / law.risk(task, brain))
         places = (i, n_task, n_brain, np.array([ridge, befs]), s)
         gain = results.measure(_gain, places)
-        worth = float(law.samples_for(law.risk(task, brain), "ridge")) - task
+        worth = float(samples_for(law, law.risk(task, brain), "ridge")) - task
         value, _ = value_in_results(results, i, n_task, n_brain, "ridge")
         scaled = None
         if np.isfinite(value.value) and worth > 0:

@@ -13,9 +13,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from mcbrain.asking.from_python import check_model
-from mcbrain.checks import affordable, integer, numpy_defaults, positive
+from mcbrain.checks import affordable, integer, positive
 from mcbrain.errors import InputError
+from mcbrain.plain import numpy_defaults
 from mcbrain.population.model import Model
+from mcbrain.theory.tuned import best_below_rank
 from mcbrain.typing import Floats
 from mcbrain.worth.surface import Surface
 from mcbrain.worth.valuation import value
@@ -209,7 +211,7 @@ class _Market:
         fee = cost_brain + (repeats - 1) * self.cost_repeat
         missed = self._m_bar(n_brain, np.asarray(float(repeats)))
         most = np.floor((self.budget - n_brain * fee) / self.cost_task)
-        n_task = np.stack([most, self.surface.best_below_rank(most, missed)])
+        n_task = np.stack([most, best_below_rank(most, self.surface.r, self.surface.sigma, missed)])
         risk = self.surface.befs(n_task, missed)
         side, place = np.unravel_index(np.argmin(risk), risk.shape)
         whole = int(n_task[side, place]), int(n_brain[place])

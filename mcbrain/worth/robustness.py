@@ -21,7 +21,8 @@ from mcbrain.theory.asymptotic import subspace_law
 from mcbrain.theory.frame import ShiftCoefficients
 from mcbrain.theory.wishart import task_moments
 from mcbrain.typing import Floats
-from mcbrain.worth.surface import Surface, check_baseline
+from mcbrain.worth.inversion import check_baseline
+from mcbrain.worth.surface import Surface
 
 __all__ = ["HalfSpace", "gain", "half_space"]
 

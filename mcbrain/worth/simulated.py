@@ -15,6 +15,7 @@ from mcbrain.population.model import Model
 from mcbrain.results.view import Results, Simulated
 from mcbrain.typing import Floats
 from mcbrain.worth.answer import Value
+from mcbrain.worth.inversion import samples_for
 from mcbrain.worth.surface import Surface
 
 __all__ = ["Effort", "SimulatedValue", "simulated_value", "value_in_results"]
@@ -158,7 +159,7 @@ class _Scale:
         self.unit = model.signal_norm**2
 
     def __call__(self, risks: Floats) -> Floats:
-        scaled = self.twin.samples_for(risks / self.unit, self.baseline)
+        scaled = samples_for(self.twin, risks / self.unit, self.baseline)
         flat = np.atleast_2d(scaled)
         out = np.array([self._invert(row[:-1], row[-1]) for row in flat])
         return np.asarray(out.reshape(*scaled.shape[:-1], 1) - self.n_task)

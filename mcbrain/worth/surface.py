@@ -14,46 +14,16 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import ArrayLike
 
-from mcbrain.errors import InputError, did_you_mean
+from mcbrain.errors import InputError
 from mcbrain.population.model import Model
 from mcbrain.theory import exact, first_order
 from mcbrain.theory.accuracy import law_accuracy
 from mcbrain.theory.asymptotic import subspace_law
-from mcbrain.theory.marchenko_pastur import mean_shrinkage
+from mcbrain.theory.tuned import tuned_excess
 from mcbrain.theory.wishart import task_moments
 from mcbrain.typing import Floats
 
-__all__ = ["BASELINES", "Surface", "check_baseline"]
-
-
-BASELINES = ("ridge", "ols")
-# A number of samples to compute with where the result is not used: the law is cheapest there.
-_PLENTY = 1e9
-# Below this m_bar the task is taken as exactly aligned, and the best penalty as infinite.
-_SMALLEST = 1e-13
-
-
-def check_baseline(baseline: str) -> str:
-    """The baseline, if there is one of that name.
-
-    Parameters
-    ----------
-    baseline : str
-        "ridge" or "ols".
-
-    Returns
-    -------
-    str
-        The same.
-
-    Raises
-    ------
-    InputError
-        Another name.
-    """
-    if baseline not in BASELINES:
-        raise InputError(f"baseline = {baseline!r}: {did_you_mean(str(baseline), BASELINES)}")
-    return baseline
+__all__ = ["Surface"]
 
 
 @dataclass(frozen=True)
@@ -204,7 +174,7 @@ class Surface:
         array (...)
             In units of |beta|^2; infinite within 1 of the rank.
         """
-        return _tuned(n_task, self.r, self.d, self._noise(task_noise), m_bar)
+        return tuned_excess(n_task, self.r, self.d, self._noise(task_noise), m_bar)
 
     def ridge(self, n_task: ArrayLike, task_noise: ArrayLike | None = None) -> Floats:
         """Excess risk of tuned ridge.
@@ -221,7 +191,7 @@ class Surface:
         array (...)
             In units of |beta|^2; 1 at n_task = 0.
         """
-        return _tuned(n_task, 0, self.d, self._noise(task_noise), 1.0)
+        return tuned_excess(n_task, 0, self.d, self._noise(task_noise), 1.0)
 
     def ols(self, n_task: ArrayLike, task_noise: ArrayLike | None = None) -> Floats:
         """Excess risk of OLS on its branch n_task > d + 1 (theory/README.md 4a).
@@ -259,29 +229,6 @@ class Surface:
         usable = n >= self.r
         befs = self.befs(n_task, self.m_bar(np.where(usable, n, np.inf)))
         return np.where(usable, befs, np.where(n == 0, self.ridge(n_task), np.inf))
-
-    def best_below_rank(self, n_task: ArrayLike, m_bar: ArrayLike) -> Floats:
-        """The number of task samples below the rank at which the risk is least, up to a given one.
-
-        Parameters
-        ----------
-        n_task : (...)
-            The samples that one has, real numbers >= 0.
-        m_bar : (...)
-            Share of beta that the subspace misses, from 0 to 1.
-
-        Returns
-        -------
-        array (...)
-            Whole numbers, or `n_task` itself.
-        """
-        missed, most = np.asarray(m_bar, dtype=float), np.asarray(n_task, dtype=float)
-        spread = (self.sigma**2 + missed) * self.r * (self.r - 1.0)
-        turn = self.r - 1.0 - np.sqrt(spread / np.maximum(1.0 - missed, 1e-300))
-        low = np.clip(np.floor(turn), 0.0, most)
-        high = np.clip(low + 1.0, 0.0, most)
-        risks = (_below_rank(n, self.r, self.sigma**2, missed) for n in (low, high))
-        return np.where(np.less_equal(*risks), low, high)
 
     def exact_befs(self, n_task: int, m_bar: float) -> float:
         """Excess risk of BEFS by the closed form, n_task < r included (theory/README.md 4b).
@@ -333,96 +280,3 @@ class Surface:
     def _noise(self, task_noise: ArrayLike | None) -> Floats:
         """The model's sigma_y / |beta|, or others in its place."""
         return np.asarray(self.sigma if task_noise is None else task_noise, dtype=float)
-
-    # Inversion ------------------------------------------------------------------------------------
-
-    def samples_for(self, risk: ArrayLike, baseline: str) -> Floats:
-        """Real number of task samples at which a baseline has a risk; NaN where it never has it.
-
-        Parameters
-        ----------
-        risk : (...)
-            Excess over |beta|^2. Ridge takes every value in (0, 1]; OLS, on its branch
-            n > d + 1, every value > 0.
-        baseline : str
-            "ridge" or "ols".
-
-        Returns
-        -------
-        array (...)
-            Real numbers of task samples.
-        """
-        target = np.asarray(risk, dtype=float)
-        if check_baseline(baseline) == "ols":
-            with np.errstate(divide="ignore", invalid="ignore"):
-                n = self.d + 1.0 + self.sigma**2 * self.d / target
-            return np.where((target > 0) & np.isfinite(target), n, np.nan)
-        sought = (target > 0) & (target <= 1)
-        aim = np.where(sought, target, 0.5)
-        low = np.zeros_like(aim)
-        # Tuned ridge is never worse than OLS, whose branch bounds the search from above.
-        high = self.d + 2.0 + self.sigma**2 * self.d / aim
-        for _ in range(60):
-            middle = 0.5 * (low + high)
-            above = self.ridge(middle) > aim
-            low, high = np.where(above, middle, low), np.where(above, high, middle)
-        return np.where(sought, 0.5 * (low + high), np.nan)
-
-    def exact_samples_for(self, risk: float, baseline: str) -> float:
-        """The same number by the exact law, linear in 1/risk between neighbouring whole numbers.
-
-        Parameters
-        ----------
-        risk : float
-            Excess over |beta|^2.
-        baseline : str
-            "ridge" or "ols".
-
-        Returns
-        -------
-        float
-            NaN where the baseline never has the risk.
-        """
-        first = float(self.samples_for(risk, baseline))
-        if baseline == "ols" or not np.isfinite(first):
-            return first
-        low = int(first)
-        for _ in range(64):
-            below, above = self.exact_ridge([low, low + 1])
-            if below < risk and low > 0:
-                low -= 1
-            elif above > risk:
-                low += 1
-            else:
-                break
-        share = (1.0 / risk - 1.0 / below) / (1.0 / above - 1.0 / below)
-        return float(low + share)
-
-
-def _tuned(
-    n_task: ArrayLike, rank: int, input_dim: int, task_noise: Floats, m_bar: ArrayLike
-) -> Floats:
-    """Excess at the optimal penalty (theory/README.md 4a to 4c), where e_U = m_bar E sum f / q."""
-    n, missed = np.asarray(n_task, dtype=float), np.asarray(m_bar, dtype=float)
-    q, rows, variance = input_dim - rank, n - rank, task_noise**2
-    fits = rows > (1.0 if rank else 0.0)
-    if q == 0:
-        outside = np.zeros(np.broadcast_shapes(n.shape, missed.shape))
-    else:
-        z = variance * q / np.maximum(missed, _SMALLEST)
-        shrinkage = mean_shrinkage(np.where(fits, rows, _PLENTY), q, z)
-        outside = np.where(missed > _SMALLEST, missed * shrinkage, 0.0)
-    if rank == 0:
-        return np.where(fits, outside, missed * np.ones_like(outside))
-    gap = np.where(fits, n - rank - 1.0, 1.0)
-    above = (outside * (n - 1.0) + variance * rank) / gap
-    risk = np.where(fits, above, _below_rank(n, rank, variance, missed))
-    return np.where(np.isnan(missed), np.inf, risk)
-
-
-def _below_rank(n: Floats, rank: int, variance: Floats | float, missed: Floats) -> Floats:
-    """Excess with n < rank - 1 samples, interpolated inside the subspace; else inf (4a)."""
-    few = (n >= 0) & (n < rank - 1.0)
-    gap = np.where(few, rank - n - 1.0, 1.0)
-    risk = missed + (1.0 - missed) * (1.0 - n / rank) + (variance + missed) * n / gap
-    return np.where(few, risk, np.inf)

@@ -8,13 +8,15 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from mcbrain.asking.from_python import check_model
-from mcbrain.checks import LARGE, MOST_SAMPLES, integer, number, numpy_defaults
+from mcbrain.checks import LARGE, MOST_SAMPLES, integer, number
 from mcbrain.errors import InputError
+from mcbrain.plain import numpy_defaults
 from mcbrain.population.model import Model
 from mcbrain.typing import Floats
 from mcbrain.worth.anisotropic import anisotropic_value
 from mcbrain.worth.answer import Value
-from mcbrain.worth.surface import Surface, check_baseline
+from mcbrain.worth.inversion import check_baseline, exact_samples_for, samples_for
+from mcbrain.worth.surface import Surface
 
 __all__ = ["saturation", "value", "value_curve"]
 
@@ -101,7 +103,7 @@ def _from_law(surface: Surface, n_task: int, n_brain: int, baseline: str) -> Val
 
     def worth(missed: float) -> tuple[float, float]:
         risk = surface.exact_befs(n_task, missed) if n_brain else _at(surface.exact_ridge(n_task))
-        return surface.exact_samples_for(risk, baseline) - n_task, risk
+        return exact_samples_for(surface, risk, baseline) - n_task, risk
 
     samples, risk = worth(m_bar)
     ends = sorted(worth(float(missed))[0] for missed in surface.missed_range(m_bar)[1:])
@@ -116,7 +118,7 @@ def _from_law(surface: Surface, n_task: int, n_brain: int, baseline: str) -> Val
         exchange_rate=samples / n_brain if n_brain else float("nan"),
         marginal_rate=_marginal_rate(surface, n_task, n_brain),
         interval=(ends[0], ends[1]),
-        saturation=surface.exact_samples_for(infinite, baseline) - n_task,
+        saturation=exact_samples_for(surface, infinite, baseline) - n_task,
         risk=risk,
         baseline_risk=own,
         note=_note(surface, n_task, n_brain, baseline, samples, risk, ends),
@@ -184,7 +186,7 @@ def value_curve(
     """
     surface = Surface(model)
     n_task = np.asarray(n_task, dtype=float)
-    return np.asarray(surface.samples_for(surface.risk(n_task, n_brain), baseline) - n_task)
+    return np.asarray(samples_for(surface, surface.risk(n_task, n_brain), baseline) - n_task)
 
 
 def saturation(model: Model, n_task: ArrayLike, baseline: str = "ridge") -> tuple[Floats, float]:

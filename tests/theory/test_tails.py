@@ -12,15 +12,17 @@ from mcbrain.asking.studies import Point
 from mcbrain.blocks.query import Fit
 from mcbrain.plan.statuses import row_status
 from mcbrain.population.model import Model
+from mcbrain.theory.singular_chances import (
+    near_singular_chances,
+    smallest_of_signs,
+    unused_chances,
+)
 from mcbrain.theory.tails import (
     STATUSES,
-    _smallest_of_signs,
     least_squares_status,
-    near_singular_chances,
     nearly_along_status,
     skewness,
     status,
-    unused_chances,
     worst,
 )
 
@@ -143,7 +145,7 @@ def test_signs_bound_the_smallest_eigenvalue_so_ols_has_every_moment():
         signs = np.array(list(itertools.product((-1.0, 1.0), repeat=n * d))).reshape(-1, n, d)
         values = np.linalg.svd(signs, compute_uv=False) ** 2
         values = values[values[:, -1] > 1e-9]
-        assert values[:, -1].min() >= 0.2 * _smallest_of_signs(n, d)
+        assert values[:, -1].min() >= 0.2 * smallest_of_signs(n, d)
     for n in range(1, 20):
         point = point_of(n, inputs="rademacher", input_dim=6)
         assert row_of("ols", 0.0, point, replicates=100_000) == "ok"

@@ -9,6 +9,7 @@ import pytest
 
 import mcbrain as mb
 from mcbrain.theory import first_order
+from mcbrain.worth.inversion import samples_for
 from mcbrain.worth.surface import Surface
 from mcbrain.worth.valuation import saturation, value, value_curve
 
@@ -109,7 +110,7 @@ def test_improving_alignment_is_worth_more_than_the_alignment_it_starts_with() -
     fixed = value_curve(MODEL, 300, n)
     surface = Surface(MODEL)
     m_bar = surface.m_bar(n, misalignment=0.1 * (100 / n))
-    better = surface.samples_for(surface.befs(300, m_bar), "ridge") - 300
+    better = samples_for(surface, surface.befs(300, m_bar), "ridge") - 300
     assert better[0] == pytest.approx(fixed[0])
     assert np.all(better[1:] > fixed[1:])
 
