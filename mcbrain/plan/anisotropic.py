@@ -11,9 +11,9 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.optimize import minimize_scalar
 
 from mcbrain.asking.estimators import Estimator
 from mcbrain.asking.shift_text import parse_shift
@@ -32,6 +32,9 @@ from mcbrain.theory.any_covariance import (
 from mcbrain.theory.sampled_subspace import BrainSetting, drawn_subspaces
 from mcbrain.theory.structured import Structured, diagonal_of
 from mcbrain.typing import Floats
+
+if TYPE_CHECKING:
+    from mcbrain.theory.task_curves import TaskCurves
 
 __all__ = ["AnisotropicLaw", "Estimate"]
 
@@ -52,8 +55,15 @@ SUBSPACES = 0xB0000005
 DECADES = (-7.0, 7.0, 15)
 """Penalties from which the search of the best starts: decades about the mean input variance."""
 
-DECADE_ERROR = 0.01
-"""To which a best penalty is sought, in decades: the risk is flat about its minimum."""
+FINE, ROUNDS = 9, 2
+"""Penalties between the neighbours of the best so far, and how often it is done: 1/16 decade in the
+end, where a parabola through the best three finds the minimum.
+"""
+
+DENSE_DIM = 1024
+"""Most inputs whose covariance outside a subspace is made diagonal; with more, each penalty is a
+law of its own.
+"""
 
 _ID = parse_shift("id")
 
@@ -91,6 +101,7 @@ class AnisotropicLaw:
         self._geometry = lru_cache(64)(lambda model: Geometry(model, seed))
         self._bases = lru_cache(64)(self._draw)
         self._setting = lru_cache(256)(self._task)
+        self._curves = lru_cache(64)(self._tabulate)
 
     def gaussian(self, estimator: Estimator, point: Point) -> bool:
         """Whether data is Gaussian as far as an estimator uses it: recordings, and with them how
@@ -162,31 +173,46 @@ class AnisotropicLaw:
         guess : bool
             See `risk`.
         """
-
-        def risk(logarithm: float) -> float:
-            return guessed(10.0**logarithm)
-
-        def guessed(penalty: float) -> float:
-            return self.risk(point, shift, fit_at(penalty), SEARCH_DRAWS, guess=True).value
-
         grid = np.linspace(*DECADES)
-        values = np.array([risk(v) for v in grid])
+        values = self._risks(point, shift, fit_at, 10.0**grid)
         best = int(np.argmin(np.where(np.isfinite(values), values, np.inf)))
-        ends = {p: guessed(p) for p in (0.0, math.inf)}
-        found = {p: value for p, value in ends.items() if math.isfinite(value)}
-        if 0 < best < len(grid) - 1:
-            refined = minimize_scalar(
-                risk,
-                bounds=(float(grid[best - 1]), float(grid[best + 1])),
-                method="bounded",
-                options={"xatol": DECADE_ERROR},
-            )
-            found[10.0 ** float(refined.x)] = float(refined.fun)
-        else:
-            found[10.0 ** float(grid[best])] = float(values[best])
-        best_of_all = min(found, key=lambda p: found[p])
-        known = self.risk(point, shift, fit_at(best_of_all), SEARCH_DRAWS, guess=guess).value
-        return math.nan if math.isnan(known) else best_of_all
+        ends = np.array([0.0, math.inf])
+        found = dict(zip(ends, self._risks(point, shift, fit_at, ends), strict=True))
+        logarithm, least = float(grid[best]), float(values[best])
+        for _ in range(ROUNDS):
+            if 0 < best < len(grid) - 1:
+                grid = np.linspace(grid[best - 1], grid[best + 1], FINE)
+                values = self._risks(point, shift, fit_at, 10.0**grid)
+                logarithm, least = _lowest(grid, values)
+                best = int(np.argmin(values))
+        found[10.0**logarithm] = least
+        best_of_all = float(min(found, key=lambda p: (not math.isfinite(found[p]), found[p])))
+        risk = self.risk(point, shift, fit_at(best_of_all), SEARCH_DRAWS, guess=guess).value
+        return math.nan if math.isnan(risk) else best_of_all
+
+    def _risks(
+        self, point: Point, shift: Shift, fit_at: Callable[[float], Fit], penalties: Floats
+    ) -> Floats:
+        """The risk at several penalties, guessed where the fit all but interpolates."""
+        fit, setting = fit_at(1.0), self._setting(point.model, point.n_task, shift)
+        if _smooth(point, fit, setting, penalties):
+            curves = self._curves(point.model, point.n_brain, shift, fit)
+            found = [c.excess(point.n_task, penalties, setting.noise)[0] for c in curves]
+            return np.asarray(np.mean(found, axis=0))
+        fits = [fit_at(float(p)) for p in penalties]
+        return np.array([self.risk(point, shift, f, SEARCH_DRAWS, guess=True).value for f in fits])
+
+    def _tabulate(self, model: Model, n_brain: int, shift: Shift, fit: Fit) -> list[TaskCurves]:
+        """The risk of a fit at any penalty and any n_task, for each imagined subspace."""
+        # Only where it is asked for: it imports much of SciPy.
+        from mcbrain.theory.task_curves import banded_curves, spared_curves
+
+        setting, point = self._setting(model, 1, shift), Point(0, model, 1, n_brain)
+        task = setting.spectrum, [setting.second_moment], setting.weights[:, None]
+        spared = self._spared(point, fit, SEARCH_DRAWS)
+        if fit.eta in (0.0, 1.0):
+            return [spared_curves(*task, V) for V in spared]
+        return [banded_curves(*task, V, fit.eta) for V in spared]
 
     def _task(self, model: Model, n_task: int, shift: Shift) -> TaskSetting:
         """The task's data and test inputs, in the eigenbasis of the covariance."""
@@ -233,6 +259,30 @@ class AnisotropicLaw:
         words = (SUBSPACES, n_brain, rank)
         seeds = np.random.SeedSequence(self.seed, spawn_key=words)
         return list(drawn_subspaces(setting, np.random.default_rng(seeds), DRAWS))
+
+
+def _smooth(point: Point, fit: Fit, setting: TaskSetting, penalties: Floats) -> bool:
+    """Whether curves give the risk: with penalties that act, a task that does not move, enough rows
+    for what is spared, and few enough inputs to be made diagonal for each subspace.
+    """
+    spared = 0 if fit.estimator.subspace == "none" else max(fit.rank, point.model.k_m)
+    return bool(
+        np.all((penalties > 0.0) & np.isfinite(penalties))
+        and setting.drift is None
+        and point.n_task > spared + 1
+        and (spared == 0 or len(setting.spectrum) <= DENSE_DIM)
+    )
+
+
+def _lowest(x: Floats, y: Floats) -> tuple[float, float]:
+    """The least value of a smooth function on a regular grid, and where: by a parabola."""
+    at = min(max(int(np.argmin(y)), 1), len(x) - 2)
+    below, here, above = y[at - 1 : at + 2]
+    bend = below - 2.0 * here + above
+    if not bend > 0.0:
+        return float(x[at]), float(here)
+    step = min(max(0.5 * (below - above) / bend, -1.0), 1.0)
+    return float(x[at] + step * (x[1] - x[0])), float(here - 0.25 * (below - above) * step)
 
 
 def _given(setting: TaskSetting, penalty: float, eta: float, V: Floats, guess: bool) -> float:
