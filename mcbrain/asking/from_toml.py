@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
@@ -17,6 +17,7 @@ from mcbrain.asking.engines import ENGINE_NAMES
 from mcbrain.asking.estimators import grid, methods_from_table
 from mcbrain.asking.files import read_text
 from mcbrain.asking.older_names import warn_of_older, with_new_names
+from mcbrain.asking.settings import merged, settings_table
 from mcbrain.asking.shift_text import found_from, parse_shift, shifts_from_table, with_files
 from mcbrain.asking.studies import (
     PENALTY_SCALES,
@@ -72,19 +73,21 @@ def shipped_studies() -> dict[str, Path]:
 
 
 @numpy_defaults
-def load_study(source: str | Path) -> Study:
+def load_study(source: str | Path, settings: Iterable[str] = ()) -> Study:
     """A study from a TOML file or from the name of a shipped one.
 
     Parameters
     ----------
     source : str or Path
+    settings : iterable of str
+        Keys in place of the file's, such as "model.misalignment=0.2"; see `settings_table`.
 
     Raises
     ------
     InputError
         One sentence that names the file, the key, the value and what is allowed.
     """
-    return _load(source, warn_of_older)
+    return _load(source, warn_of_older, tuple(settings))
 
 
 def reload_study(path: Path) -> Study:
@@ -102,7 +105,9 @@ def reload_study(path: Path) -> Study:
     return _load(path, lambda engine: None)
 
 
-def _load(source: str | Path, on_engine: Callable[[object], None]) -> Study:
+def _load(
+    source: str | Path, on_engine: Callable[[object], None], settings: tuple[str, ...] = ()
+) -> Study:
     """A study from a file; `on_engine` is shown the section [engine] as it was written."""
     if not isinstance(source, (str, Path)):
         raise InputError(
@@ -126,6 +131,8 @@ def _load(source: str | Path, on_engine: Callable[[object], None]) -> Study:
     except (tomllib.TOMLDecodeError, RecursionError, ValueError) as error:
         raise InputError(f"{source}: not valid TOML: {error}") from None
     on_engine(table.get("engine"))
+    table = merged(table, settings_table(settings))
+    text += "".join(f"\n# --set {setting}" for setting in settings)
     try:
         return study_from_table(table, folder=path.parent, text=text)
     except InputError as error:

@@ -14,7 +14,8 @@ from mcbrain.cli import status_command as status
 from mcbrain.cli import validate_command as validate
 from mcbrain.cli import worth
 from mcbrain.cli.numbers import take_whole_numbers
-from mcbrain.cli.options import estimator_settings, with_model, with_overrides
+from mcbrain.cli.options import AsJson, estimator_settings, with_model, with_overrides
+from mcbrain.errors import InputError, did_you_mean
 from mcbrain.population.model import Model
 
 __all__ = ["app"]
@@ -23,7 +24,7 @@ app = typer.Typer(
     name="mcbrain",
     help="What brain data is worth for machine learning: Monte-Carlo engines and exact laws.",
     no_args_is_help=True,
-    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
@@ -69,6 +70,12 @@ def run(
     ] = None,
     threads: _Threads = None,
     seed: Annotated[int | None, typer.Option(help="Seed, instead of the study's.")] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set", help="KEY=VALUE, such as model.misalignment=0.2; may be repeated. Needs --out."
+        ),
+    ] = None,
     max_time: Annotated[
         str | None, typer.Option(help="Stop cleanly after this long: 90s, 10m, 2h.")
     ] = None,
@@ -92,7 +99,13 @@ def run(
     from mcbrain.running.runner import run as run_study
 
     part = slurm_shard(os.environ) if shard is None else parse_shard(shard)
-    loaded = with_overrides(load_study(study), precision=precision, engine=engine, seed=seed)
+    if settings and out is None:
+        raise InputError(
+            "--set: another study than the file's needs a folder of its own; add --out"
+        )
+    loaded = with_overrides(
+        load_study(study, settings or []), precision=precision, engine=engine, seed=seed
+    )
     whence = f"shard {part}, from SLURM_ARRAY_TASK_ID; --shard 1/1 runs the whole study"
     reporter = TerminalReporter(loaded, whence if part is not None and shard is None else "")
     outcome = run_study(
@@ -114,11 +127,19 @@ def run(
 
 
 @app.command()
-def studies() -> None:
-    """List the shipped studies."""
+def studies(
+    name: Annotated[str | None, typer.Argument(help="One of them, to print its file.")] = None,
+) -> None:
+    """List the shipped studies, or print the file of one, to begin a study of your own from."""
     from mcbrain.asking.from_toml import shipped_studies
 
-    for name, path in shipped_studies().items():
+    shipped = shipped_studies()
+    if name is not None:
+        if name not in shipped:
+            raise InputError(f"{name}: no shipped study; {did_you_mean(name, shipped)}")
+        print(shipped[name].read_text(encoding="utf-8"), end="")
+        return
+    for name, path in shipped.items():
         first = path.read_text(encoding="utf-8").splitlines()[0]
         print(f"{name:18s} {first.lstrip('# ')}")
 
@@ -134,10 +155,17 @@ def show(
         typer.Option(help="Such as estimator=befs, 'n_task>=100', or failed; may be repeated."),
     ] = None,
     limit: Annotated[int, typer.Option(min=1, help="Rows to print at most.")] = 100,
+    as_json: AsJson = False,
 ) -> None:
     """Print results as a table; `--where failed` lists the replicates that failed, and why."""
-    from mcbrain.results.printing import print_results
+    from mcbrain.results.printing import chosen_rows, print_results
 
+    if as_json:
+        from mcbrain.cli.json_output import print_json
+
+        rows, names = chosen_rows(path, columns=columns or "all", where=where or [])
+        print_json(rows.select(names))
+        return
     print_results(path, columns=columns, where=where or [], limit=limit)
 
 
@@ -180,6 +208,7 @@ def predict(
     encoding_penalty: Annotated[
         float, typer.Option(help="Ridge penalty of the encoder, per brain sample.")
     ] = 0.0,
+    as_json: AsJson = False,
 ) -> None:
     """Predict the risk of each estimator from the laws alone."""
     from mcbrain.results.law_rows import predict as predict_table
@@ -194,6 +223,12 @@ def predict(
         rank=rank,
         encoding_penalty=encoding_penalty,
     )
+    if as_json:
+        from mcbrain.cli.json_output import print_json
+
+        named = [n for n in table.schema.names if table[n].null_count < table.num_rows]
+        print_json(table.select(named))
+        return
     shown = ["n_task", "n_brain", "estimator", "penalty", "shift", *_PREDICTED]
     if table["prediction_se"].null_count < table.num_rows:  # of imagined recordings
         shown.insert(shown.index("predicted") + 1, "prediction_se")

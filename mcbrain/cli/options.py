@@ -17,7 +17,10 @@ from mcbrain.population.model import Model
 if TYPE_CHECKING:
     from mcbrain.asking.studies import Study
 
-__all__ = ["estimator_settings", "with_model", "with_overrides"]
+__all__ = ["AsJson", "estimator_settings", "with_model", "with_overrides"]
+
+AsJson = Annotated[bool, typer.Option("--json", help='As JSON: null is unknown, "inf" infinite.')]
+"""The option of every command whose answer programs may read."""
 
 # Option, type, default and help of each model field.
 _FIELDS: dict[str, tuple[object, object, str]] = {

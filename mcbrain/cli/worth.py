@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -11,7 +12,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mcbrain.asking.engines import engine_of
-from mcbrain.cli.options import with_model
+from mcbrain.cli.json_output import print_json
+from mcbrain.cli.options import AsJson, with_model
 from mcbrain.errors import InputError
 from mcbrain.population.model import Model
 
@@ -57,6 +59,7 @@ def value(
     ] = None,
     seed: Annotated[int | None, typer.Option(help="Seed when simulated [0].")] = None,
     threads: Annotated[int | None, typer.Option(help="Threads when simulated.")] = None,
+    as_json: AsJson = False,
 ) -> None:
     """Task samples that brain data replaces: from the laws, simulated, or from a results folder."""
     # Keywords of `value`, each with a type of its own.
@@ -71,7 +74,7 @@ def value(
             )
         if simulate:
             raise InputError(f"--simulate: the values of {results} are simulated already")
-        _values_of(results, baseline, n_task, n_brain)
+        _values_of(results, baseline, n_task, n_brain, as_json)
         return
     n_task, n_brain = 500 if n_task is None else n_task, 1000 if n_brain is None else n_brain
     from mcbrain.worth.valuation import value as worth
@@ -81,6 +84,9 @@ def value(
     found = [worth(model, n_task, n_brain, baseline, encoding_penalty=encoding_penalty)]
     if simulate:
         found.append(worth(model, n_task, n_brain, baseline, simulate=True, **options))
+    if as_json:
+        print_json(found)
+        return
     name = "tuned ridge" if baseline == "ridge" else "OLS"
     print(f"{n_brain:,} brain samples beside {n_task:,} task samples, against {name}:\n")
     _print_values(found, name)
@@ -117,7 +123,21 @@ def _simulated(results: Results) -> Results:
     return results
 
 
-def _values_of(folder: Path, baseline: str, n_task: int | None, n_brain: int | None) -> None:
+@dataclass(frozen=True)
+class _PointValue:
+    """The simulated value of brain data at one point, with its 95 % interval."""
+
+    misalignment: float
+    n_task: int
+    n_brain: int
+    value: float
+    interval: tuple[float, float]
+    note: str
+
+
+def _values_of(
+    folder: Path, baseline: str, n_task: int | None, n_brain: int | None, as_json: bool
+) -> None:
     """Print the simulated values of a results folder, a line each: all, or those asked for."""
     from mcbrain.results.view import Results
     from mcbrain.worth.simulated import value_in_results
@@ -132,18 +152,23 @@ def _values_of(folder: Path, baseline: str, n_task: int | None, n_brain: int | N
             raise InputError(
                 f"{name} {wanted}: the results in {folder} hold {', '.join(map(str, held))}"
             )
-    lines = [f"{'m':>8s}{'n_task':>10s}{'n_brain':>10s}{'value':>12s}  {'95 % interval':24s}note"]
+    found = []
     for i, model in enumerate(study.models):
         for (t, task), (b, brain) in product(enumerate(study.n_task), enumerate(study.n_brain)):
             asked = n_task in (None, task) and n_brain in (None, brain)
             if asked and brain >= study.rank(model):
-                found, note = value_in_results(view, i, t, b, baseline)
-                interval = _range((float(found.low), float(found.high)))
-                row = f"{model.misalignment:8g}{task:10,}{brain:10,}"
-                lines.append(
-                    f"{row}{_number(float(found.value)):>12s}  {interval:24s}{note}".rstrip()
-                )
-    print("\n".join(lines))
+                value, note = value_in_results(view, i, t, b, baseline)
+                ends = float(value.low), float(value.high)
+                number = float(value.value)
+                found.append(_PointValue(model.misalignment, task, brain, number, ends, note))
+    if as_json:
+        print_json(found)
+        return
+    print(f"{'m':>8s}{'n_task':>10s}{'n_brain':>10s}{'value':>12s}  {'95 % interval':24s}note")
+    for one in found:
+        row = f"{one.misalignment:8g}{one.n_task:10,}{one.n_brain:10,}"
+        row += f"{_number(one.value):>12s}  {_range(one.interval):24s}{one.note}"
+        print(row.rstrip())
 
 
 @with_model
@@ -160,18 +185,22 @@ def budget(
         float | None, typer.Option(help="Price of recording a stimulus again [--cost-brain].")
     ] = None,
     max_repeats: Annotated[int, typer.Option(help="Recordings of a stimulus at most.")] = 1,
+    as_json: AsJson = False,
 ) -> None:
     """The best split of a budget, and whether brain data is worth collecting."""
     if results is not None:
         if cost_repeat is not None or max_repeats != 1:
             raise InputError(f"--cost-repeat, --max-repeats: {results} holds no repeats")
-        _purchases_of(results, budget, cost_task, cost_brain)
+        _purchases_of(results, budget, cost_task, cost_brain, as_json)
         return
     from mcbrain.worth.allocation import allocate
 
     best = allocate(
         model, budget, cost_task, cost_brain, cost_repeat=cost_repeat, max_repeats=max_repeats
     )
+    if as_json:
+        print_json(best)
+        return
     word = "worth" if best.worth_collecting else "not worth"
     print(f"Brain data is {word} collecting at this price.\n")
     for text, number in (
@@ -188,7 +217,9 @@ def budget(
         print(f"  {text:24s}{number:>18s}")
 
 
-def _purchases_of(folder: Path, budget: float, cost_task: float, cost_brain: float) -> None:
+def _purchases_of(
+    folder: Path, budget: float, cost_task: float, cost_brain: float, as_json: bool
+) -> None:
     """Print the best purchase of a results folder for each of its models, a line each."""
     from mcbrain.results.view import Results
     from mcbrain.worth.purchases import purchase_in_results
@@ -196,6 +227,10 @@ def _purchases_of(folder: Path, budget: float, cost_task: float, cost_brain: flo
     view = _simulated(Results(folder))
     models = view.study.models
     best = [purchase_in_results(view, i, budget, cost_task, cost_brain) for i in range(len(models))]
+    if as_json:
+        records = zip(models, best, strict=True)
+        print_json([{"model": model.given(), "purchase": found} for model, found in records])
+        return
     samples = budget / cost_task
     print(f"The budget buys {samples:,.0f} task samples for ridge, or this simulated point:\n")
     head = f"{'m':>8s}{'n_task':>10s}{'n_brain':>10s}{'as ridge of':>13s}"

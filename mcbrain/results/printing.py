@@ -20,7 +20,7 @@ from mcbrain.results.tables import check_column, open_results, select
 if TYPE_CHECKING:
     from rich.table import Table
 
-__all__ = ["print_results", "print_table", "print_uncut"]
+__all__ = ["chosen_rows", "print_results", "print_table", "print_uncut"]
 
 _DEFAULT = (
     "n_task",
@@ -64,22 +64,13 @@ def print_results(
     spread : bool
         Show rows from all over the table, not its first ones.
     """
+    table, names = chosen_rows(path, columns=columns, where=where)
     conditions = list(where or [])
-    listing = "failed" in conditions and Path(path).is_dir()
-    if listing:
-        from mcbrain.results.failures import failures
-
-        conditions = [condition for condition in conditions if condition != "failed"]
-        table = failures(path)
-    else:
-        table = open_results(path)
-    names = _columns(table, columns)
-    table = select(table, conditions, known_words=not listing)
-    if listing and not table.num_rows:
-        print("no replicate failed")
-        return
     if not table.num_rows:
-        print("no row meets " + ", ".join(conditions) if conditions else "no rows")
+        if _lists_failures(path, conditions):
+            print("no replicate failed")
+        else:
+            print("no row meets " + ", ".join(conditions) if conditions else "no rows")
         return
     spare = () if columns else [*_constant(table, names), *_SPARE]
     if spread and table.num_rows > limit:
@@ -89,6 +80,38 @@ def print_results(
         print(f"... {left:,} more rows, of other points and shifts (mcbrain show, mcbrain report)")
         return
     print_table(table, names, limit, spare)
+
+
+def chosen_rows(
+    path: str | Path, *, columns: str | None = None, where: list[str] | None = None
+) -> tuple[pa.Table, list[str]]:
+    """The rows of a results file that are asked for, and the columns of them.
+
+    Parameters
+    ----------
+    path, columns, where
+        As for `print_results`.
+
+    Returns
+    -------
+    table : pyarrow.Table
+        All columns of those rows.
+    names : list of str
+        The columns that are asked for.
+    """
+    conditions = list(where or [])
+    if not _lists_failures(path, conditions):
+        table = open_results(path)
+        return select(table, conditions), _columns(table, columns)
+    from mcbrain.results.failures import failures
+
+    table, conditions = failures(path), [c for c in conditions if c != "failed"]
+    return select(table, conditions, known_words=False), _columns(table, columns)
+
+
+def _lists_failures(path: str | Path, conditions: list[str]) -> bool:
+    """Whether failed replicates are asked for, rather than the rows of results."""
+    return "failed" in conditions and Path(path).is_dir()
 
 
 def _constant(table: pa.Table, names: list[str]) -> list[str]:

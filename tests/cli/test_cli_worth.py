@@ -1,34 +1,17 @@
 """The commands of what brain data is worth say what the functions say, and refuse in a sentence."""
 
 import re
-import sys
 
 import pytest
 
 import mcbrain as mb
 from mcbrain.asking.from_toml import study_from_table
-from mcbrain.cli import main
 from mcbrain.results.view import Results
 from mcbrain.running.runner import run
 from mcbrain.worth.purchases import purchase_in_results
 
 SMALL = ["--input-dim", "20", "--latent-dim", "2", "--n-channels", "10", "--misalignment", "0.1"]
 MODEL = {"input_dim": 20, "latent_dim": 2, "n_channels": 10, "misalignment": 0.1}
-
-
-@pytest.fixture
-def mcbrain(monkeypatch, capsys):
-    """Run a command in this process: its exit status, standard output and standard error."""
-
-    def run(*arguments):
-        # Signals belong to the test runner.
-        monkeypatch.setattr("signal.signal", lambda *_: None)
-        monkeypatch.setattr(sys, "argv", ["mcbrain", *map(str, arguments)])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        return ended.value.code, *capsys.readouterr()
-
-    return run
 
 
 def number(text, name):

@@ -1,0 +1,103 @@
+"""Answers as JSON, settings beside a study's file, and files of shipped studies."""
+
+import json
+import math
+
+import pytest
+
+import mcbrain as mb
+from mcbrain.asking.from_toml import load_study, shipped_studies
+from mcbrain.asking.settings import merged, settings_table
+from mcbrain.cli.json_output import print_json
+from mcbrain.errors import InputError
+from mcbrain.results.tables import open_results
+
+SMALL = ["--input-dim", "20", "--latent-dim", "2", "--n-channels", "10", "--misalignment", "0.1"]
+MODEL = mb.Model(input_dim=20, latent_dim=2, n_channels=10, misalignment=0.1)
+QUICK = ("engine.kind=spectral", "precision.relative=0.2", "design.n_task=[20, 60]")
+
+
+def test_numbers_without_a_word_in_json_have_one(capsys):
+    print_json({"nan": math.nan, "inf": [math.inf, -math.inf], "one": 1.5, "none": None})
+    found = json.loads(capsys.readouterr().out, parse_constant=pytest.fail)
+    assert found == {"nan": None, "inf": ["inf", "-inf"], "one": 1.5, "none": None}
+
+
+def test_answers_of_laws_are_those_of_the_functions(mcbrain):
+    status, out, _ = mcbrain("value", *SMALL, "--n-task", 50, "--n-brain", 200, "--json")
+    value = mb.value(MODEL, 50, 200)
+    assert status == 0
+    assert json.loads(out)[0]["task_samples"] == value.task_samples
+    assert json.loads(out)[0]["interval"] == list(value.interval)
+    _, out, _ = mcbrain("budget", *SMALL, "--budget", 500, "--json")
+    assert json.loads(out)["n_task"] == mb.allocate(MODEL, 500).n_task
+    _, out, _ = mcbrain("predict", *SMALL, "--n-task", 50, "--n-brain", 200, "--json")
+    table = mb.predict(MODEL, 50, 200)
+    assert [row["predicted"] for row in json.loads(out)] == table["predicted"].to_pylist()
+
+
+def test_answers_of_a_folder_are_its_rows(mcbrain, tmp_path):
+    out = tmp_path / "a"
+    settings = [word for setting in QUICK for word in ("--set", setting)]
+    assert mcbrain("run", "first-look", "--out", out, *settings)[0] == 0
+    study = mb.load_study("first-look")
+    assert open_results(out)["n_task"].unique().to_pylist() == [20, 60] != list(study.n_task)
+    _, said, _ = mcbrain("show", out, "--json", "--where", "estimator=befs")
+    rows = json.loads(said)
+    assert {row["estimator"] for row in rows} == {"befs"}
+    assert rows[0].keys() == set(open_results(out).schema.names)
+    _, said, _ = mcbrain("show", out, "--json", "--columns", "mean,mcse", "--where", "n_task=60")
+    assert json.loads(said)[0].keys() == {"mean", "mcse"}
+    _, said, _ = mcbrain("show", out, "--json", "--where", "failed")
+    assert json.loads(said) == []
+    _, said, _ = mcbrain("value", out, "--json")
+    assert {one["n_task"] for one in json.loads(said)} == {20, 60}
+    _, said, _ = mcbrain("budget", out, "--budget", 3000, "--json")
+    assert json.loads(said)[0]["purchase"]["cost"] <= 3000
+
+
+def test_settings_are_toml_and_words_need_no_quotes():
+    table = settings_table(
+        ["model.covariance=powerlaw:1.0", "model.misalignment = [0.0, 0.2]", "seed=3", "seed=4"]
+    )
+    assert table == {
+        "model": {"covariance": "powerlaw:1.0", "misalignment": [0.0, 0.2]},
+        "seed": 4,
+    }
+    assert settings_table(['estimators."two-penalty:0.1"=0.3']) == {
+        "estimators": {"two-penalty:0.1": 0.3}
+    }
+
+
+def test_settings_change_their_own_keys_alone():
+    before = {"model": {"a": 1, "b": 2}, "seed": 3}
+    assert merged(before, {"model": {"b": 5}}) == {"model": {"a": 1, "b": 5}, "seed": 3}
+    assert before == {"model": {"a": 1, "b": 2}, "seed": 3}
+
+
+def test_what_is_no_setting_is_refused_in_a_sentence(mcbrain, tmp_path):
+    for setting in ("foo", "=1", "model.x=", "model..x=1"):
+        with pytest.raises(InputError, match="--set"):
+            settings_table([setting])
+    status, out, err = mcbrain("run", "first-look", "--set", "model.misalignment=0.2")
+    assert (status, out) == (2, "")
+    assert err.startswith("mcbrain: --set") and "--out" in err and err.count("\n") == 1
+    status, _, err = mcbrain("run", "first-look", "--set", "model.x=1", "--out", tmp_path / "b")
+    assert status == 2 and "unknown key" in err and not (tmp_path / "b").exists()
+
+
+def test_a_study_with_settings_says_so_in_its_text():
+    study = load_study("first-look", ["model.misalignment=0.2"])
+    assert study.models[0].misalignment == 0.2
+    assert study.text.endswith("# --set model.misalignment=0.2")
+
+
+def test_a_shipped_study_is_printed_as_it_is(mcbrain):
+    status, out, _ = mcbrain("studies", "first-look")
+    assert status == 0 and out == shipped_studies()["first-look"].read_text()
+    status, _, err = mcbrain("studies", "first-lok")
+    assert status == 2 and "first-look" in err
+
+
+def test_help_has_a_short_name(mcbrain):
+    assert mcbrain("show", "-h")[1] == mcbrain("show", "--help")[1]
