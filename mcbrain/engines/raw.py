@@ -35,19 +35,19 @@ __all__ = ["bench", "compile_piece", "simulate"]
 def bench(problem: RawProblem, queries: tuple[Query, ...], count: int) -> Bench:
     """Everything that drawing `count` replicates at a time needs, allocated once."""
     people, size, wanted = population(problem), sizes(problem, queries), asked(problem, queries)
-    rows, shifts = wanted.rows, wanted.shifts
-    work = make_workspace(people, size, rows, shifts)
-    outcome = make_outcome(people, rows, shifts, count)
+    fits, shifts = wanted.fits, wanted.shifts
+    work = make_workspace(people, size, fits, shifts)
+    outcome = make_outcome(people, fits, shifts, count)
     if not wanted.choosing.size:
 
         def draw(index: int) -> None:
             streams = open_streams(problem.seed, problem.words, index)
-            raw_block(people, streams, size, rows, shifts, work, outcome)
+            raw_block(people, streams, size, fits, shifts, work, outcome)
 
         return Bench(draw, outcome, wanted)
 
-    # Each replicate overwrites the penalties of the rows that choose, so the array is a copy.
-    own = rows._replace(penalty_sum=rows.penalty_sum.copy())
+    # Each replicate overwrites the penalties of the fits that choose, so the array is a copy.
+    own = fits._replace(penalty_sum=fits.penalty_sum.copy())
     rules = Rules(wanted.choosing, wanted.generalised, np.array(SELECTION_GRID))
     choice = make_choice(people, size, own, rules, work)
 
@@ -91,8 +91,8 @@ def compile_piece(piece: Piece) -> None:
 def _compile_brain(n: int, encoding: float) -> None:
     problem, queries = smallest(RawProblem, 1, n, encoding=encoding)
     people, size, wanted = population(problem), sizes(problem, queries), asked(problem, queries)
-    work = make_workspace(people, size, wanted.rows, wanted.shifts)
-    outcome = make_outcome(people, wanted.rows, wanted.shifts, 1)
+    work = make_workspace(people, size, wanted.fits, wanted.shifts)
+    outcome = make_outcome(people, wanted.fits, wanted.shifts, 1)
     overlap_block(people, open_streams(problem.seed, problem.words, 0), size, work, outcome)
 
 
@@ -100,8 +100,8 @@ def _compile_again(n: int) -> None:
     """As if each stage had stopped at its first and only replicate."""
     problem, queries = smallest(RawProblem, n, n)
     people, size, wanted = population(problem), sizes(problem, queries), asked(problem, queries)
-    work = make_workspace(people, size, wanted.rows, wanted.shifts)
-    out = make_outcome(people, wanted.rows, wanted.shifts, 1)
+    work = make_workspace(people, size, wanted.fits, wanted.shifts)
+    out = make_outcome(people, wanted.fits, wanted.shifts, 1)
     streams, data = open_streams(problem.seed, problem.words, 0), work.task
     save(streams.brain_inputs, streams.brain_auxiliary, streams.recording_noise, work.states)
     encode_each(
@@ -113,6 +113,6 @@ def _compile_again(n: int) -> None:
     solve_each(
         lambda first, solved: int(solved),
         lambda: draw_task_again(people, streams, n, data, work.states, work.task_exact),
-        n, wanted.rows, work, out,
+        n, wanted.fits, work, out,
     )  # fmt: skip
     keep_rows(data.inputs, data.labels.reshape(n, 1), work.task_exact)

@@ -30,16 +30,18 @@ from mcbrain.kernels.replicate.workspace import Outcome
 from mcbrain.kernels.types import (
     ESTIMATED,
     GAUSSIAN_NOISE,
+    GENERALISED,
+    LEAVE_ONE_OUT,
     LINEAR,
     MEASURED,
     NO_SUBSPACE,
     POISSON,
     TANH,
+    Fits,
     Population,
-    Queries,
     Shifts,
     Sizes,
-    make_queries,
+    make_fits,
 )
 from mcbrain.population.geometry import Geometry
 from mcbrain.population.model import Model
@@ -54,7 +56,7 @@ P = TypeVar("P", bound=DataProblem)
 _LATENTS = {"linear": LINEAR, "tanh": TANH}
 _RECORDINGS = {"gaussian": GAUSSIAN_NOISE, "poisson": POISSON}
 _SUBSPACES = {"none": NO_SUBSPACE, "estimated": ESTIMATED, "measured": MEASURED}
-_GENERALISED = {"loo": 0, "gcv": 1}
+_RULES = {"loo": LEAVE_ONE_OUT, "gcv": GENERALISED}
 
 # Where a code is missed.
 _BRIDGE = "the bridge to the kernels (mcbrain/engines/sampled.py)"
@@ -67,15 +69,15 @@ class Asked:
 
     Attributes
     ----------
-    rows : Queries
+    fits : Fits
     shifts : Shifts
     choosing, generalised : ndarray, shape (rules,)
-        Rows whose penalty each replicate chooses, and 1 where it does so by GCV.
+        Fits whose penalty each replicate chooses, and by which rule: LEAVE_ONE_OUT or GENERALISED.
     place, baseline : ndarray, shape (queries,)
-        Column of each query, and of its baseline, in the flattened (rows, shifts) grid; or -1.
+        Column of each query, and of its baseline, in the flattened (fits, shifts) grid; or -1.
     """
 
-    rows: Queries
+    fits: Fits
     shifts: Shifts
     choosing: NDArray[np.int64]
     generalised: NDArray[np.int64]
@@ -90,8 +92,8 @@ class Bench:
     Attributes
     ----------
     draw : callable
-        Block number -> the summed penalties that rows with a rule chose, (replicates, rules), or
-        None without such rows; fills `outcome`.
+        Block number -> the summed penalties that fits with a rule chose, (replicates, rules), or
+        None without such fits; fills `outcome`.
     outcome : Outcome
         Excess risk and failures of each replicate.
     wanted : Asked
@@ -226,11 +228,11 @@ def asked(problem: DataProblem, queries: tuple[Query, ...]) -> Asked:
     settings = [_fit_parameters(fit, n_task, n_brain) for fit in fits]
     column = {(r, s): i * len(shifts) + j for i, r in enumerate(fits) for j, s in enumerate(shifts)}
     return Asked(
-        rows=make_queries(*(list(values) for values in zip(*settings, strict=True))),
+        fits=make_fits(*(list(values) for values in zip(*settings, strict=True))),
         shifts=_shift_tables(Geometry(problem.model, problem.seed), shifts),
         choosing=np.array([i for i, r in enumerate(fits) if r.rule != "fixed"], np.int64),
         generalised=np.array(
-            [_code(_GENERALISED, "penalty rule", r.rule) for r in fits if r.rule != "fixed"],
+            [_code(_RULES, "penalty rule", r.rule) for r in fits if r.rule != "fixed"],
             np.int64,
         ),
         place=np.array([column[q.fit, q.shift] for q in queries], np.int64),
@@ -285,7 +287,7 @@ def _shift_tables(geometry: Geometry, shifts: Sequence[Shift]) -> Shifts:
 
 
 def _failures(failures: NDArray[np.int8], wanted: Asked, n_shifts: int) -> NDArray[np.int64]:
-    """Replicate, query and reason of each failure, from the codes of (replicates, rows)."""
+    """Replicate, query and reason of each failure, from the codes of (replicates, fits)."""
     if not failures.any():
         return np.zeros((0, 3), np.int64)
     codes = failures[:, wanted.place // n_shifts]

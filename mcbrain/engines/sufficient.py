@@ -26,13 +26,13 @@ def bench(problem: SufficientProblem, queries: tuple[Query, ...], count: int) ->
     whole, size, wanted = population(problem), sizes(problem, queries), asked(problem, queries)
     n_channels = whole.channels.shape[0]
     people = reduce_channels(whole, size.n_brain)
-    work = make_sufficient_workspace(people, size, wanted.rows, wanted.shifts)
-    outcome = make_outcome(people, wanted.rows, wanted.shifts, count)
+    work = make_sufficient_workspace(people, size, wanted.fits, wanted.shifts)
+    outcome = make_outcome(people, wanted.fits, wanted.shifts, count)
 
     def draw(index: int) -> None:
         streams = open_streams(problem.seed, problem.words, index)
-        rows, shifts = wanted.rows, wanted.shifts
-        sufficient_block(people, n_channels, streams, size, rows, shifts, work, outcome)
+        fits, shifts = wanted.fits, wanted.shifts
+        sufficient_block(people, n_channels, streams, size, fits, shifts, work, outcome)
 
     return Bench(draw, outcome, wanted)
 
@@ -64,7 +64,7 @@ def compile_piece(piece: Piece) -> None:
     )
     whole, size, wanted = population(problem), sizes(problem, queries), asked(problem, queries)
     people = reduce_channels(whole, n)
-    work = make_sufficient_workspace(people, size, wanted.rows, wanted.shifts)
-    outcome = make_outcome(people, wanted.rows, wanted.shifts, 1)
+    work = make_sufficient_workspace(people, size, wanted.fits, wanted.shifts)
+    outcome = make_outcome(people, wanted.fits, wanted.shifts, 1)
     streams = open_streams(problem.seed, problem.words, 0)
     overlap_block(people, whole.channels.shape[0], streams, size, work, outcome)

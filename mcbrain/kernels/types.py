@@ -22,16 +22,16 @@ GAUSSIAN_NOISE, POISSON = range(2)
 """Recordings (`Population.neural_law`)."""
 
 NO_SUBSPACE, ESTIMATED, MEASURED = range(3)
-"""Subspaces of an estimator (`Queries.subspace`): none, A_hat, the measured latents' own."""
+"""Subspaces of an estimator (`Fits.subspace`): none, A_hat, the measured latents' own."""
 
 LANES = 8
-"""How many penalties are solved side by side: a vector register of floats."""
+"""How many floats are one value (`linear.lanes`), so that as many penalties are solved at once."""
 
 LEAVE_ONE_OUT, GENERALISED = range(2)
 """Rules by which a replicate chooses a penalty (`select.Rules.generalised`)."""
 
 FINE, SINGULAR, NOT_POSITIVE_DEFINITE, NOT_FINITE, UNKNOWN_CODE = range(5)
-"""Why a row has no value (`failures`)."""
+"""Why a fit has no value (`failures`)."""
 
 SOUND, LOST, DOUBTFUL, BROKEN = range(4)
 """What became of a factorisation or a subspace: trusted; of too small a rank; computed, but with
@@ -77,7 +77,7 @@ class Sizes(NamedTuple):
 
     n_task: int
     n_brain: int
-    """0: there is no brain stage, and no row may ask for the estimated subspace."""
+    """0: there is no brain stage, and no fit may ask for the estimated subspace."""
     rank: int
     """r of the estimated subspace."""
     measured: int
@@ -86,21 +86,21 @@ class Sizes(NamedTuple):
     """Ridge penalty of stage 1, summed over samples (n_brain times the penalty per sample)."""
 
 
-class Queries(NamedTuple):
-    """The rows of output: estimators with penalty eta on P and 1 on I - P, times a penalty.
+class Fits(NamedTuple):
+    """What is fitted: estimators with penalty eta on P and 1 on I - P, times a penalty.
 
     ols and ridge have no subspace, befs has eta = 0, the oracle eta = 0 with the measured
     subspace, projection an infinite penalty, two-penalty its eta.
     """
 
     subspace: Integers
-    """(rows,) NO_SUBSPACE, ESTIMATED or MEASURED."""
+    """(fits,) NO_SUBSPACE, ESTIMATED or MEASURED."""
     eta: Floats
-    """(rows,)"""
+    """(fits,)"""
     penalty_sum: Floats
-    """(rows,) n_task times the penalty per sample: 0, positive, infinite or negative."""
+    """(fits,) n_task times the penalty per sample: 0, positive, infinite or negative."""
     batches: Integers
-    """(batches, lanes) the rows solved together; they have one subspace. A row may repeat."""
+    """(batches, lanes) the fits solved together; they have one subspace. A fit may repeat."""
 
 
 class Shifts(NamedTuple):
@@ -120,30 +120,28 @@ class Shifts(NamedTuple):
     """(shifts,) L2 budget of an adversary, 0 for none."""
 
 
-def make_queries(
-    subspace: Sequence[int], eta: Sequence[float], penalty_sum: Sequence[float]
-) -> Queries:
-    """Return the rows, grouped into batches of one subspace each.
+def make_fits(subspace: Sequence[int], eta: Sequence[float], penalty_sum: Sequence[float]) -> Fits:
+    """Return the fits, grouped into batches of one subspace each.
 
     Parameters
     ----------
-    subspace : sequence of int, (rows,)
+    subspace : sequence of int, (fits,)
         NO_SUBSPACE, ESTIMATED or MEASURED.
-    eta, penalty_sum : sequence of float, (rows,)
+    eta, penalty_sum : sequence of float, (fits,)
         Relative penalty inside the subspace; n_task times the penalty per sample.
 
     Returns
     -------
-    Queries
-        With every row in at least one batch.
+    Fits
+        With every fit in at least one batch.
     """
     codes = np.asarray(subspace, dtype=np.int64)
     batches = []
     for code in np.unique(codes):
-        rows = np.flatnonzero(codes == code)
-        full = -(-rows.size // LANES) * LANES
-        batches.append(np.resize(rows, full).reshape(-1, LANES))
-    return Queries(
+        members = np.flatnonzero(codes == code)
+        full = -(-members.size // LANES) * LANES
+        batches.append(np.resize(members, full).reshape(-1, LANES))
+    return Fits(
         codes,
         np.asarray(eta, dtype=np.float64),
         np.asarray(penalty_sum, dtype=np.float64),

@@ -11,7 +11,7 @@ from mcbrain.kernels.replicate.raw_rules import raw_select_block
 from mcbrain.kernels.replicate.workspace import make_outcome, make_workspace
 from mcbrain.kernels.rules.nodes import make_nodes
 from mcbrain.kernels.rules.select import Rules
-from mcbrain.kernels.types import Sizes, make_queries
+from mcbrain.kernels.types import Sizes, make_fits
 from tests.support.kernel_inputs import KEY, make_population, make_shifts
 from tests.twins import draw as twin_draw
 from tests.twins import encode as twin_encode
@@ -30,18 +30,18 @@ def choose(n_task, code, eta, replicates, *, d=7, noise=0.7, multiples=GRID, nod
     rng, k = np.random.default_rng(n_task), 2
     population = make_population(rng, d, k, 5, task_noise=noise, **kept)
     sizes, shifts = Sizes(n_task, 4 * d, k, k, 0.0), make_shifts(rng, population)
-    queries = make_queries([code], [eta], [np.nan])
+    fits = make_fits([code], [eta], [np.nan])
     rules = Rules(np.array([0]), np.array([0]), multiples)
-    work = make_workspace(population, sizes, queries, shifts)
-    method = make_choice(population, sizes, queries, rules, work)
-    method = method if nodes is None else method._replace(nodes=nodes)
-    room = method.plain if code == 0 else method.work
-    streams, outcome = open_streams(5, KEY, 7), make_outcome(population, queries, shifts, 1)
+    work = make_workspace(population, sizes, fits, shifts)
+    choice = make_choice(population, sizes, fits, rules, work)
+    choice = choice if nodes is None else choice._replace(nodes=nodes)
+    room = choice.plain if code == 0 else choice.work
+    streams, outcome = open_streams(5, KEY, 7), make_outcome(population, fits, shifts, 1)
     chosen, settled = np.zeros(replicates), np.zeros(replicates, dtype=bool)
     for at in range(replicates):
         room.shifts[:] = np.nan
         chosen[at] = raw_select_block(
-            population, streams, sizes, queries, shifts, work, method, outcome
+            population, streams, sizes, fits, shifts, work, choice, outcome
         )[0, 0]
         settled[at] = room.shifts[1] == 0.0  # else the second candidate
     return chosen, settled, population, sizes, room

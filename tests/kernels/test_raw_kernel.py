@@ -62,18 +62,18 @@ def test_negative_penalties_are_solved_where_positive_definite_and_marked_elsewh
     rng = np.random.default_rng(1)
     d, k, p, n_task = 12, 3, 7, 40
     population = make_population(rng, d, k, p)
-    queries = make_rows(n_task, (0, 1, 2), (-0.05, -0.15, -0.2, -0.25, -0.3, -0.35, -0.6, -3.0))
+    fits = make_rows(n_task, (0, 1, 2), (-0.05, -0.15, -0.2, -0.25, -0.3, -0.35, -0.6, -3.0))
     outcome = compare(
         population,
         Sizes(n_task, 60, k, k, 0.0),
-        queries,
+        fits,
         make_shifts(rng, population),
         replicates=2 if TINY else 20,
     )
-    verdicts = set(np.unique(outcome.failures[:, queries.subspace == 1]))
+    verdicts = set(np.unique(outcome.failures[:, fits.subspace == 1]))
     assert verdicts == {0, 2}
     if not TINY:  # positive definite although G + lambda I is not: BEFS outlives ridge
-        ridge, befs = (outcome.failures[:, queries.subspace == code] for code in (0, 2))
+        ridge, befs = (outcome.failures[:, fits.subspace == code] for code in (0, 2))
         assert (befs[:, :8] == 0).sum() > (ridge == 0).sum()
 
 
@@ -161,14 +161,14 @@ def test_replicates_do_not_depend_on_how_many_run_together():
     rng = np.random.default_rng(5)
     population = make_population(rng, 6, 2, 4)
     sizes, shifts = Sizes(15, 20, 2, 2, 0.0), make_shifts(rng, population)
-    queries = make_rows(15, (0, 1), (0.1,))
-    whole = make_outcome(population, queries, shifts, 5)
-    parts = [make_outcome(population, queries, shifts, n) for n in (2, 3)]
+    fits = make_rows(15, (0, 1), (0.1,))
+    whole = make_outcome(population, fits, shifts, 5)
+    parts = [make_outcome(population, fits, shifts, n) for n in (2, 3)]
     for group in ([whole], parts):
         streams = open_streams(5, KEY, 7)
-        work = make_workspace(population, sizes, queries, shifts)
+        work = make_workspace(population, sizes, fits, shifts)
         for outcome in group:
-            raw.raw_block(population, streams, sizes, queries, shifts, work, outcome)
+            raw.raw_block(population, streams, sizes, fits, shifts, work, outcome)
     for name in ("excess", "m_hat", "overlap"):
         joined = np.concatenate([getattr(part, name) for part in parts])
         np.testing.assert_array_equal(getattr(whole, name), joined)
@@ -199,16 +199,16 @@ def test_at_numerical_extremes_a_row_is_a_number_or_marked(seed):
     gains = 10.0 ** rng.choice([-12, -6, 0, 6, 12], size=k)
     population = population._replace(channels=population.channels * gains)
     n_task, n_brain = int(rng.integers(1, 3 * d + 2)), int(rng.integers(0, 3 * d + 2))
-    queries = make_rows(
+    fits = make_rows(
         n_task,
         (0, 1, 2) if n_brain else (0, 2),
         (0.0, 1e-300, 1e-12, 1.0, 1e12, 1e300, np.inf, -1e-3, -1e3),
     )
     sizes = Sizes(n_task, n_brain, rank, k, float(rng.choice([0.0, 1e-9, 1e9])))
     shifts = make_shifts(rng, population)
-    outcome = make_outcome(population, queries, shifts, 3)
-    work = make_workspace(population, sizes, queries, shifts)
-    raw.raw_block(population, open_streams(5, KEY, 7), sizes, queries, shifts, work, outcome)
+    outcome = make_outcome(population, fits, shifts, 3)
+    work = make_workspace(population, sizes, fits, shifts)
+    raw.raw_block(population, open_streams(5, KEY, 7), sizes, fits, shifts, work, outcome)
     finite = np.isfinite(outcome.excess).all(axis=-1)
     np.testing.assert_array_equal(finite, outcome.failures == 0)
     assert (outcome.excess[finite] >= 0).all()

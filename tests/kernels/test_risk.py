@@ -6,7 +6,7 @@ import pytest
 from mcbrain.kernels.brain import encode
 from mcbrain.kernels.jit import kernel
 from mcbrain.kernels.task import risk
-from mcbrain.kernels.types import make_queries
+from mcbrain.kernels.types import make_fits
 from tests.support.kernel_inputs import make_population, make_shifts
 from tests.twins import risk as twin
 
@@ -24,9 +24,9 @@ def share_missed(beta, basis, residual):
 
 
 def compute(coefs, population, shifts, failures):
-    queries = make_queries([0] * len(coefs), [0.0] * len(coefs), [1.0] * len(coefs))
-    work = risk.make_risk_work(coefs.shape[1], queries, shifts)
-    work.coefs[:] = coefs[queries.batches.ravel()].T
+    fits = make_fits([0] * len(coefs), [0.0] * len(coefs), [1.0] * len(coefs))
+    work = risk.make_risk_work(coefs.shape[1], fits, shifts)
+    work.coefs[:] = coefs[fits.batches.ravel()].T
     excess = np.zeros((len(coefs), len(shifts.scale)))
     excess_risk(population, shifts, work, excess, failures)
     return excess

@@ -19,7 +19,7 @@ from mcbrain.kernels.types import (
     MEASURED,
     NO_SUBSPACE,
     Sizes,
-    make_queries,
+    make_fits,
 )
 from tests.support.kernel_inputs import KEY, compare, make_population, make_rows, make_shifts
 from tests.twins import draw as twin_draw
@@ -89,13 +89,13 @@ def choose(population, n_task, k, replicates):
     """Let every estimator choose by both rules; returns outcome, penalties, data and shifts."""
     sizes, shifts = Sizes(n_task, 0, k, k, 0.0), make_shifts(np.random.default_rng(0), population)
     rows = [*ROWS, *ROWS]
-    queries = make_queries([c for c, _ in rows], [eta for _, eta in rows], [np.nan] * 6)
+    fits = make_fits([c for c, _ in rows], [eta for _, eta in rows], [np.nan] * 6)
     rules = Rules(np.arange(6), np.repeat([LEAVE_ONE_OUT, GENERALISED], 3), MULTIPLES)
-    outcome = make_outcome(population, queries, shifts, replicates)
-    work = make_workspace(population, sizes, queries, shifts)
-    method = make_choice(population, sizes, queries, rules, work)
+    outcome = make_outcome(population, fits, shifts, replicates)
+    work = make_workspace(population, sizes, fits, shifts)
+    choice = make_choice(population, sizes, fits, rules, work)
     streams = open_streams(5, KEY, 7)
-    chosen = raw_select_block(population, streams, sizes, queries, shifts, work, method, outcome)
+    chosen = raw_select_block(population, streams, sizes, fits, shifts, work, choice, outcome)
     rngs = [twin_streams.open_stream(5, KEY, 7, role) for role in (0, 1, 4)]
     data = []
     for _ in range(replicates):
@@ -172,10 +172,10 @@ def test_a_code_that_no_kernel_knows_gives_no_number(unknown, n):
     known = {name: code for name, code in unknown.items() if name != "subspace"}
     population, subspace = make_population(rng, 5, 1, 3, **known), unknown.get("subspace", 1)
     sizes, shifts = Sizes(n, n, 1, 1, 0.0), make_shifts(rng, population)
-    queries = make_queries([subspace] * 4, [0.0] * 4, [0.0, 1.0, np.inf, -0.1])
-    outcome = make_outcome(population, queries, shifts, 2)
-    work = make_workspace(population, sizes, queries, shifts)
-    raw_block(population, open_streams(5, KEY, 7), sizes, queries, shifts, work, outcome)
+    fits = make_fits([subspace] * 4, [0.0] * 4, [0.0, 1.0, np.inf, -0.1])
+    outcome = make_outcome(population, fits, shifts, 2)
+    work = make_workspace(population, sizes, fits, shifts)
+    raw_block(population, open_streams(5, KEY, 7), sizes, fits, shifts, work, outcome)
     assert np.isnan(outcome.excess).all()
     assert (outcome.failures != FINE).all()
 
@@ -186,13 +186,13 @@ def test_an_unknown_law_or_rule_leaves_no_row_without_a_subspace_either(n):
     for law, rule in ((6, LEAVE_ONE_OUT), (6, GENERALISED), (0, 2)):
         population = make_population(rng, 5, 1, 3, law=law)
         sizes, shifts = Sizes(n, 0, 1, 1, 0.0), make_shifts(rng, population)
-        queries = make_queries([NO_SUBSPACE] * 3, [0.0] * 3, [np.nan, 1.0, np.inf])
-        outcome = make_outcome(population, queries, shifts, 2)
-        work = make_workspace(population, sizes, queries, shifts)
+        fits = make_fits([NO_SUBSPACE] * 3, [0.0] * 3, [np.nan, 1.0, np.inf])
+        outcome = make_outcome(population, fits, shifts, 2)
+        work = make_workspace(population, sizes, fits, shifts)
         rules = Rules(np.array([0]), np.array([rule]), MULTIPLES)
-        method = make_choice(population, sizes, queries, rules, work)
+        choice = make_choice(population, sizes, fits, rules, work)
         streams = open_streams(5, KEY, 7)
-        raw_select_block(population, streams, sizes, queries, shifts, work, method, outcome)
+        raw_select_block(population, streams, sizes, fits, shifts, work, choice, outcome)
         lost = outcome.failures != FINE
         assert lost[:, 0].all()
         assert lost[:, 1:].all() == (law == 6)

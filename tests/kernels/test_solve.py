@@ -6,38 +6,38 @@ import pytest
 from mcbrain.kernels.jit import kernel
 from mcbrain.kernels.task import solve, solve_dual
 from mcbrain.kernels.task.solve_work import lane_parameters, make_solve_work
-from mcbrain.kernels.types import make_queries
+from mcbrain.kernels.types import make_fits
 
 pytestmark = pytest.mark.kernels
 
 
 @kernel
-def primal(estimated, measured, frame, queries, work, coefs, failures):
+def primal(estimated, measured, frame, fits, work, coefs, failures):
     solve.reduce_matrix(work)
-    solve.solve_primal(estimated, measured, frame, queries, work, coefs, failures)
+    solve.solve_primal(estimated, measured, frame, fits, work, coefs, failures)
 
 
 @kernel
-def dual(X, y, estimated, measured, queries, work, coefs, failures):
+def dual(X, y, estimated, measured, fits, work, coefs, failures):
     solve_dual.reduce_dual(X, work)
-    solve_dual.solve_dual(X, y, estimated, measured, queries, work, coefs, failures)
+    solve_dual.solve_dual(X, y, estimated, measured, fits, work, coefs, failures)
 
 
 def fit(X, y, basis, rows):
     """Coefficients (rows, d) and failures of rows (subspace code, eta, penalty sum)."""
     n, d = X.shape
-    queries = make_queries(*zip(*rows, strict=True))
-    work = make_solve_work(d, n, len(basis), 0, queries)
-    coefs = np.zeros((d, queries.batches.size))
+    fits = make_fits(*zip(*rows, strict=True))
+    work = make_solve_work(d, n, len(basis), 0, fits)
+    coefs = np.zeros((d, fits.batches.size))
     failures = np.zeros(len(rows), dtype=np.int8)
     nothing = np.zeros((0, d))
     if n >= d:
         work.matrix[:], work.moment[:] = X.T @ X, X.T @ y
-        primal(basis, nothing, nothing, queries, work, coefs, failures)
+        primal(basis, nothing, nothing, fits, work, coefs, failures)
     else:
-        dual(X, y, basis, nothing, queries, work, coefs, failures)
+        dual(X, y, basis, nothing, fits, work, coefs, failures)
     out = np.zeros((len(rows), d))
-    out[queries.batches.ravel()] = coefs.T
+    out[fits.batches.ravel()] = coefs.T
     return out, failures
 
 
@@ -90,9 +90,9 @@ def test_data_that_is_not_finite_is_a_failure_and_spoils_no_memory():
 
 
 def test_every_row_has_a_lane_of_its_own_subspace():
-    queries = make_queries([0, 1, 0, 2, 1], [0.0] * 5, [1.0, 2.0, 3.0, 4.0, 5.0])
-    assert queries.batches.shape == (3, 8)
-    assert set(queries.batches.ravel()) == {0, 1, 2, 3, 4}
-    for batch in queries.batches:
-        assert len(set(queries.subspace[batch])) == 1
-    assert lane_parameters(queries, False).shape == (3, 64)
+    fits = make_fits([0, 1, 0, 2, 1], [0.0] * 5, [1.0, 2.0, 3.0, 4.0, 5.0])
+    assert fits.batches.shape == (3, 8)
+    assert set(fits.batches.ravel()) == {0, 1, 2, 3, 4}
+    for batch in fits.batches:
+        assert len(set(fits.subspace[batch])) == 1
+    assert lane_parameters(fits, False).shape == (3, 64)

@@ -19,7 +19,7 @@ from mcbrain.kernels.types import (
     Population,
     Shifts,
     Sizes,
-    make_queries,
+    make_fits,
 )
 from tests.support.kernel_inputs import LINEAR_GAUSSIAN
 from tests.twins import streams as twin_streams
@@ -69,12 +69,12 @@ def make_shifts(population):
 
 def simulate(population, sizes, n_replicates, seed=4):
     reduced, shifts = reduce_channels(population, sizes.n_brain), make_shifts(population)
-    queries = make_queries(*(list(column) for column in zip(*ROWS, strict=True)))
-    work = make_sufficient_workspace(reduced, sizes, queries, shifts)
-    outcome = make_outcome(reduced, queries, shifts, n_replicates)
+    fits = make_fits(*(list(column) for column in zip(*ROWS, strict=True)))
+    work = make_sufficient_workspace(reduced, sizes, fits, shifts)
+    outcome = make_outcome(reduced, fits, shifts, n_replicates)
     streams, p = open_streams(seed, KEY, 0), len(population.channels)
-    sufficient_block(reduced, p, streams, sizes, queries, shifts, work, outcome)
-    alone = make_outcome(reduced, queries, shifts, n_replicates)
+    sufficient_block(reduced, p, streams, sizes, fits, shifts, work, outcome)
+    alone = make_outcome(reduced, fits, shifts, n_replicates)
     overlap_block(reduced, p, open_streams(seed, KEY, 0), sizes, work, alone)
     np.testing.assert_array_equal(alone.overlap, outcome.overlap)
     return outcome
@@ -161,13 +161,13 @@ def test_the_law_is_that_of_whole_data_sets(case):
 def test_statistics_that_do_not_suffice_give_no_number(other):
     population = make_population(4, 3, 1)._replace(**other)
     sizes = Sizes(9, 8, 1, 1, 0.0)
-    queries = make_queries([0], [1.0], [0.0])
+    fits = make_fits([0], [1.0], [0.0])
     shifts = Shifts(
         np.ones(1), np.zeros((1, 0)), np.zeros((0, 4)), population.beta[None],
         np.zeros(1, np.int64), np.zeros(1),
     )  # fmt: skip
     reduced = reduce_channels(population, 8)
-    work = make_sufficient_workspace(reduced, sizes, queries, shifts)
-    outcome = make_outcome(reduced, queries, shifts, 1)
+    work = make_sufficient_workspace(reduced, sizes, fits, shifts)
+    outcome = make_outcome(reduced, fits, shifts, 1)
     with pytest.raises(ValueError, match="suffice only for Gaussian"):
-        sufficient_block(reduced, 3, open_streams(1, KEY, 0), sizes, queries, shifts, work, outcome)
+        sufficient_block(reduced, 3, open_streams(1, KEY, 0), sizes, fits, shifts, work, outcome)

@@ -5,7 +5,7 @@ import numpy as np
 from mcbrain.kernels.random.roles import open_streams
 from mcbrain.kernels.replicate import raw
 from mcbrain.kernels.replicate.workspace import make_outcome, make_workspace
-from mcbrain.kernels.types import Population, Shifts, make_queries
+from mcbrain.kernels.types import Population, Shifts, make_fits
 from tests.twins import raw as twin
 from tests.twins import streams as twin_streams
 
@@ -72,17 +72,17 @@ def make_rows(n_task, codes, penalties):
         for eta in ((0.0,) if code == 0 else (0.0, 0.3))
         for penalty in penalties
     ]
-    return make_queries(*zip(*rows, strict=True))
+    return make_fits(*zip(*rows, strict=True))
 
 
-def compare(population, sizes, queries, shifts, replicates=3, rtol=1e-10, chunk=256):
+def compare(population, sizes, fits, shifts, replicates=3, rtol=1e-10, chunk=256):
     """Run both on the same streams and compare every number of every replicate."""
-    outcome = make_outcome(population, queries, shifts, replicates)
-    work = make_workspace(population, sizes, queries, shifts, chunk)
-    raw.raw_block(population, open_streams(5, KEY, 7), sizes, queries, shifts, work, outcome)
+    outcome = make_outcome(population, fits, shifts, replicates)
+    work = make_workspace(population, sizes, fits, shifts, chunk)
+    raw.raw_block(population, open_streams(5, KEY, 7), sizes, fits, shifts, work, outcome)
     rngs = [twin_streams.open_stream(5, KEY, 7, role) for role in range(6)]
     for at in range(replicates):
-        excess, m_hat, overlap = twin.replicate(population, rngs, sizes, queries, shifts)
+        excess, m_hat, overlap = twin.replicate(population, rngs, sizes, fits, shifts)
         np.testing.assert_allclose(outcome.excess[at], excess, rtol=rtol)
         np.testing.assert_allclose(outcome.m_hat[at], m_hat, rtol=rtol, atol=1e-28)
         np.testing.assert_allclose(outcome.overlap[at], overlap, rtol=rtol, atol=rtol)

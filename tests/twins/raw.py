@@ -8,7 +8,7 @@ from .risk import excess_risk
 from .solve import beta_hat
 
 
-def replicate(population, rngs, sizes, queries, shifts):
+def replicate(population, rngs, sizes, fits, shifts):
     """Return (excess (rows, shifts), m_hat, overlap), NaN where there is no solution.
 
     `rngs` are the six generators of a block, in the order of its roles; they are advanced.
@@ -26,11 +26,11 @@ def replicate(population, rngs, sizes, queries, shifts):
         overlap = overlap_matrix(population.brain_map, bases[1])
     X = draw_inputs(population, task, task_auxiliary, sizes.n_task)
     y = draw_labels(population, label, X)
-    excess = np.full((len(queries.subspace), len(shifts.scale)), np.nan)
-    for row, code in enumerate(queries.subspace):
+    excess = np.full((len(fits.subspace), len(shifts.scale)), np.nan)
+    for row, code in enumerate(fits.subspace):
         if code == 1 and bases[1] is None:
             continue
-        coef, unique = beta_hat(X, y, bases[code], queries.eta[row], queries.penalty_sum[row])
+        coef, unique = beta_hat(X, y, bases[code], fits.eta[row], fits.penalty_sum[row])
         if unique:
             excess[row] = excess_risk(population, shifts, coef)
     return excess, m_hat, overlap

@@ -16,12 +16,27 @@ from mcbrain.kernels.linear.householder import (
 )
 from mcbrain.kernels.linear.lanes import get, padded, positive, put
 from mcbrain.kernels.linear.lapack import dstemr
-from mcbrain.kernels.types import LOST, ROUNDING, SOUND
+from mcbrain.kernels.types import LANES, LOST, ROUNDING, SOUND
 from mcbrain.typing import Floats
 
 VALUE_ERROR = 5e-16
 """What an eigenvalue is off at most, as a share of the order of T times its norm: its residual and
 the rounding of a count. What counts as 0 is larger."""
+
+RESIDUAL = 2e-16
+"""What an eigenvector's residual is at most, as a share of the order of T times its norm."""
+
+WIDTH = 2e-6
+"""Of an enclosure, as a share of the norm, before inverse iteration starts from its middle."""
+
+STEPS = 8
+"""Of inverse iteration, at most."""
+
+LOWER, UPPER = 0, LANES
+"""Where the ends of the enclosures begin in `EigenWork.bounds`."""
+
+PAIR = 2 * LANES
+"""Numbers of one row in `EigenWork.factor`."""
 
 
 class EigenWork(NamedTuple):
@@ -33,9 +48,9 @@ class EigenWork(NamedTuple):
     values: Floats
     """(R,) eigenvalues, falling."""
     bounds: Floats
-    """(16,) an interval around each eigenvalue of an eight."""
+    """(16,) an interval around each eigenvalue of an eight: all lower ends, then all upper ones."""
     factor: Floats
-    """(16 m,) pivots and ratios of a shifted factorisation."""
+    """(16 m,) of each row of a shifted factorisation: an eight of 1/pivots, then one of ratios."""
     spare: Floats
     """(m r + 3 m + 18 m,) for the fallback."""
     integers: NDArray[np.int32]
@@ -48,8 +63,8 @@ def make_eigen_work(m: int, r: int) -> EigenWork:
         make_reduction(m),
         np.zeros((m, padded(r))),
         np.zeros(padded(r)),
-        np.zeros(16),
-        np.zeros(16 * m),
+        np.zeros(2 * LANES),
+        np.zeros(PAIR * m),
         np.zeros(m * r + 21 * m),
         np.zeros(12 * m + 2, dtype=np.int32),
     )
@@ -57,24 +72,24 @@ def make_eigen_work(m: int, r: int) -> EigenWork:
 
 @part
 def bisect(m: int, first: int, r: int, norm: float, work: EigenWork) -> None:
-    """Enclose eigenvalues first, first + 1, ... (0 the largest) in `bounds`, to norm / 5e5.
+    """Enclose eigenvalues first, first + 1, ... (0 the largest) in `bounds`, WIDTH norm wide.
 
     By Sylvester's law T - x has as many positive pivots as T has eigenvalues above x. Eight
     values of x are tried at once, as many in each enclosure as there are lanes for it.
     """
     diagonal, beside, bounds = work.reduction.diagonal, work.reduction.beside, work.bounds
-    wanted = min(8, r - first)
-    points = 8 // wanted
-    for j in range(8):
-        bounds[j], bounds[8 + j] = -norm, norm
+    wanted = min(LANES, r - first)
+    points = LANES // wanted
+    for j in range(LANES):
+        bounds[LOWER + j], bounds[UPPER + j] = -norm, norm
         work.factor[j] = norm
     width = 2.0
-    while width > 2e-6:
+    while width > WIDTH:
         width /= points + 1
         for e in range(wanted):
-            step = (bounds[8 + e] - bounds[e]) / (points + 1)
+            step = (bounds[UPPER + e] - bounds[LOWER + e]) / (points + 1)
             for q in range(points):
-                work.factor[e * points + q] = bounds[e] + (q + 1) * step
+                work.factor[e * points + q] = bounds[LOWER + e] + (q + 1) * step
         x = get(work.factor, 0)
         pivot = diagonal[0] - x
         above = positive(pivot)
@@ -82,16 +97,17 @@ def bisect(m: int, first: int, r: int, norm: float, work: EigenWork) -> None:
             pivot = diagonal[i] - x - beside[i - 1] * beside[i - 1] / pivot
             above = above + positive(pivot)
         # The pivots are not stored, so that x is still in `factor`.
-        put(work.factor, 8, above)
+        put(work.factor, LANES, above)
         for e in range(wanted):
             for j in range(e * points, (e + 1) * points):
-                if work.factor[8 + j] > first + e:
-                    bounds[e] = work.factor[j]
+                if work.factor[LANES + j] > first + e:
+                    bounds[LOWER + e] = work.factor[j]
                 else:
-                    bounds[8 + e] = work.factor[j]
+                    bounds[UPPER + e] = work.factor[j]
                     break
-    for j in range(wanted, 8):
-        bounds[j], bounds[8 + j] = bounds[wanted - 1], bounds[7 + wanted]
+    for j in range(wanted, LANES):
+        bounds[LOWER + j] = bounds[LOWER + wanted - 1]
+        bounds[UPPER + j] = bounds[UPPER + wanted - 1]
 
 
 @part
@@ -102,8 +118,8 @@ def inverse_iterate(m: int, first: int, norm: float, work: EigenWork) -> None:
     """
     diagonal, beside, factor = work.reduction.diagonal, work.reduction.beside, work.factor
     columns, entries = work.vectors.shape[1], work.vectors.reshape(work.vectors.size)
-    shift, tiny = 0.5 * (get(work.bounds, 0) + get(work.bounds, 8)), 1e-16 * norm
-    for step in range(8):
+    shift, tiny = 0.5 * (get(work.bounds, LOWER) + get(work.bounds, UPPER)), 1e-16 * norm
+    for step in range(STEPS):
         # T - shift = L D L'; the first step starts from L times ones.
         pivot = diagonal[0] - shift
         pivot = pivot + tiny * (1.0 - positive(pivot * pivot))
@@ -119,30 +135,32 @@ def inverse_iterate(m: int, first: int, norm: float, work: EigenWork) -> None:
             # At an eigenvalue a pivot may be 0, which is as good as any that is rounding.
             pivot = pivot + tiny * (1.0 - positive(pivot * pivot))
             scale = 1.0 / pivot
-            put(factor, 16 * i, scale)
-            put(factor, 16 * i + 8, lower)
+            put(factor, PAIR * i, scale)
+            put(factor, PAIR * i + LANES, lower)
             if step > 0:
                 z = get(entries, i * columns + first) - lower * z
             put(entries, i * columns + first, z)
-        z = get(entries, (m - 1) * columns + first) * get(factor, 16 * (m - 1))
+        z = get(entries, (m - 1) * columns + first) * get(factor, PAIR * (m - 1))
         put(entries, (m - 1) * columns + first, z)
         square = z * z
         for i in range(m - 2, -1, -1):
             place = i * columns + first
-            z = get(entries, place) * get(factor, 16 * i) - get(factor, 16 * (i + 1) + 8) * z
+            lower = get(factor, PAIR * (i + 1) + LANES)
+            z = get(entries, place) * get(factor, PAIR * i) - lower * z
             put(entries, place, z)
             square = square + z * z
         finish_step(m, first, shift, square, work)
         shift = get(work.values, first)
         # The length of a solution is 1 over the residual.
         largest = 0.0
-        for j in range(8):
+        for j in range(LANES):
             largest = max(largest, factor[j])
-        if step > 1 and largest <= 2e-16 * m * norm:
+        if step > 1 and largest <= RESIDUAL * m * norm:
             break
-    for j in range(8):
-        inside = work.bounds[j] <= work.values[first + j] <= work.bounds[8 + j]
-        if not (inside and factor[j] <= 2e-16 * m * norm):
+    for j in range(LANES):
+        value = work.values[first + j]
+        inside = work.bounds[LOWER + j] <= value <= work.bounds[UPPER + j]
+        if not (inside and factor[j] <= RESIDUAL * m * norm):
             work.values[first + j] = math.nan
 
 
@@ -152,7 +170,7 @@ def finish_step(m: int, first: int, shift: Floats, square: Floats, work: EigenWo
     diagonal, beside, factor = work.reduction.diagonal, work.reduction.beside, work.factor
     columns, entries = work.vectors.shape[1], work.vectors.reshape(work.vectors.size)
     put(factor, 0, square)
-    for j in range(8):
+    for j in range(LANES):
         factor[j] = 1.0 / math.sqrt(factor[j])
     scale = get(factor, 0)
     before = 0.0 * scale
@@ -245,7 +263,7 @@ def leading_eigenvectors(matrix: Floats, m: int, r: int, work: EigenWork) -> int
         norm = norm if row <= norm else row
     if not norm < np.inf:
         return LOST
-    for first in range(0, r, 8):
+    for first in range(0, r, LANES):
         bisect(m, first, r, norm, work)
         inverse_iterate(m, first, norm, work)
     if not is_settled(m, r, norm, work) and fall_back(m, r, work) != 0:

@@ -16,6 +16,7 @@ from numba import types
 from numba.core.typing import templates
 from numba.extending import intrinsic, lower_builtin, models, register_model
 
+from mcbrain.kernels.types import LANES
 from mcbrain.typing import Floats
 
 _settings: Any = numba.config
@@ -23,7 +24,7 @@ _models: Any = models
 _templates: Any = templates
 _register_model: Any = register_model
 _lower_builtin: Any = lower_builtin
-_VECTOR = ir.VectorType(ir.DoubleType(), 8)
+_VECTOR = ir.VectorType(ir.DoubleType(), LANES)
 _ARITHMETIC = {
     operator.add: "fadd",
     operator.sub: "fsub",
@@ -51,7 +52,7 @@ def _spread(builder: Any, value: Any) -> Any:
     """Return a vector with a float in every lane."""
     index = ir.IntType(32)
     vector = builder.insert_element(ir.Constant(_VECTOR, ir.Undefined), value, index(0))
-    mask = ir.Constant(ir.VectorType(index, 8), [0] * 8)
+    mask = ir.Constant(ir.VectorType(index, LANES), [0] * LANES)
     return builder.shuffle_vector(vector, vector, mask)
 
 
@@ -115,7 +116,7 @@ def _least(typing_context: Any, a: Any, b: Any) -> Any:
 
 def _positive(typing_context: Any, a: Any) -> Any:
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        zero, one = ir.Constant(_VECTOR, [0.0] * 8), ir.Constant(_VECTOR, [1.0] * 8)
+        zero, one = ir.Constant(_VECTOR, [0.0] * LANES), ir.Constant(_VECTOR, [1.0] * LANES)
         return builder.select(builder.fcmp_ordered(">", arguments[0], zero), one, zero)
 
     return eight(eight), generate
@@ -124,7 +125,7 @@ def _positive(typing_context: Any, a: Any) -> Any:
 def _total(typing_context: Any, a: Any) -> Any:
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         index = ir.IntType(32)
-        parts = [builder.extract_element(arguments[0], index(j)) for j in range(8)]
+        parts = [builder.extract_element(arguments[0], index(j)) for j in range(LANES)]
         while len(parts) > 1:
             parts = [builder.fadd(x, y) for x, y in zip(parts[::2], parts[1::2], strict=True)]
         return parts[0]
@@ -133,11 +134,11 @@ def _total(typing_context: Any, a: Any) -> Any:
 
 
 def _interpreted_get(x: Floats, start: int) -> Floats:
-    return x[start : start + 8].copy()
+    return x[start : start + LANES].copy()
 
 
 def _interpreted_put(x: Floats, start: int, value: Floats) -> None:
-    x[start : start + 8] = value
+    x[start : start + LANES] = value
 
 
 def _interpreted_positive(a: Floats) -> Floats:
@@ -173,4 +174,4 @@ else:
 
 def padded(n: int) -> int:
     """Return n rounded up to whole eights."""
-    return -(-n // 8) * 8
+    return -(-n // LANES) * LANES

@@ -9,7 +9,7 @@ import math
 from mcbrain.kernels.jit import helper, kernel, part
 from mcbrain.kernels.linear.lanes import get, padded, put
 from mcbrain.kernels.linear.lapack import dgemm, dpotrf, dsyrk, dtrsm
-from mcbrain.kernels.types import BROKEN, DOUBTFUL, DOUBTFUL_PIVOT, SOUND, SUSPECT
+from mcbrain.kernels.types import BROKEN, DOUBTFUL, DOUBTFUL_PIVOT, LANES, SOUND, SUSPECT
 from mcbrain.typing import Floats
 
 SMALL_PRODUCT = 250_000
@@ -77,18 +77,18 @@ def eliminate(d: int, width: int, table: Floats) -> int:
     """
     verdict = SOUND
     for i in range(d):
-        row, first = i * width, i // 8 * 8
+        row, first = i * width, i // LANES * LANES
         entry = table[row + i]
         for k in range(i):
             weight = table[k * width + i]
-            for j in range(first, width, 8):
+            for j in range(first, width, LANES):
                 put(table, row + j, get(table, row + j) - weight * get(table, k * width + j))
         pivot = table[row + i]
         verdict = max(verdict, trust(pivot, entry, d))
         if verdict == BROKEN:
             return BROKEN
         scale = 1.0 / math.sqrt(pivot)
-        for j in range(first, width, 8):
+        for j in range(first, width, LANES):
             put(table, row + j, scale * get(table, row + j))
     return verdict
 
@@ -113,7 +113,7 @@ def factorise_and_solve(
         copy(cross, out)
         dtrsm("R", "L", "T", "N", p, d, 1.0, factor, d, out, p)
         return verdict
-    width, start = table.size // d, (d + 7) // 8 * 8
+    width, start = table.size // d, (d + LANES - 1) // LANES * LANES
     for i in range(d):
         for j in range(d):
             table[i * width + j] = matrix[i, j]

@@ -15,8 +15,8 @@ from mcbrain.kernels.jit import helper, kernel
 from mcbrain.kernels.random.draw import draw_inputs, draw_recordings, draw_task, restore
 from mcbrain.kernels.random.roles import Streams
 from mcbrain.kernels.replicate.workspace import DataWork, Outcome, Workspace
-from mcbrain.kernels.task.singular import ExactWork, absorb, clear, solve_singular_rows
-from mcbrain.kernels.types import SOUND, Population, Queries, Sizes
+from mcbrain.kernels.task.singular import ExactWork, absorb, clear, solve_singular_fits
+from mcbrain.kernels.types import SOUND, Fits, Population, Sizes
 from mcbrain.typing import Floats
 
 
@@ -114,7 +114,7 @@ def solve_each(
     task: Callable[[int, bool], int],
     take_again: Callable[[], object],
     n: int,
-    queries: Queries,
+    fits: Fits,
     work: Workspace,
     out: Outcome,
 ) -> None:
@@ -123,19 +123,19 @@ def solve_each(
     Parameters
     ----------
     task : callable
-        The replicate to begin at, and whether it is solved -> the one with rows that singular
+        The replicate to begin at, and whether it is solved -> the one with fits that singular
         values must solve, or how many there are.
     take_again : callable
         Brings the n rows of that replicate into `work.task_exact`.
     n : int
-    queries, work, out
+    fits, work, out
         As `task` has them.
     """
     at = task(0, False)
     while at < out.m_hat.size:
         take_again()
-        solve_singular_rows(
+        solve_singular_fits(
             work.used_bases[at], work.measured, int(work.lost[at]), work.frame.shape[0] > 0,
-            work.solve.reduction, n, queries, work.task_exact, work.risk.coefs, out.failures[at],
+            work.solve.reduction, n, fits, work.task_exact, work.risk.coefs, out.failures[at],
         )  # fmt: skip
         at = task(at, True)

@@ -1,4 +1,4 @@
-"""The penalty of a row from the data of a replicate, by leave-one-out or GCV (`select`).
+"""The penalty of a fit from the data of a replicate, by leave-one-out or GCV (`select`).
 
 Leave-one-out needs the task rows a second time. They are kept where they fit in 16 megabytes, and
 else drawn again from the saved state of their streams, so that memory does not depend on n_task.
@@ -17,6 +17,11 @@ from mcbrain.kernels.replicate.again import draw_task_again
 from mcbrain.kernels.replicate.workspace import DataWork, Workspace, chunk_rows, make_data
 from mcbrain.kernels.rules.nodes import Nodes, make_nodes, place_nodes, settle
 from mcbrain.kernels.rules.partial import (
+    LIMIT,
+    LOAD,
+    MEAN,
+    REST,
+    TRACE,
     Free,
     SelectWork,
     form_axes,
@@ -50,11 +55,12 @@ from mcbrain.kernels.types import (
     ESTIMATED,
     FINE,
     GENERALISED,
+    LANES,
     LEAVE_ONE_OUT,
     MEASURED,
     SOUND,
+    Fits,
     Population,
-    Queries,
     Sizes,
 )
 from mcbrain.typing import Floats
@@ -65,13 +71,13 @@ _ALONE = 1e10  # sum of 1/left beyond which a row is alone in a direction of the
 
 
 class Choice(NamedTuple):
-    """Which rows choose, and room for it."""
+    """Which fits choose, and room for it."""
 
     rules: Rules
     nodes: Nodes
     work: SelectWork
     plain: SelectWork
-    """The same buffers with the tridiagonal form of the task stage, for rows of no subspace."""
+    """The same buffers with the tridiagonal form of the task stage, for fits of no subspace."""
     none: Free
     estimated: Free
     measured: Free
@@ -83,14 +89,14 @@ class Choice(NamedTuple):
 def make_choice(
     population: Population,
     sizes: Sizes,
-    queries: Queries,
+    fits: Fits,
     rules: Rules,
     task: Workspace,
     chunk: int = 0,
 ) -> Choice:
     """Return the buffers of `raw_select_block`, beside `task`; one for each thread."""
     d, n = population.scale.size, sizes.n_task
-    codes = set(queries.subspace[rules.row].tolist())
+    codes = set(fits.subspace[rules.fit].tolist())
     rows, grid = n if n < d else min(n, chunk or chunk_rows(d)), rules.multiples.size
     kept = n if n >= d and n * d <= _KEPT and chunk == 0 else rows
     # In the dual the table holds all rows at once.
@@ -119,8 +125,8 @@ def set_rows(rows: int, y: Floats, eta: float, free: Free, work: SelectWork) -> 
                 residual -= free.rows[i, a] * free.along[a]
                 left -= free.rows[i, a] ** 2
         work.residual[i], work.left[i] = residual, left
-        work.numbers[3] += (residual / left) ** 2
-        work.numbers[4] += 1.0 / left
+        work.numbers[LIMIT] += (residual / left) ** 2
+        work.numbers[LOAD] += 1.0 / left
 
 
 @kernel
@@ -130,7 +136,7 @@ def score_task_rows(
 ) -> None:  # fmt: skip
     """Score every shift by the leave-one-out errors of the task rows, kept or drawn again."""
     data, kept, done = choice.data, choice.data.inputs.shape[0], 0
-    work.numbers[3], work.numbers[4] = 0.0, 0.0
+    work.numbers[LIMIT], work.numbers[LOAD] = 0.0, 0.0
     if kept < n:
         restore(streams.task_inputs, streams.task_auxiliary, streams.label_noise, task.states)
     while done < n:
@@ -159,11 +165,11 @@ def _start(matrix: Floats, rank: int, work: SelectWork) -> float:
         for j in range(i if rank > 0 else m, m):
             work.matrix[i, j] = matrix[i, j]
             work.matrix[j, i] = matrix[i, j]
-        for j in range(8):
+        for j in range(LANES):
             work.moment[i, j] = 0.0
-    for j in range(5):
+    for j in range(TRACE):
         work.numbers[j] = 0.0
-    work.numbers[5] = trace
+    work.numbers[TRACE] = trace
     return trace / m if trace > 0.0 else 1.0
 
 
@@ -221,11 +227,11 @@ def _choose_fast_primal(
 ) -> float:  # fmt: skip
     """As `choose_primal`, or IN_DOUBT."""
     r, d = basis.shape[0], population.scale.size
-    work.numbers[1] = _start(task.solve.matrix, r, work)
+    work.numbers[MEAN] = _start(task.solve.matrix, r, work)
     for i in range(d):
         work.moment[i, 0] = task.solve.moment[i]
     if r > 0 and partial_out_primal(basis, eta, free, work) != SOUND:
-        work.numbers[1] = 0.0
+        work.numbers[MEAN] = 0.0
         return IN_DOUBT
     reduce_block(free, work)
     set_candidates(choice.rules.multiples, work)
@@ -234,7 +240,7 @@ def _choose_fast_primal(
     lost = r if eta == 0.0 else 0
     for a in range(lost):
         squares -= free.along[a] ** 2
-    work.numbers[2], work.numbers[3] = squares, n * squares / (n - lost) ** 2
+    work.numbers[REST], work.numbers[LIMIT] = squares, n * squares / (n - lost) ** 2
     factorise_shifts(take_candidates(work), work)
     if is_singular(work):
         return IN_DOUBT
@@ -247,7 +253,7 @@ def choose_primal(
     eta: float, rule: int, squares: float, basis: Floats, free: Free, work: SelectWork,
     task: Workspace, choice: Choice, population: Population, streams: Streams, n: int,
 ) -> float:  # fmt: skip
-    """Return the penalty (summed over rows) that a rule chooses, n >= d.
+    """Return the penalty (summed over samples) that a rule chooses, n >= d.
 
     Not a number for a rule that is not of `types`, or for data that are not finite.
     """
@@ -293,7 +299,7 @@ def leave_one_out_dual(eta: float, n: int, free: Free, work: SelectWork, choice:
             return chosen
     every = take_candidates(work)
     factorise_shifts(every, work)
-    alone = not 0.0 < work.numbers[4] < _ALONE
+    alone = not 0.0 < work.numbers[LOAD] < _ALONE
     if alone or is_singular(work):
         return IN_DOUBT
     score_rows(n, every, 1, work)
@@ -308,13 +314,13 @@ def _choose_fast_dual(
     """As `choose_dual`, or IN_DOUBT."""
     X, y = task.task.inputs, task.task.labels
     (n, d), r = X.shape, basis.shape[0]
-    work.numbers[1] = n * _start(task.solve.matrix, r, work) / d
+    work.numbers[MEAN] = n * _start(task.solve.matrix, r, work) / d
     for i in range(n):
         work.moment[i, 0] = y[i]
     if r > 0:
         dgemm("T", "N", n, r, d, 1.0, X, d, basis, d, 0.0, free.basis, n)
         if partial_out_dual(eta, free, d, work) != SOUND:
-            work.numbers[1] = 0.0
+            work.numbers[MEAN] = 0.0
             return IN_DOUBT
     lost = r if eta == 0.0 else 0
     squares = 0.0
@@ -327,7 +333,7 @@ def _choose_fast_dual(
     set_candidates(choice.rules.multiples, work)
     if rule == LEAVE_ONE_OUT:
         return leave_one_out_dual(eta, n, free, work, choice)
-    work.numbers[3] = n * squares / (n - lost) ** 2
+    work.numbers[LIMIT] = n * squares / (n - lost) ** 2
     factorise_shifts(take_candidates(work), work)
     if is_singular(work):
         return IN_DOUBT

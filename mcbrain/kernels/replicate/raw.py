@@ -34,8 +34,8 @@ from mcbrain.kernels.types import (
     SINGULAR,
     SOUND,
     CodeArray,
+    Fits,
     Population,
-    Queries,
     Shifts,
     Sizes,
 )
@@ -118,11 +118,11 @@ def brain_dual(
 
 
 @helper
-def mark_lost(lost: int, queries: Queries, failures: CodeArray) -> None:
-    """Mark the rows that need a subspace that was not found."""
-    for row in range(failures.size):
-        if lost != SOUND and queries.subspace[row] == ESTIMATED:
-            failures[row] = SINGULAR
+def mark_lost(lost: int, fits: Fits, failures: CodeArray) -> None:
+    """Mark the fits that need a subspace that was not found."""
+    for fit in range(failures.size):
+        if lost != SOUND and fits.subspace[fit] == ESTIMATED:
+            failures[fit] = SINGULAR
 
 
 @part
@@ -148,30 +148,30 @@ def draw_task_grams(
 
 
 @part
-def solve_rows(queries: Queries, shifts: Shifts, at: int, work: Workspace, out: Outcome) -> None:
-    """Solve every row after `reduce_matrix`, n_task >= d."""
+def solve_fits(fits: Fits, shifts: Shifts, at: int, work: Workspace, out: Outcome) -> None:
+    """Solve every fit after `reduce_matrix`, n_task >= d."""
     frame = work.frame
     if frame.shape[0] > 0:
         split = shifts.targets.shape[0]
         copy(shifts.targets, frame[:split])
         copy(shifts.probes, frame[split:])
     solve_primal(
-        work.used_bases[at], work.measured, frame, queries, work.solve, work.risk.coefs,
+        work.used_bases[at], work.measured, frame, fits, work.solve, work.risk.coefs,
         out.failures[at],
     )  # fmt: skip
 
 
 @part
 def judge(
-    population: Population, queries: Queries, shifts: Shifts, at: int, work: Workspace, out: Outcome
+    population: Population, fits: Fits, shifts: Shifts, at: int, work: Workspace, out: Outcome
 ) -> None:
-    """Record the risk of every row after `solve_rows`."""
+    """Record the risk of every fit after `solve_fits`."""
     frame, targets, probes = work.frame, shifts.targets, shifts.probes
     if frame.shape[0] > 0:
         split = targets.shape[0]
         targets, probes = frame[:split], frame[split:]
     failures = out.failures[at]
-    mark_lost(work.lost[at], queries, failures)
+    mark_lost(work.lost[at], fits, failures)
     seen = Shifts(shifts.scale, shifts.weights, probes, targets, shifts.target, shifts.adversary)
     excess_risk(population, seen, work.risk, out.excess[at], failures)
 
@@ -181,17 +181,17 @@ def task_primal(
     population: Population,
     streams: Streams,
     sizes: Sizes,
-    queries: Queries,
+    fits: Fits,
     shifts: Shifts,
     work: Workspace,
     out: Outcome,
     first: int,
     solved: bool,
 ) -> int:
-    """Draw task data, solve every row and record its risk, n_task >= d.
+    """Draw task data, solve every fit and record its risk, n_task >= d.
 
     Begins at the replicate `first`, of which `solved` says that only its risk is wanted. Returns
-    the one with rows that singular values must solve (`again`), or how many there are.
+    the one with fits that singular values must solve (`again`), or how many there are.
     """
     solve, chunk, n = work.solve, work.task.inputs.shape[0], sizes.n_task
     for at in range(first, out.m_hat.size):
@@ -199,11 +199,11 @@ def task_primal(
             save(streams.task_inputs, streams.task_auxiliary, streams.label_noise, work.states)
             draw_task_grams(population, streams, n, chunk, work.task, solve)
             reduce_matrix(solve)
-            solve_rows(queries, shifts, at, work, out)
+            solve_fits(fits, shifts, at, work, out)
             if any_singular(out.failures[at]):
                 return at
         solved = False
-        judge(population, queries, shifts, at, work, out)
+        judge(population, fits, shifts, at, work, out)
     return out.m_hat.size
 
 
@@ -211,7 +211,7 @@ def task_primal(
 def task_dual(
     population: Population,
     streams: Streams,
-    queries: Queries,
+    fits: Fits,
     shifts: Shifts,
     work: Workspace,
     out: Outcome,
@@ -226,13 +226,13 @@ def task_dual(
             draw_task(population, streams, X, y)
             reduce_dual(X, work.solve)
             solve_dual(
-                X, y, work.used_bases[at], work.measured, queries, work.solve, work.risk.coefs,
+                X, y, work.used_bases[at], work.measured, fits, work.solve, work.risk.coefs,
                 failures,
             )  # fmt: skip
             if any_singular(failures):
                 return at
         solved = False
-        mark_lost(work.lost[at], queries, failures)
+        mark_lost(work.lost[at], fits, failures)
         excess_risk(population, shifts, work.risk, out.excess[at], failures)
     return out.m_hat.size
 
@@ -266,28 +266,28 @@ def task_stage(
     population: Population,
     streams: Streams,
     sizes: Sizes,
-    queries: Queries,
+    fits: Fits,
     shifts: Shifts,
     work: Workspace,
     out: Outcome,
 ) -> None:
-    """Solve the rows of as many replicates as `out` has, after `brain_stage`."""
+    """Solve the fits of as many replicates as `out` has, after `brain_stage`."""
     n, data = sizes.n_task, work.task
     if n < population.scale.size:
         solve_each(
             lambda first, solved: task_dual(
-                population, streams, queries, shifts, work, out, first, solved
+                population, streams, fits, shifts, work, out, first, solved
             ),
             lambda: keep_rows(data.inputs, data.labels.reshape(n, 1), work.task_exact),
-            n, queries, work, out,
+            n, fits, work, out,
         )  # fmt: skip
         return
     solve_each(
         lambda first, solved: task_primal(
-            population, streams, sizes, queries, shifts, work, out, first, solved
+            population, streams, sizes, fits, shifts, work, out, first, solved
         ),
         lambda: draw_task_again(population, streams, n, data, work.states, work.task_exact),
-        n, queries, work, out,
+        n, fits, work, out,
     )  # fmt: skip
 
 
@@ -295,7 +295,7 @@ def raw_block(
     population: Population,
     streams: Streams,
     sizes: Sizes,
-    queries: Queries,
+    fits: Fits,
     shifts: Shifts,
     work: Workspace,
     outcome: Outcome,
@@ -309,12 +309,12 @@ def raw_block(
 
     Parameters
     ----------
-    population, sizes, queries, shifts
+    population, sizes, fits, shifts
         What is asked, as in `types`.
     streams : Streams
         Advanced in place.
     work : Workspace
-        Of `make_workspace` for the same sizes, queries and shifts; one for each thread.
+        Of `make_workspace` for the same sizes, fits and shifts; one for each thread.
     outcome : Outcome
         Of `make_outcome`; filled.
     """
@@ -322,7 +322,7 @@ def raw_block(
     for start in range(0, outcome.m_hat.size, step):
         share = part_of(outcome, start, start + step)
         brain_stage(population, streams, sizes, work, share)
-        task_stage(population, streams, sizes, queries, shifts, work, share)
+        task_stage(population, streams, sizes, fits, shifts, work, share)
 
 
 def overlap_block(

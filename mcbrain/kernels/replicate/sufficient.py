@@ -32,7 +32,7 @@ from mcbrain.kernels.random.streams import (
     store,
 )
 from mcbrain.kernels.replicate.again import encode_each, record, solve_each
-from mcbrain.kernels.replicate.raw import judge, solve_rows, task_stage
+from mcbrain.kernels.replicate.raw import judge, solve_fits, task_stage
 from mcbrain.kernels.replicate.workspace import (
     DataWork,
     Outcome,
@@ -55,8 +55,8 @@ from mcbrain.kernels.types import (
     LINEAR,
     LOST,
     SOUND,
+    Fits,
     Population,
-    Queries,
     Shifts,
     Sizes,
 )
@@ -224,14 +224,14 @@ def task_factor(
     population: Population,
     streams: Streams,
     sizes: Sizes,
-    queries: Queries,
+    fits: Fits,
     shifts: Shifts,
     work: Workspace,
     out: Outcome,
     first: int,
     solved: bool,
 ) -> int:
-    """Draw X'X = LL' and X'y = L(L'beta + noise), solve and judge every row, n_task >= d.
+    """Draw X'X = LL' and X'y = L(L'beta + noise), solve and judge every fit, n_task >= d.
 
     Begins and stops as `raw.task_primal`.
     """
@@ -245,11 +245,11 @@ def task_factor(
             dgemv("N", d, d, 1.0, L, d, population.beta, 1, population.task_noise, t, 1)
             dgemv("T", d, d, 1.0, L, d, t, 1, 0.0, solve.moment, 1)
             reduce_matrix(solve)
-            solve_rows(queries, shifts, at, work, out)
+            solve_fits(fits, shifts, at, work, out)
             if any_singular(out.failures[at]):
                 return at
         solved = False
-        judge(population, queries, shifts, at, work, out)
+        judge(population, fits, shifts, at, work, out)
     return out.m_hat.size
 
 
@@ -294,17 +294,17 @@ def _brain_stage(
 
 
 def _task_stage(
-    population: Population, streams: Streams, sizes: Sizes, queries: Queries, shifts: Shifts,
+    population: Population, streams: Streams, sizes: Sizes, fits: Fits, shifts: Shifts,
     work: Workspace, out: Outcome,
 ) -> None:  # fmt: skip
-    """Solve the rows of as many replicates as `out` has, after `_brain_stage`, n_task >= d."""
+    """Solve the fits of as many replicates as `out` has, after `_brain_stage`, n_task >= d."""
     L, t = work.task.inputs, work.task.labels
     solve_each(
         lambda first, solved: task_factor(
-            population, streams, sizes, queries, shifts, work, out, first, solved
+            population, streams, sizes, fits, shifts, work, out, first, solved
         ),
         lambda: keep_triangle(L, t.reshape(t.size, 1), work.task_exact),
-        sizes.n_task, queries, work, out,
+        sizes.n_task, fits, work, out,
     )  # fmt: skip
 
 
@@ -313,7 +313,7 @@ def sufficient_block(
     n_channels: int,
     streams: Streams,
     sizes: Sizes,
-    queries: Queries,
+    fits: Fits,
     shifts: Shifts,
     work: Workspace,
     outcome: Outcome,
@@ -332,7 +332,7 @@ def sufficient_block(
         p, before that reduction.
     streams : Streams
         Advanced in place.
-    sizes, queries, shifts
+    sizes, fits, shifts
         What is asked, as in `types`.
     work : Workspace
         Of `make_sufficient_workspace` for the same arguments; one for each thread.
@@ -350,7 +350,7 @@ def sufficient_block(
     for start in range(0, outcome.m_hat.size, step):
         share = part_of(outcome, start, start + step)
         _brain_stage(population, n_channels, streams, sizes, work, share)
-        task(population, streams, sizes, queries, shifts, work, share)
+        task(population, streams, sizes, fits, shifts, work, share)
 
 
 def overlap_block(
@@ -395,7 +395,7 @@ def reduce_channels(population: Population, n_brain: int) -> Population:
 
 
 def make_sufficient_workspace(
-    population: Population, sizes: Sizes, queries: Queries, shifts: Shifts
+    population: Population, sizes: Sizes, fits: Fits, shifts: Shifts
 ) -> Workspace:
     """Return the buffers of `sufficient_block`, `population` being reduced; one for a thread."""
-    return make_workspace(population, sizes, queries, shifts, chunk=population.scale.size)
+    return make_workspace(population, sizes, fits, shifts, chunk=population.scale.size)

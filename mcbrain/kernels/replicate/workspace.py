@@ -15,8 +15,8 @@ from mcbrain.kernels.types import (
     ESTIMATED,
     MEASURED,
     CodeArray,
+    Fits,
     Population,
-    Queries,
     Shifts,
     Sizes,
 )
@@ -48,11 +48,11 @@ class Workspace(NamedTuple):
     bases: Floats
     """(replicates at a time, r, d) estimated subspaces."""
     used_bases: Floats
-    """The same array, or one without rows where no row of output uses it."""
+    """The same array, or one without rows where no fit uses it."""
     lost: CodeArray
     """(replicates at a time,) LOST where the estimated subspace has too small a rank, or SOUND."""
     measured: Floats
-    """(rank, d) the measured subspace, without rows where no row of output uses it."""
+    """(rank, d) the measured subspace, without rows where no fit uses it."""
     frame: Floats
     """(targets + probes, d) of the shifts as `solve_primal` turns them, or without rows."""
     states: NDArray[np.uint64]
@@ -65,9 +65,9 @@ class Outcome(NamedTuple):
     """What a block of replicates gives."""
 
     excess: Floats
-    """(replicates, rows, shifts), NaN for rows without a solution."""
+    """(replicates, fits, shifts), NaN for fits without a solution."""
     failures: CodeArray
-    """(replicates, rows) codes of `types`."""
+    """(replicates, fits) codes of `types`."""
     m_hat: Floats
     """(replicates,) |(I-P)beta|^2/|beta|^2, NaN without an estimated subspace."""
     overlap: Floats
@@ -80,13 +80,13 @@ def chunk_rows(d: int) -> int:
 
 
 def make_workspace(
-    population: Population, sizes: Sizes, queries: Queries, shifts: Shifts, chunk: int = 0
+    population: Population, sizes: Sizes, fits: Fits, shifts: Shifts, chunk: int = 0
 ) -> Workspace:
     """Return the buffers of `raw_block` for these sizes; one set for each thread.
 
     Parameters
     ----------
-    population, sizes, queries, shifts
+    population, sizes, fits, shifts
         What the block will be called with.
     chunk : int
         How many rows of inputs are drawn at a time (where there are at least d); 0 for a
@@ -96,22 +96,22 @@ def make_workspace(
     (p, k), d = population.channels.shape, population.scale.size
     n_task, n_brain = sizes.n_task, sizes.n_brain
     rank = sizes.rank if n_brain > 0 else 0
-    estimated = rank if np.any(queries.subspace == ESTIMATED) else 0
-    measured = sizes.measured if np.any(queries.subspace == MEASURED) else 0
+    estimated = rank if np.any(fits.subspace == ESTIMATED) else 0
+    measured = sizes.measured if np.any(fits.subspace == MEASURED) else 0
     dual_brain = n_brain < d and sizes.encoding_penalty == 0.0
     brain_rows = n_brain if dual_brain else min(n_brain, chunk)
     task_rows = n_task if n_task < d else min(n_task, chunk)
     # As many replicates between the stages as keep their subspaces within two megabytes.
     step = min(256, max(1, 250_000 // max(1, rank * d)))
     bases = np.zeros((step, rank, d))
-    frame = _frame_rows(population, n_task, estimated + measured, queries, shifts)
+    frame = _frame_rows(population, n_task, estimated + measured, fits, shifts)
     return Workspace(
         maps=make_maps(population),
         brain=make_data(brain_rows, d, k, p),
         encode=make_encode_work(d, p, k, n_brain if dual_brain else d, rank),
         task=make_data(task_rows, d, 0, 0),
-        solve=make_solve_work(d, n_task, estimated, measured, queries, frame),
-        risk=make_risk_work(d, queries, shifts),
+        solve=make_solve_work(d, n_task, estimated, measured, fits, frame),
+        risk=make_risk_work(d, fits, shifts),
         bases=bases,
         used_bases=bases if estimated > 0 else np.zeros((step, 0, d)),
         lost=np.zeros(step, dtype=np.int8),
@@ -123,9 +123,7 @@ def make_workspace(
     )
 
 
-def _frame_rows(
-    population: Population, n_task: int, ranks: int, queries: Queries, shifts: Shifts
-) -> int:
+def _frame_rows(population: Population, n_task: int, ranks: int, fits: Fits, shifts: Shifts) -> int:
     """Return how many rows the frame has: none where turning the coefficients is less work.
 
     Other coordinates than the population's are as good only where its inputs are isotropic.
@@ -133,7 +131,7 @@ def _frame_rows(
     frame = len(shifts.targets) + len(shifts.probes)
     cost = padded(1 + ranks + frame) - padded(1 + ranks)
     isotropic = bool(np.all(population.scale == 1.0)) and n_task >= population.scale.size
-    return frame if isotropic and cost < queries.batches.size else 0
+    return frame if isotropic and cost < fits.batches.size else 0
 
 
 def make_data(rows: int, d: int, k: int, p: int) -> DataWork:
@@ -151,12 +149,12 @@ def part_of(outcome: Outcome, start: int, stop: int) -> Outcome:
     )
 
 
-def make_outcome(population: Population, queries: Queries, shifts: Shifts, count: int) -> Outcome:
+def make_outcome(population: Population, fits: Fits, shifts: Shifts, count: int) -> Outcome:
     """Return room for the results of `count` replicates."""
-    rows, k = queries.subspace.size, population.brain_map.shape[0]
+    n_fits, k = fits.subspace.size, population.brain_map.shape[0]
     return Outcome(
-        np.zeros((count, rows, shifts.scale.size)),
-        np.zeros((count, rows), dtype=np.int8),
+        np.zeros((count, n_fits, shifts.scale.size)),
+        np.zeros((count, n_fits), dtype=np.int8),
         np.zeros(count),
         np.zeros((count, k, k)),
     )

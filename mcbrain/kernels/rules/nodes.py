@@ -24,8 +24,9 @@ from scipy.special import ellipj, ellipkm1
 
 from mcbrain.kernels.jit import kernel
 from mcbrain.kernels.linear.lanes import get, least, put
-from mcbrain.kernels.rules.partial import SelectWork
+from mcbrain.kernels.rules.partial import LIMIT, LOAD, SelectWork
 from mcbrain.kernels.rules.select import IN_DOUBT
+from mcbrain.kernels.types import LANES
 from mcbrain.typing import Floats, Integers
 
 # Condition numbers kappa that nodes are made for, and how many eights of nodes keep R below 3e-8.
@@ -81,10 +82,10 @@ def make_nodes(eights: int) -> Nodes:
         Eights of lanes that the candidates fill.
     """
     sets = int(np.sum(eights > _EIGHTS))
-    place, pole, weight = np.zeros((3, sets, 8 * int(_EIGHTS[-1])))
+    place, pole, weight = np.zeros((3, sets, LANES * int(_EIGHTS[-1])))
     bound = np.zeros(sets)
     for j, kappa in enumerate(_CONDITIONS[:sets]):
-        zeros, poles = _zolotarev(kappa, 8 * int(_EIGHTS[j]) - 2)
+        zeros, poles = _zolotarev(kappa, LANES * int(_EIGHTS[j]) - 2)
         # The node 0 and the pole -1/kappa belong together: their factor is below 1 at every
         # penalty and above 1 at every pole of the score.
         zeros, poles = np.append(0.0, zeros), np.append(1.0 / kappa, poles)
@@ -112,7 +113,7 @@ def place_nodes(nodes: Nodes, room: float, work: SelectWork) -> int:
         reach = abs(beside[i - 1]) if i > 0 else 0.0
         reach += abs(beside[i]) if i < m - 1 else 0.0
         largest = max(largest, diagonal[i] + reach)
-    for j in range(8):
+    for j in range(LANES):
         work.shifts[j] = room * largest * nodes.place[min(j, sets - 1), 0] if sets > 0 else 0.0
     shift = get(work.shifts, 0)
     pivot = diagonal[0] + shift
@@ -123,7 +124,7 @@ def place_nodes(nodes: Nodes, room: float, work: SelectWork) -> int:
     put(work.values, 0, smallest)
     for j in range(sets):
         if work.values[j] > 0.0:
-            for k in range(8 * nodes.eights[j]):
+            for k in range(LANES * nodes.eights[j]):
                 work.shifts[k] = largest * nodes.place[j, k]
             return j
     return -1
@@ -132,8 +133,8 @@ def place_nodes(nodes: Nodes, room: float, work: SelectWork) -> int:
 @kernel
 def _interpolate(nodes: Nodes, at: int, largest: float, work: SelectWork) -> None:
     """Write the scores of all candidates to `work.values` and Phi there to `work.doubts`."""
-    limit, lanes = work.numbers[3], 8 * nodes.eights[at]
-    for place in range(0, work.candidates.size, 8):
+    limit, lanes = work.numbers[LIMIT], LANES * nodes.eights[at]
+    for place in range(0, work.candidates.size, LANES):
         penalty = get(work.candidates, place) / largest
         above, below = 0.0 * penalty + 1.0, 0.0 * penalty + 1.0
         # sum_k of a term in node k, times the product of the distances to all nodes so far
@@ -158,10 +159,10 @@ def settle(nodes: Nodes, at: int, dual: int, count: int, work: SelectWork) -> fl
     """
     if not (work.tightest[0] > 0.0 and work.tightest[1] > 1e-10):
         return IN_DOUBT
-    if dual == 1 and not 0.0 < work.numbers[4] < _INSIDE * work.matrix.shape[0]:
+    if dual == 1 and not 0.0 < work.numbers[LOAD] < _INSIDE * work.matrix.shape[0]:
         return IN_DOUBT
-    limit, largest = work.numbers[3], work.shifts[0] / nodes.place[at, 0]
-    load = work.loads[1] - work.numbers[4] if dual == 0 else work.loads[1] / -work.shifts[0]
+    limit, largest = work.numbers[LIMIT], work.shifts[0] / nodes.place[at, 0]
+    load = work.loads[1] - work.numbers[LOAD] if dual == 0 else work.loads[1] / -work.shifts[0]
     load = max(load, 0.0)
     scale = nodes.bound[at] * limit * (2.0 * math.sqrt(load) + load)
     _interpolate(nodes, at, largest, work)

@@ -19,8 +19,13 @@ from mcbrain.kernels.linear.householder import (
 from mcbrain.kernels.linear.lanes import padded
 from mcbrain.kernels.linear.lapack import dgemm, dpotrf, dtrsm
 from mcbrain.kernels.linear.products import trust
-from mcbrain.kernels.types import BROKEN, DOUBTFUL, DOUBTFUL_PIVOT, SOUND, SUSPECT
+from mcbrain.kernels.types import BROKEN, DOUBTFUL, DOUBTFUL_PIVOT, LANES, SOUND, SUSPECT
 from mcbrain.typing import Floats
+
+FILL, MEAN, REST, LIMIT, LOAD, TRACE = range(6)
+"""Places in `SelectWork.numbers`: what fills the null space; the mean penalised eigenvalue;
+|residual|^2 at an infinite penalty; its score; the sum of 1/(1 - leverage) there; and the trace of
+the whole Gram matrix, whose rounding is in the block."""
 
 
 class SelectWork(NamedTuple):
@@ -62,9 +67,7 @@ class SelectWork(NamedTuple):
     doubts: Floats
     """(8 L,) how far off these may be."""
     numbers: Floats
-    """(6,) the number that fills the null space; mean penalised eigenvalue; |residual|^2 at
-    an infinite penalty; its score; the sum of 1/(1 - leverage) there; the trace of the whole
-    Gram matrix, whose rounding is in the block."""
+    """(6,) by FILL, MEAN, REST, LIMIT, LOAD and TRACE."""
 
 
 class Free(NamedTuple):
@@ -172,9 +175,9 @@ def partial_out_primal(basis: Floats, eta: float, free: Free, work: SelectWork) 
         product_left(free.product, basis, s, 1.0, matrix)
         _coordinates(basis, moment, free.along)
         _shift_moment(s, basis, free.along, moment)
-        work.numbers[1] = _mean_eigenvalue(matrix, d)
+        work.numbers[MEAN] = _mean_eigenvalue(matrix, d)
         return SOUND
-    verdict = whiten(free, work.numbers[5])
+    verdict = whiten(free, work.numbers[TRACE])
     if verdict != SOUND:
         return verdict
     product(free.basis, matrix, 1.0, 0.0, free.product)
@@ -182,11 +185,11 @@ def partial_out_primal(basis: Floats, eta: float, free: Free, work: SelectWork) 
     _shift_moment(-1.0, free.product, free.along, moment)
     product_left(free.product, free.product, -1.0, 1.0, matrix)
     left = _mean_eigenvalue(matrix, d - r)
-    if r < d and not (d - r) * left > DOUBTFUL_PIVOT * work.numbers[5]:
+    if r < d and not (d - r) * left > DOUBTFUL_PIVOT * work.numbers[TRACE]:
         return DOUBTFUL
-    work.numbers[1] = left
-    work.numbers[0] = left
-    product_left(basis, basis, work.numbers[0], 1.0, matrix)
+    work.numbers[MEAN] = left
+    work.numbers[FILL] = left
+    product_left(basis, basis, work.numbers[FILL], 1.0, matrix)
     return SOUND
 
 
@@ -197,10 +200,10 @@ def partial_out_dual(eta: float, free: Free, d: int, work: SelectWork) -> int:
     matrix, moment, F = work.matrix, work.moment, free.basis
     if eta > 0.0:
         product_left(F, F, 1.0 / eta - 1.0, 1.0, matrix)
-        work.numbers[1] = _mean_eigenvalue(matrix, d)
+        work.numbers[MEAN] = _mean_eigenvalue(matrix, d)
         return SOUND
     product_right(F, F, 1.0, 0.0, free.inner)
-    verdict = whiten(free, work.numbers[5])
+    verdict = whiten(free, work.numbers[TRACE])
     if verdict != SOUND:
         return verdict
     product(F, matrix, 1.0, 0.0, free.product)
@@ -211,11 +214,11 @@ def partial_out_dual(eta: float, free: Free, d: int, work: SelectWork) -> int:
     _coordinates(F, moment, free.along)
     _shift_moment(-1.0, F, free.along, moment)
     left = _mean_eigenvalue(matrix, d - r)
-    if r < d and not (d - r) * left > DOUBTFUL_PIVOT * work.numbers[5]:
+    if r < d and not (d - r) * left > DOUBTFUL_PIVOT * work.numbers[TRACE]:
         return DOUBTFUL
-    work.numbers[1] = left
-    work.numbers[0] = left
-    product_left(F, F, work.numbers[0], 1.0, matrix)
+    work.numbers[MEAN] = left
+    work.numbers[FILL] = left
+    product_left(F, F, work.numbers[FILL], 1.0, matrix)
     return SOUND
 
 
@@ -263,28 +266,28 @@ def make_select_work(
         Candidates beside 0 and infinity.
     """
     m = min(input_dim, n_task)
-    size, eights, rows = padded(m), padded(grid + 1) // 8, -(-chunk // 4) * 4
+    size, eights, rows = padded(m), padded(grid + 1) // LANES, -(-chunk // 4) * 4
     work = SelectWork(
         matrix=np.zeros((m, m)),
         reduction=make_reduction(m),
         axes=np.zeros((m, size)),
-        moment=np.zeros((m, 8)),
+        moment=np.zeros((m, LANES)),
         table=np.zeros((rows, size)),
         residual=np.zeros(rows),
         left=np.zeros(rows),
-        candidates=np.zeros(8 * eights),
-        shifts=np.zeros(8 * eights),
-        inverse=np.zeros((eights, 8 * m)),
-        ratio=np.zeros((eights, 8 * m)),
-        weights=np.zeros((eights, 8 * m)),
+        candidates=np.zeros(LANES * eights),
+        shifts=np.zeros(LANES * eights),
+        inverse=np.zeros((eights, LANES * m)),
+        ratio=np.zeros((eights, LANES * m)),
+        weights=np.zeros((eights, LANES * m)),
         column=np.zeros((m, 1)),
-        solution=np.zeros(8 * m),
-        scores=np.zeros(8 * eights),
-        tightest=np.zeros(8 * eights),
-        loads=np.zeros(8 * eights),
-        values=np.zeros(8 * eights),
-        doubts=np.zeros(8 * eights),
-        numbers=np.zeros(6),
+        solution=np.zeros(LANES * m),
+        scores=np.zeros(LANES * eights),
+        tightest=np.zeros(LANES * eights),
+        loads=np.zeros(LANES * eights),
+        values=np.zeros(LANES * eights),
+        doubts=np.zeros(LANES * eights),
+        numbers=np.zeros(TRACE + 1),
     )
     free = Free(
         basis=np.zeros((rank, m)),

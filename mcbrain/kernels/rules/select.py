@@ -1,6 +1,6 @@
 """A penalty for each replicate: leave-one-out and generalised cross-validation, exactly.
 
-With the subspace P and the penalty's sum over rows held fixed, leaving row i out turns the
+With the subspace P and the penalty's sum over samples held fixed, leaving row i out turns the
 residual e_i into e_i / (1 - h_i), h_i the leverage (Allen 1974); GCV replaces h_i by its mean
 (Golub, Heath & Wahba 1979). Both are found for a whole grid from one tridiagonal form:
 
@@ -24,8 +24,8 @@ import numpy as np
 from mcbrain.kernels.jit import kernel
 from mcbrain.kernels.linear.lanes import get, least, put
 from mcbrain.kernels.linear.tridiagonal import bound_below, substitute
-from mcbrain.kernels.rules.partial import SelectWork
-from mcbrain.kernels.types import SUSPECT
+from mcbrain.kernels.rules.partial import FILL, LIMIT, MEAN, REST, TRACE, SelectWork
+from mcbrain.kernels.types import LANES, SUSPECT
 from mcbrain.typing import Floats, Integers
 
 IN_DOUBT = -1.0
@@ -36,10 +36,10 @@ EQUAL = 1e-11
 
 
 class Rules(NamedTuple):
-    """Which rows choose their penalty, and among which."""
+    """Which fits choose their penalty, and among which."""
 
-    row: Integers
-    """(rules,) rows of `Queries`."""
+    fit: Integers
+    """(rules,) places in `Fits`."""
     generalised: Integers
     """(rules,) LEAVE_ONE_OUT or GENERALISED."""
     multiples: Floats
@@ -51,7 +51,7 @@ def set_candidates(multiples: Floats, work: SelectWork) -> None:
     """Write the candidates, the last one again where an eight is not full."""
     for j in range(work.candidates.size):
         last = min(j, multiples.size) - 1
-        work.candidates[j] = work.numbers[1] * multiples[last] if last >= 0 else 0.0
+        work.candidates[j] = work.numbers[MEAN] * multiples[last] if last >= 0 else 0.0
 
 
 @kernel
@@ -69,27 +69,27 @@ def factorise_shifts(places: int, work: SelectWork) -> None:
     diagonal, beside = work.reduction.diagonal, work.reduction.beside
     for place in range(places):
         put(ratio[place], 0, 0.0 * get(work.shifts, 0))
-        put(inverse[place], 0, 1.0 / (diagonal[0] + get(work.shifts, 8 * place)))
+        put(inverse[place], 0, 1.0 / (diagonal[0] + get(work.shifts, LANES * place)))
     for i in range(1, m):
         # Places within steps: a step waits for the division before it, places do not.
         for place in range(places):
-            lower = beside[i - 1] * get(inverse[place], 8 * (i - 1))
-            pivot = diagonal[i] + get(work.shifts, 8 * place) - lower * beside[i - 1]
-            put(ratio[place], 8 * i, lower)
-            put(inverse[place], 8 * i, 1.0 / pivot)
+            lower = beside[i - 1] * get(inverse[place], LANES * (i - 1))
+            pivot = diagonal[i] + get(work.shifts, LANES * place) - lower * beside[i - 1]
+            put(ratio[place], LANES * i, lower)
+            put(inverse[place], LANES * i, 1.0 / pivot)
     for place in range(places):
         w = 0.0 * get(work.shifts, 0)
         for i in range(m):
-            w = work.moment[i, 0] - get(ratio[place], 8 * i) * w
-            put(work.weights[place], 8 * i, w * get(inverse[place], 8 * i))
-    for j in range(8 * places):
+            w = work.moment[i, 0] - get(ratio[place], LANES * i) * w
+            put(work.weights[place], LANES * i, w * get(inverse[place], LANES * i))
+    for j in range(LANES * places):
         work.scores[j], work.tightest[j], work.loads[j] = 0.0, np.inf, 0.0
 
 
 @kernel
 def is_singular(work: SelectWork) -> bool:
     """Say whether T is singular up to rounding, after `factorise_shifts` of all candidates."""
-    m, largest = work.matrix.shape[0], work.numbers[5]
+    m, largest = work.matrix.shape[0], work.numbers[TRACE]
     for i in range(m):
         largest = max(largest, abs(work.reduction.diagonal[i]))
     bound_below(m, work.inverse[0], work.ratio[0], work.values)
@@ -108,8 +108,8 @@ def score_rows(rows: int, places: int, dual: int, work: SelectWork) -> None:
     table, left, residual = work.table.reshape(work.table.size), work.left, work.residual
     for place in range(places):
         inverse, ratio, weights = work.inverse[place], work.ratio[place], work.weights[place]
-        squares, tightest = get(work.scores, 8 * place), get(work.tightest, 8 * place)
-        loads = get(work.loads, 8 * place)
+        squares, tightest = get(work.scores, LANES * place), get(work.tightest, LANES * place)
+        loads = get(work.loads, LANES * place)
         zero = 0.0 * squares
         one = zero + 1.0
         for i in range(0, rows, 4):
@@ -118,7 +118,11 @@ def score_rows(rows: int, places: int, dual: int, work: SelectWork) -> None:
             f0, f1, f2, f3 = zero, zero, zero, zero
             start = i * size
             for j in range(m):
-                lower, scale, weight = get(ratio, 8 * j), get(inverse, 8 * j), get(weights, 8 * j)
+                lower, scale, weight = (
+                    get(ratio, LANES * j),
+                    get(inverse, LANES * j),
+                    get(weights, LANES * j),
+                )
                 z0 = table[start + j] - lower * z0
                 z1 = table[start + size + j] - lower * z1
                 z2 = table[start + 2 * size + j] - lower * z2
@@ -150,9 +154,9 @@ def score_rows(rows: int, places: int, dual: int, work: SelectWork) -> None:
                 h1, h2 = (h1 if i + 1 < rows else zero), (h2 if i + 2 < rows else zero)
             loads = loads + ((h0 + h1) + (h2 + h3))
             squares = squares + ((f0 * f0 + f1 * f1) + (f2 * f2 + f3 * f3))
-        put(work.scores, 8 * place, squares)
-        put(work.loads, 8 * place, loads)
-        put(work.tightest, 8 * place, tightest)
+        put(work.scores, LANES * place, squares)
+        put(work.loads, LANES * place, loads)
+        put(work.tightest, LANES * place, tightest)
 
 
 @kernel
@@ -166,28 +170,28 @@ def score_generalised(n: int, lost: int, dual: int, work: SelectWork) -> None:
         work.column[i, 0] = work.moment[i, 0]
     for place in range(work.inverse.shape[0]):
         inverse, ratio = work.inverse[place], work.ratio[place]
-        penalty = get(work.candidates, 8 * place)
+        penalty = get(work.candidates, LANES * place)
         slope = 0.0 * penalty + 1.0
         trace = slope * get(inverse, 0)
         for i in range(1, m):
-            lower = get(ratio, 8 * i)
+            lower = get(ratio, LANES * i)
             slope = 1.0 + lower * lower * slope
-            trace = trace + slope * get(inverse, 8 * i)
+            trace = trace + slope * get(inverse, LANES * i)
         if lost > 0:
-            trace = trace - lost / (penalty + work.numbers[0])
+            trace = trace - lost / (penalty + work.numbers[FILL])
         substitute(work.column, inverse, ratio, work.solution)
         square, fit = 0.0 * penalty, 0.0 * penalty
         for i in range(m):
-            entry = get(work.solution, 8 * i)
+            entry = get(work.solution, LANES * i)
             square = square + entry * entry
             fit = fit + work.moment[i, 0] * entry
         if dual == 1:
-            put(work.scores, 8 * place, n * square / (trace * trace))
+            put(work.scores, LANES * place, n * square / (trace * trace))
             continue
-        errors = work.numbers[2] - fit - penalty * square
+        errors = work.numbers[REST] - fit - penalty * square
         freedom = (n - m) + penalty * trace
-        put(work.scores, 8 * place, n * errors / (freedom * freedom))
-        put(work.tightest, 8 * place, freedom / n)
+        put(work.scores, LANES * place, n * errors / (freedom * freedom))
+        put(work.tightest, LANES * place, freedom / n)
 
 
 @kernel
@@ -196,7 +200,7 @@ def best_candidate(work: SelectWork) -> float:
 
     IN_DOUBT where a denominator is rounding, or a score not a number.
     """
-    best, chosen = work.numbers[3], np.inf
+    best, chosen = work.numbers[LIMIT], np.inf
     for j in range(work.candidates.size):
         # Written so that a NaN leaves doubt.
         if not (work.tightest[j] > 1e-10 and work.scores[j] < np.inf):

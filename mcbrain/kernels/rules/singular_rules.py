@@ -21,7 +21,7 @@ import numpy as np
 
 from mcbrain.kernels.brain.encode import dot
 from mcbrain.kernels.jit import kernel
-from mcbrain.kernels.rules.partial import SelectWork
+from mcbrain.kernels.rules.partial import LIMIT, MEAN, SelectWork
 from mcbrain.kernels.rules.select import set_candidates
 from mcbrain.kernels.task.singular import (
     INSIDE,
@@ -123,8 +123,8 @@ def prepare_scores(
     for j in range(outside):
         total += exact.values[j] ** 2
     count = d - r if eta == 0.0 else d
-    if work.numbers[1] == 0.0:
-        work.numbers[1] = total / count if total > 0.0 else 1.0
+    if work.numbers[MEAN] == 0.0:
+        work.numbers[MEAN] = total / count if total > 0.0 else 1.0
     set_candidates(multiples, work)
     for c in range(work.candidates.size):
         work.scores[c], work.tightest[c] = 0.0, 1.0
@@ -136,7 +136,7 @@ def prepare_scores(
             fit = s * room.inverse[c, j] * exact.along[j]
             for a in range(inside):
                 room.beyond[c, a] -= room.cross[a, j] * fit
-    work.numbers[3] = 0.0
+    work.numbers[LIMIT] = 0.0
     return FINE
 
 
@@ -148,7 +148,7 @@ def _score_inside(exact: ExactWork, work: SelectWork, room: ScoreWork) -> None:
         room.turned[a] /= exact.inner_values[a] ** 2
         limit += room.turned[a] * exact.inside[a]
         total += (room.turned[a] * exact.inner_values[a]) ** 2
-    work.numbers[3] += (limit / total) ** 2
+    work.numbers[LIMIT] += (limit / total) ** 2
     for c in range(work.candidates.size):
         error = 0.0
         for a in range(exact.ranks[INSIDE]):
@@ -175,7 +175,7 @@ def score_rows_exactly(
         if inside > 0 and left <= share * doubt:
             _score_inside(exact, work, room)
             continue
-        work.numbers[3] += (limit / left) ** 2
+        work.numbers[LIMIT] += (limit / left) ** 2
         residual = limit
         for j in range(outside):
             place = inside + j
@@ -211,7 +211,7 @@ def score_generalised_exactly(
     whole = residual
     for j in range(exact.ranks[OUTSIDE]):
         whole += exact.along[j] ** 2
-    work.numbers[3] = n * whole / (n - exact.ranks[INSIDE]) ** 2
+    work.numbers[LIMIT] = n * whole / (n - exact.ranks[INSIDE]) ** 2
     for c in range(work.candidates.size):
         penalty = work.candidates[c]
         errors, freedom = 0.0, 0.0

@@ -8,12 +8,12 @@ import numpy as np
 from mcbrain.kernels.jit import helper, part
 from mcbrain.kernels.linear.lanes import get, put
 from mcbrain.kernels.linear.lapack import dgemm
-from mcbrain.kernels.types import FINE, NOT_FINITE, CodeArray, Population, Queries, Shifts
+from mcbrain.kernels.types import FINE, LANES, NOT_FINITE, CodeArray, Fits, Population, Shifts
 from mcbrain.typing import Floats, Integers
 
 
 class RiskWork(NamedTuple):
-    """Coefficients and buffers of the risk; a lane is a row of `Queries.batches`."""
+    """Coefficients and buffers of the risk; a lane is a place in `Fits.batches`."""
 
     coefs: Floats
     """(d, lanes) beta_hat as columns."""
@@ -23,15 +23,15 @@ class RiskWork(NamedTuple):
     """(probes, lanes)"""
     norms: Floats
     """(lanes,) squared norms, and room for one more."""
-    row: Integers
-    """(lanes,) the row of each lane, -1 where the row has a lane before."""
+    fit: Integers
+    """(lanes,) the fit of each lane, -1 where the fit has a lane before."""
 
 
 @helper
 def _square_norms(columns: Floats, scale: Floats, norms: Floats) -> None:
     """Write |scale x|^2 of every column x."""
     every, entries = columns.shape[1], columns.reshape(columns.size)
-    for lane in range(0, every, 8):
+    for lane in range(0, every, LANES):
         square = 0.0 * get(entries, lane)
         for i in range(columns.shape[0]):
             part = scale[i] * get(entries, i * every + lane)
@@ -41,14 +41,14 @@ def _square_norms(columns: Floats, scale: Floats, norms: Floats) -> None:
 
 @helper
 def _attack(population: Population, shifts: Shifts, work: RiskWork, excess: Floats) -> None:
-    """Add to `excess` (rows, shifts) what an adversary of L2 budget eps on x gains.
+    """Add to `excess` (fits, shifts) what an adversary of L2 budget eps on x gains.
 
     With v^2 = excess + sigma_y^2 and b = |beta_hat| the risk rises by
     2 eps b v sqrt(2/pi) + eps^2 b^2, for isotropic Gaussian test inputs.
     """
-    for lane in range(work.row.size):
-        row = work.row[lane]
-        if row < 0:
+    for lane in range(work.fit.size):
+        fit = work.fit[lane]
+        if fit < 0:
             continue
         square = 0.0
         for i in range(work.coefs.shape[0]):
@@ -56,9 +56,9 @@ def _attack(population: Population, shifts: Shifts, work: RiskWork, excess: Floa
         for s in range(shifts.adversary.size):
             budget = shifts.adversary[s]
             if budget != 0.0:
-                v = math.sqrt(excess[row, s] + population.task_noise**2)
-                excess[row, s] += 2.0 * budget * v * math.sqrt(square * 2.0 / math.pi)
-                excess[row, s] += budget**2 * square
+                v = math.sqrt(excess[fit, s] + population.task_noise**2)
+                excess[fit, s] += 2.0 * budget * v * math.sqrt(square * 2.0 / math.pi)
+                excess[fit, s] += budget**2 * square
 
 
 @part
@@ -69,17 +69,17 @@ def excess_risk(
     excess: Floats,
     failures: CodeArray,
 ) -> None:
-    """Write the excess risk of every column of `work.coefs` to its row of `excess` (rows, shifts).
+    """Write the excess risk of every column of `work.coefs` to `excess` (fits, shifts).
 
     excess = scale |Sigma^(1/2) delta|^2 + sum_j weights_j (probe_j'delta)^2 with
-    delta = beta_hat - target. A row that failed, or whose risk is not finite (and is then
+    delta = beta_hat - target. A fit that failed, or whose risk is not finite (and is then
     marked in `failures`), is NaN.
     """
     (d, every), count = work.coefs.shape, shifts.probes.shape[0]
     coefs, delta = work.coefs.reshape(d * every), work.delta.reshape(d * every)
     for t in range(shifts.targets.shape[0]):
         for i in range(d):
-            for place in range(i * every, (i + 1) * every, 8):
+            for place in range(i * every, (i + 1) * every, LANES):
                 put(delta, place, get(coefs, place) - shifts.targets[t, i])
         _square_norms(work.delta, population.scale, work.norms)
         if count > 0:
@@ -90,32 +90,32 @@ def excess_risk(
         for s in range(shifts.target.size):
             if shifts.target[s] == t:
                 for lane in range(every):
-                    if work.row[lane] < 0:
+                    if work.fit[lane] < 0:
                         continue
                     total = shifts.scale[s] * work.norms[lane]
                     for j in range(count):
                         total += shifts.weights[s, j] * work.along[j, lane] ** 2
-                    excess[work.row[lane], s] = total
+                    excess[work.fit[lane], s] = total
     _attack(population, shifts, work, excess)
-    for row in range(excess.shape[0]):
+    for fit in range(excess.shape[0]):
         for s in range(excess.shape[1]):
-            if failures[row] == FINE and not math.isfinite(excess[row, s]):
-                failures[row] = NOT_FINITE
-        if failures[row] != FINE:
-            excess[row] = math.nan
+            if failures[fit] == FINE and not math.isfinite(excess[fit, s]):
+                failures[fit] = NOT_FINITE
+        if failures[fit] != FINE:
+            excess[fit] = math.nan
 
 
-def make_risk_work(input_dim: int, queries: Queries, shifts: Shifts) -> RiskWork:
+def make_risk_work(input_dim: int, fits: Fits, shifts: Shifts) -> RiskWork:
     """Return room for the coefficients of every lane and for their risks."""
-    lanes = queries.batches.size
+    lanes = fits.batches.size
     shape = input_dim, lanes
-    row = np.full(lanes, -1)
-    rows, first = np.unique(queries.batches, return_index=True)
-    row[first] = rows
+    fit = np.full(lanes, -1)
+    members, first = np.unique(fits.batches, return_index=True)
+    fit[first] = members
     return RiskWork(
         np.zeros(shape),
         np.zeros(shape),
         np.zeros((shifts.probes.shape[0], lanes)),
         np.zeros(lanes),
-        row,
+        fit,
     )

@@ -28,13 +28,14 @@ from mcbrain.kernels.linear.products import copy
 from mcbrain.kernels.types import (
     ESTIMATED,
     FINE,
+    LANES,
     MEASURED,
     NOT_FINITE,
     ROUNDING,
     SINGULAR,
     SOUND,
     CodeArray,
-    Queries,
+    Fits,
 )
 from mcbrain.typing import Floats, Integers
 
@@ -121,7 +122,7 @@ def make_exact_work(rows: int, input_dim: int, answers: int, rank: int) -> Exact
         rest=np.zeros(m),
         along=np.zeros(m),
         inside=np.zeros(r),
-        solution=np.zeros((d, 8)),
+        solution=np.zeros((d, LANES)),
         scratch=np.zeros(4 * m * m + 64 * (d + m)),
         integers=np.zeros(8 * m, dtype=np.int32),
     )
@@ -348,37 +349,37 @@ def fit_inside(basis: Floats, work: ExactWork) -> None:
 
 @helper
 def any_singular(failures: CodeArray) -> bool:
-    """Say whether singular values must decide about some row."""
+    """Say whether singular values must decide about some fit."""
     found = False
-    for row in range(failures.size):
-        found = found or failures[row] == SINGULAR
+    for fit in range(failures.size):
+        found = found or failures[fit] == SINGULAR
     return found
 
 
 @kernel
-def solve_singular_rows(
+def solve_singular_fits(
     estimated: Floats, measured: Floats, lost: int, turned: bool, reduction: Reduction,
-    n: int, queries: Queries, work: ExactWork, coefs: Floats, failures: CodeArray,
+    n: int, fits: Fits, work: ExactWork, coefs: Floats, failures: CodeArray,
 ) -> None:  # fmt: skip
-    """Solve the rows that `solve` gave up, from n rows of data, into every lane of `coefs`.
+    """Solve the fits that `solve` gave up, from n rows of data, into every lane of `coefs`.
 
     `lost` says that there is no estimated subspace; `turned`, that `coefs` is in the coordinates
     of T.
     """
     d = coefs.shape[0]
-    for row in range(failures.size):
-        code = queries.subspace[row]
-        if failures[row] != SINGULAR or (code == ESTIMATED and lost != SOUND):
+    for fit in range(failures.size):
+        code = fits.subspace[fit]
+        if failures[fit] != SINGULAR or (code == ESTIMATED and lost != SOUND):
             continue
         basis = estimated[:0]
         if code == ESTIMATED:
             basis = estimated
         elif code == MEASURED:
             basis = measured
-        failures[row] = solve_exactly(basis, queries.eta[row], queries.penalty_sum[row], n, work)
+        failures[fit] = solve_exactly(basis, fits.eta[fit], fits.penalty_sum[fit], n, work)
         if turned:
             reflect(d, reduction, 1, work.solution)
         for lane in range(coefs.shape[1]):
-            if queries.batches[lane // 8, lane % 8] == row:
+            if fits.batches[lane // LANES, lane % LANES] == fit:
                 for i in range(d):
                     coefs[i, lane] = work.solution[i, 0]

@@ -20,6 +20,15 @@ from mcbrain.kernels.linear.householder import load_symmetric, reflect, tridiago
 from mcbrain.kernels.linear.lanes import get, put
 from mcbrain.kernels.linear.lapack import dgemm
 from mcbrain.kernels.linear.tridiagonal import (
+    ALONG,
+    FINITE,
+    INNER,
+    NEGATIVE,
+    NEGATIVE_INSIDE,
+    SECOND,
+    SHIFT,
+    SMALLEST,
+    SMALLEST_INSIDE,
     assemble_inside,
     combine,
     factorise,
@@ -30,6 +39,7 @@ from mcbrain.kernels.task.solve_work import SolveWork
 from mcbrain.kernels.types import (
     ESTIMATED,
     FINE,
+    LANES,
     MEASURED,
     NO_SUBSPACE,
     NOT_POSITIVE_DEFINITE,
@@ -38,7 +48,7 @@ from mcbrain.kernels.types import (
     SUSPECT,
     UNKNOWN_CODE,
     CodeArray,
-    Queries,
+    Fits,
 )
 from mcbrain.typing import Floats
 
@@ -59,18 +69,19 @@ def _verdict(parameters: Floats, found: Floats, j: int, dual: int, r: int, m: in
     s = sign((1-eta) lambda), so for s < 0 it is n(T + lambda) - n(S): the two must be equal. In
     the dual G is singular, and no negative penalty leaves it positive definite.
     """
-    shift, finite, inner = parameters[j], parameters[8 + j], parameters[24 + j]
+    shift, finite, inner = parameters[SHIFT + j], parameters[FINITE + j], parameters[INNER + j]
+    smallest, inside = found[SMALLEST + j], found[NEGATIVE_INSIDE + j]
     if shift < 0.0:
-        negative = found[8 + j]
+        negative = found[NEGATIVE + j]
         if r > 0 and inner != 0.0:
-            negative += -found[24 + j] if inner < 0.0 else found[24 + j]
+            negative += -inside if inner < 0.0 else inside
         return NOT_POSITIVE_DEFINITE if dual == 1 or negative != 0.0 else FINE
     # Written so that a NaN is a failure too, at an infinite penalty as well.
-    if not found[j] > (SUSPECT * m if finite == 1.0 else 0.0):
+    if not smallest > (SUSPECT * m if finite == 1.0 else 0.0):
         return SINGULAR
     if r > 0 and (inner != 0.0 or finite == 0.0):
-        digits = min(found[j], 1.0) if finite == 1.0 else 1.0
-        if not digits * found[16 + j] > SUSPECT_INSIDE * r:
+        digits = min(smallest, 1.0) if finite == 1.0 else 1.0
+        if not digits * found[SMALLEST_INSIDE + j] > SUSPECT_INSIDE * r:
             return SINGULAR
     return FINE
 
@@ -104,7 +115,7 @@ def prepare(start: int, r: int, dual: int, work: SolveWork) -> None:
 
 @part
 def solve_batch(r: int, place: int, work: SolveWork, out: Floats) -> None:
-    """Solve the eight rows of a batch, of one subspace of rank r, into `out` (m, lanes)."""
+    """Solve the eight fits of a batch, of one subspace of rank r, into `out` (m, lanes)."""
     m, width, every = out.shape[0], 1 + r, out.shape[1]
     parameters, sums, solution = work.parameters[place], work.sums, work.solution
     reduction = work.reduction
@@ -116,19 +127,19 @@ def solve_batch(r: int, place: int, work: SolveWork, out: Floats) -> None:
     if r > 0:
         # One product gives A'M c, S1 and, where some eta is not 0, S2 for all eight.
         rows = 1 + r
-        for j in range(40, 48):
-            if parameters[j] != 0.0:
+        for j in range(LANES):
+            if parameters[SECOND + j] != 0.0:
                 rows = 1 + 2 * r
         dgemm(
-            "N", "N", 8 * r, rows, m, 1.0, solution[8:], 8 * width, work.left, m,
-            0.0, sums, 8 * r,
+            "N", "N", LANES * r, rows, m, 1.0, solution[LANES:], LANES * width, work.left, m,
+            0.0, sums, LANES * r,
         )  # fmt: skip
         assemble_inside(r, parameters, sums)
         solve_inside(r, sums, work.found)
-    combine(r, width, parameters, sums, solution, 8 * place, out)
-    outside, inside = get(parameters, 56), work.inside.reshape(work.inside.size)
+    combine(r, width, parameters, sums, solution, LANES * place, out)
+    outside, inside = get(parameters, ALONG), work.inside.reshape(work.inside.size)
     for a in range(r):
-        put(inside, a * every + 8 * place, outside * get(sums, 8 * a))
+        put(inside, a * every + LANES * place, outside * get(sums, LANES * a))
 
 
 @part
@@ -136,7 +147,7 @@ def share_inverses(
     r: int,
     place: int,
     dual: int,
-    queries: Queries,
+    fits: Fits,
     work: SolveWork,
     out: Floats,
     failures: CodeArray,
@@ -144,15 +155,16 @@ def share_inverses(
     """Finish the earlier batches without a subspace that have a batch's penalties: M c is there."""
     parameters = work.parameters
     for other in range(place):
-        code = queries.subspace[queries.batches[other, 0]]
+        code = fits.subspace[fits.batches[other, 0]]
         same = work.done[other] == 0 and code == NO_SUBSPACE
-        for j in range(16):
-            same = same and parameters[other, j] == parameters[place, j]
+        for j in range(LANES):
+            same = same and parameters[other, SHIFT + j] == parameters[place, SHIFT + j]
+            same = same and parameters[other, FINITE + j] == parameters[place, FINITE + j]
         if same:
-            combine(0, 1 + r, parameters[other], work.sums, work.solution, 8 * other, out)
-            for j in range(8):
-                row = queries.batches[other, j]
-                failures[row] = _verdict(parameters[other], work.found, j, dual, 0, out.shape[0])
+            combine(0, 1 + r, parameters[other], work.sums, work.solution, LANES * other, out)
+            for j in range(LANES):
+                fit = fits.batches[other, j]
+                failures[fit] = _verdict(parameters[other], work.found, j, dual, 0, out.shape[0])
             work.done[other] = 1
 
 
@@ -165,23 +177,21 @@ def reduce_matrix(work: SolveWork) -> None:
 
 
 @part
-def solve_rotated(
-    dual: int, queries: Queries, work: SolveWork, out: Floats, failures: CodeArray
-) -> None:
-    """Rotate `work.rotated` and solve every row, in T's coordinates.
+def solve_rotated(dual: int, fits: Fits, work: SolveWork, out: Floats, failures: CodeArray) -> None:
+    """Rotate `work.rotated` and solve every fit, in T's coordinates.
 
-    Writes `out` (m, lanes), `work.inside` and `failures` (rows,).
+    Writes `out` (m, lanes), `work.inside` and `failures` (fits,).
     """
     m, ranks = out.shape[0], work.ranks
     reflect(m, work.reduction, 1, work.rotated)
     prepared = -1
-    for step in range(queries.batches.shape[0]):
+    for step in range(fits.batches.shape[0]):
         # From the last batch on, so that those without a subspace find their inverses done.
-        place = queries.batches.shape[0] - 1 - step
-        batch = queries.batches[place]
-        code = queries.subspace[batch[0]]
+        place = fits.batches.shape[0] - 1 - step
+        batch = fits.batches[place]
+        code = fits.subspace[batch[0]]
         if code != NO_SUBSPACE and code != ESTIMATED and code != MEASURED:
-            for j in range(8):
+            for j in range(LANES):
                 failures[batch[j]] = UNKNOWN_CODE
             continue
         r = ranks[code]
@@ -190,8 +200,8 @@ def solve_rotated(
                 prepare(1 + ranks[ESTIMATED] if code == MEASURED else 1, r, dual, work)
                 prepared = code
             solve_batch(r, place, work, out)
-            share_inverses(r, place, dual, queries, work, out, failures)
-            for j in range(8):
+            share_inverses(r, place, dual, fits, work, out, failures)
+            for j in range(LANES):
                 failures[batch[j]] = _verdict(work.parameters[place], work.found, j, dual, r, m)
         work.done[place] = 0
 
@@ -209,7 +219,7 @@ def solve_primal(
     estimated: Floats,
     measured: Floats,
     frame: Floats,
-    queries: Queries,
+    fits: Fits,
     work: SolveWork,
     coefs: Floats,
     failures: CodeArray,
@@ -217,8 +227,8 @@ def solve_primal(
     """Write beta_hat of every lane to the columns of `coefs` (d, lanes), n_T >= d.
 
     `work.reduction` and `work.moment` hold G (`reduce_matrix`) and c; `estimated` (r, d) and
-    `measured` have orthonormal rows, none if no row uses them. Column 8 b + j belongs to row
-    ``queries.batches[b, j]``; `failures` (rows,) says which rows have no solution.
+    `measured` have orthonormal rows, none if no fit uses them. Column 8 b + j belongs to fit
+    ``fits.batches[b, j]``; `failures` (fits,) says which fits have no solution.
 
     Where `frame` (., d) has rows, it is they that are turned, to the coordinates of T, in which
     `coefs` stays: lengths and products are the same, and turning few rows is less work.
@@ -229,7 +239,7 @@ def solve_primal(
     start = 1 + estimated.shape[0] + measured.shape[0]
     _load_columns(measured, 1 + estimated.shape[0], work.rotated)
     _load_columns(frame, start, work.rotated)
-    solve_rotated(0, queries, work, coefs, failures)
+    solve_rotated(0, fits, work, coefs, failures)
     if frame.shape[0] == 0:
         reflect(coefs.shape[0], work.reduction, 0, coefs)
     for a in range(frame.shape[0]):

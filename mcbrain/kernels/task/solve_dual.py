@@ -10,7 +10,7 @@ from mcbrain.kernels.linear.lanes import get, put
 from mcbrain.kernels.linear.lapack import dgemm, dgeqrf, dormqr, dsyrk, dtrsm
 from mcbrain.kernels.task.solve import reduce_matrix, solve_rotated
 from mcbrain.kernels.task.solve_work import SolveWork
-from mcbrain.kernels.types import ESTIMATED, FINE, MEASURED, SINGULAR, CodeArray, Queries
+from mcbrain.kernels.types import ESTIMATED, FINE, LANES, MEASURED, SINGULAR, CodeArray, Fits
 from mcbrain.typing import Floats
 
 
@@ -62,20 +62,20 @@ def _interpolate_inside(
     y: Floats,
     code: int,
     basis: Floats,
-    queries: Queries,
+    fits: Fits,
     work: SolveWork,
     coefs: Floats,
     failures: CodeArray,
 ) -> None:
-    """Overwrite the rows of a subspace with r >= n_T that do not penalise inside it."""
+    """Overwrite the fits of a subspace with r >= n_T that do not penalise inside it."""
     if basis.shape[0] < X.shape[0]:
         return
     failed = minimum_norm_inside(X, y, basis, work, work.moment)
     for lane in range(coefs.shape[1]):
-        row = queries.batches[lane // 8, lane % 8]
-        free = queries.eta[row] == 0.0 and queries.penalty_sum[row] >= 0.0
-        if queries.subspace[row] == code and free:
-            failures[row] = failed
+        fit = fits.batches[lane // LANES, lane % LANES]
+        free = fits.eta[fit] == 0.0 and fits.penalty_sum[fit] >= 0.0
+        if fits.subspace[fit] == code and free:
+            failures[fit] = failed
             for i in range(coefs.shape[0]):
                 coefs[i, lane] = work.moment[i]
 
@@ -86,10 +86,10 @@ def _add_inside(basis: Floats, place: int, work: SolveWork, coefs: Floats) -> No
     every = coefs.shape[1]
     entries, inside = coefs.reshape(coefs.size), work.inside.reshape(work.inside.size)
     for i in range(coefs.shape[0]):
-        value = get(entries, i * every + 8 * place)
+        value = get(entries, i * every + LANES * place)
         for a in range(basis.shape[0]):
-            value = value + basis[a, i] * get(inside, a * every + 8 * place)
-        put(entries, i * every + 8 * place, value)
+            value = value + basis[a, i] * get(inside, a * every + LANES * place)
+        put(entries, i * every + LANES * place, value)
 
 
 @part
@@ -98,14 +98,14 @@ def solve_dual(
     y: Floats,
     estimated: Floats,
     measured: Floats,
-    queries: Queries,
+    fits: Fits,
     work: SolveWork,
     coefs: Floats,
     failures: CodeArray,
 ) -> None:
     """Write beta_hat of every lane to the columns of `coefs` from X (n, d), y (n,), n < d.
 
-    As `solve_primal`, after `reduce_dual`. Rows with eta = 0 and n <= r interpolate inside P,
+    As `solve_primal`, after `reduce_dual`. Fits with eta = 0 and n <= r interpolate inside P,
     whatever the penalty.
     """
     (n, d), (m, columns), every = X.shape, work.rotated.shape, coefs.shape[1]
@@ -115,14 +115,14 @@ def solve_dual(
         work.rotated[i, 0] = y[i]
     dgemm("T", "N", r_e, n, d, 1.0, estimated, d, X, d, 0.0, rotated[1:], columns)
     dgemm("T", "N", r_m, n, d, 1.0, measured, d, X, d, 0.0, rotated[1 + r_e :], columns)
-    solve_rotated(1, queries, work, work.tall, failures)
+    solve_rotated(1, fits, work, work.tall, failures)
     reflect(n, work.reduction, 0, work.tall)
     dgemm("N", "T", every, d, n, 1.0, work.tall, every, X, d, 0.0, coefs, every)
-    for place in range(queries.batches.shape[0]):
-        code = queries.subspace[queries.batches[place, 0]]
+    for place in range(fits.batches.shape[0]):
+        code = fits.subspace[fits.batches[place, 0]]
         if code == ESTIMATED:
             _add_inside(estimated, place, work, coefs)
         elif code == MEASURED:
             _add_inside(measured, place, work, coefs)
-    _interpolate_inside(X, y, ESTIMATED, estimated, queries, work, coefs, failures)
-    _interpolate_inside(X, y, MEASURED, measured, queries, work, coefs, failures)
+    _interpolate_inside(X, y, ESTIMATED, estimated, fits, work, coefs, failures)
+    _interpolate_inside(X, y, MEASURED, measured, fits, work, coefs, failures)

@@ -7,7 +7,19 @@ import numpy as np
 from mcbrain.kernels.jit import kernel
 from mcbrain.kernels.linear.householder import Reduction, make_reduction
 from mcbrain.kernels.linear.lanes import padded
-from mcbrain.kernels.types import Queries
+from mcbrain.kernels.linear.tridiagonal import (
+    ALONG,
+    FINITE,
+    FIRST,
+    FOUND,
+    IDENTITY,
+    INNER,
+    OUTER,
+    PARAMETERS,
+    SECOND,
+    SHIFT,
+)
+from mcbrain.kernels.types import LANES, Fits
 from mcbrain.typing import Floats, Integers
 
 
@@ -19,11 +31,11 @@ class SolveWork(NamedTuple):
     moment: Floats
     """(d,) X'y."""
     ranks: Integers
-    """(3,) ranks of the subspaces by their code, 0 for one that no row uses."""
+    """(3,) ranks of the subspaces by their code, 0 for one that no fit uses."""
     parameters: Floats
-    """(batches, 64) of `tridiagonal`."""
+    """(batches, PARAMETERS) of `tridiagonal`."""
     found: Floats
-    """(32,) of `tridiagonal`."""
+    """(FOUND,) of `tridiagonal`."""
     done: Integers
     """(batches,) 1 while solving, for what another batch has finished."""
     reduction: Reduction
@@ -53,33 +65,32 @@ class SolveWork(NamedTuple):
 
 @kernel
 def set_lane(parameters: Floats, j: int, penalty: float, eta: float, dual: int) -> None:
-    """Write the coefficients of the formulas of `solve` to lane j of a batch's (64,) parameters.
+    """Write the coefficients of the formulas of `solve` to lane j of a batch's parameters.
 
     An infinite penalty leaves least squares inside P where P is free, and nothing otherwise. One
     that is not a number gives no numbers.
     """
     finite = penalty != np.inf
     free = 1.0 - eta if finite else (1.0 if eta == 0.0 else 0.0)
-    parameters[j] = penalty if finite else 0.0
-    parameters[8 + j] = 1.0 if finite else 0.0
-    parameters[16 + j] = parameters[8 + j]
+    shift, weight = (penalty, 1.0) if finite else (0.0, 0.0)
+    parameters[SHIFT + j], parameters[FINITE + j], parameters[OUTER + j] = shift, weight, weight
     if dual == 1:
-        parameters[24 + j] = -free if finite else 0.0
-        parameters[32 + j], parameters[40 + j] = free, 0.0
-        parameters[48 + j] = eta if finite else 1.0 - free
-        parameters[56 + j] = free
+        parameters[INNER + j] = -free if finite else 0.0
+        parameters[FIRST + j], parameters[SECOND + j] = free, 0.0
+        parameters[IDENTITY + j] = eta if finite else 1.0 - free
+        parameters[ALONG + j] = free
     else:
-        parameters[24 + j] = free * penalty if finite else free
-        parameters[32 + j], parameters[40 + j] = 1.0, eta * parameters[j]
-        parameters[48 + j], parameters[56 + j] = 0.0, 0.0
+        parameters[INNER + j] = free * penalty if finite else free
+        parameters[FIRST + j], parameters[SECOND + j] = 1.0, eta * shift
+        parameters[IDENTITY + j], parameters[ALONG + j] = 0.0, 0.0
 
 
-def lane_parameters(queries: Queries, dual: bool) -> Floats:
-    """Return the coefficients of every batch, (batches, 64), for `tridiagonal`."""
-    parameters = np.zeros((len(queries.batches), 64))
-    for place, batch in enumerate(queries.batches):
-        for j, row in enumerate(batch):
-            penalty, eta = float(queries.penalty_sum[row]), float(queries.eta[row])
+def lane_parameters(fits: Fits, dual: bool) -> Floats:
+    """Return the coefficients of every batch, (batches, PARAMETERS), for `tridiagonal`."""
+    parameters = np.zeros((len(fits.batches), PARAMETERS))
+    for place, batch in enumerate(fits.batches):
+        for j, fit in enumerate(batch):
+            penalty, eta = float(fits.penalty_sum[fit]), float(fits.eta[fit])
             set_lane(parameters[place], j, penalty, eta, int(dual))
     return parameters
 
@@ -89,7 +100,7 @@ def make_solve_work(
     n_task: int,
     estimated_rank: int,
     measured_rank: int,
-    queries: Queries,
+    fits: Fits,
     frame: int = 0,
 ) -> SolveWork:
     """Return the buffers of the task stage.
@@ -99,29 +110,29 @@ def make_solve_work(
     input_dim, n_task : int
         d and n_T.
     estimated_rank, measured_rank : int
-        Ranks of the subspaces that some row uses, 0 for one that none uses.
-    queries : Queries
-        The rows.
+        Ranks of the subspaces that some fit uses, 0 for one that none uses.
+    fits : Fits
+        What is fitted.
     frame : int
         Rows of the frame of `solve_primal`.
     """
     m, dual = min(input_dim, n_task), n_task < input_dim
-    r, lanes = max(estimated_rank, measured_rank), queries.batches.size
+    r, lanes = max(estimated_rank, measured_rank), fits.batches.size
     return SolveWork(
         matrix=np.zeros((m, m)),
         moment=np.zeros(input_dim),
         ranks=np.array([0, estimated_rank, measured_rank]),
-        parameters=lane_parameters(queries, dual),
-        found=np.zeros(32),
-        done=np.zeros(len(queries.batches), dtype=np.int64),
+        parameters=lane_parameters(fits, dual),
+        found=np.zeros(FOUND),
+        done=np.zeros(len(fits.batches), dtype=np.int64),
         reduction=make_reduction(m),
         rotated=np.zeros((m, padded(1 + estimated_rank + measured_rank + frame))),
         left=np.zeros((1 + 2 * r) * m),
         right=np.zeros(m * (1 + r)),
-        solution=np.zeros(m * (1 + r) * 8),
-        sums=np.zeros((1 + 2 * r) * r * 8),
-        inverse=np.zeros(8 * m),
-        ratio=np.zeros(8 * m),
+        solution=np.zeros(m * (1 + r) * LANES),
+        sums=np.zeros((1 + 2 * r) * r * LANES),
+        inverse=np.zeros(LANES * m),
+        ratio=np.zeros(LANES * m),
         tall=np.zeros((m if dual else 0, lanes)),
         inside=np.zeros((r, lanes)),
         projected=np.zeros(m * r if dual else 0),

@@ -13,10 +13,14 @@ import numpy as np
 from mcbrain.kernels.jit import helper, kernel
 from mcbrain.kernels.linear.lanes import get, padded, put
 from mcbrain.kernels.random.streams import State, Stream, load, next_chi_square, next_gamma, store
+from mcbrain.kernels.types import LANES
 from mcbrain.typing import Floats
 
 SUM_F, SUM_F2, SPREAD, NOISE = 0, 1, 2, 3
 """Rows of the results: sum f, sum f^2, q sum f^2 - (sum f)^2, and sum t/(t+z)^2 = q v/sigma_y^2."""
+
+SLOPE, SHIFTED, REST, CURVE, SUM_UG, SUM_UU, SUM_GG, SUM_E = range(8)
+"""Rows of `Chain.work`: t', x + w, w and -t'' of the pivot at hand, and the sums of `recur`."""
 
 
 @helper
@@ -43,35 +47,37 @@ def recur(diagonal: Floats, below: Floats, ridges: Floats, work: Floats) -> None
     ridges
         (w,) values of z >= 0, finite.
     work
-        (8, w), w whole eights: on return rows 4 to 7 hold sums over i of u g, u^2, g^2 and e,
-        where u_i is the contribution to sum 1/(t+z), g_i that to sum t/(t+z) and e_i the coupling:
+        (8, w), w whole eights: on return rows SUM_UG, SUM_UU, SUM_GG and SUM_E hold sums over i of
+        u g, u^2, g^2 and e, where u_i is the contribution to sum 1/(t+z), g_i that to
+        sum t/(t+z) and e_i the coupling:
         sum t/(t+z)^2 = ug - z e, sum 1/(t+z)^2 = u^2 + e, sum t^2/(t+z)^2 = g^2 + z^2 e.
     """
     width, flat = ridges.size, work.reshape(work.size)
-    for j in range(0, width, 8):
+    for j in range(0, width, LANES):
         z = get(ridges, j)
-        put(flat, j, 0.0 * z + 1.0)
-        put(flat, width + j, z)
-        for row in range(2, 8):
+        put(flat, SLOPE * width + j, 0.0 * z + 1.0)
+        put(flat, SHIFTED * width + j, z)
+        for row in range(REST, SUM_E + 1):
             put(flat, row * width + j, 0.0 * z)
     for i in range(diagonal.size):
         a, b = diagonal[i], below[i]
-        for j in range(0, width, 8):
-            z, slope, t = get(ridges, j), get(flat, j), get(flat, width + j)
-            rest, curve = get(flat, 2 * width + j), get(flat, 3 * width + j)
+        for j in range(0, width, LANES):
+            z, slope = get(ridges, j), get(flat, SLOPE * width + j)
+            t, rest = get(flat, SHIFTED * width + j), get(flat, REST * width + j)
+            curve = get(flat, CURVE * width + j)
             r = 1.0 / (a + t)
             square, growth = r * r, a * b * slope
             kept = b * (t * t + a * rest)
             u, g = slope * r, (a + rest) * r
-            put(flat, j, growth * square + 1.0)
+            put(flat, SLOPE * width + j, growth * square + 1.0)
             # x + w, carried beside both, is the one thing that the next division waits for.
-            put(flat, width + j, (z * growth + kept) * square + z)
-            put(flat, 2 * width + j, kept * square)
-            put(flat, 3 * width + j, a * b * square * (curve + 2.0 * u * slope))
-            put(flat, 4 * width + j, get(flat, 4 * width + j) + u * g)
-            put(flat, 5 * width + j, get(flat, 5 * width + j) + u * u)
-            put(flat, 6 * width + j, get(flat, 6 * width + j) + g * g)
-            put(flat, 7 * width + j, get(flat, 7 * width + j) + curve * r)
+            put(flat, SHIFTED * width + j, (z * growth + kept) * square + z)
+            put(flat, REST * width + j, kept * square)
+            put(flat, CURVE * width + j, a * b * square * (curve + 2.0 * u * slope))
+            put(flat, SUM_UG * width + j, get(flat, SUM_UG * width + j) + u * g)
+            put(flat, SUM_UU * width + j, get(flat, SUM_UU * width + j) + u * u)
+            put(flat, SUM_GG * width + j, get(flat, SUM_GG * width + j) + g * g)
+            put(flat, SUM_E * width + j, get(flat, SUM_E * width + j) + curve * r)
 
 
 @helper
@@ -80,7 +86,8 @@ def _summarise(work: Floats, ridges: Floats, q: int, m: int, out: Floats) -> Non
     missing = float(q - m)  # eigenvalues that are zero, of f = 1
     for j in range(out.shape[1]):
         z = ridges[j]
-        ug, uu, gg, coupling = work[4, j], work[5, j], work[6, j], work[7, j]
+        ug, uu = work[SUM_UG, j], work[SUM_UU, j]
+        gg, coupling = work[SUM_GG, j], work[SUM_E, j]
         f = z * (z * uu + ug) + missing
         f2 = z * z * (uu + coupling) + missing
         h = gg + z * ug
@@ -161,7 +168,7 @@ def task_block(
     """
     m, width = min(n_prime, q), padded(ridges.size)
     repeated = ridges[np.minimum(np.arange(width), ridges.size - 1)]
-    chain = Chain(*_degrees(n_prime, q), np.zeros(2 * m), repeated, np.empty((8, width)))
+    chain = Chain(*_degrees(n_prime, q), np.zeros(2 * m), repeated, np.empty((SUM_E + 1, width)))
     _task_replicates(stream, n_prime, q, chain, out, controls)
 
 
