@@ -9,10 +9,10 @@ import numpy as np
 
 from bench.measure import Rate, Work
 from bench.sizes import CALLS, COUNT, MATRIX
-from mcbrain.kernels.brain.encode import orthonormalise
 from mcbrain.kernels.linear.eigen import leading_eigenvectors, make_eigen_work
 from mcbrain.kernels.linear.householder import load_symmetric, make_reduction, tridiagonalise
 from mcbrain.kernels.linear.implicit_ql import tridiagonal_eigen
+from mcbrain.kernels.linear.orthonormal import orthonormalise
 from mcbrain.kernels.random.bartlett import bartlett
 from mcbrain.kernels.random.seeds import open_stream
 from mcbrain.kernels.random.streams import Stream

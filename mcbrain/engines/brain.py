@@ -17,7 +17,7 @@ from mcbrain.kernels.random.roles import open_streams
 from mcbrain.kernels.random.seeds import open_stream
 from mcbrain.kernels.replicate.raw import overlap_block
 from mcbrain.kernels.replicate.workspace import make_outcome, make_workspace
-from mcbrain.kernels.types import ESTIMATED, Shifts, Sizes, make_fits
+from mcbrain.kernels.types import ESTIMATED, Setting, Shifts, Sizes, make_fits
 from mcbrain.plan.moments import BrainStatistic
 from mcbrain.population.model import Model
 from mcbrain.typing import Floats
@@ -95,22 +95,25 @@ def _whole_stage(problem: BrainProblem, index: int, count: int) -> tuple[Floats,
         neural_noise=problem.neural_noise,
     )
     raw = RawProblem.of(model, 1, problem.n_brain, problem.seed)
-    people, fits = population(raw), make_fits([ESTIMATED], [0.0], [1.0])
     d = model.input_dim
-    none = np.zeros(1)
-    shifts = Shifts(
-        np.ones(1),
-        np.zeros((1, 0)),
-        np.zeros((0, d)),
-        np.zeros((1, d)),
-        np.zeros(1, np.int64),
-        none,
+    setting = Setting(
+        population(raw),
+        Sizes(
+            1, problem.n_brain, problem.rank, model.k_m, problem.n_brain * problem.encoding_penalty
+        ),
+        make_fits([ESTIMATED], [0.0], [1.0]),
+        Shifts(
+            scale=np.ones(1),
+            weights=np.zeros((1, 0)),
+            probes=np.zeros((0, d)),
+            targets=np.zeros((1, d)),
+            target=np.zeros(1, np.int64),
+            adversary=np.zeros(1),
+        ),
     )
-    penalty = problem.n_brain * problem.encoding_penalty
-    size = Sizes(1, problem.n_brain, problem.rank, model.k_m, penalty)
-    work = make_workspace(people, size, fits, shifts)
-    outcome = make_outcome(people, fits, shifts, count)
-    overlap_block(people, open_streams(problem.seed, problem.words, index), size, work, outcome)
+    outcome = make_outcome(setting, count)
+    streams = open_streams(problem.seed, problem.words, index)
+    overlap_block(setting, streams, make_workspace(setting), outcome)
     return outcome.overlap.copy(), np.isfinite(outcome.m_hat)
 
 

@@ -12,7 +12,7 @@ from mcbrain.blocks.problem import RawProblem
 from mcbrain.blocks.query import Query
 from mcbrain.blocks.sums import BlockSums
 from mcbrain.engines.pieces import Piece
-from mcbrain.engines.sampled import Bench, asked, compute, population, sizes, smallest
+from mcbrain.engines.sampled import Bench, asked, compute, smallest
 from mcbrain.errors import unhandled
 from mcbrain.kernels.random.draw import save
 from mcbrain.kernels.random.roles import open_streams
@@ -22,38 +22,38 @@ from mcbrain.kernels.replicate.again import (
     encode_each,
     solve_each,
 )
-from mcbrain.kernels.replicate.choose import make_choice
+from mcbrain.kernels.replicate.choice import make_choice
 from mcbrain.kernels.replicate.raw import overlap_block, raw_block
 from mcbrain.kernels.replicate.raw_rules import raw_select_block
 from mcbrain.kernels.replicate.workspace import make_outcome, make_workspace
 from mcbrain.kernels.rules.select import Rules
-from mcbrain.kernels.task.singular import keep_rows
+from mcbrain.kernels.task.exact_data import keep_rows
 
 __all__ = ["bench", "compile_piece", "simulate"]
 
 
 def bench(problem: RawProblem, queries: tuple[Query, ...], count: int) -> Bench:
     """Everything that drawing `count` replicates at a time needs, allocated once."""
-    people, size, wanted = population(problem), sizes(problem, queries), asked(problem, queries)
-    fits, shifts = wanted.fits, wanted.shifts
-    work = make_workspace(people, size, fits, shifts)
-    outcome = make_outcome(people, fits, shifts, count)
+    wanted = asked(problem, queries)
+    setting = wanted.setting
+    work, outcome = make_workspace(setting), make_outcome(setting, count)
     if not wanted.choosing.size:
 
         def draw(index: int) -> None:
             streams = open_streams(problem.seed, problem.words, index)
-            raw_block(people, streams, size, fits, shifts, work, outcome)
+            raw_block(setting, streams, work, outcome)
 
         return Bench(draw, outcome, wanted)
 
     # Each replicate overwrites the penalties of the fits that choose, so the array is a copy.
-    own = fits._replace(penalty_sum=fits.penalty_sum.copy())
-    rules = Rules(wanted.choosing, wanted.generalised, np.array(SELECTION_GRID))
-    choice = make_choice(people, size, own, rules, work)
+    fits = setting.fits
+    own = setting._replace(fits=fits._replace(penalty_sum=fits.penalty_sum.copy()))
+    rules = Rules(wanted.choosing, wanted.rules, np.array(SELECTION_GRID))
+    choice = make_choice(own, rules, work.task)
 
     def draw_and_choose(index: int) -> NDArray[np.float64]:
         streams = open_streams(problem.seed, problem.words, index)
-        return raw_select_block(people, streams, size, own, shifts, work, choice, outcome)
+        return raw_select_block(own, streams, work, choice, outcome)
 
     return Bench(draw_and_choose, outcome, wanted)
 
@@ -90,29 +90,25 @@ def compile_piece(piece: Piece) -> None:
 
 def _compile_brain(n: int, encoding: float) -> None:
     problem, queries = smallest(RawProblem, 1, n, encoding=encoding)
-    people, size, wanted = population(problem), sizes(problem, queries), asked(problem, queries)
-    work = make_workspace(people, size, wanted.fits, wanted.shifts)
-    outcome = make_outcome(people, wanted.fits, wanted.shifts, 1)
-    overlap_block(people, open_streams(problem.seed, problem.words, 0), size, work, outcome)
+    setting, streams = asked(problem, queries).setting, open_streams(0, problem.words, 0)
+    overlap_block(setting, streams, make_workspace(setting), make_outcome(setting, 1))
 
 
 def _compile_again(n: int) -> None:
     """As if each stage had stopped at its first and only replicate."""
     problem, queries = smallest(RawProblem, n, n)
-    people, size, wanted = population(problem), sizes(problem, queries), asked(problem, queries)
-    work = make_workspace(people, size, wanted.fits, wanted.shifts)
-    out = make_outcome(people, wanted.fits, wanted.shifts, 1)
-    streams, data = open_streams(problem.seed, problem.words, 0), work.task
-    save(streams.brain_inputs, streams.brain_auxiliary, streams.recording_noise, work.states)
+    setting, streams = asked(problem, queries).setting, open_streams(0, problem.words, 0)
+    out, (brain, task) = make_outcome(setting, 1), make_workspace(setting)
+    save(streams.brain, brain.states)
     encode_each(
         lambda first: first,
-        lambda: draw_brain_again(people, streams, n, work),
-        people, size, work, out,
+        lambda: draw_brain_again(setting.population, streams.brain, n, brain),
+        setting, brain, out,
     )  # fmt: skip
-    save(streams.task_inputs, streams.task_auxiliary, streams.label_noise, work.states)
+    save(streams.task, task.states)
     solve_each(
-        lambda first, solved: int(solved),
-        lambda: draw_task_again(people, streams, n, data, work.states, work.task_exact),
-        n, wanted.fits, work, out,
+        lambda first: first,
+        lambda: draw_task_again(setting.population, streams.task, n, task),
+        setting, task, out,
     )  # fmt: skip
-    keep_rows(data.inputs, data.labels.reshape(n, 1), work.task_exact)
+    keep_rows(task.data.inputs, task.data.labels.reshape(n, 1), task.exact)

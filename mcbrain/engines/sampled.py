@@ -37,8 +37,8 @@ from mcbrain.kernels.types import (
     NO_SUBSPACE,
     POISSON,
     TANH,
-    Fits,
     Population,
+    Setting,
     Shifts,
     Sizes,
     make_fits,
@@ -48,7 +48,7 @@ from mcbrain.population.model import Model
 from mcbrain.population.shifts import Shift, law
 from mcbrain.typing import Floats, Integers
 
-__all__ = ["Asked", "Bench", "asked", "compute", "population", "sizes", "smallest"]
+__all__ = ["Asked", "Bench", "asked", "compute", "population", "smallest"]
 
 P = TypeVar("P", bound=DataProblem)
 
@@ -65,22 +65,21 @@ _DRAW = "the draw of the inputs (mcbrain/kernels/random/draw.py)"
 
 @dataclass(frozen=True)
 class Asked:
-    """The rows and shifts behind some queries, and where each query and its baseline stand.
+    """What the kernels are asked for some queries, and where each query and its baseline stand.
 
     Attributes
     ----------
-    fits : Fits
-    shifts : Shifts
-    choosing, generalised : ndarray, shape (rules,)
+    setting : Setting
+        The population, the sizes, and the distinct fits and shifts of the queries.
+    choosing, rules : ndarray, shape (rules,)
         Fits whose penalty each replicate chooses, and by which rule: LEAVE_ONE_OUT or GENERALISED.
     place, baseline : ndarray, shape (queries,)
         Column of each query, and of its baseline, in the flattened (fits, shifts) grid; or -1.
     """
 
-    fits: Fits
-    shifts: Shifts
+    setting: Setting
     choosing: NDArray[np.int64]
-    generalised: NDArray[np.int64]
+    rules: NDArray[np.int64]
     place: NDArray[np.int64]
     baseline: NDArray[np.int64]
 
@@ -107,16 +106,16 @@ class Bench:
         self, index: int
     ) -> tuple[NDArray[np.float64], NDArray[np.int8], NDArray[np.float64]]:
         """Of each query on the first replicates of a block: excess risk, failure code, and the
-        summed penalty that its row chose, NaN where it is fixed.
+        summed penalty that its fit chose, NaN where it is fixed.
         """
         picked, outcome, place = self.draw(index), self.outcome, self.wanted.place
-        replicates, rows, n_shifts = outcome.excess.shape
-        penalty = np.full((replicates, rows), np.nan)
+        replicates, fits, n_shifts = outcome.excess.shape
+        penalty = np.full((replicates, fits), np.nan)
         if picked is not None:
             penalty[:, self.wanted.choosing] = picked
-        row = place // n_shifts
+        fit = place // n_shifts
         excess = outcome.excess.reshape(replicates, -1)[:, place]
-        return excess, outcome.failures[:, row], penalty[:, row]
+        return excess, outcome.failures[:, fit], penalty[:, fit]
 
 
 def compute(bench: Bench, indices: Sequence[int]) -> list[BlockSums]:
@@ -192,6 +191,7 @@ def population(problem: DataProblem) -> Population:
         brain_map=geometry.brain,
         beta=geometry.beta,
         channels=geometry.channels,
+        n_channels=model.n_channels,
         law=_code(INPUT_CODES, "input distribution", inputs.name, _DRAW),
         law_parameter=inputs.parameter,
         latents=_code(_LATENTS, "latents", model.latents),
@@ -202,7 +202,7 @@ def population(problem: DataProblem) -> Population:
     )
 
 
-def sizes(problem: DataProblem, queries: Sequence[Query]) -> Sizes:
+def _sizes(problem: DataProblem, queries: Sequence[Query]) -> Sizes:
     """How much data; the brain stage is left out when no query uses it."""
     fit = queries[0].fit
     uses_brain = any(q.fit.estimator.uses_brain for q in queries)
@@ -219,19 +219,23 @@ def sizes(problem: DataProblem, queries: Sequence[Query]) -> Sizes:
 
 @lru_cache(maxsize=256)
 def asked(problem: DataProblem, queries: tuple[Query, ...]) -> Asked:
-    """The distinct fits and shifts of some queries."""
+    """What the kernels are asked for some queries."""
     fits = list(
         dict.fromkeys([q.fit for q in queries] + [q.baseline for q in queries if q.baseline])
     )
     shifts = list(dict.fromkeys(q.shift for q in queries))
     n_task, n_brain = problem.n_task, problem.n_brain
-    settings = [_fit_parameters(fit, n_task, n_brain) for fit in fits]
+    parameters = [_fit_parameters(fit, n_task, n_brain) for fit in fits]
     column = {(r, s): i * len(shifts) + j for i, r in enumerate(fits) for j, s in enumerate(shifts)}
     return Asked(
-        fits=make_fits(*(list(values) for values in zip(*settings, strict=True))),
-        shifts=_shift_tables(Geometry(problem.model, problem.seed), shifts),
+        setting=Setting(
+            population(problem),
+            _sizes(problem, queries),
+            make_fits(*(list(values) for values in zip(*parameters, strict=True))),
+            _shift_tables(Geometry(problem.model, problem.seed), shifts),
+        ),
         choosing=np.array([i for i, r in enumerate(fits) if r.rule != "fixed"], np.int64),
-        generalised=np.array(
+        rules=np.array(
             [_code(_RULES, "penalty rule", r.rule) for r in fits if r.rule != "fixed"],
             np.int64,
         ),

@@ -8,14 +8,14 @@ from mcbrain.blocks.problem import SufficientProblem
 from mcbrain.blocks.query import Query
 from mcbrain.blocks.sums import BlockSums
 from mcbrain.engines.pieces import Piece
-from mcbrain.engines.sampled import Bench, asked, compute, population, sizes, smallest
+from mcbrain.engines.sampled import Bench, asked, compute, smallest
 from mcbrain.kernels.random.roles import open_streams
 from mcbrain.kernels.replicate.sufficient import (
     make_sufficient_workspace,
     overlap_block,
-    reduce_channels,
     sufficient_block,
 )
+from mcbrain.kernels.replicate.sufficient_draw import reduced
 from mcbrain.kernels.replicate.workspace import make_outcome
 
 __all__ = ["bench", "compile_piece", "simulate"]
@@ -23,16 +23,13 @@ __all__ = ["bench", "compile_piece", "simulate"]
 
 def bench(problem: SufficientProblem, queries: tuple[Query, ...], count: int) -> Bench:
     """Everything that drawing `count` replicates at a time needs, allocated once."""
-    whole, size, wanted = population(problem), sizes(problem, queries), asked(problem, queries)
-    n_channels = whole.channels.shape[0]
-    people = reduce_channels(whole, size.n_brain)
-    work = make_sufficient_workspace(people, size, wanted.fits, wanted.shifts)
-    outcome = make_outcome(people, wanted.fits, wanted.shifts, count)
+    wanted = asked(problem, queries)
+    setting = reduced(wanted.setting)
+    work, outcome = make_sufficient_workspace(setting), make_outcome(setting, count)
 
     def draw(index: int) -> None:
         streams = open_streams(problem.seed, problem.words, index)
-        fits, shifts = wanted.fits, wanted.shifts
-        sufficient_block(people, n_channels, streams, size, fits, shifts, work, outcome)
+        sufficient_block(setting, streams, work, outcome)
 
     return Bench(draw, outcome, wanted)
 
@@ -62,9 +59,5 @@ def compile_piece(piece: Piece) -> None:
     problem, queries = smallest(
         SufficientProblem, 1, n, encoding=0.1 if piece.form == "ridge" else 0.0
     )
-    whole, size, wanted = population(problem), sizes(problem, queries), asked(problem, queries)
-    people = reduce_channels(whole, n)
-    work = make_sufficient_workspace(people, size, wanted.fits, wanted.shifts)
-    outcome = make_outcome(people, wanted.fits, wanted.shifts, 1)
-    streams = open_streams(problem.seed, problem.words, 0)
-    overlap_block(people, whole.channels.shape[0], streams, size, work, outcome)
+    setting, streams = reduced(asked(problem, queries).setting), open_streams(0, problem.words, 0)
+    overlap_block(setting, streams, make_sufficient_workspace(setting), make_outcome(setting, 1))

@@ -28,7 +28,10 @@ LANES = 8
 """How many floats are one value (`linear.lanes`), so that as many penalties are solved at once."""
 
 LEAVE_ONE_OUT, GENERALISED = range(2)
-"""Rules by which a replicate chooses a penalty (`select.Rules.generalised`)."""
+"""Rules by which a replicate chooses a penalty (`select.Rules.rule`)."""
+
+PRIMAL, DUAL = range(2)
+"""Forms of least squares: from X'X, or from XX' where there are fewer samples than inputs."""
 
 FINE, SINGULAR, NOT_POSITIVE_DEFINITE, NOT_FINITE, UNKNOWN_CODE = range(5)
 """Why a fit has no value (`failures`)."""
@@ -59,7 +62,9 @@ class Population(NamedTuple):
     beta: Floats
     """(d,) task weights."""
     channels: Floats
-    """(p, k) H, the latent-to-channel map."""
+    """(p, k) H, the latent-to-channel map, or fewer rows that stand for it (`sufficient_draw`)."""
+    n_channels: int
+    """p."""
     law: int
     """Input distribution, a value of `draw.INPUT_CODES`."""
     law_parameter: float
@@ -104,7 +109,7 @@ class Fits(NamedTuple):
 
 
 class Shifts(NamedTuple):
-    """Test laws: excess = scale |Sigma^(1/2) delta|^2 + sum_j weights_j (probe_j' delta)^2."""
+    """Test inputs: excess = scale |Sigma^(1/2) delta|^2 + sum_j weights_j (probe_j' delta)^2."""
 
     scale: Floats
     """(shifts,)"""
@@ -118,6 +123,15 @@ class Shifts(NamedTuple):
     """(shifts,) which target."""
     adversary: Floats
     """(shifts,) L2 budget of an adversary, 0 for none."""
+
+
+class Setting(NamedTuple):
+    """What is the same for every replicate of a block."""
+
+    population: Population
+    sizes: Sizes
+    fits: Fits
+    shifts: Shifts
 
 
 def make_fits(subspace: Sequence[int], eta: Sequence[float], penalty_sum: Sequence[float]) -> Fits:

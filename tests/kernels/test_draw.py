@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from mcbrain.kernels.random.draw import INPUT_CODES, draw_inputs, draw_recordings, make_maps
-from mcbrain.kernels.random.seeds import open_stream
+from mcbrain.kernels.random.roles import open_streams
 from mcbrain.population.distributions import INPUTS, parse_inputs
 from tests.support.kernel_inputs import KEY, make_population
 from tests.twins import draw as twin
@@ -30,8 +30,7 @@ def code_of(text):
 
 def draw(population, n, seed):
     X = np.zeros((n, population.scale.size))
-    streams = [open_stream(seed, KEY, 0, role) for role in (0, 4)]
-    draw_inputs(population, *streams, X)
+    draw_inputs(population, open_streams(seed, KEY, 0).task, X)
     return X
 
 
@@ -74,7 +73,8 @@ def test_poisson_recordings_are_counts_around_their_rate():
     )
     n = 30 if TINY else 20_000
     X, Z, R = np.zeros((n, 4)), np.zeros((n, 2)), np.zeros((n, 3))
-    draw_recordings(population, make_maps(population), open_stream(3, KEY, 0, 3), X, Z, R)
+    noise = open_streams(3, KEY, 0).brain.noise
+    draw_recordings(population, make_maps(population), noise, X, Z, R)
     assert (np.round(R) == R).all()
     assert (R >= 0).all()
     # 5 standard errors; the false-alarm rate of three channels is 2e-6

@@ -6,18 +6,21 @@ import pytest
 
 from mcbrain.kernels.brain import encode
 from mcbrain.kernels.brain.encode import make_encode_work
+from mcbrain.kernels.brain.encode_exactly import encode_exactly
 from mcbrain.kernels.jit import kernel
 from mcbrain.kernels.linear.eigen import leading_eigenvectors, make_eigen_work
 from mcbrain.kernels.linear.householder import (
-    form,
+    PLAIN,
+    TRANSPOSED,
     load_symmetric,
     make_reduction,
+    multiply_out,
     reflect,
     tridiagonalise,
 )
 from mcbrain.kernels.linear.lanes import padded
-from mcbrain.kernels.task.singular import absorb, clear, make_exact_work
-from mcbrain.kernels.types import BROKEN, LOST, SOUND
+from mcbrain.kernels.task.exact_data import absorb, clear, make_exact_work
+from mcbrain.kernels.types import BROKEN, LOST, SOUND, Sizes
 
 pytestmark = pytest.mark.kernels
 
@@ -47,14 +50,14 @@ def test_householder_form_rebuilds_the_matrix(n):
     d, e = work.diagonal[:n], work.beside[: n - 1]
     Q = np.zeros((n, padded(n)))
     Q[:, :n] = np.eye(n)
-    reflect(n, work, 0, Q)
+    reflect(n, work, PLAIN, Q)
     T = np.diag(d) + np.diag(e, 1) + np.diag(e, -1)
     largest = np.abs(matrix).max()
     np.testing.assert_allclose(Q[:, :n] @ T @ Q[:, :n].T, matrix, atol=1e-14 * largest)
     formed = np.zeros((n, padded(n)))
-    form(n, work, formed)
+    multiply_out(n, work, formed)
     np.testing.assert_allclose(formed, Q, atol=1e-14)
-    reflect(n, work, 1, Q)
+    reflect(n, work, TRANSPOSED, Q)
     np.testing.assert_allclose(Q[:, :n], np.eye(n), atol=1e-14)
 
 
@@ -118,7 +121,8 @@ def estimate_exactly(X, R, r, penalty):
     clear(exact)
     absorb(X, R, exact)
     basis = np.zeros((r, d))
-    return encode.encode_exactly(BROKEN, penalty, r, n, basis, work, exact), basis
+    sizes = Sizes(0, n, r, 0, penalty)
+    return encode_exactly(BROKEN, sizes, basis, work, exact), basis
 
 
 def test_the_subspace_turns_with_the_inputs():

@@ -6,12 +6,13 @@ import pytest
 
 from mcbrain.asking.estimators import SELECTION_GRID
 from mcbrain.kernels.random.roles import open_streams
-from mcbrain.kernels.replicate.choose import make_choice
+from mcbrain.kernels.replicate.choice import make_choice
 from mcbrain.kernels.replicate.raw_rules import raw_select_block
 from mcbrain.kernels.replicate.workspace import make_outcome, make_workspace
 from mcbrain.kernels.rules.nodes import make_nodes
+from mcbrain.kernels.rules.partial import LIMIT
 from mcbrain.kernels.rules.select import Rules
-from mcbrain.kernels.types import Sizes, make_fits
+from mcbrain.kernels.types import Setting, Sizes, make_fits
 from tests.support.kernel_inputs import KEY, make_population, make_shifts
 from tests.twins import draw as twin_draw
 from tests.twins import encode as twin_encode
@@ -32,17 +33,16 @@ def choose(n_task, code, eta, replicates, *, d=7, noise=0.7, multiples=GRID, nod
     sizes, shifts = Sizes(n_task, 4 * d, k, k, 0.0), make_shifts(rng, population)
     fits = make_fits([code], [eta], [np.nan])
     rules = Rules(np.array([0]), np.array([0]), multiples)
-    work = make_workspace(population, sizes, fits, shifts)
-    choice = make_choice(population, sizes, fits, rules, work)
+    setting = Setting(population, sizes, fits, shifts)
+    work = make_workspace(setting)
+    choice = make_choice(setting, rules, work.task)
     choice = choice if nodes is None else choice._replace(nodes=nodes)
     room = choice.plain if code == 0 else choice.work
-    streams, outcome = open_streams(5, KEY, 7), make_outcome(population, fits, shifts, 1)
+    streams, outcome = open_streams(5, KEY, 7), make_outcome(setting, 1)
     chosen, settled = np.zeros(replicates), np.zeros(replicates, dtype=bool)
     for at in range(replicates):
         room.shifts[:] = np.nan
-        chosen[at] = raw_select_block(
-            population, streams, sizes, fits, shifts, work, choice, outcome
-        )[0, 0]
+        chosen[at] = raw_select_block(setting, streams, work, choice, outcome)[0, 0]
         settled[at] = room.shifts[1] == 0.0  # else the second candidate
     return chosen, settled, population, sizes, room
 
@@ -94,7 +94,7 @@ def test_doubts_are_the_same_share_of_the_score_at_every_scale_of_the_inputs(d, 
     shares = []
     for scale in (1.0, 1e-8):
         *_, room = choose(n_task, 0, 0.0, 1, d=d, scale=np.full(d, scale))
-        shares.append(room.doubts[: 1 + GRID.size] / room.numbers[3])
+        shares.append(room.doubts[: 1 + GRID.size] / room.numbers[LIMIT])
     np.testing.assert_allclose(shares[1], shares[0], rtol=1e-4)
 
 

@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 
 from mcbrain.kernels.random.roles import open_streams
-from mcbrain.kernels.replicate import raw
+from mcbrain.kernels.replicate import raw, raw_brain
 from mcbrain.kernels.replicate.workspace import make_outcome, make_workspace
-from mcbrain.kernels.types import Sizes
+from mcbrain.kernels.types import Setting, Sizes
 from tests.support.kernel_inputs import KEY, compare, make_population, make_rows, make_shifts
 
 pytestmark = pytest.mark.kernels
@@ -161,14 +161,14 @@ def test_replicates_do_not_depend_on_how_many_run_together():
     rng = np.random.default_rng(5)
     population = make_population(rng, 6, 2, 4)
     sizes, shifts = Sizes(15, 20, 2, 2, 0.0), make_shifts(rng, population)
-    fits = make_rows(15, (0, 1), (0.1,))
-    whole = make_outcome(population, fits, shifts, 5)
-    parts = [make_outcome(population, fits, shifts, n) for n in (2, 3)]
+    setting = Setting(population, sizes, make_rows(15, (0, 1), (0.1,)), shifts)
+    whole = make_outcome(setting, 5)
+    parts = [make_outcome(setting, n) for n in (2, 3)]
     for group in ([whole], parts):
         streams = open_streams(5, KEY, 7)
-        work = make_workspace(population, sizes, fits, shifts)
+        work = make_workspace(setting)
         for outcome in group:
-            raw.raw_block(population, streams, sizes, fits, shifts, work, outcome)
+            raw.raw_block(setting, streams, work, outcome)
     for name in ("excess", "m_hat", "overlap"):
         joined = np.concatenate([getattr(part, name) for part in parts])
         np.testing.assert_array_equal(getattr(whole, name), joined)
@@ -176,7 +176,12 @@ def test_replicates_do_not_depend_on_how_many_run_together():
 
 @pytest.mark.skipif(TINY, reason="about compiled code")
 def test_every_kernel_has_one_signature():
-    for kernel in (raw.brain_primal, raw.brain_dual, raw.brain_ridge, raw.task_primal):
+    for kernel in (
+        raw_brain.brain_primal,
+        raw_brain.brain_dual,
+        raw_brain.brain_ridge,
+        raw.task_primal,
+    ):
         assert len(kernel.signatures) <= 1
 
 
@@ -205,10 +210,9 @@ def test_at_numerical_extremes_a_row_is_a_number_or_marked(seed):
         (0.0, 1e-300, 1e-12, 1.0, 1e12, 1e300, np.inf, -1e-3, -1e3),
     )
     sizes = Sizes(n_task, n_brain, rank, k, float(rng.choice([0.0, 1e-9, 1e9])))
-    shifts = make_shifts(rng, population)
-    outcome = make_outcome(population, fits, shifts, 3)
-    work = make_workspace(population, sizes, fits, shifts)
-    raw.raw_block(population, open_streams(5, KEY, 7), sizes, fits, shifts, work, outcome)
+    setting = Setting(population, sizes, fits, make_shifts(rng, population))
+    outcome = make_outcome(setting, 3)
+    raw.raw_block(setting, open_streams(5, KEY, 7), make_workspace(setting), outcome)
     finite = np.isfinite(outcome.excess).all(axis=-1)
     np.testing.assert_array_equal(finite, outcome.failures == 0)
     assert (outcome.excess[finite] >= 0).all()

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from mcbrain.kernels.brain import encode
+from mcbrain.kernels.brain import alignment
 from mcbrain.kernels.jit import kernel
 from mcbrain.kernels.task import risk
 from mcbrain.kernels.types import make_fits
@@ -20,7 +20,7 @@ def excess_risk(population, shifts, work, excess, failures):
 
 @kernel
 def share_missed(beta, basis, residual):
-    return encode.share_missed(beta, basis, residual)
+    return alignment.share_missed(beta, basis, residual)
 
 
 def compute(coefs, population, shifts, failures):

@@ -6,11 +6,11 @@ import pytest
 
 from mcbrain.kernels.random.roles import open_streams
 from mcbrain.kernels.replicate import raw
-from mcbrain.kernels.replicate.choose import make_choice
+from mcbrain.kernels.replicate.choice import make_choice
 from mcbrain.kernels.replicate.raw_rules import raw_select_block
 from mcbrain.kernels.replicate.workspace import make_outcome, make_workspace
 from mcbrain.kernels.rules.select import Rules
-from mcbrain.kernels.types import Sizes, make_fits
+from mcbrain.kernels.types import Setting, Sizes, make_fits
 from tests.support.kernel_inputs import KEY, make_population, make_shifts
 from tests.twins import draw as twin_draw
 from tests.twins import encode as twin_encode
@@ -41,12 +41,10 @@ def run(n_task, seed, replicates, chunk=8, task_noise=0.7):
         [code for code, _ in rows], [eta for _, eta in rows], [np.nan] * len(ROWS) + [2.0]
     )
     rules = Rules(np.arange(len(ROWS)), np.array(RULES), MULTIPLES)
-    outcome = make_outcome(population, fits, shifts, replicates)
-    work = make_workspace(population, sizes, fits, shifts, chunk)
-    choice = make_choice(population, sizes, fits, rules, work, chunk)
-    chosen = raw_select_block(
-        population, open_streams(5, KEY, 7), sizes, fits, shifts, work, choice, outcome
-    )
+    setting = Setting(population, sizes, fits, shifts)
+    outcome, work = make_outcome(setting, replicates), make_workspace(setting, chunk)
+    choice = make_choice(setting, rules, work.task, chunk)
+    chosen = raw_select_block(setting, open_streams(5, KEY, 7), work, choice, outcome)
     return population, sizes, shifts, outcome, chosen
 
 
@@ -84,9 +82,9 @@ def test_the_chosen_penalty_is_that_of_refitting_without_each_row(n_task, task_n
 def test_rows_with_a_fixed_penalty_do_not_notice():
     population, sizes, shifts, outcome, _ = run(20, 1, 3)
     fits = make_fits([0], [0.0], [2.0])
-    alone = make_outcome(population, fits, shifts, 3)
-    work = make_workspace(population, sizes, fits, shifts, 8)
-    raw.raw_block(population, open_streams(5, KEY, 7), sizes, fits, shifts, work, alone)
+    setting = Setting(population, sizes, fits, shifts)
+    alone = make_outcome(setting, 3)
+    raw.raw_block(setting, open_streams(5, KEY, 7), make_workspace(setting, 8), alone)
     np.testing.assert_allclose(outcome.excess[:, -1], alone.excess[:, 0], rtol=1e-12)
 
 

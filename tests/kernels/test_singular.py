@@ -6,7 +6,7 @@ import pytest
 
 from mcbrain.kernels.random.draw import RADEMACHER, SPARSE, UNIFORM
 from mcbrain.kernels.random.roles import open_streams
-from mcbrain.kernels.replicate.choose import make_choice
+from mcbrain.kernels.replicate.choice import make_choice
 from mcbrain.kernels.replicate.raw import raw_block
 from mcbrain.kernels.replicate.raw_rules import raw_select_block
 from mcbrain.kernels.replicate.workspace import make_outcome, make_workspace
@@ -18,6 +18,7 @@ from mcbrain.kernels.types import (
     LEAVE_ONE_OUT,
     MEASURED,
     NO_SUBSPACE,
+    Setting,
     Sizes,
     make_fits,
 )
@@ -91,17 +92,16 @@ def choose(population, n_task, k, replicates):
     rows = [*ROWS, *ROWS]
     fits = make_fits([c for c, _ in rows], [eta for _, eta in rows], [np.nan] * 6)
     rules = Rules(np.arange(6), np.repeat([LEAVE_ONE_OUT, GENERALISED], 3), MULTIPLES)
-    outcome = make_outcome(population, fits, shifts, replicates)
-    work = make_workspace(population, sizes, fits, shifts)
-    choice = make_choice(population, sizes, fits, rules, work)
-    streams = open_streams(5, KEY, 7)
-    chosen = raw_select_block(population, streams, sizes, fits, shifts, work, choice, outcome)
+    setting = Setting(population, sizes, fits, shifts)
+    outcome, work = make_outcome(setting, replicates), make_workspace(setting)
+    choice = make_choice(setting, rules, work.task)
+    chosen = raw_select_block(setting, open_streams(5, KEY, 7), work, choice, outcome)
     rngs = [twin_streams.open_stream(5, KEY, 7, role) for role in (0, 1, 4)]
     data = []
     for _ in range(replicates):
         X = twin_draw.draw_inputs(population, rngs[0], rngs[2], n_task)
         data.append((X, twin_draw.draw_labels(population, rngs[1], X)))
-    return outcome, chosen, data, [*zip(rows, rules.generalised, strict=True)]
+    return outcome, chosen, data, [*zip(rows, rules.rule, strict=True)]
 
 
 @pytest.mark.parametrize(
@@ -173,9 +173,9 @@ def test_a_code_that_no_kernel_knows_gives_no_number(unknown, n):
     population, subspace = make_population(rng, 5, 1, 3, **known), unknown.get("subspace", 1)
     sizes, shifts = Sizes(n, n, 1, 1, 0.0), make_shifts(rng, population)
     fits = make_fits([subspace] * 4, [0.0] * 4, [0.0, 1.0, np.inf, -0.1])
-    outcome = make_outcome(population, fits, shifts, 2)
-    work = make_workspace(population, sizes, fits, shifts)
-    raw_block(population, open_streams(5, KEY, 7), sizes, fits, shifts, work, outcome)
+    setting = Setting(population, sizes, fits, shifts)
+    outcome = make_outcome(setting, 2)
+    raw_block(setting, open_streams(5, KEY, 7), make_workspace(setting), outcome)
     assert np.isnan(outcome.excess).all()
     assert (outcome.failures != FINE).all()
 
@@ -187,12 +187,11 @@ def test_an_unknown_law_or_rule_leaves_no_row_without_a_subspace_either(n):
         population = make_population(rng, 5, 1, 3, law=law)
         sizes, shifts = Sizes(n, 0, 1, 1, 0.0), make_shifts(rng, population)
         fits = make_fits([NO_SUBSPACE] * 3, [0.0] * 3, [np.nan, 1.0, np.inf])
-        outcome = make_outcome(population, fits, shifts, 2)
-        work = make_workspace(population, sizes, fits, shifts)
+        setting = Setting(population, sizes, fits, shifts)
+        outcome, work = make_outcome(setting, 2), make_workspace(setting)
         rules = Rules(np.array([0]), np.array([rule]), MULTIPLES)
-        choice = make_choice(population, sizes, fits, rules, work)
-        streams = open_streams(5, KEY, 7)
-        raw_select_block(population, streams, sizes, fits, shifts, work, choice, outcome)
+        choice = make_choice(setting, rules, work.task)
+        raw_select_block(setting, open_streams(5, KEY, 7), work, choice, outcome)
         lost = outcome.failures != FINE
         assert lost[:, 0].all()
         assert lost[:, 1:].all() == (law == 6)

@@ -4,23 +4,24 @@ import numpy as np
 import pytest
 
 from mcbrain.kernels.jit import kernel
+from mcbrain.kernels.linear.tridiagonal import PARAMETERS
 from mcbrain.kernels.task import solve, solve_dual
 from mcbrain.kernels.task.solve_work import lane_parameters, make_solve_work
-from mcbrain.kernels.types import make_fits
+from mcbrain.kernels.types import PRIMAL, make_fits
 
 pytestmark = pytest.mark.kernels
 
 
 @kernel
-def primal(estimated, measured, frame, fits, work, coefs, failures):
+def primal(bases, frame, fits, work, solved):
     solve.reduce_matrix(work)
-    solve.solve_primal(estimated, measured, frame, fits, work, coefs, failures)
+    solve.solve_primal(bases, frame, fits, work, solved)
 
 
 @kernel
-def dual(X, y, estimated, measured, fits, work, coefs, failures):
+def dual(X, y, bases, fits, work, solved):
     solve_dual.reduce_dual(X, work)
-    solve_dual.solve_dual(X, y, estimated, measured, fits, work, coefs, failures)
+    solve_dual.solve_dual(X, y, bases, fits, work, solved)
 
 
 def fit(X, y, basis, rows):
@@ -31,11 +32,12 @@ def fit(X, y, basis, rows):
     coefs = np.zeros((d, fits.batches.size))
     failures = np.zeros(len(rows), dtype=np.int8)
     nothing = np.zeros((0, d))
+    bases, solved = solve.Bases(basis, nothing), solve.Solved(coefs, failures)
     if n >= d:
         work.matrix[:], work.moment[:] = X.T @ X, X.T @ y
-        primal(basis, nothing, nothing, fits, work, coefs, failures)
+        primal(bases, nothing, fits, work, solved)
     else:
-        dual(X, y, basis, nothing, fits, work, coefs, failures)
+        dual(X, y, bases, fits, work, solved)
     out = np.zeros((len(rows), d))
     out[fits.batches.ravel()] = coefs.T
     return out, failures
@@ -95,4 +97,4 @@ def test_every_row_has_a_lane_of_its_own_subspace():
     assert set(fits.batches.ravel()) == {0, 1, 2, 3, 4}
     for batch in fits.batches:
         assert len(set(fits.subspace[batch])) == 1
-    assert lane_parameters(fits, False).shape == (3, 64)
+    assert lane_parameters(fits, PRIMAL).shape == (3, PARAMETERS)

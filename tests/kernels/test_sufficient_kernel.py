@@ -8,15 +8,16 @@ from mcbrain.kernels.random.roles import open_streams
 from mcbrain.kernels.replicate.sufficient import (
     make_sufficient_workspace,
     overlap_block,
-    reduce_channels,
     sufficient_block,
 )
+from mcbrain.kernels.replicate.sufficient_draw import reduced
 from mcbrain.kernels.replicate.workspace import make_outcome
 from mcbrain.kernels.types import (
     ESTIMATED,
     MEASURED,
     NO_SUBSPACE,
     Population,
+    Setting,
     Shifts,
     Sizes,
     make_fits,
@@ -48,6 +49,7 @@ def make_population(d, p, k, neural_noise=0.8, exponent=0.0):
         brain_map=np.ascontiguousarray(np.linalg.qr(rng.standard_normal((d, k)))[0].T),
         beta=beta / np.linalg.norm(beta),
         channels=rng.standard_normal((p, k)) * np.linspace(1.0, 0.5, k) / np.sqrt(p),
+        n_channels=p,
         **LINEAR_GAUSSIAN,
         task_noise=0.7,
         neural_noise=neural_noise,
@@ -68,14 +70,12 @@ def make_shifts(population):
 
 
 def simulate(population, sizes, n_replicates, seed=4):
-    reduced, shifts = reduce_channels(population, sizes.n_brain), make_shifts(population)
     fits = make_fits(*(list(column) for column in zip(*ROWS, strict=True)))
-    work = make_sufficient_workspace(reduced, sizes, fits, shifts)
-    outcome = make_outcome(reduced, fits, shifts, n_replicates)
-    streams, p = open_streams(seed, KEY, 0), len(population.channels)
-    sufficient_block(reduced, p, streams, sizes, fits, shifts, work, outcome)
-    alone = make_outcome(reduced, fits, shifts, n_replicates)
-    overlap_block(reduced, p, open_streams(seed, KEY, 0), sizes, work, alone)
+    setting = reduced(Setting(population, sizes, fits, make_shifts(population)))
+    work, outcome = make_sufficient_workspace(setting), make_outcome(setting, n_replicates)
+    sufficient_block(setting, open_streams(seed, KEY, 0), work, outcome)
+    alone = make_outcome(setting, n_replicates)
+    overlap_block(setting, open_streams(seed, KEY, 0), work, alone)
     np.testing.assert_array_equal(alone.overlap, outcome.overlap)
     return outcome
 
@@ -166,8 +166,7 @@ def test_statistics_that_do_not_suffice_give_no_number(other):
         np.ones(1), np.zeros((1, 0)), np.zeros((0, 4)), population.beta[None],
         np.zeros(1, np.int64), np.zeros(1),
     )  # fmt: skip
-    reduced = reduce_channels(population, 8)
-    work = make_sufficient_workspace(reduced, sizes, fits, shifts)
-    outcome = make_outcome(reduced, fits, shifts, 1)
+    setting = reduced(Setting(population, sizes, fits, shifts))
+    work, outcome = make_sufficient_workspace(setting), make_outcome(setting, 1)
     with pytest.raises(ValueError, match="suffice only for Gaussian"):
-        sufficient_block(reduced, 3, open_streams(1, KEY, 0), sizes, fits, shifts, work, outcome)
+        sufficient_block(setting, open_streams(1, KEY, 0), work, outcome)

@@ -5,7 +5,7 @@ import numpy as np
 from mcbrain.kernels.random.roles import open_streams
 from mcbrain.kernels.replicate import raw
 from mcbrain.kernels.replicate.workspace import make_outcome, make_workspace
-from mcbrain.kernels.types import Population, Shifts, make_fits
+from mcbrain.kernels.types import Population, Setting, Shifts, make_fits
 from tests.twins import raw as twin
 from tests.twins import streams as twin_streams
 
@@ -37,6 +37,7 @@ def make_population(rng, d, k, p, **changes):
         brain_map=np.ascontiguousarray(frame[:k]),
         beta=beta,
         channels=np.ascontiguousarray(orthonormal_rows(rng, min(k, p), p).T * gains[: min(k, p)]),
+        n_channels=p,
         **LINEAR_GAUSSIAN,
         task_noise=0.7,
         neural_noise=0.8,
@@ -77,12 +78,12 @@ def make_rows(n_task, codes, penalties):
 
 def compare(population, sizes, fits, shifts, replicates=3, rtol=1e-10, chunk=256):
     """Run both on the same streams and compare every number of every replicate."""
-    outcome = make_outcome(population, fits, shifts, replicates)
-    work = make_workspace(population, sizes, fits, shifts, chunk)
-    raw.raw_block(population, open_streams(5, KEY, 7), sizes, fits, shifts, work, outcome)
+    setting = Setting(population, sizes, fits, shifts)
+    outcome, work = make_outcome(setting, replicates), make_workspace(setting, chunk)
+    raw.raw_block(setting, open_streams(5, KEY, 7), work, outcome)
     rngs = [twin_streams.open_stream(5, KEY, 7, role) for role in range(6)]
     for at in range(replicates):
-        excess, m_hat, overlap = twin.replicate(population, rngs, sizes, fits, shifts)
+        excess, m_hat, overlap = twin.replicate(setting, rngs)
         np.testing.assert_allclose(outcome.excess[at], excess, rtol=rtol)
         np.testing.assert_allclose(outcome.m_hat[at], m_hat, rtol=rtol, atol=1e-28)
         np.testing.assert_allclose(outcome.overlap[at], overlap, rtol=rtol, atol=rtol)

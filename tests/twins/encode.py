@@ -17,13 +17,3 @@ def estimated_subspace(X, R, rank, penalty):
     if np.sum(sizes > 1e-10 * sizes[0]) < rank:
         return None
     return np.linalg.qr(B @ rows[:rank].T)[0]
-
-
-def share_missed(beta, basis):
-    """Return |(I - P) beta|^2 / |beta|^2."""
-    return np.sum((beta - basis @ (basis.T @ beta)) ** 2) / np.sum(beta**2)
-
-
-def overlap_matrix(brain_map, basis):
-    """Return A'PA for A' = `brain_map`."""
-    return brain_map @ basis @ basis.T @ brain_map.T

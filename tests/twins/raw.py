@@ -2,17 +2,19 @@
 
 import numpy as np
 
+from .alignment import overlap_matrix, share_missed
 from .draw import draw_inputs, draw_labels, draw_recordings
-from .encode import estimated_subspace, overlap_matrix, share_missed
+from .encode import estimated_subspace
 from .risk import excess_risk
 from .solve import beta_hat
 
 
-def replicate(population, rngs, sizes, fits, shifts):
-    """Return (excess (rows, shifts), m_hat, overlap), NaN where there is no solution.
+def replicate(setting, rngs):
+    """Return (excess (fits, shifts), m_hat, overlap), NaN where there is no solution.
 
     `rngs` are the six generators of a block, in the order of its roles; they are advanced.
     """
+    population, sizes, fits, shifts = setting
     task, label, brain, recording, task_auxiliary, brain_auxiliary = rngs
     bases = {0: None, 1: None, 2: population.brain_map[: sizes.measured].T}
     k = len(population.brain_map)
@@ -27,10 +29,10 @@ def replicate(population, rngs, sizes, fits, shifts):
     X = draw_inputs(population, task, task_auxiliary, sizes.n_task)
     y = draw_labels(population, label, X)
     excess = np.full((len(fits.subspace), len(shifts.scale)), np.nan)
-    for row, code in enumerate(fits.subspace):
+    for fit, code in enumerate(fits.subspace):
         if code == 1 and bases[1] is None:
             continue
-        coef, unique = beta_hat(X, y, bases[code], fits.eta[row], fits.penalty_sum[row])
+        coef, unique = beta_hat(X, y, bases[code], fits.eta[fit], fits.penalty_sum[fit])
         if unique:
-            excess[row] = excess_risk(population, shifts, coef)
+            excess[fit] = excess_risk(population, shifts, coef)
     return excess, m_hat, overlap

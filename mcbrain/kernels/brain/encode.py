@@ -9,9 +9,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from mcbrain.kernels.jit import helper, kernel, part, sum_helper
+from mcbrain.kernels.jit import helper, part
 from mcbrain.kernels.linear.eigen import EigenWork, leading_eigenvectors, make_eigen_work
 from mcbrain.kernels.linear.lapack import dgemm, dgeqrf, dpotrs, dsyrk, dtrmm, dtrsm
+from mcbrain.kernels.linear.orthonormal import orthonormalise
 from mcbrain.kernels.linear.products import (
     copy,
     elimination_room,
@@ -20,15 +21,8 @@ from mcbrain.kernels.linear.products import (
     gram,
     solve_factor,
 )
-from mcbrain.kernels.task.singular import (
-    ExactWork,
-    LapackIntegers,
-    decompose,
-    length,
-    rounding_share,
-    separate,
-)
-from mcbrain.kernels.types import BROKEN, DOUBTFUL, FINE, LOST, SOUND
+from mcbrain.kernels.linear.singular_values import LapackIntegers
+from mcbrain.kernels.types import BROKEN, LOST, SOUND
 from mcbrain.typing import Floats
 
 
@@ -65,41 +59,8 @@ class EncodeWork(NamedTuple):
     """(k, r)"""
 
 
-@sum_helper
-def dot(x: Floats, y: Floats) -> float:
-    """Return x'y."""
-    total = 0.0
-    for i in range(x.size):
-        total += x[i] * y[i]
-    return total
-
-
-@kernel
-def orthonormalise(rows: Floats) -> int:
-    """Make the rows (r, d) orthonormal in place, by Gram-Schmidt done twice; LOST if dependent.
-
-    Twice is enough (Giraud, Langou & Rozloznik 2005) while the rows are independent.
-    """
-    r, d = rows.shape
-    for a in range(r):
-        row = rows[a]
-        before = dot(row, row)
-        for _ in range(2):
-            for b in range(a):
-                weight = dot(row, rows[b])
-                for j in range(d):
-                    row[j] -= weight * rows[b, j]
-        after = dot(row, row)
-        # Written so that a NaN is a failure too.
-        if not after > 1e-20 * before:
-            return LOST
-        for j in range(d):
-            row[j] /= np.sqrt(after)
-    return SOUND
-
-
 @helper
-def _transpose(columns: Floats, rows: Floats) -> None:
+def transpose(columns: Floats, rows: Floats) -> None:
     """Write the first columns as rows."""
     for a in range(rows.shape[0]):
         for i in range(rows.shape[1]):
@@ -120,31 +81,8 @@ def leading_left(fitted: Floats, m: int, r: int, out: Floats, work: EncodeWork) 
         return lost
     dsyrk("L", "T", m, p, 1.0, fitted, p, 0.0, small, m)
     lost = leading_eigenvectors(small, m, r, work.eigen)
-    _transpose(vectors, out)
+    transpose(vectors, out)
     return lost
-
-
-@kernel
-def leading_left_exactly(
-    fitted: Floats, m: int, r: int, share: float, out: Floats, work: EncodeWork
-) -> int:
-    """As `leading_left`, by singular values, of which a share of |fitted| is rounding.
-
-    Squares in a Gram matrix hide what is smaller than the root of that: a penalty weighs
-    directions in which inputs are small by their square. Overwrites `work.cross` and `work.fitted`.
-    """
-    p = fitted.shape[1]
-    k, matrix, right = min(m, p), work.cross, work.fitted
-    least = share * length(fitted[:m])
-    copy(fitted[:m], matrix[:m])
-    rank = decompose(
-        m, p, matrix.reshape(matrix.size), work.singular_left, work.singular_values,
-        right.reshape(right.size), least, work.singular_scratch, work.singular_integers,
-    )  # fmt: skip
-    if rank < r:
-        return LOST
-    _transpose(work.singular_left[: m * k].reshape(m, k), out)
-    return SOUND
 
 
 @helper
@@ -210,7 +148,7 @@ def encode_ridge(alpha: float, r: int, basis: Floats, work: EncodeWork) -> int:
     dtrmm("R", "U", "T", "N", d, d, 1.0, weights, p, small, d)
     lost = leading_eigenvectors(small, d, r, work.eigen)
     if lost == SOUND:
-        _transpose(vectors, basis)
+        transpose(vectors, basis)
         dtrmm("L", "U", "T", "N", d, r, 1.0, weights, p, basis, d)
         lost = orthonormalise(basis)
     return _joined(verdict, lost)
@@ -238,77 +176,6 @@ def encode_dual(X: Floats, R: Floats, r: int, basis: Floats, work: EncodeWork) -
         dgemm("N", "N", d, r, n, 1.0, X, d, left, n, 0.0, basis, d)
         lost = orthonormalise(basis)
     return _joined(verdict, lost)
-
-
-@kernel
-def encode_exactly(
-    verdict: int, alpha: float, r: int, n: int, basis: Floats, work: EncodeWork,
-    exact: ExactWork,
-) -> int:  # fmt: skip
-    """Return SOUND or LOST where `verdict` is DOUBTFUL or BROKEN, from n samples in `exact`.
-
-    A subspace that is only DOUBTFUL stays where the samples have full rank. Else, with
-    X = U diag(s) V', X B_hat is U F, F = s^2/(s^2 + alpha) U'R, and B_hat V is V diag(1/s) times
-    the top-r left singular vectors of F: for alpha = 0 this is the pseudo-inverse.
-    """
-    rows, p, d = work.left.shape[1], work.fitted.shape[1], basis.shape[1]
-    if separate(basis[:0], 0.0, n, exact) != FINE:
-        return LOST
-    m, rank = exact.factor.shape[0], exact.ranks[1]
-    if verdict == DOUBTFUL and rank == m:
-        return SOUND
-    if rank < r:
-        return LOST
-    fitted, left = work.fitted[:rows], work.left
-    dgemm("N", "T", p, m, m, 1.0, exact.answers, p, exact.left, m, 0.0, fitted, p)
-    for j in range(rows):
-        weight = 0.0
-        if j < rank:
-            square = exact.values[j] ** 2
-            weight = square / (square + alpha)
-        for i in range(p):
-            fitted[j, i] = weight * fitted[j, i] if j < rank else 0.0
-    if leading_left(fitted, rows, r, left, work) != SOUND:
-        share = rounding_share(max(n, p), d)
-        if leading_left_exactly(fitted, rows, r, share, left, work) != SOUND:
-            return LOST
-    for a in range(r):
-        for j in range(rank):
-            left[a, j] /= exact.values[j]
-    dgemm("N", "N", d, r, rank, 1.0, exact.right, d, left, rows, 0.0, basis, d)
-    return orthonormalise(basis)
-
-
-@part
-def share_missed(beta: Floats, basis: Floats, residual: Floats) -> float:
-    """Return m_hat = |(I - P) beta|^2 / |beta|^2 for orthonormal rows `basis` (r, d).
-
-    `residual` (d,) is scratch. Nothing is subtracted from 1, so a small m_hat is accurate.
-    """
-    d = beta.size
-    total = 0.0
-    for i in range(d):
-        residual[i] = beta[i]
-        total += beta[i] ** 2
-    for a in range(basis.shape[0]):
-        weight = 0.0
-        for i in range(d):
-            weight += basis[a, i] * beta[i]
-        for i in range(d):
-            residual[i] -= weight * basis[a, i]
-    missed = 0.0
-    for i in range(d):
-        missed += residual[i] ** 2
-    return missed / total
-
-
-@part
-def overlap_matrix(brain_map: Floats, basis: Floats, cosines: Floats, overlap: Floats) -> None:
-    """Write C^ = A'PA to `overlap` (k, k); `cosines` (k, r) is scratch."""
-    k, d = brain_map.shape
-    r = basis.shape[0]
-    dgemm("T", "N", r, k, d, 1.0, basis, d, brain_map, d, 0.0, cosines, r)
-    dgemm("T", "N", k, k, r, 1.0, cosines, r, cosines, r, 0.0, overlap, k)
 
 
 def make_encode_work(

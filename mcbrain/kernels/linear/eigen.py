@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from mcbrain.kernels.jit import kernel, part
 from mcbrain.kernels.linear.householder import (
+    PLAIN,
     Reduction,
     load_symmetric,
     make_reduction,
@@ -268,6 +269,6 @@ def leading_eigenvectors(matrix: Floats, m: int, r: int, work: EigenWork) -> int
         inverse_iterate(m, first, norm, work)
     if not is_settled(m, r, norm, work) and fall_back(m, r, work) != 0:
         return LOST
-    reflect(m, reduction, 0, work.vectors)
+    reflect(m, reduction, PLAIN, work.vectors)
     # Written so that a NaN is a failure too; rounding has left 1.3 m of its unit where there is 0.
     return SOUND if work.values[r - 1] > 8.0 * ROUNDING * m * work.values[0] else LOST

@@ -18,6 +18,9 @@ from mcbrain.typing import Floats
 V, W, X, P = range(4)
 """Vectors in `Reduction.scratch`."""
 
+PLAIN, TRANSPOSED = range(2)
+"""Which of Q and Q' `reflect` takes."""
+
 TWO = 2 * LANES
 """Columns that `_apply_two` turns at a time."""
 
@@ -211,18 +214,18 @@ def _apply_two(n: int, k: int, work: Reduction, c: int, columns: int, entries: F
 
 
 @kernel
-def reflect(n: int, work: Reduction, transposed: int, B: Floats) -> None:
-    """Overwrite B (n, columns) by Q'B if `transposed` is 1, else by QB; columns in eights."""
+def reflect(n: int, work: Reduction, which: int, B: Floats) -> None:
+    """Overwrite B (n, columns) by QB or Q'B, PLAIN or TRANSPOSED; columns in eights."""
     columns, entries = B.shape[1], B.reshape(B.size)
     for c in range(0, columns, LANES):
         for step in range(n - 1):
-            k = step if transposed == 1 else n - 2 - step
+            k = step if which == TRANSPOSED else n - 2 - step
             if work.tau[k] != 0.0:
                 _apply(n, k, work, c, columns, entries)
 
 
 @kernel
-def form(n: int, work: Reduction, Q: Floats) -> None:
+def multiply_out(n: int, work: Reduction, Q: Floats) -> None:
     """Write Q to (n, columns), columns in eights. H_k leaves the unit vectors up to k alone."""
     columns, entries = Q.shape[1], Q.reshape(Q.size)
     for i in range(n):

@@ -1,4 +1,4 @@
-"""Gram matrices and Cholesky factors, by the routine that suits their size.
+"""Products, Gram matrices and Cholesky factors, by the routine that suits their size.
 
 OpenBLAS takes a lock for its buffers in every call but those of `dgemm` on small matrices, and
 threads with many small matrices would wait for each other.
@@ -17,6 +17,27 @@ SMALL_PRODUCT = 250_000
 
 SMALL_ORDER = 32
 """Order up to which `eliminate` beats LAPACK."""
+
+
+@part
+def product(left: Floats, right: Floats, weight: float, kept: float, out: Floats) -> None:
+    """Write weight left right + kept out, matrices (a, b), (b, c) and (a, c)."""
+    (a, b), c = left.shape, right.shape[1]
+    dgemm("N", "N", c, a, b, weight, right, c, left, b, kept, out, c)
+
+
+@part
+def product_left(left: Floats, right: Floats, weight: float, kept: float, out: Floats) -> None:
+    """Write weight left' right + kept out, matrices (b, a), (b, c) and (a, c)."""
+    (b, a), c = left.shape, right.shape[1]
+    dgemm("N", "T", c, a, b, weight, right, c, left, a, kept, out, c)
+
+
+@part
+def product_right(left: Floats, right: Floats, weight: float, kept: float, out: Floats) -> None:
+    """Write weight left right' + kept out, matrices (a, b), (c, b) and (a, c)."""
+    (a, b), c = left.shape, right.shape[0]
+    dgemm("T", "N", c, a, b, weight, right, b, left, b, kept, out, c)
 
 
 @helper

@@ -4,11 +4,10 @@ import math
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from mcbrain.kernels.jit import helper, kernel, part
 from mcbrain.kernels.linear.lapack import dgemm, dgemv
-from mcbrain.kernels.random.roles import Streams
+from mcbrain.kernels.random.roles import StageStreams
 from mcbrain.kernels.random.streams import (
     Stream,
     fill_laplace,
@@ -27,7 +26,7 @@ from mcbrain.kernels.types import (
     TANH,
     Population,
 )
-from mcbrain.typing import Floats
+from mcbrain.typing import Floats, Words
 
 GAUSSIAN, STUDENT, RADEMACHER, UNIFORM, LAPLACE, SPARSE = range(6)
 
@@ -66,13 +65,14 @@ def _sparse(auxiliary: Stream, share: float, entries: Floats) -> None:
 
 
 @kernel
-def draw_inputs(population: Population, stream: Stream, auxiliary: Stream, X: Floats) -> None:
-    """Fill X (n, d) with rows x = scale * z, z iid of the population's law.
+def draw_inputs(population: Population, streams: StageStreams, X: Floats) -> None:
+    """Fill X (n, d) with rows x = scale * z, z iid of the input distribution.
 
-    Entries take the stream's numbers in C order. Student rows share one chi-square each and sparse
-    entries one uniform each, from `auxiliary`. A law without a branch gives no numbers.
+    Entries take the numbers of `streams.inputs` in C order. Student rows share one chi-square each
+    and sparse entries one uniform each, from `streams.auxiliary`. A code without a branch gives no
+    numbers.
     """
-    law = population.law
+    law, stream, auxiliary = population.law, streams.inputs, streams.auxiliary
     n, d = X.shape
     entries = X.reshape(n * d)
     if law == GAUSSIAN:
@@ -107,36 +107,30 @@ def draw_inputs(population: Population, stream: Stream, auxiliary: Stream, X: Fl
 
 
 @part
-def draw_labels(population: Population, stream: Stream, X: Floats, y: Floats) -> None:
-    """Fill y (n,) with labels X beta + task_noise * normals."""
+def draw_task(population: Population, streams: StageStreams, X: Floats, y: Floats) -> None:
+    """Fill X (n, d) with inputs and y (n,) with labels X beta + task_noise * normals."""
     n, d = X.shape
-    fill_normal(stream, y)
+    draw_inputs(population, streams, X)
+    fill_normal(streams.noise, y)
     dgemv("T", d, n, 1.0, X, d, population.beta, 1, population.task_noise, y, 1)
 
 
 @part
-def draw_task(population: Population, streams: Streams, X: Floats, y: Floats) -> None:
-    """Draw a chunk of task data."""
-    draw_inputs(population, streams.task_inputs, streams.task_auxiliary, X)
-    draw_labels(population, streams.label_noise, X, y)
+def save(streams: StageStreams, states: Words) -> None:
+    """Note in `states` (3, 4) where the streams of a stage stand."""
+    for j in range(4):
+        states[0, j] = streams.inputs.state[j]
+        states[1, j] = streams.auxiliary.state[j]
+        states[2, j] = streams.noise.state[j]
 
 
 @part
-def save(first: Stream, second: Stream, third: Stream, states: NDArray[np.uint64]) -> None:
-    """Note in `states` (3, 4) where three streams stand."""
+def restore(streams: StageStreams, states: Words) -> None:
+    """Take the streams of a stage back to where they stood."""
     for j in range(4):
-        states[0, j] = first.state[j]
-        states[1, j] = second.state[j]
-        states[2, j] = third.state[j]
-
-
-@part
-def restore(first: Stream, second: Stream, third: Stream, states: NDArray[np.uint64]) -> None:
-    """Take three streams back to where they stood."""
-    for j in range(4):
-        first.state[j] = states[0, j]
-        second.state[j] = states[1, j]
-        third.state[j] = states[2, j]
+        streams.inputs.state[j] = states[0, j]
+        streams.auxiliary.state[j] = states[1, j]
+        streams.noise.state[j] = states[2, j]
 
 
 class Maps(NamedTuple):

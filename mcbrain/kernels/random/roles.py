@@ -6,17 +6,29 @@ from mcbrain.kernels.random.seeds import open_roles
 from mcbrain.kernels.random.streams import Stream
 
 
+class StageStreams(NamedTuple):
+    """The streams of one stage."""
+
+    inputs: Stream
+    auxiliary: Stream
+    """What some input distributions need beside (`draw.draw_inputs`)."""
+    noise: Stream
+    """Of labels in the task stage, of recordings in the brain stage."""
+
+
 class Streams(NamedTuple):
     """One stream for each role, so that no estimator or size changes another role's numbers."""
 
-    task_inputs: Stream
-    label_noise: Stream
-    brain_inputs: Stream
-    recording_noise: Stream
-    task_auxiliary: Stream
-    brain_auxiliary: Stream
+    task: StageStreams
+    brain: StageStreams
 
 
 def open_streams(seed: int, key: tuple[int, ...], index: int) -> Streams:
-    """Open the six streams of a block, roles 0 to 5 in the order of `Streams`."""
-    return Streams(*open_roles(seed, key, index, 0, 6))
+    """Open the six streams of a block: roles 0 to 5 in the order below."""
+    task_inputs, label_noise, brain_inputs, recording_noise, task_auxiliary, brain_auxiliary = (
+        open_roles(seed, key, index, 0, 6)
+    )
+    return Streams(
+        task=StageStreams(task_inputs, task_auxiliary, label_noise),
+        brain=StageStreams(brain_inputs, brain_auxiliary, recording_noise),
+    )

@@ -1,97 +1,109 @@
 """Replicates that a kernel gives up, since their Gram matrix is singular or nearly so.
 
 A kernel stops at such a replicate, its data are taken again (drawn by the same numbers, or kept),
-singular values decide (`singular`), and the kernel goes on. What is rare so has kernels of its own,
-which are compiled in the first process that meets it, and in no other kernel.
+singular values decide (`task.singular`), and the kernel goes on. What is rare so has kernels of its
+own, which are compiled in the first process that meets it, and in no other kernel.
 """
 
 from collections.abc import Callable
 
 import numpy as np
-from numpy.typing import NDArray
 
-from mcbrain.kernels.brain.encode import EncodeWork, encode_exactly, overlap_matrix, share_missed
-from mcbrain.kernels.jit import helper, kernel
+from mcbrain.kernels.brain.encode_exactly import encode_exactly
+from mcbrain.kernels.jit import kernel
+from mcbrain.kernels.linear.householder import TRANSPOSED, reflect
 from mcbrain.kernels.random.draw import draw_inputs, draw_recordings, draw_task, restore
-from mcbrain.kernels.random.roles import Streams
-from mcbrain.kernels.replicate.workspace import DataWork, Outcome, Workspace
-from mcbrain.kernels.task.singular import ExactWork, absorb, clear, solve_singular_fits
-from mcbrain.kernels.types import SOUND, Fits, Population, Sizes
-from mcbrain.typing import Floats
+from mcbrain.kernels.random.roles import StageStreams
+from mcbrain.kernels.replicate.loop import judge, record
+from mcbrain.kernels.replicate.workspace import BrainWork, Outcome, TaskWork
+from mcbrain.kernels.task.exact_data import absorb, clear
+from mcbrain.kernels.task.singular import solve_exactly
+from mcbrain.kernels.types import ESTIMATED, LANES, MEASURED, SINGULAR, SOUND, Population, Setting
 
 
 @kernel
-def draw_brain_again(population: Population, streams: Streams, n: int, work: Workspace) -> None:
-    """Draw the brain data of this replicate once more, into `work.brain_exact`."""
-    data = work.brain
-    restore(streams.brain_inputs, streams.brain_auxiliary, streams.recording_noise, work.states)
-    clear(work.brain_exact)
+def draw_brain_again(
+    population: Population, streams: StageStreams, n: int, work: BrainWork
+) -> None:
+    """Draw the brain data of this replicate, n samples, once more, into `work.exact` (d rows)."""
+    data = work.data
+    restore(streams, work.states)
+    clear(work.exact)
     done = 0
     while done < n:
         rows = min(data.inputs.shape[0], n - done)
         X, R = data.inputs[:rows], data.recordings[:rows]
-        draw_inputs(population, streams.brain_inputs, streams.brain_auxiliary, X)
-        draw_recordings(population, work.maps, streams.recording_noise, X, data.latents[:rows], R)
-        absorb(X, R, work.brain_exact)
+        draw_inputs(population, streams, X)
+        draw_recordings(population, work.maps, streams.noise, X, data.latents[:rows], R)
+        absorb(X, R, work.exact)
         done += rows
 
 
 @kernel
-def draw_task_again(
-    population: Population, streams: Streams, n: int, data: DataWork, states: NDArray[np.uint64],
-    exact: ExactWork,
-) -> float:  # fmt: skip
-    """Draw the task data of this replicate once more, into `exact` (d rows).
+def draw_task_again(population: Population, streams: StageStreams, n: int, work: TaskWork) -> float:
+    """Draw the task data of this replicate, n samples, once more, into `work.exact` (d rows).
 
     Returns the square of what of y no fit can reach.
     """
-    restore(streams.task_inputs, streams.task_auxiliary, streams.label_noise, states)
-    clear(exact)
+    data = work.data
+    restore(streams, work.states)
+    clear(work.exact)
     done, squares = 0, 0.0
     while done < n:
         rows = min(data.inputs.shape[0], n - done)
         X, y = data.inputs[:rows], data.labels[:rows]
         draw_task(population, streams, X, y)
-        squares += absorb(X, y.reshape(rows, 1), exact)
+        squares += absorb(X, y.reshape(rows, 1), work.exact)
         done += rows
     return squares
 
 
-@helper
-def record(
-    population: Population, basis: Floats, lost: int, at: int, encode: EncodeWork, out: Outcome
-) -> None:
-    """Write m_hat and C^ of a replicate."""
-    if lost == SOUND:
-        out.m_hat[at] = share_missed(population.beta, basis, encode.residual)
-        overlap_matrix(population.brain_map, basis, encode.cosines, out.overlap[at])
-    else:
-        out.m_hat[at] = np.nan
-        out.overlap[at] = np.nan
+@kernel
+def encode_again(setting: Setting, at: int, work: BrainWork, out: Outcome) -> None:
+    """Decide the subspace of the replicate `at` from `work.exact`, and record it."""
+    work.lost[at] = encode_exactly(
+        work.lost[at], setting.sizes, work.bases[at], work.encode, work.exact
+    )
+    record(setting.population, at, work, out)
 
 
 @kernel
-def encode_again(
-    population: Population, sizes: Sizes, at: int, work: Workspace, out: Outcome
-) -> None:
-    """Decide the subspace of a replicate from `work.brain_exact`, and record it."""
-    verdict = encode_exactly(
-        work.lost[at], sizes.encoding_penalty, sizes.rank, sizes.n_brain, work.bases[at],
-        work.encode, work.brain_exact,
-    )  # fmt: skip
-    work.lost[at] = verdict
-    record(population, work.bases[at], verdict, at, work.encode, out)
+def solve_again(setting: Setting, at: int, work: TaskWork, out: Outcome) -> None:
+    """Solve the fits of the replicate `at` that were given up, from `work.exact`; judge all fits.
+
+    Their coefficients go into every lane that they have, in the coordinates of T where the frame
+    is in these.
+    """
+    fits, coefs, failures, exact = setting.fits, work.risk.coefs, out.failures[at], work.exact
+    for fit in range(failures.size):
+        code = fits.subspace[fit]
+        if failures[fit] != SINGULAR or (code == ESTIMATED and work.lost[at] != SOUND):
+            continue
+        basis = work.bases[at][:0]
+        if code == ESTIMATED:
+            basis = work.bases[at]
+        elif code == MEASURED:
+            basis = work.measured
+        failures[fit] = solve_exactly(
+            basis, fits.eta[fit], fits.penalty_sum[fit], setting.sizes.n_task, exact
+        )
+        if work.frame.shape[0] > 0:
+            reflect(coefs.shape[0], work.solve.reduction, TRANSPOSED, exact.solution)
+        for lane in range(coefs.shape[1]):
+            if fits.batches[lane // LANES, lane % LANES] == fit:
+                for i in range(coefs.shape[0]):
+                    coefs[i, lane] = exact.solution[i, 0]
+    judge(setting, at, work, out)
 
 
 def encode_each(
     brain: Callable[[int], int],
     take_again: Callable[[], object],
-    population: Population,
-    sizes: Sizes,
-    work: Workspace,
+    setting: Setting,
+    work: BrainWork,
     out: Outcome,
 ) -> None:
-    """Run a kernel of the brain stage over the replicates of `out`.
+    """Run a kernel of the brain stage over the replicates of `out`, none without brain data.
 
     Parameters
     ----------
@@ -99,23 +111,26 @@ def encode_each(
         The replicate to begin at -> the one that singular values must decide, or how many there
         are.
     take_again : callable
-        Brings the data of that replicate into `work.brain_exact`.
-    population, sizes, work, out
+        Brings the data of that replicate into `work.exact`.
+    setting, work, out
         As `brain` has them.
     """
+    if setting.sizes.n_brain == 0:
+        out.m_hat[:] = np.nan
+        out.overlap[:] = np.nan
+        return
     at = brain(0)
     while at < out.m_hat.size:
         take_again()
-        encode_again(population, sizes, at, work, out)
+        encode_again(setting, at, work, out)
         at = brain(at + 1)
 
 
 def solve_each(
-    task: Callable[[int, bool], int],
+    task: Callable[[int], int],
     take_again: Callable[[], object],
-    n: int,
-    fits: Fits,
-    work: Workspace,
+    setting: Setting,
+    work: TaskWork,
     out: Outcome,
 ) -> None:
     """Run a kernel of the task stage over the replicates of `out`.
@@ -123,19 +138,15 @@ def solve_each(
     Parameters
     ----------
     task : callable
-        The replicate to begin at, and whether it is solved -> the one with fits that singular
-        values must solve, or how many there are.
+        The replicate to begin at -> the one with fits that singular values must solve, or how many
+        there are.
     take_again : callable
-        Brings the n rows of that replicate into `work.task_exact`.
-    n : int
-    fits, work, out
+        Brings the data of that replicate into `work.exact`.
+    setting, work, out
         As `task` has them.
     """
-    at = task(0, False)
+    at = task(0)
     while at < out.m_hat.size:
         take_again()
-        solve_singular_fits(
-            work.used_bases[at], work.measured, int(work.lost[at]), work.frame.shape[0] > 0,
-            work.solve.reduction, n, fits, work.task_exact, work.risk.coefs, out.failures[at],
-        )  # fmt: skip
-        at = task(at, True)
+        solve_again(setting, at, work, out)
+        at = task(at + 1)

@@ -26,7 +26,7 @@ from mcbrain.kernels.jit import kernel
 from mcbrain.kernels.linear.lanes import get, least, put
 from mcbrain.kernels.rules.partial import LIMIT, LOAD, SelectWork
 from mcbrain.kernels.rules.select import IN_DOUBT
-from mcbrain.kernels.types import LANES
+from mcbrain.kernels.types import DUAL, LANES, PRIMAL
 from mcbrain.typing import Floats, Integers
 
 # Condition numbers kappa that nodes are made for, and how many eights of nodes keep R below 3e-8.
@@ -149,7 +149,7 @@ def _interpolate(nodes: Nodes, at: int, largest: float, work: SelectWork) -> Non
 
 
 @kernel
-def settle(nodes: Nodes, at: int, dual: int, count: int, work: SelectWork) -> float:
+def settle(nodes: Nodes, at: int, form: int, count: int, work: SelectWork) -> float:
     """Return the best of `count` candidates and infinity from the scores at nodes, or IN_DOUBT.
 
     Without a row the poles stay beyond -b/kappa if no leverage reaches its limit at that penalty,
@@ -159,10 +159,10 @@ def settle(nodes: Nodes, at: int, dual: int, count: int, work: SelectWork) -> fl
     """
     if not (work.tightest[0] > 0.0 and work.tightest[1] > 1e-10):
         return IN_DOUBT
-    if dual == 1 and not 0.0 < work.numbers[LOAD] < _INSIDE * work.matrix.shape[0]:
+    if form == DUAL and not 0.0 < work.numbers[LOAD] < _INSIDE * work.matrix.shape[0]:
         return IN_DOUBT
     limit, largest = work.numbers[LIMIT], work.shifts[0] / nodes.place[at, 0]
-    load = work.loads[1] - work.numbers[LOAD] if dual == 0 else work.loads[1] / -work.shifts[0]
+    load = work.loads[1] - work.numbers[LOAD] if form == PRIMAL else work.loads[1] / -work.shifts[0]
     load = max(load, 0.0)
     scale = nodes.bound[at] * limit * (2.0 * math.sqrt(load) + load)
     _interpolate(nodes, at, largest, work)

@@ -9,17 +9,27 @@ import numpy as np
 
 from mcbrain.kernels.jit import kernel, part
 from mcbrain.kernels.linear.householder import (
+    TRANSPOSED,
     Reduction,
-    form,
     load_symmetric,
     make_reduction,
+    multiply_out,
     reflect,
     tridiagonalise,
 )
 from mcbrain.kernels.linear.lanes import padded
-from mcbrain.kernels.linear.lapack import dgemm, dpotrf, dtrsm
-from mcbrain.kernels.linear.products import trust
-from mcbrain.kernels.types import BROKEN, DOUBTFUL, DOUBTFUL_PIVOT, LANES, SOUND, SUSPECT
+from mcbrain.kernels.linear.lapack import dpotrf, dtrsm
+from mcbrain.kernels.linear.products import product, product_left, product_right, trust
+from mcbrain.kernels.types import (
+    BROKEN,
+    DOUBTFUL,
+    DOUBTFUL_PIVOT,
+    DUAL,
+    LANES,
+    PRIMAL,
+    SOUND,
+    SUSPECT,
+)
 from mcbrain.typing import Floats
 
 FILL, MEAN, REST, LIMIT, LOAD, TRACE = range(6)
@@ -85,27 +95,6 @@ class Free(NamedTuple):
     """(r,) its product with c, in the dual with y."""
     rows: Floats
     """(chunk, r)"""
-
-
-@part
-def product(left: Floats, right: Floats, weight: float, kept: float, out: Floats) -> None:
-    """Write weight left right + kept out, matrices (a, b), (b, c) and (a, c)."""
-    (a, b), c = left.shape, right.shape[1]
-    dgemm("N", "N", c, a, b, weight, right, c, left, b, kept, out, c)
-
-
-@part
-def product_left(left: Floats, right: Floats, weight: float, kept: float, out: Floats) -> None:
-    """Write weight left' right + kept out, matrices (b, a), (b, c) and (a, c)."""
-    (b, a), c = left.shape, right.shape[1]
-    dgemm("N", "T", c, a, b, weight, right, c, left, a, kept, out, c)
-
-
-@part
-def product_right(left: Floats, right: Floats, weight: float, kept: float, out: Floats) -> None:
-    """Write weight left right' + kept out, matrices (a, b), (c, b) and (a, c)."""
-    (a, b), c = left.shape, right.shape[0]
-    dgemm("T", "N", c, a, b, weight, right, b, left, b, kept, out, c)
 
 
 @part
@@ -232,19 +221,19 @@ def reduce_block(free: Free, work: SelectWork) -> None:
     if free.basis.shape[0] > 0:
         load_symmetric(work.matrix, m, work.reduction)
         tridiagonalise(m, work.reduction)
-    reflect(m, work.reduction, 1, work.moment)
+    reflect(m, work.reduction, TRANSPOSED, work.moment)
 
 
 @kernel
-def form_axes(eta: float, dual: int, free: Free, work: SelectWork) -> None:
+def form_axes(eta: float, form: int, free: Free, work: SelectWork) -> None:
     """Write the axes that take rows to T, after `reduce_block`."""
     axes = work.axes
-    form(work.matrix.shape[0], work.reduction, axes)
+    multiply_out(work.matrix.shape[0], work.reduction, axes)
     if free.basis.shape[0] > 0:
         if eta == 0.0:
-            product(free.basis if dual == 1 else free.product, axes, 1.0, 0.0, free.turned)
+            product(free.basis if form == DUAL else free.product, axes, 1.0, 0.0, free.turned)
             product_left(free.basis, free.turned, -1.0, 1.0, axes)
-        elif dual == 0:
+        elif form == PRIMAL:
             product(free.basis, axes, 1.0, 0.0, free.turned)
             product_left(free.basis, free.turned, 1.0 / np.sqrt(eta) - 1.0, 1.0, axes)
 

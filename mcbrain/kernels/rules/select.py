@@ -25,7 +25,7 @@ from mcbrain.kernels.jit import kernel
 from mcbrain.kernels.linear.lanes import get, least, put
 from mcbrain.kernels.linear.tridiagonal import bound_below, substitute
 from mcbrain.kernels.rules.partial import FILL, LIMIT, MEAN, REST, TRACE, SelectWork
-from mcbrain.kernels.types import LANES, SUSPECT
+from mcbrain.kernels.types import DUAL, LANES, PRIMAL, SUSPECT
 from mcbrain.typing import Floats, Integers
 
 IN_DOUBT = -1.0
@@ -40,7 +40,7 @@ class Rules(NamedTuple):
 
     fit: Integers
     """(rules,) places in `Fits`."""
-    generalised: Integers
+    rule: Integers
     """(rules,) LEAVE_ONE_OUT or GENERALISED."""
     multiples: Floats
     """(grid,) candidates, times the mean eigenvalue of what is penalised; 0 and infinity join."""
@@ -98,7 +98,7 @@ def is_singular(work: SelectWork) -> bool:
 
 
 @kernel
-def score_rows(rows: int, places: int, dual: int, work: SelectWork) -> None:
+def score_rows(rows: int, places: int, form: int, work: SelectWork) -> None:
     """Add the squared leave-one-out errors of the rows of `work.table` for every shift.
 
     The table has whole fours of rows. Without the row, the error is
@@ -131,7 +131,7 @@ def score_rows(rows: int, places: int, dual: int, work: SelectWork) -> None:
                 h2, h3 = h2 + scale * z2 * z2, h3 + scale * z3 * z3
                 f0, f1 = f0 + weight * z0, f1 + weight * z1
                 f2, f3 = f2 + weight * z2, f3 + weight * z3
-            if dual == 0:
+            if form == PRIMAL:
                 h0, f0 = left[i] - h0, residual[i] - f0
                 h1, f1 = left[i + 1] - h1, residual[i + 1] - f1
                 h2, f2 = left[i + 2] - h2, residual[i + 2] - f2
@@ -140,7 +140,7 @@ def score_rows(rows: int, places: int, dual: int, work: SelectWork) -> None:
                 h3, f3 = one, zero
                 h1, f1 = (h1, f1) if i + 1 < rows else (one, zero)
                 h2, f2 = (h2, f2) if i + 2 < rows else (one, zero)
-            if dual == 0:
+            if form == PRIMAL:
                 tightest = least(tightest, least(least(h0, h1), least(h2, h3)))
             # One division for four: 1/h0 = h1 h2 h3 / (h0 h1 h2 h3). A zero spoils all four, and
             # then there is doubt.
@@ -160,7 +160,7 @@ def score_rows(rows: int, places: int, dual: int, work: SelectWork) -> None:
 
 
 @kernel
-def score_generalised(n: int, lost: int, dual: int, work: SelectWork) -> None:
+def score_generalised(n: int, lost: int, form: int, work: SelectWork) -> None:
     """Write the GCV scores n |e|^2 / (n - tr H)^2 of every candidate; `lost` is r for eta = 0.
 
     tr M is the derivative of log det(T + lambda) = sum log D, a sum of positive terms.
@@ -185,7 +185,7 @@ def score_generalised(n: int, lost: int, dual: int, work: SelectWork) -> None:
             entry = get(work.solution, LANES * i)
             square = square + entry * entry
             fit = fit + work.moment[i, 0] * entry
-        if dual == 1:
+        if form == DUAL:
             put(work.scores, LANES * place, n * square / (trace * trace))
             continue
         errors = work.numbers[REST] - fit - penalty * square

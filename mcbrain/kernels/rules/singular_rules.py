@@ -19,18 +19,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from mcbrain.kernels.brain.encode import dot
 from mcbrain.kernels.jit import kernel
+from mcbrain.kernels.linear.orthonormal import dot
+from mcbrain.kernels.linear.singular_values import rounding_share
 from mcbrain.kernels.rules.partial import LIMIT, MEAN, SelectWork
 from mcbrain.kernels.rules.select import set_candidates
-from mcbrain.kernels.task.singular import (
-    INSIDE,
-    OUTSIDE,
-    ExactWork,
-    explain,
-    rounding_share,
-    separate,
-)
+from mcbrain.kernels.task.exact_data import INSIDE, OUTSIDE, ExactWork
+from mcbrain.kernels.task.singular import explain, separate
 from mcbrain.kernels.types import FINE
 from mcbrain.typing import Floats
 

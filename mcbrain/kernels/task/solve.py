@@ -15,8 +15,16 @@ which at lambda = 0 is the limit lambda -> 0+. G, or XX', is reduced to Q T Q' o
 it is O(n) for each penalty.
 """
 
+from typing import NamedTuple
+
 from mcbrain.kernels.jit import helper, part
-from mcbrain.kernels.linear.householder import load_symmetric, reflect, tridiagonalise
+from mcbrain.kernels.linear.householder import (
+    PLAIN,
+    TRANSPOSED,
+    load_symmetric,
+    reflect,
+    tridiagonalise,
+)
 from mcbrain.kernels.linear.lanes import get, put
 from mcbrain.kernels.linear.lapack import dgemm
 from mcbrain.kernels.linear.tridiagonal import (
@@ -37,12 +45,14 @@ from mcbrain.kernels.linear.tridiagonal import (
 )
 from mcbrain.kernels.task.solve_work import SolveWork
 from mcbrain.kernels.types import (
+    DUAL,
     ESTIMATED,
     FINE,
     LANES,
     MEASURED,
     NO_SUBSPACE,
     NOT_POSITIVE_DEFINITE,
+    PRIMAL,
     ROUNDING,
     SINGULAR,
     SUSPECT,
@@ -56,8 +66,26 @@ SUSPECT_INSIDE = 1e4 * ROUNDING
 """As `SUSPECT`, of the pivots of S: these may be larger than its smallest eigenvalue."""
 
 
+class Bases(NamedTuple):
+    """The subspaces of a replicate, orthonormal rows each; none where no fit uses one."""
+
+    estimated: Floats
+    """(r, d)"""
+    measured: Floats
+    """(rank, d)"""
+
+
+class Solved(NamedTuple):
+    """What becomes of the fits of a replicate."""
+
+    coefs: Floats
+    """(d, lanes) beta_hat as columns: column LANES b + j is that of fit ``fits.batches[b, j]``."""
+    failures: CodeArray
+    """(fits,) why a fit has no solution."""
+
+
 @helper
-def _verdict(parameters: Floats, found: Floats, j: int, dual: int, r: int, m: int) -> int:
+def _verdict(parameters: Floats, found: Floats, j: int, form: int, r: int, m: int) -> int:
     """Say whether lane j has a solution: FINE, SINGULAR or NOT_POSITIVE_DEFINITE.
 
     SINGULAR is a matrix that is singular up to rounding, or too nearly so for what stands on it:
@@ -75,7 +103,7 @@ def _verdict(parameters: Floats, found: Floats, j: int, dual: int, r: int, m: in
         negative = found[NEGATIVE + j]
         if r > 0 and inner != 0.0:
             negative += -inside if inner < 0.0 else inside
-        return NOT_POSITIVE_DEFINITE if dual == 1 or negative != 0.0 else FINE
+        return NOT_POSITIVE_DEFINITE if form == DUAL or negative != 0.0 else FINE
     # Written so that a NaN is a failure too, at an infinite penalty as well.
     if not smallest > (SUSPECT * m if finite == 1.0 else 0.0):
         return SINGULAR
@@ -87,7 +115,7 @@ def _verdict(parameters: Floats, found: Floats, j: int, dual: int, r: int, m: in
 
 
 @part
-def prepare(start: int, r: int, dual: int, work: SolveWork) -> None:
+def prepare(start: int, r: int, form: int, work: SolveWork) -> None:
     """Lay out c and the r rotated basis vectors from column `start` on as right and left factors.
 
     The left rows are c, those of S1 (T A, in the dual Z) and those of S2 (A).
@@ -106,7 +134,7 @@ def prepare(start: int, r: int, dual: int, work: SolveWork) -> None:
             left[second + i] = rotated[i, start + a]
         for i in range(m):
             entry = left[second + i]
-            if dual == 0:
+            if form == PRIMAL:
                 entry *= diagonal[i]
                 entry += beside[i - 1] * left[second + i - 1] if i > 0 else 0.0
                 entry += beside[i] * left[second + i + 1] if i < m - 1 else 0.0
@@ -146,7 +174,7 @@ def solve_batch(r: int, place: int, work: SolveWork, out: Floats) -> None:
 def share_inverses(
     r: int,
     place: int,
-    dual: int,
+    form: int,
     fits: Fits,
     work: SolveWork,
     out: Floats,
@@ -164,7 +192,7 @@ def share_inverses(
             combine(0, 1 + r, parameters[other], work.sums, work.solution, LANES * other, out)
             for j in range(LANES):
                 fit = fits.batches[other, j]
-                failures[fit] = _verdict(parameters[other], work.found, j, dual, 0, out.shape[0])
+                failures[fit] = _verdict(parameters[other], work.found, j, form, 0, out.shape[0])
             work.done[other] = 1
 
 
@@ -177,13 +205,13 @@ def reduce_matrix(work: SolveWork) -> None:
 
 
 @part
-def solve_rotated(dual: int, fits: Fits, work: SolveWork, out: Floats, failures: CodeArray) -> None:
+def solve_rotated(form: int, fits: Fits, work: SolveWork, out: Floats, failures: CodeArray) -> None:
     """Rotate `work.rotated` and solve every fit, in T's coordinates.
 
     Writes `out` (m, lanes), `work.inside` and `failures` (fits,).
     """
     m, ranks = out.shape[0], work.ranks
-    reflect(m, work.reduction, 1, work.rotated)
+    reflect(m, work.reduction, TRANSPOSED, work.rotated)
     prepared = -1
     for step in range(fits.batches.shape[0]):
         # From the last batch on, so that those without a subspace find their inverses done.
@@ -197,12 +225,12 @@ def solve_rotated(dual: int, fits: Fits, work: SolveWork, out: Floats, failures:
         r = ranks[code]
         if work.done[place] == 0:
             if code != prepared:
-                prepare(1 + ranks[ESTIMATED] if code == MEASURED else 1, r, dual, work)
+                prepare(1 + ranks[ESTIMATED] if code == MEASURED else 1, r, form, work)
                 prepared = code
             solve_batch(r, place, work, out)
-            share_inverses(r, place, dual, fits, work, out, failures)
+            share_inverses(r, place, form, fits, work, out, failures)
             for j in range(LANES):
-                failures[batch[j]] = _verdict(work.parameters[place], work.found, j, dual, r, m)
+                failures[batch[j]] = _verdict(work.parameters[place], work.found, j, form, r, m)
         work.done[place] = 0
 
 
@@ -215,33 +243,22 @@ def _load_columns(source: Floats, start: int, out: Floats) -> None:
 
 
 @part
-def solve_primal(
-    estimated: Floats,
-    measured: Floats,
-    frame: Floats,
-    fits: Fits,
-    work: SolveWork,
-    coefs: Floats,
-    failures: CodeArray,
-) -> None:
-    """Write beta_hat of every lane to the columns of `coefs` (d, lanes), n_T >= d.
-
-    `work.reduction` and `work.moment` hold G (`reduce_matrix`) and c; `estimated` (r, d) and
-    `measured` have orthonormal rows, none if no fit uses them. Column 8 b + j belongs to fit
-    ``fits.batches[b, j]``; `failures` (fits,) says which fits have no solution.
+def solve_primal(bases: Bases, frame: Floats, fits: Fits, work: SolveWork, solved: Solved) -> None:
+    """Write beta_hat of every lane, n_T >= d, after `reduce_matrix`; `work.moment` holds c.
 
     Where `frame` (., d) has rows, it is they that are turned, to the coordinates of T, in which
-    `coefs` stays: lengths and products are the same, and turning few rows is less work.
+    the coefficients stay: lengths and products are the same, and turning few rows is less work.
     """
+    estimated, measured, coefs = bases.estimated, bases.measured, solved.coefs
     for i in range(coefs.shape[0]):
         work.rotated[i, 0] = work.moment[i]
     _load_columns(estimated, 1, work.rotated)
     start = 1 + estimated.shape[0] + measured.shape[0]
     _load_columns(measured, 1 + estimated.shape[0], work.rotated)
     _load_columns(frame, start, work.rotated)
-    solve_rotated(0, fits, work, coefs, failures)
+    solve_rotated(PRIMAL, fits, work, coefs, solved.failures)
     if frame.shape[0] == 0:
-        reflect(coefs.shape[0], work.reduction, 0, coefs)
+        reflect(coefs.shape[0], work.reduction, PLAIN, coefs)
     for a in range(frame.shape[0]):
         for i in range(frame.shape[1]):
             frame[a, i] = work.rotated[i, start + a]

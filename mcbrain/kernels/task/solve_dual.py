@@ -5,12 +5,12 @@ import math
 import numpy as np
 
 from mcbrain.kernels.jit import helper, kernel, part
-from mcbrain.kernels.linear.householder import reflect
+from mcbrain.kernels.linear.householder import PLAIN, reflect
 from mcbrain.kernels.linear.lanes import get, put
 from mcbrain.kernels.linear.lapack import dgemm, dgeqrf, dormqr, dsyrk, dtrsm
-from mcbrain.kernels.task.solve import reduce_matrix, solve_rotated
+from mcbrain.kernels.task.solve import Bases, Solved, reduce_matrix, solve_rotated
 from mcbrain.kernels.task.solve_work import SolveWork
-from mcbrain.kernels.types import ESTIMATED, FINE, LANES, MEASURED, SINGULAR, CodeArray, Fits
+from mcbrain.kernels.types import DUAL, ESTIMATED, FINE, LANES, MEASURED, SINGULAR, Fits
 from mcbrain.typing import Floats
 
 
@@ -58,16 +58,10 @@ def minimum_norm_inside(X: Floats, y: Floats, basis: Floats, work: SolveWork, ou
 
 @helper
 def _interpolate_inside(
-    X: Floats,
-    y: Floats,
-    code: int,
-    basis: Floats,
-    fits: Fits,
-    work: SolveWork,
-    coefs: Floats,
-    failures: CodeArray,
+    X: Floats, y: Floats, code: int, basis: Floats, fits: Fits, work: SolveWork, solved: Solved
 ) -> None:
     """Overwrite the fits of a subspace with r >= n_T that do not penalise inside it."""
+    coefs = solved.coefs
     if basis.shape[0] < X.shape[0]:
         return
     failed = minimum_norm_inside(X, y, basis, work, work.moment)
@@ -75,7 +69,7 @@ def _interpolate_inside(
         fit = fits.batches[lane // LANES, lane % LANES]
         free = fits.eta[fit] == 0.0 and fits.penalty_sum[fit] >= 0.0
         if fits.subspace[fit] == code and free:
-            failures[fit] = failed
+            solved.failures[fit] = failed
             for i in range(coefs.shape[0]):
                 coefs[i, lane] = work.moment[i]
 
@@ -94,20 +88,13 @@ def _add_inside(basis: Floats, place: int, work: SolveWork, coefs: Floats) -> No
 
 @part
 def solve_dual(
-    X: Floats,
-    y: Floats,
-    estimated: Floats,
-    measured: Floats,
-    fits: Fits,
-    work: SolveWork,
-    coefs: Floats,
-    failures: CodeArray,
+    X: Floats, y: Floats, bases: Bases, fits: Fits, work: SolveWork, solved: Solved
 ) -> None:
-    """Write beta_hat of every lane to the columns of `coefs` from X (n, d), y (n,), n < d.
+    """Write beta_hat of every lane from X (n, d) and y (n,), n < d, after `reduce_dual`.
 
-    As `solve_primal`, after `reduce_dual`. Fits with eta = 0 and n <= r interpolate inside P,
-    whatever the penalty.
+    Fits with eta = 0 and n <= r interpolate inside P, whatever the penalty.
     """
+    estimated, measured, coefs = bases.estimated, bases.measured, solved.coefs
     (n, d), (m, columns), every = X.shape, work.rotated.shape, coefs.shape[1]
     r_e, r_m = estimated.shape[0], measured.shape[0]
     rotated = work.rotated.reshape(m * columns)
@@ -115,8 +102,8 @@ def solve_dual(
         work.rotated[i, 0] = y[i]
     dgemm("T", "N", r_e, n, d, 1.0, estimated, d, X, d, 0.0, rotated[1:], columns)
     dgemm("T", "N", r_m, n, d, 1.0, measured, d, X, d, 0.0, rotated[1 + r_e :], columns)
-    solve_rotated(1, fits, work, work.tall, failures)
-    reflect(n, work.reduction, 0, work.tall)
+    solve_rotated(DUAL, fits, work, work.tall, solved.failures)
+    reflect(n, work.reduction, PLAIN, work.tall)
     dgemm("N", "T", every, d, n, 1.0, work.tall, every, X, d, 0.0, coefs, every)
     for place in range(fits.batches.shape[0]):
         code = fits.subspace[fits.batches[place, 0]]
@@ -124,5 +111,5 @@ def solve_dual(
             _add_inside(estimated, place, work, coefs)
         elif code == MEASURED:
             _add_inside(measured, place, work, coefs)
-    _interpolate_inside(X, y, ESTIMATED, estimated, fits, work, coefs, failures)
-    _interpolate_inside(X, y, MEASURED, measured, fits, work, coefs, failures)
+    _interpolate_inside(X, y, ESTIMATED, estimated, fits, work, solved)
+    _interpolate_inside(X, y, MEASURED, measured, fits, work, solved)

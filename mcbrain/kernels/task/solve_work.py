@@ -19,7 +19,7 @@ from mcbrain.kernels.linear.tridiagonal import (
     SECOND,
     SHIFT,
 )
-from mcbrain.kernels.types import LANES, Fits
+from mcbrain.kernels.types import DUAL, LANES, PRIMAL, Fits
 from mcbrain.typing import Floats, Integers
 
 
@@ -64,7 +64,7 @@ class SolveWork(NamedTuple):
 
 
 @kernel
-def set_lane(parameters: Floats, j: int, penalty: float, eta: float, dual: int) -> None:
+def set_lane(parameters: Floats, j: int, penalty: float, eta: float, form: int) -> None:
     """Write the coefficients of the formulas of `solve` to lane j of a batch's parameters.
 
     An infinite penalty leaves least squares inside P where P is free, and nothing otherwise. One
@@ -74,7 +74,7 @@ def set_lane(parameters: Floats, j: int, penalty: float, eta: float, dual: int) 
     free = 1.0 - eta if finite else (1.0 if eta == 0.0 else 0.0)
     shift, weight = (penalty, 1.0) if finite else (0.0, 0.0)
     parameters[SHIFT + j], parameters[FINITE + j], parameters[OUTER + j] = shift, weight, weight
-    if dual == 1:
+    if form == DUAL:
         parameters[INNER + j] = -free if finite else 0.0
         parameters[FIRST + j], parameters[SECOND + j] = free, 0.0
         parameters[IDENTITY + j] = eta if finite else 1.0 - free
@@ -85,13 +85,13 @@ def set_lane(parameters: Floats, j: int, penalty: float, eta: float, dual: int) 
         parameters[IDENTITY + j], parameters[ALONG + j] = 0.0, 0.0
 
 
-def lane_parameters(fits: Fits, dual: bool) -> Floats:
+def lane_parameters(fits: Fits, form: int) -> Floats:
     """Return the coefficients of every batch, (batches, PARAMETERS), for `tridiagonal`."""
     parameters = np.zeros((len(fits.batches), PARAMETERS))
     for place, batch in enumerate(fits.batches):
         for j, fit in enumerate(batch):
             penalty, eta = float(fits.penalty_sum[fit]), float(fits.eta[fit])
-            set_lane(parameters[place], j, penalty, eta, int(dual))
+            set_lane(parameters[place], j, penalty, eta, form)
     return parameters
 
 
@@ -122,7 +122,7 @@ def make_solve_work(
         matrix=np.zeros((m, m)),
         moment=np.zeros(input_dim),
         ranks=np.array([0, estimated_rank, measured_rank]),
-        parameters=lane_parameters(fits, dual),
+        parameters=lane_parameters(fits, DUAL if dual else PRIMAL),
         found=np.zeros(FOUND),
         done=np.zeros(len(fits.batches), dtype=np.int64),
         reduction=make_reduction(m),

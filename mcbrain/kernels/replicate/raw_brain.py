@@ -1,0 +1,93 @@
+"""The brain stage of the raw engine: whole recordings are drawn, and the subspace estimated."""
+
+from mcbrain.kernels.brain.encode import encode_dual, encode_least_squares, encode_ridge
+from mcbrain.kernels.jit import kernel, part
+from mcbrain.kernels.linear.lapack import dgemm
+from mcbrain.kernels.linear.products import gram
+from mcbrain.kernels.random.draw import draw_inputs, draw_recordings
+from mcbrain.kernels.random.roles import StageStreams
+from mcbrain.kernels.replicate.again import draw_brain_again, encode_each
+from mcbrain.kernels.replicate.loop import encode_replicates
+from mcbrain.kernels.replicate.workspace import BrainWork, Outcome
+from mcbrain.kernels.task.exact_data import keep_rows
+from mcbrain.kernels.types import Setting
+from mcbrain.typing import Floats
+
+
+@part
+def _draw_grams(setting: Setting, streams: StageStreams, work: BrainWork) -> None:
+    """Draw the brain data of a replicate into X'X and X'R, a chunk at a time."""
+    population, data, encode = setting.population, work.data, work.encode
+    d, p = encode.cross.shape
+    n, done = setting.sizes.n_brain, 0
+    while done < n:
+        rows = min(data.inputs.shape[0], n - done)
+        X, R = data.inputs[:rows], data.recordings[:rows]
+        draw_inputs(population, streams, X)
+        draw_recordings(population, work.maps, streams.noise, X, data.latents[:rows], R)
+        kept = 0.0 if done == 0 else 1.0
+        gram(X, kept, encode.gram)
+        dgemm("N", "T", p, d, rows, 1.0, R, p, X, d, kept, encode.cross, p)
+        done += rows
+
+
+@part
+def _encode_primal(setting: Setting, streams: StageStreams, basis: Floats, work: BrainWork) -> int:
+    _draw_grams(setting, streams, work)
+    return encode_least_squares(setting.sizes.rank, basis, work.encode)
+
+
+@part
+def _encode_ridge(setting: Setting, streams: StageStreams, basis: Floats, work: BrainWork) -> int:
+    _draw_grams(setting, streams, work)
+    return encode_ridge(setting.sizes.encoding_penalty, setting.sizes.rank, basis, work.encode)
+
+
+@part
+def _encode_dual(setting: Setting, streams: StageStreams, basis: Floats, work: BrainWork) -> int:
+    X, R, Z = work.data.inputs, work.data.recordings, work.data.latents
+    draw_inputs(setting.population, streams, X)
+    draw_recordings(setting.population, work.maps, streams.noise, X, Z, R)
+    return encode_dual(X, R, setting.sizes.rank, basis, work.encode)
+
+
+@kernel
+def brain_primal(
+    setting: Setting, streams: StageStreams, work: BrainWork, out: Outcome, first: int
+) -> int:
+    """Estimate subspaces by least squares, n_brain >= d (`encode_replicates`)."""
+    return encode_replicates(_encode_primal, setting, streams, work, out, first)
+
+
+@kernel
+def brain_ridge(
+    setting: Setting, streams: StageStreams, work: BrainWork, out: Outcome, first: int
+) -> int:
+    """As `brain_primal`, with a penalty in stage 1, for any n_brain."""
+    return encode_replicates(_encode_ridge, setting, streams, work, out, first)
+
+
+@kernel
+def brain_dual(
+    setting: Setting, streams: StageStreams, work: BrainWork, out: Outcome, first: int
+) -> int:
+    """As `brain_primal`, for n_brain < d."""
+    return encode_replicates(_encode_dual, setting, streams, work, out, first)
+
+
+def brain_stage(setting: Setting, streams: StageStreams, work: BrainWork, out: Outcome) -> None:
+    """Estimate the subspaces of as many replicates as `out` has, none without brain data."""
+    n, data = setting.sizes.n_brain, work.data
+    brain = brain_primal if n >= setting.population.scale.size else brain_dual
+    if setting.sizes.encoding_penalty > 0.0:
+        brain = brain_ridge
+
+    def take_again() -> None:
+        if brain is brain_dual:
+            keep_rows(data.inputs, data.recordings, work.exact)
+        else:
+            draw_brain_again(setting.population, streams, n, work)
+
+    encode_each(
+        lambda first: brain(setting, streams, work, out, first), take_again, setting, work, out
+    )

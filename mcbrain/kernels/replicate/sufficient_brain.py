@@ -1,0 +1,103 @@
+"""The brain stage from sufficient statistics."""
+
+from mcbrain.kernels.brain.encode import EncodeWork, encode_dual, encode_ridge, leading_left
+from mcbrain.kernels.brain.encode_exactly import leading_left_exactly
+from mcbrain.kernels.jit import kernel, part
+from mcbrain.kernels.linear.lapack import dgemm, dsyrk, dtrsm
+from mcbrain.kernels.linear.orthonormal import orthonormalise
+from mcbrain.kernels.linear.singular_values import rounding_share
+from mcbrain.kernels.random.roles import StageStreams
+from mcbrain.kernels.replicate.again import encode_each
+from mcbrain.kernels.replicate.loop import encode_replicates
+from mcbrain.kernels.replicate.sufficient_draw import draw_few, draw_many
+from mcbrain.kernels.replicate.workspace import BrainData, BrainWork, Outcome
+from mcbrain.kernels.task.exact_data import absorb, clear, keep_rows, keep_triangle
+from mcbrain.kernels.types import LOST, SOUND, Setting
+from mcbrain.typing import Floats
+
+
+@kernel
+def encode_factor(data: BrainData, r: int, basis: Floats, work: EncodeWork) -> int:
+    """Write the subspace of least squares: L^-T times the top-r left vectors of L'AH' + noise."""
+    (d, p), recordings = data.recordings.shape, data.recordings
+    if leading_left(recordings, d, r, basis, work) != SOUND:
+        share = rounding_share(p, d)
+        if leading_left_exactly(recordings, d, r, share, basis, work) != SOUND:
+            return LOST
+    dtrsm("L", "U", "N", "N", d, r, 1.0, data.inputs, d, basis, d)
+    return orthonormalise(basis)
+
+
+@part
+def _encode_many(setting: Setting, streams: StageStreams, basis: Floats, work: BrainWork) -> int:
+    draw_many(setting.population, streams, setting.sizes.n_brain, work.data)
+    return encode_factor(work.data, setting.sizes.rank, basis, work.encode)
+
+
+@part
+def _encode_few(setting: Setting, streams: StageStreams, basis: Floats, work: BrainWork) -> int:
+    draw_few(setting.population, streams, work.data)
+    X, R = work.data.inputs, work.data.recordings
+    return encode_dual(X, R, setting.sizes.rank, basis, work.encode)
+
+
+@part
+def _encode_ridge(setting: Setting, streams: StageStreams, basis: Floats, work: BrainWork) -> int:
+    population, sizes, encode = setting.population, setting.sizes, work.encode
+    X, R, d = work.data.inputs, work.data.recordings, setting.population.scale.size
+    rows, width = R.shape
+    if sizes.n_brain >= d:
+        draw_many(population, streams, sizes.n_brain, work.data)
+        dsyrk("L", "T", d, d, 1.0, X, d, 0.0, encode.gram, d)
+        dgemm("N", "N", width, d, d, 1.0, R, width, X, d, 0.0, encode.cross, width)
+    else:
+        draw_few(population, streams, work.data)
+        dsyrk("L", "N", d, rows, 1.0, X, d, 0.0, encode.gram, d)
+        dgemm("N", "T", width, d, rows, 1.0, R, width, X, d, 0.0, encode.cross, width)
+    return encode_ridge(sizes.encoding_penalty, sizes.rank, basis, encode)
+
+
+@kernel
+def brain_many(
+    setting: Setting, streams: StageStreams, work: BrainWork, out: Outcome, first: int
+) -> int:
+    """Estimate subspaces by least squares, n_brain >= d (`encode_replicates`)."""
+    return encode_replicates(_encode_many, setting, streams, work, out, first)
+
+
+@kernel
+def brain_few(
+    setting: Setting, streams: StageStreams, work: BrainWork, out: Outcome, first: int
+) -> int:
+    """As `brain_many`, for n_brain < d."""
+    return encode_replicates(_encode_few, setting, streams, work, out, first)
+
+
+@kernel
+def brain_ridge(
+    setting: Setting, streams: StageStreams, work: BrainWork, out: Outcome, first: int
+) -> int:
+    """As `brain_many`, with a penalty in stage 1, for any n_brain."""
+    return encode_replicates(_encode_ridge, setting, streams, work, out, first)
+
+
+def brain_stage(setting: Setting, streams: StageStreams, work: BrainWork, out: Outcome) -> None:
+    """Estimate the subspaces of as many replicates as `out` has, none without brain data."""
+    X, R, exact = work.data.inputs, work.data.recordings, work.exact
+    many = setting.sizes.n_brain >= setting.population.scale.size
+    brain = brain_many if many else brain_few
+    if setting.sizes.encoding_penalty > 0.0:
+        brain = brain_ridge
+
+    def take_again() -> None:
+        if many:
+            keep_triangle(X, R, exact)
+        elif brain is brain_few:
+            keep_rows(X, R, exact)
+        else:
+            clear(exact)
+            absorb(X, R, exact)
+
+    encode_each(
+        lambda first: brain(setting, streams, work, out, first), take_again, setting, work, out
+    )
