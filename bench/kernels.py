@@ -9,9 +9,10 @@ import numpy as np
 
 from bench.measure import Rate, Work
 from bench.sizes import CALLS, COUNT, MATRIX
-from mcbrain.kernels.linear.eigen import leading_eigenvectors, make_eigen_work
+from mcbrain.kernels.linear.eigen import leading_eigenvectors
 from mcbrain.kernels.linear.householder import load_symmetric, make_reduction, tridiagonalise
 from mcbrain.kernels.linear.implicit_ql import tridiagonal_eigen
+from mcbrain.kernels.linear.inverse_iteration import make_eigen_work
 from mcbrain.kernels.linear.orthonormal import orthonormalise
 from mcbrain.kernels.random.bartlett import bartlett
 from mcbrain.kernels.random.seeds import open_stream
@@ -35,7 +36,8 @@ class RandomNumbers(Rate):
 
     def prepare(self, law: str) -> Work:
         stream, out = _stream(), np.empty(COUNT)
-        fill = getattr(import_module("mcbrain.kernels.random.streams"), f"fill_{law}")
+        home = "poisson" if law == "poisson" else "streams"
+        fill = getattr(import_module(f"mcbrain.kernels.random.{home}"), f"fill_{law}")
         settings = {"chi_square": (np.full(COUNT, 50.0),), "poisson": (np.full(COUNT, 5.0),)}
 
         def work() -> float:

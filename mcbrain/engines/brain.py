@@ -12,7 +12,7 @@ from mcbrain.blocks.problem import BrainProblem, RawProblem
 from mcbrain.blocks.sums import BlockSums
 from mcbrain.engines.pieces import Piece
 from mcbrain.engines.sampled import population
-from mcbrain.kernels.brain.overlap import brain_block
+from mcbrain.kernels.brain.reduced import BrainDesign, brain_block
 from mcbrain.kernels.random.roles import open_streams
 from mcbrain.kernels.random.seeds import open_stream
 from mcbrain.kernels.replicate.raw import overlap_block
@@ -69,18 +69,15 @@ def reduced_stage(
     gains = np.array(problem.latent_gains)
     overlaps, drawn = np.empty((count, gains.size, gains.size)), np.empty(count, np.int64)
     stream = open_stream(problem.seed, problem.words, index, 0)
-    brain_block(
-        stream,
-        problem.n_brain,
-        problem.input_dim,
-        problem.n_channels,
-        problem.rank,
-        problem.neural_noise,
-        gains,
-        0,
-        overlaps,
-        drawn,
+    design = BrainDesign(
+        n_brain=problem.n_brain,
+        input_dim=problem.input_dim,
+        n_channels=problem.n_channels,
+        rank=problem.rank,
+        noise=problem.neural_noise,
+        gains=gains,
     )
+    brain_block(stream, design, 0, overlaps, drawn)
     return overlaps, drawn > 0
 
 

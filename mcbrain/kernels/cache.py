@@ -11,16 +11,20 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from numba.core import compiler, serialize
+from numba import types
+from numba.core.compiler import CompileResult
+from numba.core.cpu import CPUContext
+from numba.core.serialize import dumps
+from numba.core.typing.templates import Signature
 
 from mcbrain.kernels.cache_folder import cache_folder, distrust, make_folder, safe_file
 
 __all__ = ["ACCOUNT", "Account", "KernelCache", "keeps", "watching"]
 
-_Result: Any = compiler.CompileResult
-_pickled: Any = serialize.dumps
+Arguments = Signature | tuple[types.Type, ...]
+"""What a dispatcher looks machine code up by."""
+
 _HEAD = b"mcbrain machine code 1\n"
 _DIGEST_BYTES = hashlib.sha256().digest_size
 
@@ -56,7 +60,13 @@ class Account:
             self.compiling()
 
     def not_kept(self, why: str) -> None:
-        """Keep the first reason; the others repeat it."""
+        """Keep the first reason; the others repeat it.
+
+        Parameters
+        ----------
+        why : str
+            Why machine code was not kept.
+        """
         self.unkept = self.unkept or why
 
 
@@ -71,6 +81,11 @@ def watching(compiling: Callable[[], None]) -> Iterator[Account]:
     ----------
     compiling : callable
         Called at most once, before the compiler works; machine code that it brings is loaded.
+
+    Yields
+    ------
+    Account
+        What was compiled and missed, as it goes on.
     """
 
     def once() -> None:
@@ -104,13 +119,17 @@ class KernelCache:
         except OSError:
             return None
 
-    def load_overload(self, signature: Any, target: Any) -> Any:
+    def load_overload(self, signature: Arguments, target: CPUContext) -> CompileResult | None:
         """Return a compiled function from its entry, or None: it must be compiled.
 
         Parameters
         ----------
         signature : tuple of numba types, or Signature
         target : numba.core.cpu.CPUContext
+
+        Returns
+        -------
+        CompileResult or None
         """
         target.refresh()
         found = self._try(signature, target)
@@ -120,14 +139,14 @@ class KernelCache:
             ACCOUNT.compiled += found is None
         return found
 
-    def _try(self, signature: Any, target: Any) -> Any:
+    def _try(self, signature: Arguments, target: CPUContext) -> CompileResult | None:
         """Return a compiled function, or None whatever is the matter with its entry."""
         try:
             return self._load(signature, target)
         except Exception:  # whatever a damaged file leads to
             return None
 
-    def _load(self, signature: Any, target: Any) -> Any:
+    def _load(self, signature: Arguments, target: CPUContext) -> CompileResult | None:
         """Return a compiled function from its entry, if there is one that is whole."""
         folder = cache_folder()
         if why := distrust(folder):
@@ -142,9 +161,9 @@ class KernelCache:
             return None
         # Only what the user or root alone can have written comes here (`safe_file`).
         kept, parts = pickle.loads(payload)
-        return _Result._rebuild(target, *parts) if kept == signature else None
+        return CompileResult._rebuild(target, *parts) if kept == signature else None
 
-    def save_overload(self, signature: Any, compiled: Any) -> None:
+    def save_overload(self, signature: Arguments, compiled: CompileResult) -> None:
         """Write an entry, or note why it cannot be written.
 
         Parameters
@@ -158,7 +177,7 @@ class KernelCache:
             if why := distrust(folder):
                 ACCOUNT.not_kept(why)
                 return
-            payload = _pickled((signature, compiled._reduce()))
+            payload = dumps((signature, compiled._reduce()))
             digest = hashlib.sha256(payload).digest()
             _replace(folder / self._entry(signature), _HEAD + digest + payload)
         except OSError as error:
@@ -167,7 +186,7 @@ class KernelCache:
         except Exception as error:
             ACCOUNT.not_kept(f"{self._name} cannot be stored ({error})")
 
-    def _entry(self, signature: Any) -> str:
+    def _entry(self, signature: Arguments) -> str:
         """Return the name of a signature's file."""
         types = hashlib.sha256(repr(signature).encode()).hexdigest()
         return f"{self._name}-{types[:16]}.nbc"
@@ -177,7 +196,13 @@ class KernelCache:
 
 
 def keeps() -> bool:
-    """Return whether machine code can be kept, and will be found by another process."""
+    """Return whether machine code can be kept, and will be found by another process.
+
+    Returns
+    -------
+    bool
+        False where the folder cannot be made or written in, or others may write in it.
+    """
     try:
         folder = cache_folder()
         make_folder(folder)

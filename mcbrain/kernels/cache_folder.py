@@ -14,8 +14,8 @@ from contextlib import suppress
 from functools import lru_cache
 from importlib.metadata import version
 from importlib.resources import files
+from importlib.resources.abc import Traversable
 from pathlib import Path
-from typing import Any
 
 import numba
 from llvmlite import binding
@@ -24,8 +24,6 @@ from mcbrain.places import cache_root
 
 __all__ = ["cache_folder", "deciding_settings", "distrust", "make_folder", "safe_file"]
 
-_settings: Any = numba.config
-_processor: Any = binding
 _LIBRARIES = ("numba", "llvmlite", "numpy", "scipy")
 # Settings of Numba that decide no machine code; every other one, known or new, is in the name.
 _IDLE = (
@@ -55,9 +53,15 @@ def cache_folder() -> Path:
 
 
 def deciding_settings() -> dict[str, str]:
-    """Return the settings of the compiler, as it has them now."""
-    names = [n for n in dir(_settings) if n.isupper() and not n.startswith(_IDLE)]
-    return {name: str(getattr(_settings, name)) for name in names}
+    """Return the settings of the compiler, as it has them now.
+
+    Returns
+    -------
+    dict
+        Their values as text, by name.
+    """
+    names = [n for n in dir(numba.config) if n.isupper() and not n.startswith(_IDLE)]
+    return {name: str(getattr(numba.config, name)) for name in names}
 
 
 @lru_cache
@@ -68,9 +72,9 @@ def _state(settings: str) -> str:
     """
     digest = hashlib.sha256(settings.encode())
     processor = (
-        _processor.get_process_triple(),
-        _processor.get_host_cpu_name(),
-        _processor.get_host_cpu_features().flatten(),
+        binding.get_process_triple(),
+        binding.get_host_cpu_name(),
+        binding.get_host_cpu_features().flatten(),
     )
     python = (sys.implementation.cache_tag, sys.flags.optimize)  # -O leaves assertions out
     libraries = [(name, version(name)) for name in _LIBRARIES]
@@ -88,7 +92,7 @@ def _sources() -> list[tuple[str, bytes]]:
     return [(name, source) for name, source in modules if name not in _KEEPERS]
 
 
-def _modules(folder: Any, path: str) -> Iterator[tuple[str, bytes]]:
+def _modules(folder: Traversable, path: str) -> Iterator[tuple[str, bytes]]:
     """Path and text of the modules in a folder and in the folders within."""
     for item in folder.iterdir():
         if item.is_dir():
@@ -107,6 +111,11 @@ def distrust(folder: Path) -> str:
     ----------
     folder : pathlib.Path
         As from `cache_folder`.
+
+    Returns
+    -------
+    str
+        A sentence, or "".
     """
     for place in (folder, folder.parent):
         with suppress(FileNotFoundError, NotADirectoryError):
@@ -127,6 +136,11 @@ def safe_file(descriptor: int) -> bool:
     ----------
     descriptor : int
         As from `os.open`.
+
+    Returns
+    -------
+    bool
+        False for what is no regular file, too.
     """
     found = os.fstat(descriptor)
     return stat.S_ISREG(found.st_mode) and not _foreign(found) and not _open_to_others(found)

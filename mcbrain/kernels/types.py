@@ -53,42 +53,72 @@ depends on others is rounding times the square of its weights on them."""
 
 
 class Population(NamedTuple):
-    """What data is drawn from (theory/README.md 1), in native coordinates."""
+    """What data is drawn from (theory/README.md 1), in native coordinates.
+
+    Attributes
+    ----------
+    scale : ndarray, shape (d,)
+        Square roots of the eigenvalues of Sigma.
+    brain_map : ndarray, shape (k, d)
+        A', orthonormal rows.
+    beta : ndarray, shape (d,)
+        Task weights.
+    channels : ndarray, shape (p, k)
+        H, the latent-to-channel map, or fewer rows that stand for it (`sufficient_draw`).
+    n_channels : int
+        p.
+    law : int
+        Input distribution, a value of `draw.INPUT_CODES`.
+    law_parameter : float
+        nu of student, the share of sparse.
+    latents : int
+        LINEAR or TANH.
+    neural_law : int
+        GAUSSIAN_NOISE or POISSON.
+    log_baseline : float
+        Poisson recordings have the rate exp(log_baseline + H z).
+    task_noise : float
+        sigma_y, standard deviation of the label noise.
+    neural_noise : float
+        sigma_r, standard deviation of the recording noise.
+    """
 
     scale: Floats
-    """(d,) square roots of the eigenvalues of Sigma."""
     brain_map: Floats
-    """(k, d) A', orthonormal rows."""
     beta: Floats
-    """(d,) task weights."""
     channels: Floats
-    """(p, k) H, the latent-to-channel map, or fewer rows that stand for it (`sufficient_draw`)."""
     n_channels: int
-    """p."""
     law: int
-    """Input distribution, a value of `draw.INPUT_CODES`."""
     law_parameter: float
-    """nu of student, the share of sparse."""
     latents: int
     neural_law: int
     log_baseline: float
-    """Poisson recordings have the rate exp(log_baseline + H z)."""
     task_noise: float
     neural_noise: float
 
 
 class Sizes(NamedTuple):
-    """How much data, and how the brain stage uses it."""
+    """How much data, and how the brain stage uses it.
+
+    Attributes
+    ----------
+    n_task : int
+        Task samples.
+    n_brain : int
+        0: there is no brain stage, and no fit may ask for the estimated subspace.
+    rank : int
+        r of the estimated subspace.
+    measured : int
+        Rank of the measured subspace, the first rows of `Population.brain_map`.
+    encoding_penalty : float
+        Ridge penalty of stage 1, summed over samples (n_brain times the penalty per sample).
+    """
 
     n_task: int
     n_brain: int
-    """0: there is no brain stage, and no fit may ask for the estimated subspace."""
     rank: int
-    """r of the estimated subspace."""
     measured: int
-    """Rank of the measured subspace, the first rows of `Population.brain_map`."""
     encoding_penalty: float
-    """Ridge penalty of stage 1, summed over samples (n_brain times the penalty per sample)."""
 
 
 class Fits(NamedTuple):
@@ -96,37 +126,62 @@ class Fits(NamedTuple):
 
     ols and ridge have no subspace, befs has eta = 0, the oracle eta = 0 with the measured
     subspace, projection an infinite penalty, two-penalty its eta.
+
+    Attributes
+    ----------
+    subspace : ndarray of int, shape (fits,)
+        NO_SUBSPACE, ESTIMATED or MEASURED.
+    eta : ndarray, shape (fits,)
+    penalty_sum : ndarray, shape (fits,)
+        n_task times the penalty per sample: 0, positive, infinite or negative.
+    batches : ndarray of int, shape (batches, lanes)
+        The fits solved together; they have one subspace. A fit may repeat.
     """
 
     subspace: Integers
-    """(fits,) NO_SUBSPACE, ESTIMATED or MEASURED."""
     eta: Floats
-    """(fits,)"""
     penalty_sum: Floats
-    """(fits,) n_task times the penalty per sample: 0, positive, infinite or negative."""
     batches: Integers
-    """(batches, lanes) the fits solved together; they have one subspace. A fit may repeat."""
 
 
 class Shifts(NamedTuple):
-    """Test inputs: excess = scale |Sigma^(1/2) delta|^2 + sum_j weights_j (probe_j' delta)^2."""
+    """Test inputs: excess = scale |Sigma^(1/2) delta|^2 + sum_j weights_j (probe_j' delta)^2.
+
+    Attributes
+    ----------
+    scale : ndarray, shape (shifts,)
+    weights : ndarray, shape (shifts, probes)
+    probes : ndarray, shape (probes, d)
+    targets : ndarray, shape (targets, d)
+        Task weights that beta_hat is held against; delta = beta_hat - target.
+    target : ndarray of int, shape (shifts,)
+        Which target.
+    adversary : ndarray, shape (shifts,)
+        L2 budget of an adversary, 0 for none.
+    """
 
     scale: Floats
-    """(shifts,)"""
     weights: Floats
-    """(shifts, probes)"""
     probes: Floats
-    """(probes, d)"""
     targets: Floats
-    """(targets, d) task weights that beta_hat is held against; delta = beta_hat - target."""
     target: Integers
-    """(shifts,) which target."""
     adversary: Floats
-    """(shifts,) L2 budget of an adversary, 0 for none."""
 
 
 class Setting(NamedTuple):
-    """What is the same for every replicate of a block."""
+    """What is the same for every replicate of a block.
+
+    Attributes
+    ----------
+    population : Population
+        What the data are drawn from.
+    sizes : Sizes
+        How many data, and their use.
+    fits : Fits
+        What is fitted to each replicate.
+    shifts : Shifts
+        What each fit is tested on.
+    """
 
     population: Population
     sizes: Sizes

@@ -4,9 +4,9 @@ import numba
 import numpy as np
 import pytest
 
-from mcbrain.kernels.brain.overlap import brain_block
+from mcbrain.kernels.brain.reduced import BrainDesign, brain_block
 from mcbrain.kernels.random.seeds import open_stream
-from tests.twins import brain as twin
+from tests.twins import reduced as twin
 from tests.twins import streams as twin_streams
 
 pytestmark = pytest.mark.kernels
@@ -21,7 +21,8 @@ def simulate(size, gains, noise, n_replicates, index=0, min_blocks=0, seed=1):
     out = np.full((n_replicates, gains.size, gains.size), np.nan)
     blocks = np.zeros(n_replicates, np.int64)
     stream = open_stream(seed, KEY, index, 2)
-    brain_block(stream, n_brain, d, p, rank, noise, gains, min_blocks, out, blocks)
+    design = BrainDesign(n_brain, d, p, rank, noise, gains)
+    brain_block(stream, design, min_blocks, out, blocks)
     return out, blocks
 
 
@@ -77,7 +78,8 @@ def test_eigenvalues_of_very_different_size_are_all_found(n_brain, rank):
 def test_the_stream_ends_where_its_twin_ends():
     stream, rng = open_stream(1, KEY, 0, 2), twin_streams.open_stream(1, KEY, 0, 2)
     blocks = np.zeros(3, np.int64)
-    brain_block(stream, 20, 12, 9, 3, 1.0, np.ones(3), 0, np.empty((3, 3, 3)), blocks)
+    design = BrainDesign(20, 12, 9, 3, 1.0, np.ones(3))
+    brain_block(stream, design, 0, np.empty((3, 3, 3)), blocks)
     twin.brain_block(rng, 20, 12, 9, 3, 1.0, np.ones(3), blocks)
     np.testing.assert_array_equal(stream.state, rng.bit_generator.state["state"]["state"])
 

@@ -8,7 +8,7 @@ from mcbrain.kernels.brain import encode
 from mcbrain.kernels.brain.encode import make_encode_work
 from mcbrain.kernels.brain.encode_exactly import encode_exactly
 from mcbrain.kernels.jit import kernel
-from mcbrain.kernels.linear.eigen import leading_eigenvectors, make_eigen_work
+from mcbrain.kernels.linear.eigen import leading_eigenvectors
 from mcbrain.kernels.linear.householder import (
     PLAIN,
     TRANSPOSED,
@@ -18,6 +18,7 @@ from mcbrain.kernels.linear.householder import (
     reflect,
     tridiagonalise,
 )
+from mcbrain.kernels.linear.inverse_iteration import make_eigen_work
 from mcbrain.kernels.linear.lanes import padded
 from mcbrain.kernels.task.exact_data import absorb, clear, make_exact_work
 from mcbrain.kernels.types import BROKEN, LOST, SOUND, Sizes

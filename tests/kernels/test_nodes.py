@@ -10,8 +10,8 @@ from mcbrain.kernels.replicate.choice import make_choice
 from mcbrain.kernels.replicate.raw_rules import raw_select_block
 from mcbrain.kernels.replicate.workspace import make_outcome, make_workspace
 from mcbrain.kernels.rules.nodes import make_nodes
-from mcbrain.kernels.rules.partial import LIMIT
 from mcbrain.kernels.rules.select import Rules
+from mcbrain.kernels.rules.select_work import LIMIT
 from mcbrain.kernels.types import Setting, Sizes, make_fits
 from tests.support.kernel_inputs import KEY, make_population, make_shifts
 from tests.twins import draw as twin_draw

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from mcbrain.kernels.random import streams
+from mcbrain.kernels.random.poisson import fill_poisson
 from mcbrain.kernels.random.seeds import open_stream
 from tests.twins import streams as twin
 
@@ -123,5 +124,5 @@ def test_poisson_counts_are_numpys(low, high):
     rate = np.linspace(low, high, n)
     stream, rng = pair()
     out = np.empty(n)
-    streams.fill_poisson(stream, rate, out)
+    fill_poisson(stream, rate, out)
     np.testing.assert_array_equal(out, rng.poisson(rate))

@@ -6,7 +6,7 @@ recordings; the estimators are then computed from these as from any data.
 
 import numpy as np
 
-from tests.twins.brain import bartlett
+from tests.twins.reduced import bartlett
 from tests.twins.streams import fill_chi_square
 
 

@@ -10,6 +10,20 @@ def share_missed(beta: Floats, basis: Floats, residual: Floats) -> float:
     """Return m_hat = |(I - P) beta|^2 / |beta|^2 for orthonormal rows `basis` (r, d).
 
     `residual` (d,) is scratch. Nothing is subtracted from 1, so a small m_hat is accurate.
+
+    Parameters
+    ----------
+    beta : ndarray, shape (d,)
+        Task weights.
+    basis : ndarray, shape (r, d)
+        Orthonormal rows.
+    residual : ndarray, shape (d,)
+        Scratch.
+
+    Returns
+    -------
+    float
+        m_hat, from 0 to 1.
     """
     d = beta.size
     total = 0.0
@@ -30,7 +44,19 @@ def share_missed(beta: Floats, basis: Floats, residual: Floats) -> float:
 
 @part
 def overlap_matrix(brain_map: Floats, basis: Floats, cosines: Floats, overlap: Floats) -> None:
-    """Write C^ = A'PA to `overlap` (k, k); `cosines` (k, r) is scratch."""
+    """Write C^ = A'PA to `overlap` (k, k); `cosines` (k, r) is scratch.
+
+    Parameters
+    ----------
+    brain_map : ndarray, shape (k, d)
+        A', orthonormal rows.
+    basis : ndarray, shape (r, d)
+        Orthonormal rows of the estimated subspace.
+    cosines : ndarray, shape (k, r)
+        Scratch.
+    overlap : ndarray, shape (k, k)
+        Filled with C^.
+    """
     k, d = brain_map.shape
     r = basis.shape[0]
     dgemm("T", "N", r, k, d, 1.0, basis, d, brain_map, d, 0.0, cosines, r)

@@ -10,7 +10,8 @@ from typing import NamedTuple
 import numpy as np
 
 from mcbrain.kernels.jit import helper, part
-from mcbrain.kernels.linear.eigen import EigenWork, leading_eigenvectors, make_eigen_work
+from mcbrain.kernels.linear.eigen import leading_eigenvectors
+from mcbrain.kernels.linear.inverse_iteration import EigenWork, make_eigen_work
 from mcbrain.kernels.linear.lapack import dgemm, dgeqrf, dpotrs, dsyrk, dtrmm, dtrsm
 from mcbrain.kernels.linear.orthonormal import orthonormalise
 from mcbrain.kernels.linear.products import (
@@ -27,41 +28,70 @@ from mcbrain.typing import Floats
 
 
 class EncodeWork(NamedTuple):
-    """Buffers of the brain stage; m = min(d, p), or n_brain in place of d in the dual form."""
+    """Buffers of the brain stage; m = min(d, p), or n_brain in place of d in the dual form.
+
+    Attributes
+    ----------
+    gram : ndarray, shape (d, d)
+        X'X, upper triangle.
+    cross : ndarray, shape (d, p)
+        X'R.
+    factor : ndarray, shape (d, d)
+        Cholesky factor; in the dual form (n, n) of it.
+    table : ndarray
+        Room of `products.eliminate`.
+    fitted : ndarray, shape (d, p)
+    small : ndarray, shape (m, m)
+        The matrix whose leading eigenvectors are wanted.
+    eigen : EigenWork
+        Buffers of the leading eigenvectors.
+    left : ndarray, shape (r, n)
+        Left vectors of the dual form.
+    reflectors : ndarray, shape (d,)
+    scratch : ndarray
+        Room for LAPACK.
+    singular_left : ndarray, shape (rows m,)
+        U of fitted recordings, (rows, m), with rows = d, or n_brain in the dual form.
+    singular_values : ndarray, shape (m,)
+    singular_scratch : ndarray
+        Room for LAPACK.
+    singular_integers : ndarray of int32
+        Room for LAPACK.
+    residual : ndarray, shape (d,)
+        Scratch of m_hat.
+    cosines : ndarray, shape (k, r)
+        Scratch of C^.
+    """
 
     gram: Floats
-    """(d, d) X'X, upper triangle."""
     cross: Floats
-    """(d, p) X'R."""
     factor: Floats
-    """(d, d) Cholesky factor; in the dual form (n, n) of it."""
     table: Floats
-    """Room of `products.eliminate`."""
     fitted: Floats
-    """(d, p)"""
     small: Floats
-    """(m, m) the matrix whose leading eigenvectors are wanted."""
     eigen: EigenWork
     left: Floats
-    """(r, n) left vectors of the dual form."""
     reflectors: Floats
-    """(d,)"""
     scratch: Floats
     singular_left: Floats
-    """(rows m,) U of fitted recordings, (rows, m), with rows = d, or n_brain in the dual form."""
     singular_values: Floats
-    """(m,)"""
     singular_scratch: Floats
     singular_integers: LapackIntegers
     residual: Floats
-    """(d,)"""
     cosines: Floats
-    """(k, r)"""
 
 
 @helper
 def transpose(columns: Floats, rows: Floats) -> None:
-    """Write the first columns as rows."""
+    """Write the first columns as rows.
+
+    Parameters
+    ----------
+    columns : ndarray, shape (n, r or more)
+        The matrix.
+    rows : ndarray, shape (r, n)
+        Filled with its first columns.
+    """
     for a in range(rows.shape[0]):
         for i in range(rows.shape[1]):
             rows[a, i] = columns[i, a]
@@ -72,6 +102,24 @@ def leading_left(fitted: Floats, m: int, r: int, out: Floats, work: EncodeWork) 
     """Write rows (r, m) that span the top-r left singular vectors of `fitted` (m, p).
 
     Returns LOST if its rank is below r.
+
+    Parameters
+    ----------
+    fitted : ndarray, shape (m or more, p)
+        Fitted recordings.
+    m : int
+        Rows of `fitted` that count.
+    r : int
+        How many vectors.
+    out : ndarray, shape (r, m)
+        Filled.
+    work : EncodeWork
+        Buffers; `small` and `eigen` are overwritten.
+
+    Returns
+    -------
+    int
+        SOUND or LOST.
     """
     p, small, vectors = fitted.shape[1], work.small, work.eigen.vectors
     if p <= m:
@@ -98,6 +146,20 @@ def encode_least_squares(r: int, basis: Floats, work: EncodeWork) -> int:
     With G = LL' and F = L^-1 C, X B_hat is an orthogonal matrix times F, and B_hat V is L^-T
     times the top-r left singular vectors of F. Returns DOUBTFUL or BROKEN where `encode_exactly`
     must decide.
+
+    Parameters
+    ----------
+    r : int
+        Rank of the subspace.
+    basis : ndarray, shape (r, d)
+        Filled with orthonormal rows.
+    work : EncodeWork
+        With X'X and X'R; buffers are overwritten.
+
+    Returns
+    -------
+    int
+        SOUND, DOUBTFUL or BROKEN.
     """
     factor, fitted = work.factor, work.fitted
     verdict = factorise_and_solve(work.gram, work.cross, work.table, factor, fitted)
@@ -116,6 +178,22 @@ def encode_ridge(alpha: float, r: int, basis: Floats, work: EncodeWork) -> int:
 
     V diagonalises B'GB = B'(C - alpha B), p x p. For p > d, B' = QR (thin) gives
     B'GB = Q (R G R') Q', whose leading vectors Q y give B V = R'y, and the problem is d x d.
+
+    Parameters
+    ----------
+    alpha : float
+        Penalty, summed over samples.
+    r : int
+        Rank of the subspace.
+    basis : ndarray, shape (r, d)
+        Filled with orthonormal rows.
+    work : EncodeWork
+        With X'X and X'R; `cross` and buffers are overwritten.
+
+    Returns
+    -------
+    int
+        SOUND, DOUBTFUL or BROKEN.
     """
     d, p = work.cross.shape
     factor, weights, small, vectors = work.factor, work.fitted, work.small, work.eigen.vectors
@@ -161,6 +239,24 @@ def encode_dual(X: Floats, R: Floats, r: int, basis: Floats, work: EncodeWork) -
     The pseudo-inverse fits R exactly, so V comes from R alone, and span(B_hat V) is
     X'(XX')^-1 times the top-r left singular vectors of R. Returns LOST if n < r, and else as
     `encode_least_squares`.
+
+    Parameters
+    ----------
+    X : ndarray, shape (n, d)
+        Inputs.
+    R : ndarray, shape (n, p)
+        Recordings.
+    r : int
+        Rank of the subspace.
+    basis : ndarray, shape (r, d)
+        Filled with orthonormal rows.
+    work : EncodeWork
+        Buffers.
+
+    Returns
+    -------
+    int
+        SOUND, LOST, DOUBTFUL or BROKEN.
     """
     n, d = X.shape
     if n < r:
@@ -185,10 +281,17 @@ def make_encode_work(
 
     Parameters
     ----------
-    input_dim, n_channels, latent_dim, rank : int
-        d, p, k and r.
+    input_dim, n_channels, latent_dim : int
+        d, p and k.
     rows : int
         d, or n_brain in the dual form.
+    rank : int
+        r.
+
+    Returns
+    -------
+    EncodeWork
+        Zeros.
     """
     d, p = input_dim, n_channels
     m = max(1, min(rows, p))

@@ -20,6 +20,26 @@ def leading_left_exactly(
 
     Squares in a Gram matrix hide what is smaller than the root of that: a penalty weighs
     directions in which inputs are small by their square. Overwrites `work.cross` and `work.fitted`.
+
+    Parameters
+    ----------
+    fitted : ndarray, shape (m or more, p)
+        Fitted recordings.
+    m : int
+        Rows of `fitted` that count.
+    r : int
+        How many vectors.
+    share : float
+        Singular values up to this share of the norm count as 0.
+    out : ndarray, shape (r, m)
+        Filled.
+    work : EncodeWork
+        Buffers; `cross` and `fitted` are overwritten.
+
+    Returns
+    -------
+    int
+        SOUND or LOST.
     """
     p = fitted.shape[1]
     k, matrix, right = min(m, p), work.cross, work.fitted
@@ -44,6 +64,24 @@ def encode_exactly(
     A subspace that is only DOUBTFUL stays where the samples have full rank. Else, with
     X = U diag(s) V', X B_hat is U F, F = s^2/(s^2 + alpha) U'R, and B_hat V is V diag(1/s) times
     the top-r left singular vectors of F: for alpha = 0 this is the pseudo-inverse.
+
+    Parameters
+    ----------
+    verdict : int
+        What Gram matrices said.
+    sizes : Sizes
+        n_brain, rank and encoding penalty.
+    basis : ndarray, shape (r, d)
+        The subspace found so far; overwritten where that was not it.
+    work : EncodeWork
+        Buffers.
+    exact : ExactWork
+        The brain data; decomposed.
+
+    Returns
+    -------
+    int
+        SOUND or LOST.
     """
     n, r, alpha = sizes.n_brain, sizes.rank, sizes.encoding_penalty
     rows, p, d = work.left.shape[1], work.fitted.shape[1], basis.shape[1]

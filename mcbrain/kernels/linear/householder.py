@@ -26,20 +26,37 @@ TWO = 2 * LANES
 
 
 class Reduction(NamedTuple):
-    """A tridiagonal form: H_k = I - tau_k v_k v_k', Q = H_0 H_1 ... H_(n-2)."""
+    """A tridiagonal form: H_k = I - tau_k v_k v_k', Q = H_0 H_1 ... H_(n-2).
+
+    Attributes
+    ----------
+    matrix : ndarray, shape (N, N)
+        The matrix, lost; then row k is v_k from k's eight on, 0 up to k and 1 at k + 1.
+    tau, diagonal, beside : ndarray, shape (N,)
+    scratch : ndarray, shape (4 N,)
+        Four vectors: v, w, x and p of `_update_and_multiply`.
+    """
 
     matrix: Floats
-    """(N, N) the matrix, lost; then row k is v_k from k's eight on, 0 up to k and 1 at k + 1."""
     tau: Floats
     diagonal: Floats
     beside: Floats
-    """(N,) each."""
     scratch: Floats
-    """(4 N,) four vectors: v, w, x and p of `update_and_multiply`."""
 
 
 def make_reduction(n: int) -> Reduction:
-    """Return room for matrices up to (n, n)."""
+    """Return room for matrices up to (n, n).
+
+    Parameters
+    ----------
+    n : int
+        The largest order.
+
+    Returns
+    -------
+    Reduction
+        Zeros.
+    """
     size = padded(n)
     tau, diagonal, beside = np.zeros((3, size))
     return Reduction(np.zeros((size, size)), tau, diagonal, beside, np.zeros(4 * size))
@@ -47,7 +64,17 @@ def make_reduction(n: int) -> Reduction:
 
 @kernel
 def load_symmetric(source: Floats, n: int, out: Reduction) -> None:
-    """Copy the upper triangle of an (n, n) matrix that lies at the start of `source`."""
+    """Copy the upper triangle of an (n, n) matrix that lies at the start of `source`.
+
+    Parameters
+    ----------
+    source : ndarray, shape (n n or more in all,)
+        The matrix, at the start of its array.
+    n : int
+        Its order.
+    out : Reduction
+        `matrix` is filled.
+    """
     matrix, entries = out.matrix, source.reshape(source.size)
     for i in range(n):
         for j in range(i, n):
@@ -60,7 +87,7 @@ def load_symmetric(source: Floats, n: int, out: Reduction) -> None:
 
 
 @kernel
-def make_reflector(row: Floats, k: int) -> tuple[float, float]:
+def _make_reflector(row: Floats, k: int) -> tuple[float, float]:
     """Turn entries k + 1, ... of `row` (N,) into v, zero before; returns what is left and tau."""
     size, first = row.size, (k + 1) // LANES * LANES
     alpha = row[k + 1]
@@ -81,7 +108,7 @@ def make_reflector(row: Floats, k: int) -> tuple[float, float]:
 
 
 @kernel
-def update_and_multiply(matrix: Floats, first: int, scratch: Floats) -> None:
+def _update_and_multiply(matrix: Floats, first: int, scratch: Floats) -> None:
     """Apply A -= v w' + w v' from row `first` (an eight's) on, and write p = A x.
 
     `scratch` holds v, w, x and p by V, W, X and P. An eight of rows is a full 8 x 8 tile on the
@@ -124,7 +151,15 @@ def update_and_multiply(matrix: Floats, first: int, scratch: Floats) -> None:
 
 @kernel
 def tridiagonalise(n: int, work: Reduction) -> None:
-    """Reduce `work.matrix` to T: `diagonal` (n,) and `beside` (n - 1,)."""
+    """Reduce `work.matrix` to T: `diagonal` (n,) and `beside` (n - 1,).
+
+    Parameters
+    ----------
+    n : int
+        Order of the matrix.
+    work : Reduction
+        `matrix` becomes the reflectors; `tau`, `diagonal` and `beside` are filled.
+    """
     matrix, scratch, size = work.matrix, work.scratch, work.matrix.shape[0]
     at_w, at_x, at_p = W * size, X * size, P * size
     for j in range(2 * size):
@@ -139,11 +174,11 @@ def tridiagonalise(n: int, work: Reduction) -> None:
         if k == n - 1:
             break
         first = (k + 1) // LANES * LANES
-        work.beside[k], tau = make_reflector(row, k)
+        work.beside[k], tau = _make_reflector(row, k)
         work.tau[k] = tau
         for j in range(first, size, LANES):
             put(scratch, at_x + j, get(row, j))
-        update_and_multiply(matrix, first, scratch)
+        _update_and_multiply(matrix, first, scratch)
         # w = tau p - (tau^2/2) (p'v) v
         products = 0.0 * get(row, first)
         for j in range(first, size, LANES):
@@ -215,7 +250,19 @@ def _apply_two(n: int, k: int, work: Reduction, c: int, columns: int, entries: F
 
 @kernel
 def reflect(n: int, work: Reduction, which: int, B: Floats) -> None:
-    """Overwrite B (n, columns) by QB or Q'B, PLAIN or TRANSPOSED; columns in eights."""
+    """Overwrite B (n, columns) by QB or Q'B, PLAIN or TRANSPOSED; columns in eights.
+
+    Parameters
+    ----------
+    n : int
+        Order of Q.
+    work : Reduction
+        Q, as `tridiagonalise` leaves it.
+    which : int
+        PLAIN or TRANSPOSED.
+    B : ndarray, shape (n, columns)
+        Overwritten; columns in eights.
+    """
     columns, entries = B.shape[1], B.reshape(B.size)
     for c in range(0, columns, LANES):
         for step in range(n - 1):
@@ -226,7 +273,17 @@ def reflect(n: int, work: Reduction, which: int, B: Floats) -> None:
 
 @kernel
 def multiply_out(n: int, work: Reduction, Q: Floats) -> None:
-    """Write Q to (n, columns), columns in eights. H_k leaves the unit vectors up to k alone."""
+    """Write Q to (n, columns), columns in eights. H_k leaves the unit vectors up to k alone.
+
+    Parameters
+    ----------
+    n : int
+        Order of Q.
+    work : Reduction
+        Q, as `tridiagonalise` leaves it.
+    Q : ndarray, shape (n, columns)
+        Filled; columns in eights.
+    """
     columns, entries = Q.shape[1], Q.reshape(Q.size)
     for i in range(n):
         for j in range(columns):

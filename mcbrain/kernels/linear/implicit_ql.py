@@ -12,6 +12,17 @@ def tridiagonal_eigen(diagonal: Floats, off: Floats, size: int, rows: Floats) ->
 
     `diagonal` (size,) becomes the eigenvalues, `off` (size,) is destroyed; the rows of `rows`
     become the eigenvectors. No order.
+
+    Parameters
+    ----------
+    diagonal : ndarray, shape (size,)
+        The diagonal; becomes the eigenvalues.
+    off : ndarray, shape (size,)
+        The entries beside it, and room for one more; destroyed.
+    size : int
+        Order of the matrix.
+    rows : ndarray, shape (size, size)
+        Filled with the eigenvectors.
     """
     for i in range(size):
         for j in range(size):

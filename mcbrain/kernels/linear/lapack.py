@@ -13,24 +13,27 @@ Adding a routine is one line: its library, its name and the kinds of its argumen
 """
 
 import ctypes
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
+from types import ModuleType
 
-import numba
+import numpy as np
 from llvmlite import binding, ir
 from numba import types
-from numba.core import cgutils as _cgutils
+from numba.core import cgutils
+from numba.core.base import BaseContext
+from numba.core.typing.context import BaseContext as TypingContext
+from numba.core.typing.templates import Signature
 from numba.extending import intrinsic
+from numpy.typing import NDArray
 from scipy.linalg import cython_blas, cython_lapack
 
-_settings: Any = numba.config
-cgutils: Any = _cgutils
-plain_type: Any = types.unliteral
-pack: Any = types.StarArgTuple.from_types
-_C_TYPES = {"c": ctypes.c_char, "i": ctypes.c_int32, "d": ctypes.c_double}
+from mcbrain.kernels.jit import INTERPRETED
+
+Argument = str | float | NDArray[np.float64] | NDArray[np.int32]
+"""What a routine takes: a character, a number or an array."""
 
 
-def _address(library: Any, name: str) -> int:
+def _address(library: ModuleType, name: str) -> int:
     """Return the address of a routine that SciPy exports to Cython."""
     capsule = library.__pyx_capi__[name]
     get_name = ctypes.pythonapi.PyCapsule_GetName
@@ -41,29 +44,47 @@ def _address(library: Any, name: str) -> int:
     return int(get_pointer(capsule, get_name(capsule)))
 
 
-def _plain(kind: str, argument: Any) -> Any:
-    """Return an argument as ctypes takes it."""
-    return argument.encode() if kind == "c" else int(argument) if kind == "i" else argument
+def _address_of(kind: str, argument: Argument, kept: list[object]) -> int:
+    """Return where Fortran reads an argument, which is kept until the call is over."""
+    if isinstance(argument, np.ndarray):
+        return argument.ctypes.data
+    if isinstance(argument, str):
+        cell: ctypes.c_char | ctypes.c_int32 | ctypes.c_double = ctypes.c_char(argument.encode())
+    else:
+        cell = ctypes.c_int32(int(argument)) if kind == "i" else ctypes.c_double(argument)
+    kept.append(cell)
+    return ctypes.addressof(cell)
 
 
 def _interpreted(address: int, kinds: str, has_info: bool) -> Callable[..., int]:
     """Return a routine for kernels that run as plain Python."""
     function = ctypes.CFUNCTYPE(None, *[ctypes.c_void_p] * (len(kinds) + has_info))(address)
 
-    def call(*arguments: Any) -> int:
-        cells: list[Any] = [
-            argument if kind == "p" else _C_TYPES[kind](_plain(kind, argument))
+    def call(*arguments: Argument) -> int:
+        info, kept = ctypes.c_int32(0), list[object]()
+        addresses = [
+            _address_of(kind, argument, kept)
             for kind, argument in zip(kinds, arguments, strict=True)
         ]
-        info = ctypes.c_int32(0)
-        pointers = [
-            cell.ctypes.data if kind == "p" else ctypes.addressof(cell)
-            for kind, cell in zip(kinds, cells, strict=True)
-        ]
-        function(*pointers, *([ctypes.addressof(info)] if has_info else []))
+        function(*addresses, *([ctypes.addressof(info)] if has_info else []))
         return info.value
 
     return call
+
+
+def _pointer(
+    context: BaseContext, builder: ir.IRBuilder, kind: str, value: ir.Value, numba_type: types.Type
+) -> ir.Value:
+    """Return where compiled code keeps an argument for Fortran."""
+    if kind == "p":
+        return context.make_array(numba_type)(context, builder, value).data
+    if kind == "c" and isinstance(numba_type, types.StringLiteral):
+        value = ir.Constant(ir.IntType(8), ord(numba_type.literal_value))
+    elif kind == "i":
+        value = context.cast(builder, value, numba_type, types.int32)
+    else:
+        value = context.cast(builder, value, numba_type, types.float64)
+    return cgutils.alloca_once_value(builder, value)
 
 
 def _compiled(symbol: str, kinds: str, has_info: bool) -> Callable[..., int]:
@@ -72,21 +93,16 @@ def _compiled(symbol: str, kinds: str, has_info: bool) -> Callable[..., int]:
     The machine code holds the name and no address, so that it can be kept on disk.
     """
 
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        packed, tuple_type = arguments[0], signature.args[0]
-        pointers = []
-        for place, kind in enumerate(kinds):
-            value, numba_type = builder.extract_value(packed, place), tuple_type[place]
-            if kind == "p":
-                pointers.append(context.make_array(numba_type)(context, builder, value).data)
-                continue
-            if kind == "c":
-                value = ir.Constant(ir.IntType(8), ord(numba_type.literal_value))
-            elif kind == "i":
-                value = context.cast(builder, value, numba_type, types.int32)
-            else:
-                value = context.cast(builder, value, numba_type, types.float64)
-            pointers.append(cgutils.alloca_once_value(builder, value))
+    def generate(
+        context: BaseContext,
+        builder: ir.IRBuilder,
+        signature: Signature,
+        arguments: Sequence[ir.Value],
+    ) -> ir.Value:
+        pointers = [
+            _pointer(context, builder, kind, builder.extract_value(arguments[0], place), numba_type)
+            for place, (kind, numba_type) in enumerate(zip(kinds, signature.args[0], strict=True))
+        ]
         info = cgutils.alloca_once_value(builder, ir.Constant(ir.IntType(32), 0))
         if has_info:
             pointers.append(info)
@@ -99,26 +115,28 @@ def _compiled(symbol: str, kinds: str, has_info: bool) -> Callable[..., int]:
         builder.call(function, [builder.bitcast(pointer, byte_pointer) for pointer in pointers])
         return builder.sext(builder.load(info), ir.IntType(64))
 
-    def typed(typing_context: Any, *arguments: Any) -> Any:
+    def typed(
+        typing_context: TypingContext, *arguments: types.Type
+    ) -> tuple[Signature, Callable[..., ir.Value]]:
         if len(arguments) != len(kinds):
             raise TypeError(f"{symbol} takes {len(kinds)} arguments, not {len(arguments)}")
         plain = [
-            argument if kind == "c" else plain_type(argument)
+            argument if kind == "c" else types.unliteral(argument)
             for kind, argument in zip(kinds, arguments, strict=True)
         ]
-        return types.int64(pack(plain)), generate
+        return types.int64(types.StarArgTuple.from_types(plain)), generate
 
     routine: Callable[..., int] = intrinsic(prefer_literal=True)(typed)
     return routine
 
 
-def _routine(library: Any, name: str, kinds: str) -> Callable[..., int]:
+def _routine(library: ModuleType, name: str, kinds: str) -> Callable[..., int]:
     """Return a routine callable in kernels; a last kind ``o`` is LAPACK's info, returned."""
     kinds = kinds.replace(" ", "")
     has_info = kinds.endswith("o")
     kinds = kinds.removesuffix("o")
     address = _address(library, name)
-    if _settings.DISABLE_JIT:
+    if INTERPRETED:
         return _interpreted(address, kinds, has_info)
     symbol = f"mcbrain_{name}"
     binding.add_symbol(symbol, address)

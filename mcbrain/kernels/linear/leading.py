@@ -13,6 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from mcbrain.kernels.jit import kernel
+from mcbrain.kernels.linear.band_factor import factorise, solve
 from mcbrain.kernels.linear.implicit_ql import tridiagonal_eigen
 from mcbrain.kernels.linear.lapack import dgemm, dgemv
 from mcbrain.typing import Floats
@@ -23,26 +24,52 @@ _INVARIANT = 1e-12  # a next direction this small is rounding: the space is inva
 
 
 class Krylov(NamedTuple):
-    """Room for the factor of shift I - K and for the Lanczos basis."""
+    """Room for the factor of shift I - K and for the Lanczos basis.
+
+    Attributes
+    ----------
+    factor : ndarray, shape (n, h+1)
+        L and D of the factor LDL': [i, h-b] is L_{i,i-b}, [i, h] is 1/D_i.
+    basis : ndarray, shape (steps, n)
+        Orthonormal rows.
+    alpha : ndarray, shape (steps,)
+        Diagonal of the projected matrix.
+    beta : ndarray, shape (steps,)
+        Its off-diagonal, the last one being the residual norm.
+    rotation : ndarray, shape (steps, steps)
+        Its eigenvectors, in rows.
+    values : ndarray, shape (3, steps)
+        scratch: eigenvalues, off-diagonal, coefficients.
+    vector : ndarray, shape (n,)
+        scratch.
+    """
 
     factor: Floats
-    """(n, h+1) L and D of the factor LDL': [i, h-b] is L_{i,i-b}, [i, h] is 1/D_i."""
     basis: Floats
-    """(steps, n) orthonormal rows."""
     alpha: Floats
-    """(steps,) diagonal of the projected matrix."""
     beta: Floats
-    """(steps,) its off-diagonal, the last one being the residual norm."""
     rotation: Floats
-    """(steps, steps) its eigenvectors, in rows."""
     values: Floats
-    """(3, steps) scratch: eigenvalues, off-diagonal, coefficients."""
     vector: Floats
-    """(n,) scratch."""
 
 
 def open_krylov(n: int, half: int, rank: int) -> Krylov:
-    """Make room for matrices of up to n rows and half-bandwidth `half`."""
+    """Make room for matrices of up to n rows and half-bandwidth `half`.
+
+    Parameters
+    ----------
+    n : int
+        The most rows.
+    half : int
+        Half-bandwidth of the matrix.
+    rank : int
+        How many eigenvectors are wanted.
+
+    Returns
+    -------
+    Krylov
+        Not initialised.
+    """
     steps = min(n, 3 * rank + 60)
     return Krylov(
         np.empty((n, half + 1)),
@@ -53,48 +80,6 @@ def open_krylov(n: int, half: int, rank: int) -> Krylov:
         np.empty((3, steps)),
         np.empty(n),
     )
-
-
-@kernel
-def factorise(gram: Floats, n: int, shift: float, factor: Floats) -> int:
-    """Factor shift I - K = LDL'; returns how many eigenvalues of K are above the shift."""
-    half = gram.shape[1] - 1
-    above = 0
-    for i in range(n):
-        begin = max(0, i - half)
-        pivot = shift - gram[i, 0]
-        for j in range(begin, i):
-            # Here row i holds L_it D_t for t < j, so that the sum needs one product a term.
-            value = -gram[i, i - j]
-            for t in range(max(begin, j - half), j):
-                value -= factor[i, half - i + t] * factor[j, half - j + t]
-            factor[i, half - i + j] = value
-        for j in range(begin, i):
-            value = factor[i, half - i + j]
-            scaled = value * factor[j, half]
-            pivot -= value * scaled
-            factor[i, half - i + j] = scaled
-        if pivot <= 0.0:
-            above += 1
-            pivot = min(pivot, -1e-300)
-        factor[i, half] = 1.0 / pivot
-    return above
-
-
-@kernel
-def solve(factor: Floats, n: int, vector: Floats) -> None:
-    """Solve LDL' x = b in place."""
-    half = factor.shape[1] - 1
-    for i in range(n):
-        value = vector[i]
-        for j in range(max(0, i - half), i):
-            value -= factor[i, half - i + j] * vector[j]
-        vector[i] = value
-    for i in range(n - 1, -1, -1):
-        value = vector[i] * factor[i, half]
-        for j in range(i + 1, min(i + half + 1, n)):
-            value -= factor[j, half - j + i] * vector[j]
-        vector[i] = value
 
 
 @kernel

@@ -6,10 +6,26 @@ from mcbrain.kernels.jit import kernel, sum_helper
 from mcbrain.kernels.types import LOST, SOUND
 from mcbrain.typing import Floats
 
+DEPENDENT = 1e-20
+"""Share of the square of a row below which what is new in it is rounding."""
+
 
 @sum_helper
 def dot(x: Floats, y: Floats) -> float:
-    """Return x'y."""
+    """Return x'y.
+
+    Parameters
+    ----------
+    x : ndarray, shape (n,)
+        A vector.
+    y : ndarray, shape (n,)
+        Another.
+
+    Returns
+    -------
+    float
+        Their product.
+    """
     total = 0.0
     for i in range(x.size):
         total += x[i] * y[i]
@@ -21,6 +37,16 @@ def orthonormalise(rows: Floats) -> int:
     """Make the rows (r, d) orthonormal in place, by Gram-Schmidt done twice; LOST if dependent.
 
     Twice is enough (Giraud, Langou & Rozloznik 2005) while the rows are independent.
+
+    Parameters
+    ----------
+    rows : ndarray, shape (r, d)
+        Overwritten.
+
+    Returns
+    -------
+    int
+        SOUND or LOST.
     """
     r, d = rows.shape
     for a in range(r):
@@ -33,7 +59,7 @@ def orthonormalise(rows: Floats) -> int:
                     row[j] -= weight * rows[b, j]
         after = dot(row, row)
         # Written so that a NaN is a failure too.
-        if not after > 1e-20 * before:
+        if not after > DEPENDENT * before:
             return LOST
         for j in range(d):
             row[j] /= np.sqrt(after)

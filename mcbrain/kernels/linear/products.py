@@ -21,28 +21,80 @@ SMALL_ORDER = 32
 
 @part
 def product(left: Floats, right: Floats, weight: float, kept: float, out: Floats) -> None:
-    """Write weight left right + kept out, matrices (a, b), (b, c) and (a, c)."""
+    """Write weight left right + kept out, matrices (a, b), (b, c) and (a, c).
+
+    Parameters
+    ----------
+    left : ndarray, shape (a, b)
+        First factor.
+    right : ndarray, shape (b, c)
+        Second factor.
+    weight : float
+        Of the product.
+    kept : float
+        Of what was in `out`.
+    out : ndarray, shape (a, c)
+        Filled.
+    """
     (a, b), c = left.shape, right.shape[1]
     dgemm("N", "N", c, a, b, weight, right, c, left, b, kept, out, c)
 
 
 @part
 def product_left(left: Floats, right: Floats, weight: float, kept: float, out: Floats) -> None:
-    """Write weight left' right + kept out, matrices (b, a), (b, c) and (a, c)."""
+    """Write weight left' right + kept out, matrices (b, a), (b, c) and (a, c).
+
+    Parameters
+    ----------
+    left : ndarray, shape (b, a)
+        First factor, transposed.
+    right : ndarray, shape (b, c)
+        Second factor.
+    weight : float
+        Of the product.
+    kept : float
+        Of what was in `out`.
+    out : ndarray, shape (a, c)
+        Filled.
+    """
     (b, a), c = left.shape, right.shape[1]
     dgemm("N", "T", c, a, b, weight, right, c, left, a, kept, out, c)
 
 
 @part
 def product_right(left: Floats, right: Floats, weight: float, kept: float, out: Floats) -> None:
-    """Write weight left right' + kept out, matrices (a, b), (c, b) and (a, c)."""
+    """Write weight left right' + kept out, matrices (a, b), (c, b) and (a, c).
+
+    Parameters
+    ----------
+    left : ndarray, shape (a, b)
+        First factor.
+    right : ndarray, shape (c, b)
+        Second factor, transposed.
+    weight : float
+        Of the product.
+    kept : float
+        Of what was in `out`.
+    out : ndarray, shape (a, c)
+        Filled.
+    """
     (a, b), c = left.shape, right.shape[0]
     dgemm("T", "N", c, a, b, weight, right, b, left, b, kept, out, c)
 
 
 @helper
 def gram(X: Floats, kept: float, out: Floats) -> None:
-    """Write kept * out + X'X, X (rows, d), to the upper triangle of `out` (d, d)."""
+    """Write kept * out + X'X, X (rows, d), to the upper triangle of `out` (d, d).
+
+    Parameters
+    ----------
+    X : ndarray, shape (rows, d)
+        Data.
+    kept : float
+        Of what was in `out`.
+    out : ndarray, shape (d, d)
+        Filled.
+    """
     rows, d = X.shape
     if rows * d * d <= SMALL_PRODUCT:
         dgemm("N", "T", d, d, rows, 1.0, X, d, X, d, kept, out, d)
@@ -52,20 +104,56 @@ def gram(X: Floats, kept: float, out: Floats) -> None:
 
 @helper
 def copy(source: Floats, out: Floats) -> None:
-    """Copy the start of `source`, as it lies in memory, over `out`."""
+    """Copy the start of `source`, as it lies in memory, over `out`.
+
+    Parameters
+    ----------
+    source : ndarray
+        At least as many entries as `out`.
+    out : ndarray
+        Filled.
+    """
     flat_source, flat_out = source.reshape(source.size), out.reshape(out.size)
     for i in range(flat_out.size):
         flat_out[i] = flat_source[i]
 
 
 def elimination_room(d: int, p: int) -> int:
-    """Return how many numbers `eliminate` works on, 0 where LAPACK takes its place."""
+    """Return how many numbers `eliminate` works on, 0 where LAPACK takes its place.
+
+    Parameters
+    ----------
+    d : int
+        Order of G.
+    p : int
+        Columns of C.
+
+    Returns
+    -------
+    int
+        A count of floats.
+    """
     return d * (padded(d) + padded(p)) if d <= SMALL_ORDER else 0
 
 
 @helper
 def trust(pivot: float, entry: float, d: int) -> int:
-    """Say what a pivot of a (d, d) Cholesky factorisation is worth, beside the diagonal entry."""
+    """Say what a pivot of a (d, d) Cholesky factorisation is worth, beside the diagonal entry.
+
+    Parameters
+    ----------
+    pivot : float
+        The pivot.
+    entry : float
+        The diagonal entry of the matrix there.
+    d : int
+        Order of the matrix.
+
+    Returns
+    -------
+    int
+        SOUND, DOUBTFUL or BROKEN.
+    """
     # Written so that a NaN is not trusted.
     if not pivot > SUSPECT * d * entry:
         return BROKEN
@@ -77,6 +165,18 @@ def factorise(d: int, matrix: Floats) -> int:
     """Overwrite the upper triangle of G (d, d), at the start of `matrix`, by U with G = U'U.
 
     Says if U can be trusted.
+
+    Parameters
+    ----------
+    d : int
+        Order of G.
+    matrix : ndarray, shape (d d or more in all,)
+        G, overwritten by U.
+
+    Returns
+    -------
+    int
+        SOUND, DOUBTFUL or BROKEN.
     """
     if dpotrf("L", d, matrix, d) != 0:
         return BROKEN
@@ -95,6 +195,20 @@ def eliminate(d: int, width: int, table: Floats) -> int:
 
     Rows are `width` long, whole eights; G is read from its upper triangle. Says if U can be
     trusted.
+
+    Parameters
+    ----------
+    d : int
+        Order of G.
+    width : int
+        Entries of a row of the table, whole eights.
+    table : ndarray, shape (d width,)
+        [G, C], overwritten by [U, F].
+
+    Returns
+    -------
+    int
+        SOUND, DOUBTFUL or BROKEN.
     """
     verdict = SOUND
     for i in range(d):
@@ -124,6 +238,24 @@ def factorise_and_solve(
 
     G is the upper triangle of `matrix` (d, d), C is `cross` (d, p); `table` has the size of
     `elimination_room`.
+
+    Parameters
+    ----------
+    matrix : ndarray, shape (d, d)
+        G, by its upper triangle.
+    cross : ndarray, shape (d, p)
+        C.
+    table : ndarray, shape (elimination_room(d, p),)
+        Scratch.
+    factor : ndarray, shape (d, d)
+        Filled with U.
+    out : ndarray, shape (d, p)
+        Filled with U'^-1 C.
+
+    Returns
+    -------
+    int
+        SOUND, DOUBTFUL or BROKEN.
     """
     d, p = cross.shape
     if table.size == 0:
@@ -153,7 +285,15 @@ def factorise_and_solve(
 
 @part
 def solve_factor(factor: Floats, rows: Floats) -> None:
-    """Overwrite every row x of `rows` (r, d) by U^-1 x, U the upper triangle of `factor`."""
+    """Overwrite every row x of `rows` (r, d) by U^-1 x, U the upper triangle of `factor`.
+
+    Parameters
+    ----------
+    factor : ndarray, shape (d, d)
+        U, by its upper triangle.
+    rows : ndarray, shape (r, d)
+        Overwritten.
+    """
     r, d = rows.shape
     if d > SMALL_ORDER:
         dtrsm("L", "L", "T", "N", d, r, 1.0, factor, d, rows, d)

@@ -37,6 +37,17 @@ def bound_below(n: int, inverse: Floats, ratio: Floats, out: Floats) -> None:
     not, or not a number. A small pivot would not say as much: all pivots of a singular T may be
     large, where its null vector has a small last entry. The trace is the slope of
     log det(T + shift) = sum log D, a sum of positive terms.
+
+    Parameters
+    ----------
+    n : int
+        Order of T.
+    inverse : ndarray, shape (8 n,)
+        1/D, in eights.
+    ratio : ndarray, shape (8 n,)
+        The subdiagonal of L, in eights.
+    out : ndarray, shape (8 or more,)
+        Filled at its start.
     """
     slope = 0.0 * get(inverse, 0) + 1.0
     trace, smallest = get(inverse, 0), get(inverse, 0)
@@ -63,6 +74,23 @@ def factorise(
     Writes 1/D to `inverse` and the subdiagonal of L to `ratio`, both (8 n,), and to `found` a
     bound on the smallest eigenvalue (`bound_below`), how many pivots are negative, as many as
     eigenvalues (Sylvester's inertia), and the size that S may have.
+
+    Parameters
+    ----------
+    diagonal : ndarray, shape (n or more,)
+        Of T.
+    beside : ndarray, shape (n - 1 or more,)
+        The entries beside the diagonal.
+    n : int
+        Order of T.
+    parameters : ndarray, shape (PARAMETERS,)
+        Of a batch.
+    inverse : ndarray, shape (8 n,)
+        Filled with 1/D.
+    ratio : ndarray, shape (8 n,)
+        Filled with the subdiagonal of L.
+    found : ndarray, shape (FOUND,)
+        SMALLEST, NEGATIVE and SMALLEST_INSIDE are filled.
     """
     shift, finite = get(parameters, SHIFT), get(parameters, FINITE)
     infinite = 1.0 - finite
@@ -92,7 +120,19 @@ def factorise(
 
 @kernel
 def substitute(right: Floats, inverse: Floats, ratio: Floats, solution: Floats) -> None:
-    """Solve (T + shift) X = right (n, columns) for eight shifts: solution (8 n columns,)."""
+    """Solve (T + shift) X = right (n, columns) for eight shifts: solution (8 n columns,).
+
+    Parameters
+    ----------
+    right : ndarray, shape (n, columns)
+        Right-hand sides, the same for all eight shifts.
+    inverse : ndarray, shape (8 n,)
+        1/D.
+    ratio : ndarray, shape (8 n,)
+        The subdiagonal of L.
+    solution : ndarray, shape (8 n columns,)
+        Filled with X, eight lanes an entry.
+    """
     n, columns = right.shape
     width = LANES * columns
     zero = 0.0 * get(ratio, 0)
@@ -118,6 +158,15 @@ def assemble_inside(r: int, parameters: Floats, sums: Floats) -> None:
     """Overwrite S1 (upper triangle) by S = FIRST S1 + SECOND S2 + IDENTITY I, in `sums`.
 
     `sums` has 1 + 2r rows of r eights: A'M c, S1, and S2 if some SECOND is not 0.
+
+    Parameters
+    ----------
+    r : int
+        Order of S.
+    parameters : ndarray, shape (PARAMETERS,)
+        Of a batch.
+    sums : ndarray, shape (8 r (1 + 2 r),)
+        A'M c, S1 and S2; S1 becomes S.
     """
     first, second = get(parameters, FIRST), get(parameters, SECOND)
     identity = get(parameters, IDENTITY)
@@ -142,6 +191,15 @@ def solve_inside(r: int, sums: Floats, found: Floats) -> None:
     Row 0 of `sums` is v, and becomes x; rows 1 to r the upper triangle of S, lost. Writes to
     `found` the smallest pivot, as a share of the larger of S and the size found there, and how many
     are negative.
+
+    Parameters
+    ----------
+    r : int
+        Order of S.
+    sums : ndarray, shape (8 r (1 + r) or more,)
+        v and S; v becomes x, S is lost.
+    found : ndarray, shape (FOUND,)
+        SMALLEST_INSIDE and NEGATIVE_INSIDE are filled.
     """
     width = LANES * r
     for j in range(LANES):
@@ -187,6 +245,23 @@ def combine(
 
     `solution` is (n, columns) eights, M c and the r columns of M A first; x is row 0 of `sums`,
     whose row 1 is lost.
+
+    Parameters
+    ----------
+    r : int
+        Columns of A.
+    columns : int
+        Columns of `solution`, 1 + r or more.
+    parameters : ndarray, shape (PARAMETERS,)
+        Of a batch.
+    sums : ndarray, shape (8 r (1 + r) or more,)
+        x in row 0; row 1 is overwritten.
+    solution : ndarray, shape (8 n columns,)
+        M c and M A.
+    start : int
+        The first of the eight columns of `out`.
+    out : ndarray, shape (n, lanes)
+        Filled there.
     """
     outer, inner = get(parameters, OUTER), get(parameters, INNER)
     width, entries = LANES * columns, out.reshape(out.size)

@@ -21,20 +21,41 @@ the column block before it."""
 
 
 class Band(NamedTuple):
-    """The rows drawn so far of an N x p matrix Y, and of YY'."""
+    """The rows drawn so far of an N x p matrix Y, and of YY'.
+
+    Attributes
+    ----------
+    entries : ndarray, shape (N, 3k)
+        Entries of each row from column `first` on.
+    first : ndarray of int, shape (N,)
+        First column of each row.
+    gram : ndarray, shape (N, 2k+1)
+        YY': [i, b] is the entry (i, i-b).
+    at : ndarray of int, shape (5,)
+        Where the next block goes.
+    """
 
     entries: Floats
-    """(N, 3k) entries of each row from column `first` on."""
     first: Integers
-    """(N,) first column of each row."""
     gram: Floats
-    """(N, 2k+1) YY': [i, b] is the entry (i, i-b)."""
     at: Integers
-    """(5,) where the next block goes."""
 
 
 def open_band(n_rows: int, k: int) -> Band:
-    """Make room for a matrix of `n_rows` rows with blocks of k."""
+    """Make room for a matrix of `n_rows` rows with blocks of k.
+
+    Parameters
+    ----------
+    n_rows : int
+        N.
+    k : int
+        Columns of the spike.
+
+    Returns
+    -------
+    Band
+        Without rows.
+    """
     return Band(
         np.empty((n_rows, 3 * k)),
         np.empty(n_rows, np.int64),
@@ -45,7 +66,13 @@ def open_band(n_rows: int, k: int) -> Band:
 
 @kernel
 def start(band: Band) -> None:
-    """Forget the rows drawn: the next block is the first one."""
+    """Forget the rows drawn: the next block is the first one.
+
+    Parameters
+    ----------
+    band : Band
+        Emptied.
+    """
     k = band.entries.shape[1] // 3
     at = band.at
     at[ROWS], at[COLUMN], at[BEFORE] = 0, 0, 0
@@ -62,12 +89,16 @@ def add_block(stream: Stream, band: Band, n_columns: int, noise: float, spike: F
 
     Parameters
     ----------
-    n_columns
+    stream : Stream
+        Where the numbers come from; advanced in place.
+    band : Band
+        Gets the rows of the block.
+    n_columns : int
         p, at least k.
-    noise
+    noise : float
         sigma_r.
-    spike
-        (min(k, N), k) added to the first diagonal block.
+    spike : ndarray, shape (min(k, N), k)
+        Added to the first diagonal block.
     """
     at, entries = band.at, band.entries
     top, height, column, width, before = at[ROWS], at[HEIGHT], at[COLUMN], at[WIDTH], at[BEFORE]

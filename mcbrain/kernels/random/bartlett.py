@@ -15,10 +15,12 @@ def bartlett(stream: Stream, dof: int, out: Floats) -> None:
 
     Parameters
     ----------
-    dof
+    stream : Stream
+        Where the numbers come from; advanced in place.
+    dof : int
         Columns of G.
-    out
-        (m, c), c = min(m, dof) or more columns, which are zero.
+    out : ndarray, shape (m, c)
+        Filled; c = min(m, dof) columns, or more, which are zero.
     """
     m = out.shape[0]
     c = min(m, min(dof, out.shape[1]))
@@ -41,6 +43,13 @@ def cholesky(matrix: Floats, size: int) -> None:
 
     Zero columns are what a matrix of deficient rank has, and what a negative pivot left by
     rounding stands for.
+
+    Parameters
+    ----------
+    matrix : ndarray, shape (size or more, size or more)
+        Overwritten by its factor, lower triangle.
+    size : int
+        Order of the part that counts.
     """
     for j in range(size):
         pivot = matrix[j, j]
@@ -58,7 +67,17 @@ def cholesky(matrix: Floats, size: int) -> None:
 
 @kernel
 def solve_lower(lower: Floats, size: int, columns: Floats) -> None:
-    """Solve L X = B in place, L the leading `size` square; a zero pivot gives a zero row."""
+    """Solve L X = B in place, L the leading `size` square; a zero pivot gives a zero row.
+
+    Parameters
+    ----------
+    lower : ndarray, shape (size or more, size or more)
+        L.
+    size : int
+        Order of the part that counts.
+    columns : ndarray, shape (size or more, c)
+        B, overwritten by X.
+    """
     for i in range(size):
         for t in range(i):
             factor = lower[i, t]
@@ -71,7 +90,19 @@ def solve_lower(lower: Floats, size: int, columns: Floats) -> None:
 
 @kernel
 def multiply_transposed(left: Floats, right: Floats, size: int, out: Floats) -> None:
-    """Write left' right into `out`, over the first `size` rows of both."""
+    """Write left' right into `out`, over the first `size` rows of both.
+
+    Parameters
+    ----------
+    left : ndarray, shape (size or more, a)
+        First factor, transposed.
+    right : ndarray, shape (size or more, b)
+        Second factor.
+    size : int
+        Rows that count.
+    out : ndarray, shape (a, b)
+        Filled.
+    """
     for i in range(out.shape[0]):
         for j in range(out.shape[1]):
             out[i, j] = 0.0

@@ -7,6 +7,7 @@ import numpy as np
 
 from mcbrain.kernels.jit import helper, kernel, part
 from mcbrain.kernels.linear.lapack import dgemm, dgemv
+from mcbrain.kernels.random.poisson import next_poisson
 from mcbrain.kernels.random.roles import StageStreams
 from mcbrain.kernels.random.streams import (
     Stream,
@@ -15,7 +16,6 @@ from mcbrain.kernels.random.streams import (
     fill_uniform,
     load,
     next_chi_square,
-    next_poisson,
     next_uniform,
     store,
 )
@@ -29,6 +29,9 @@ from mcbrain.kernels.types import (
 from mcbrain.typing import Floats, Words
 
 GAUSSIAN, STUDENT, RADEMACHER, UNIFORM, LAPLACE, SPARSE = range(6)
+
+TANH_SPREAD = 0.628
+"""Standard deviation of the hyperbolic tangent of a standard normal number."""
 
 INPUT_CODES = {
     "gaussian": GAUSSIAN,
@@ -71,6 +74,15 @@ def draw_inputs(population: Population, streams: StageStreams, X: Floats) -> Non
     Entries take the numbers of `streams.inputs` in C order. Student rows share one chi-square each
     and sparse entries one uniform each, from `streams.auxiliary`. A code without a branch gives no
     numbers.
+
+    Parameters
+    ----------
+    population : Population
+        What the data are drawn from.
+    streams : StageStreams
+        Of the stage; advanced in place.
+    X : ndarray, shape (n, d)
+        Filled.
     """
     law, stream, auxiliary = population.law, streams.inputs, streams.auxiliary
     n, d = X.shape
@@ -108,7 +120,19 @@ def draw_inputs(population: Population, streams: StageStreams, X: Floats) -> Non
 
 @part
 def draw_task(population: Population, streams: StageStreams, X: Floats, y: Floats) -> None:
-    """Fill X (n, d) with inputs and y (n,) with labels X beta + task_noise * normals."""
+    """Fill X (n, d) with inputs and y (n,) with labels X beta + task_noise * normals.
+
+    Parameters
+    ----------
+    population : Population
+        What the data are drawn from.
+    streams : StageStreams
+        Of the stage; advanced in place.
+    X : ndarray, shape (n, d)
+        Filled with inputs.
+    y : ndarray, shape (n,)
+        Filled with labels.
+    """
     n, d = X.shape
     draw_inputs(population, streams, X)
     fill_normal(streams.noise, y)
@@ -117,7 +141,15 @@ def draw_task(population: Population, streams: StageStreams, X: Floats, y: Float
 
 @part
 def save(streams: StageStreams, states: Words) -> None:
-    """Note in `states` (3, 4) where the streams of a stage stand."""
+    """Note in `states` (3, 4) where the streams of a stage stand.
+
+    Parameters
+    ----------
+    streams : StageStreams
+        Whose states are noted.
+    states : ndarray of uint64, shape (3, 4)
+        Filled.
+    """
     for j in range(4):
         states[0, j] = streams.inputs.state[j]
         states[1, j] = streams.auxiliary.state[j]
@@ -126,7 +158,15 @@ def save(streams: StageStreams, states: Words) -> None:
 
 @part
 def restore(streams: StageStreams, states: Words) -> None:
-    """Take the streams of a stage back to where they stood."""
+    """Take the streams of a stage back to where they stood.
+
+    Parameters
+    ----------
+    streams : StageStreams
+        Set in place.
+    states : ndarray of uint64, shape (3, 4)
+        As `save` noted them.
+    """
     for j in range(4):
         streams.inputs.state[j] = states[0, j]
         streams.auxiliary.state[j] = states[1, j]
@@ -134,16 +174,33 @@ def restore(streams: StageStreams, states: Words) -> None:
 
 
 class Maps(NamedTuple):
-    """The maps of `Population` transposed, in which form their products are the fastest."""
+    """The maps of `Population` transposed, in which form their products are the fastest.
+
+    Attributes
+    ----------
+    latents : ndarray, shape (d, k)
+        A.
+    channels : ndarray, shape (k, p)
+        H'.
+    """
 
     latents: Floats
-    """(d, k) A."""
     channels: Floats
-    """(k, p) H'."""
 
 
 def make_maps(population: Population) -> Maps:
-    """Return the maps of a population."""
+    """Return the maps of a population.
+
+    Parameters
+    ----------
+    population : Population
+        What the data are drawn from.
+
+    Returns
+    -------
+    Maps
+        Copies, in the order that their products read.
+    """
     return Maps(
         np.ascontiguousarray(population.brain_map.T), np.ascontiguousarray(population.channels.T)
     )
@@ -158,6 +215,21 @@ def draw_recordings(
     Gaussian recordings are H z + neural_noise * normals; Poisson ones counts of the rate
     exp(log_baseline + H z). Both take the stream's numbers in C order of R. Latents or recordings
     that are not of `types` give no numbers.
+
+    Parameters
+    ----------
+    population : Population
+        What the data are drawn from.
+    maps : Maps
+        Of the population.
+    stream : Stream
+        Of the noise; advanced in place.
+    X : ndarray, shape (n, d)
+        Inputs.
+    Z : ndarray, shape (n, k)
+        Filled with latents.
+    R : ndarray, shape (n, p)
+        Filled with recordings.
     """
     n, d = X.shape
     p, k = population.channels.shape
@@ -165,7 +237,7 @@ def draw_recordings(
     if population.latents == TANH:
         for i in range(n):
             for j in range(k):
-                Z[i, j] = math.tanh(Z[i, j]) / 0.628
+                Z[i, j] = math.tanh(Z[i, j]) / TANH_SPREAD
     elif population.latents != LINEAR:
         Z[:] = math.nan
     weight = 0.0

@@ -38,14 +38,33 @@ def open_stream(seed: int, key: tuple[int, ...], index: int, role: int) -> Strea
 
 
 def open_roles(seed: int, key: tuple[int, ...], index: int, role: int, count: int) -> list[Stream]:
-    """Open the streams of `count` roles from `role` on, as `open_stream`."""
+    """Open the streams of `count` roles from `role` on, as `open_stream`.
+
+    Parameters
+    ----------
+    seed : int
+        Seed of the study.
+    key : tuple of int
+        Key of the problem (32-bit words).
+    index : int
+        Index of the block in its problem.
+    role : int
+        The first role.
+    count : int
+        How many roles.
+
+    Returns
+    -------
+    list of Stream
+        In the order of the roles.
+    """
     states = np.zeros((count, 4), dtype=np.uint64)
-    entropy = entropy_words(seed, (*key, index, role))
-    seed_states(entropy, np.zeros(4, dtype=np.uint64), states)
+    entropy = _entropy_words(seed, (*key, index, role))
+    _seed_states(entropy, np.zeros(4, dtype=np.uint64), states)
     return [Stream(state, _KI, _WI, _FI) for state in states]
 
 
-def entropy_words(seed: int, spawn_key: tuple[int, ...]) -> Words:
+def _entropy_words(seed: int, spawn_key: tuple[int, ...]) -> Words:
     """Return the 32-bit words that ``SeedSequence(seed, spawn_key=spawn_key)`` mixes.
 
     Parameters
@@ -83,7 +102,7 @@ def _mix(x: np.uint64, y: np.uint64) -> np.uint64:
 
 
 @kernel
-def seed_states(entropy: Words, pool: Words, states: Words) -> None:
+def _seed_states(entropy: Words, pool: Words, states: Words) -> None:
     """Fill `states` (roles, 4) with SFC64's words a, b, c and counter, twelve steps on.
 
     Row j has the entropy's last word raised by j; `pool` (4,) is scratch.

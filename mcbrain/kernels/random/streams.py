@@ -19,28 +19,55 @@ State = tuple[np.uint64, np.uint64, np.uint64, np.uint64]
 
 
 class Stream(NamedTuple):
-    """A position in a random sequence, and NumPy's ziggurat tables of the normal law."""
+    """A position in a random sequence, and NumPy's ziggurat tables of the normal law.
+
+    Attributes
+    ----------
+    state : ndarray of uint64, shape (4,)
+        The words a, b, c and counter of SFC64; advanced in place by every draw.
+    ki : ndarray of uint64, shape (256,)
+        Acceptance bounds of the layers.
+    wi : ndarray, shape (256,)
+        Widths of the layers.
+    fi : ndarray, shape (256,)
+        Densities at the layers' edges.
+    """
 
     state: NDArray[np.uint64]
-    """(4,) the words a, b, c and counter of SFC64; advanced in place by every draw."""
     ki: NDArray[np.uint64]
-    """(256,) acceptance bounds of the layers."""
     wi: Floats
-    """(256,) widths of the layers."""
     fi: Floats
-    """(256,) densities at the layers' edges."""
 
 
 @helper
 def load(stream: Stream) -> State:
-    """Return the generator's state as scalars."""
+    """Return the generator's state as scalars.
+
+    Parameters
+    ----------
+    stream : Stream
+        A position in a random sequence.
+
+    Returns
+    -------
+    tuple of uint64
+        The words a, b, c and counter.
+    """
     state = stream.state
     return state[0], state[1], state[2], state[3]
 
 
 @helper
 def store(stream: Stream, s: State) -> None:
-    """Write the generator's state back."""
+    """Write the generator's state back.
+
+    Parameters
+    ----------
+    stream : Stream
+        Set in place.
+    s : tuple of uint64
+        The words a, b, c and counter.
+    """
     stream.state[0] = s[0]
     stream.state[1] = s[1]
     stream.state[2] = s[2]
@@ -49,7 +76,18 @@ def store(stream: Stream, s: State) -> None:
 
 @helper
 def next_word(s: State) -> tuple[State, np.uint64]:
-    """Return the next 64 bits of SFC64 (Doty-Humphrey's small fast counting generator)."""
+    """Return the next 64 bits of SFC64 (Doty-Humphrey's small fast counting generator).
+
+    Parameters
+    ----------
+    s : tuple of uint64
+        The generator's words a, b, c and counter.
+
+    Returns
+    -------
+    tuple
+        The state after, and the word.
+    """
     a, b, c, counter = s
     word = a + b + counter
     rotated = (c << np.uint64(24)) | (c >> np.uint64(40))
@@ -59,7 +97,18 @@ def next_word(s: State) -> tuple[State, np.uint64]:
 
 @helper
 def next_uniform(s: State) -> tuple[State, float]:
-    """Return a uniform number in [0, 1) with 53 bits."""
+    """Return a uniform number in [0, 1) with 53 bits.
+
+    Parameters
+    ----------
+    s : tuple of uint64
+        The generator's words a, b, c and counter.
+
+    Returns
+    -------
+    tuple
+        The state after, and the number.
+    """
     s, word = next_word(s)
     return s, np.int64(word >> np.uint64(11)) * (1.0 / 9007199254740992.0)
 
@@ -86,7 +135,20 @@ def _normal_edge(
 
 @helper
 def next_normal(s: State, stream: Stream) -> tuple[State, float]:
-    """Return a standard normal number (Marsaglia & Tsang 2000, with NumPy's 256 layers)."""
+    """Return a standard normal number (Marsaglia & Tsang 2000, with NumPy's 256 layers).
+
+    Parameters
+    ----------
+    s : tuple of uint64
+        The generator's words a, b, c and counter.
+    stream : Stream
+        For its tables alone.
+
+    Returns
+    -------
+    tuple
+        The state after, and the number.
+    """
     while True:
         s, word = next_word(s)
         layer = word & np.uint64(0xFF)
@@ -109,6 +171,22 @@ def next_gamma(s: State, stream: Stream, b: float, c: float) -> tuple[State, flo
     accepts, the logarithms would: theirs of 0.0331 leaves 10 % of the numbers to them, and the
     narrower one for c^2 <= 0.0088 less than 0.4 % (there x^4 c^2 / 7 bounds their difference
     down to c x = -1/2, and is above 1 beyond).
+
+    Parameters
+    ----------
+    s : tuple of uint64
+        The generator's words a, b, c and counter.
+    stream : Stream
+        For its tables alone.
+    b : float
+        Shape less 1/3.
+    c : float
+        1/sqrt(9 b).
+
+    Returns
+    -------
+    tuple
+        The state after, and the number.
     """
     squeeze = 0.1412 * c * c if c * c <= 0.0088 else 0.0331
     while True:
@@ -130,6 +208,20 @@ def next_chi_square(s: State, stream: Stream, dof: float) -> tuple[State, float]
     """Return a chi-square number of `dof` degrees of freedom: 0, 1, 2 or any number above 2.
 
     Above 2 as ``Generator.chisquare``; for 1 and 2 the sum of squared normals; 0 for 0.
+
+    Parameters
+    ----------
+    s : tuple of uint64
+        The generator's words a, b, c and counter.
+    stream : Stream
+        For its tables alone.
+    dof : float
+        Degrees of freedom.
+
+    Returns
+    -------
+    tuple
+        The state after, and the number.
     """
     if dof > 2.0:
         b = dof / 2.0 - 1.0 / 3.0
@@ -145,7 +237,18 @@ def next_chi_square(s: State, stream: Stream, dof: float) -> tuple[State, float]
 
 @helper
 def next_laplace(s: State) -> tuple[State, float]:
-    """Return a Laplace number of scale 1 (variance 2), as ``Generator.laplace``."""
+    """Return a Laplace number of scale 1 (variance 2), as ``Generator.laplace``.
+
+    Parameters
+    ----------
+    s : tuple of uint64
+        The generator's words a, b, c and counter.
+
+    Returns
+    -------
+    tuple
+        The state after, and the number.
+    """
     while True:
         s, u = next_uniform(s)
         # No branch on the side, which would be guessed wrong half of the time.
@@ -154,84 +257,17 @@ def next_laplace(s: State) -> tuple[State, float]:
             return s, math.copysign(math.log(x), u - 0.5)
 
 
-@helper
-def _log_gamma(x: float) -> float:
-    """Return log Gamma(x), x >= 1, by the series that ``Generator.poisson`` uses."""
-    if x == 1.0 or x == 2.0:
-        return 0.0
-    steps = int(7.0 - x) if x < 7.0 else 0
-    y = x + steps
-    z = (1.0 / y) * (1.0 / y)
-    series = -1.392432216905900e00
-    series = series * z + 1.796443723688307e-01
-    series = series * z + -2.955065359477124e-02
-    series = series * z + 6.410256410256410e-03
-    series = series * z + -1.917526917526918e-03
-    series = series * z + 8.417508417508418e-04
-    series = series * z + -5.952380952380952e-04
-    series = series * z + 7.936507936507937e-04
-    series = series * z + -2.777777777777778e-03
-    series = series * z + 8.333333333333333e-02
-    value = series / y + 0.5 * 1.8378770664093453e00 + (y - 0.5) * math.log(y) - y
-    for _ in range(steps):
-        value -= math.log(y - 1.0)
-        y -= 1.0
-    return value
-
-
-@helper
-def _poisson_small(s: State, rate: float) -> tuple[State, float]:
-    """Return a Poisson count by multiplying uniforms."""
-    bound = math.exp(-rate)
-    count, product = 0.0, 1.0
-    while True:
-        s, u = next_uniform(s)
-        product *= u
-        if product <= bound:
-            return s, count
-        count += 1.0
-
-
-@helper
-def _poisson_large(s: State, rate: float) -> tuple[State, float]:
-    """Return a Poisson count by transformed rejection (PTRS, Hoermann 1993), rate >= 10."""
-    log_rate = math.log(rate)
-    b = 0.931 + 2.53 * math.sqrt(rate)
-    a = -0.059 + 0.02483 * b
-    inverse_alpha = 1.1239 + 1.1328 / (b - 3.4)
-    squeeze = 0.9277 - 3.6224 / (b - 2.0)
-    while True:
-        s, u = next_uniform(s)
-        s, v = next_uniform(s)
-        u -= 0.5
-        us = 0.5 - abs(u)
-        if us == 0.0:  # the count would be minus infinity
-            continue
-        count = math.floor((2.0 * a / us + b) * u + rate + 0.43)
-        if us >= 0.07 and v <= squeeze:
-            return s, float(count)
-        if count < 0 or (us < 0.013 and v > us):
-            continue
-        level = -rate + count * log_rate - _log_gamma(count + 1.0)
-        if v == 0.0 or (
-            math.log(v) + math.log(inverse_alpha) - math.log(a / (us * us) + b) <= level
-        ):
-            return s, float(count)
-
-
-@helper
-def next_poisson(s: State, rate: float) -> tuple[State, float]:
-    """Return a Poisson count as a float, as ``Generator.poisson``; not a number if `rate` is."""
-    if rate >= 10.0:
-        return _poisson_large(s, rate)
-    if rate > 0.0:
-        return _poisson_small(s, rate)
-    return s, rate
-
-
 @kernel
 def fill_uniform(stream: Stream, out: Floats) -> None:
-    """Fill `out` (n,) as ``Generator.random``."""
+    """Fill `out` (n,) as ``Generator.random``.
+
+    Parameters
+    ----------
+    stream : Stream
+        Advanced in place.
+    out : ndarray, shape (n,)
+        Filled.
+    """
     s = load(stream)
     for i in range(out.size):
         s, out[i] = next_uniform(s)
@@ -240,7 +276,15 @@ def fill_uniform(stream: Stream, out: Floats) -> None:
 
 @kernel
 def fill_normal(stream: Stream, out: Floats) -> None:
-    """Fill `out` (n,) as ``Generator.standard_normal``."""
+    """Fill `out` (n,) as ``Generator.standard_normal``.
+
+    Parameters
+    ----------
+    stream : Stream
+        Advanced in place.
+    out : ndarray, shape (n,)
+        Filled.
+    """
     s = load(stream)
     for i in range(out.size):
         s, out[i] = next_normal(s, stream)
@@ -249,7 +293,15 @@ def fill_normal(stream: Stream, out: Floats) -> None:
 
 @kernel
 def fill_laplace(stream: Stream, out: Floats) -> None:
-    """Fill `out` (n,) as ``Generator.laplace`` of scale 1 (variance 2)."""
+    """Fill `out` (n,) as ``Generator.laplace`` of scale 1 (variance 2).
+
+    Parameters
+    ----------
+    stream : Stream
+        Advanced in place.
+    out : ndarray, shape (n,)
+        Filled.
+    """
     s = load(stream)
     for i in range(out.size):
         s, out[i] = next_laplace(s)
@@ -262,17 +314,17 @@ def fill_chi_square(stream: Stream, dof: Floats, out: Floats) -> None:
 
     Every dof is 0, 1, 2 or above 2. Above 2 the numbers are ``Generator.chisquare(dof)``; for
     1 and 2 they are sums of squares of the stream's next standard normals; for 0 they are 0.
+
+    Parameters
+    ----------
+    stream : Stream
+        Advanced in place.
+    dof : ndarray, shape (n,)
+        Degrees of freedom.
+    out : ndarray, shape (n,)
+        Filled.
     """
     s = load(stream)
     for i in range(out.size):
         s, out[i] = next_chi_square(s, stream, dof[i])
-    store(stream, s)
-
-
-@kernel
-def fill_poisson(stream: Stream, rate: Floats, out: Floats) -> None:
-    """Fill `out` (n,) as ``Generator.poisson(rate)``, as floats, for `rate` (n,) below 1e18."""
-    s = load(stream)
-    for i in range(out.size):
-        s, out[i] = next_poisson(s, rate[i])
     store(stream, s)

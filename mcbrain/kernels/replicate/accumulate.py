@@ -8,64 +8,103 @@ import numpy as np
 from mcbrain.kernels.jit import helper, kernel
 from mcbrain.typing import Floats, Integers
 
-# Histogram bins run from -32768 to 32767.
-BINS = 65536
+WIDTH = 1.01
+"""The upper end of a bin of the histogram over its lower end."""
 
-# Two excess risks whose relative difference is below this are one number, computed twice: sums of
-# a few thousand products round by less, and what is drawn anew differs by more.
+LOWEST, HIGHEST = -32768, 32767
+"""Numbers of the first and of the last bin, 16 bits; bin 0 begins at 1."""
+
+BINS = HIGHEST - LOWEST + 1
+
 ROUNDING = 2.0**-46
+"""Two excess risks whose relative difference is below this are one number, computed twice: sums of
+a few thousand products round by less, and what is drawn anew differs by more."""
 
-# With so few bins in a block, the value of a replicate that is alone in its bin is kept as well.
 FEW = 8
+"""With so few bins in a block, the value of a replicate that is alone in its bin is kept too."""
 
 
 class Sums(NamedTuple):
-    """Sums over the replicates of a block, (outputs,) each; what is not finite is left out."""
+    """Sums over the replicates of a block, (outputs,) each; what is not finite is left out.
+
+    Attributes
+    ----------
+    valid : ndarray of int
+        Replicates with a value.
+    mean, m2 : ndarray
+        Centred sum of squares; exactly 0 where all values are one number, up to rounding.
+    both : ndarray of int
+        Replicates in which the output and its baseline have values; 0 without a baseline.
+    better : ndarray of int
+        How many of those have the output below its baseline; equal up to rounding is not below.
+    own : ndarray, shape (outputs, 2)
+        Mean and centred sum of squares of the output over those.
+    other : ndarray, shape (outputs, 2)
+        The same of the baseline.
+    cross : ndarray
+        Centred sum of products of the two over those.
+    """
 
     valid: Integers
-    """Replicates with a value."""
     mean: Floats
     m2: Floats
-    """Centred sum of squares; exactly 0 where all values are one number, up to rounding."""
     both: Integers
-    """Replicates in which the output and its baseline have values; 0 without a baseline."""
     better: Integers
-    """How many of those have the output below its baseline; equal up to rounding is not below."""
     own: Floats
-    """(outputs, 2) mean and centred sum of squares of the output over those."""
     other: Floats
-    """(outputs, 2) the same of the baseline."""
     cross: Floats
-    """Centred sum of products of the two over those."""
 
 
 class Histograms(NamedTuple):
-    """Sparse histograms of log excess risk, one output after the other."""
+    """Sparse histograms of log excess risk, one output after the other.
+
+    Attributes
+    ----------
+    sizes : ndarray of int, shape (outputs,)
+        Bins that are not empty.
+    bins : ndarray of int, shape (replicates * outputs,)
+        Bin b holds excess risks from 1.01**b to 1.01**(b + 1), ascending.
+    counts : ndarray of int, shape (replicates * outputs,)
+    atoms : ndarray, shape (replicates * outputs,)
+        a value that several replicates of the bin share, or NaN.
+    shares : ndarray of int, shape (replicates * outputs,)
+        How many replicates have that value.
+    dense : ndarray of int, shape (BINS,)
+        Zero between calls.
+    votes : ndarray of int, shape (BINS,)
+        Zero between calls.
+    same : ndarray of int, shape (BINS,)
+        Zero between calls.
+    candidate : ndarray, shape (BINS,)
+    at : ndarray of int, shape (replicates,)
+        The bin of each replicate, -1 without a value.
+    """
 
     sizes: Integers
-    """(outputs,) bins that are not empty."""
     bins: Integers
-    """(replicates * outputs,) bin b holds excess risks from 1.01**b to 1.01**(b + 1), ascending."""
     counts: Integers
-    """(replicates * outputs,)"""
     atoms: Floats
-    """(replicates * outputs,) a value that several replicates of the bin share, or NaN."""
     shares: Integers
-    """(replicates * outputs,) how many replicates have that value."""
     dense: Integers
-    """(BINS,) zero between calls."""
     votes: Integers
-    """(BINS,) zero between calls."""
     same: Integers
-    """(BINS,) zero between calls."""
     candidate: Floats
-    """(BINS,)"""
     at: Integers
-    """(replicates,) the bin of each replicate, -1 without a value."""
 
 
 def make_sums(outputs: int) -> Sums:
-    """Return room for the sums of some outputs."""
+    """Return room for the sums of some outputs.
+
+    Parameters
+    ----------
+    outputs : int
+        How many.
+
+    Returns
+    -------
+    Sums
+        Zeros.
+    """
     valid, both, better = np.zeros((3, outputs), dtype=np.int64)
     mean, m2, cross = np.zeros((3, outputs))
     own, other = np.zeros((2, outputs, 2))
@@ -73,7 +112,20 @@ def make_sums(outputs: int) -> Sums:
 
 
 def make_histograms(replicates: int, outputs: int) -> Histograms:
-    """Return room for the histograms of some outputs over so many replicates."""
+    """Return room for the histograms of some outputs over so many replicates.
+
+    Parameters
+    ----------
+    replicates : int
+        Of a block.
+    outputs : int
+        How many.
+
+    Returns
+    -------
+    Histograms
+        Zeros.
+    """
     bins, counts, shares = np.zeros((3, replicates * outputs), dtype=np.int64)
     dense, votes, same = np.zeros((3, BINS), dtype=np.int64)
     sizes, at = np.zeros(outputs, dtype=np.int64), np.zeros(replicates, dtype=np.int64)
@@ -83,7 +135,20 @@ def make_histograms(replicates: int, outputs: int) -> Histograms:
 
 @helper
 def agree(a: float, b: float) -> bool:
-    """Whether two values are one number, up to rounding."""
+    """Whether two values are one number, up to rounding.
+
+    Parameters
+    ----------
+    a : float
+        A number.
+    b : float
+        Another.
+
+    Returns
+    -------
+    bool
+        False where either is not a number.
+    """
     return abs(a - b) <= ROUNDING * max(abs(a), abs(b))
 
 
@@ -93,6 +158,17 @@ def accumulate(excess: Floats, place: Integers, baseline: Integers, sums: Sums) 
 
     Output j is column ``place[j]`` and is compared with column ``baseline[j]``, below 0 for none.
     The mean is taken first and squares about it, so that nothing cancels.
+
+    Parameters
+    ----------
+    excess : ndarray, shape (replicates, cells)
+        Excess risks; what is not finite is left out.
+    place : ndarray of int, shape (outputs,)
+        Column of each output.
+    baseline : ndarray of int, shape (outputs,)
+        Column that it is compared with, below 0 for none.
+    sums : Sums
+        Filled.
     """
     for j in range(place.size):
         column, other = place[j], baseline[j]
@@ -141,8 +217,22 @@ def histogram(excess: Floats, place: Integers, out: Histograms) -> int:
 
     A value that most replicates of a bin share (majority vote: Boyer & Moore 1991) is an atom of
     the distribution, and is kept exactly: a risk that is constant, or takes few values.
+
+    Parameters
+    ----------
+    excess : ndarray, shape (replicates, cells)
+        Excess risks; what is not finite is left out.
+    place : ndarray of int, shape (outputs,)
+        Column of each output.
+    out : Histograms
+        Filled.
+
+    Returns
+    -------
+    int
+        How many bins of all outputs are not empty.
     """
-    width, filled = math.log(1.01), 0
+    width, filled = math.log(WIDTH), 0
     for j in range(place.size):
         lowest, highest = BINS, -1
         for i in range(excess.shape[0]):
@@ -151,8 +241,8 @@ def histogram(excess: Floats, place: Integers, out: Histograms) -> int:
             if math.isfinite(value):
                 b = 0
                 if value > 0.0:
-                    b = int(min(32767.0, max(-32768.0, math.floor(math.log(value) / width))))
-                    b += 32768
+                    b = math.floor(math.log(value) / width)
+                    b = int(min(float(HIGHEST), max(float(LOWEST), b))) - LOWEST
                 out.dense[b] += 1
                 out.at[i] = b
                 lowest, highest = min(lowest, b), max(highest, b)
@@ -166,7 +256,7 @@ def histogram(excess: Floats, place: Integers, out: Histograms) -> int:
         first = filled
         for b in range(lowest, highest + 1):
             if out.dense[b] > 0:
-                out.bins[filled], out.counts[filled] = b - 32768, out.dense[b]
+                out.bins[filled], out.counts[filled] = b + LOWEST, out.dense[b]
                 out.atoms[filled], out.shares[filled] = out.candidate[b], out.same[b]
                 out.dense[b], out.votes[b], out.same[b] = 0, 0, 0
                 filled += 1

@@ -25,7 +25,19 @@ from mcbrain.kernels.types import ESTIMATED, LANES, MEASURED, SINGULAR, SOUND, P
 def draw_brain_again(
     population: Population, streams: StageStreams, n: int, work: BrainWork
 ) -> None:
-    """Draw the brain data of this replicate, n samples, once more, into `work.exact` (d rows)."""
+    """Draw the brain data of this replicate, n samples, once more, into `work.exact` (d rows).
+
+    Parameters
+    ----------
+    population : Population
+        What the data are drawn from.
+    streams : StageStreams
+        Of the stage; advanced in place.
+    n : int
+        Brain samples.
+    work : BrainWork
+        `exact` is filled; `states` say where the replicate began.
+    """
     data = work.data
     restore(streams, work.states)
     clear(work.exact)
@@ -44,6 +56,22 @@ def draw_task_again(population: Population, streams: StageStreams, n: int, work:
     """Draw the task data of this replicate, n samples, once more, into `work.exact` (d rows).
 
     Returns the square of what of y no fit can reach.
+
+    Parameters
+    ----------
+    population : Population
+        What the data are drawn from.
+    streams : StageStreams
+        Of the stage; advanced in place.
+    n : int
+        Task samples.
+    work : TaskWork
+        `exact` is filled; `states` say where the replicate began.
+
+    Returns
+    -------
+    float
+        A square, 0 where the fit is exact.
     """
     data = work.data
     restore(streams, work.states)
@@ -59,7 +87,7 @@ def draw_task_again(population: Population, streams: StageStreams, n: int, work:
 
 
 @kernel
-def encode_again(setting: Setting, at: int, work: BrainWork, out: Outcome) -> None:
+def _encode_again(setting: Setting, at: int, work: BrainWork, out: Outcome) -> None:
     """Decide the subspace of the replicate `at` from `work.exact`, and record it."""
     work.lost[at] = encode_exactly(
         work.lost[at], setting.sizes, work.bases[at], work.encode, work.exact
@@ -68,7 +96,7 @@ def encode_again(setting: Setting, at: int, work: BrainWork, out: Outcome) -> No
 
 
 @kernel
-def solve_again(setting: Setting, at: int, work: TaskWork, out: Outcome) -> None:
+def _solve_again(setting: Setting, at: int, work: TaskWork, out: Outcome) -> None:
     """Solve the fits of the replicate `at` that were given up, from `work.exact`; judge all fits.
 
     Their coefficients go into every lane that they have, in the coordinates of T where the frame
@@ -122,7 +150,7 @@ def encode_each(
     at = brain(0)
     while at < out.m_hat.size:
         take_again()
-        encode_again(setting, at, work, out)
+        _encode_again(setting, at, work, out)
         at = brain(at + 1)
 
 
@@ -148,5 +176,5 @@ def solve_each(
     at = task(0)
     while at < out.m_hat.size:
         take_again()
-        solve_again(setting, at, work, out)
+        _solve_again(setting, at, work, out)
         at = task(at + 1)

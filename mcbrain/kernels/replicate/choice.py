@@ -5,8 +5,8 @@ from typing import NamedTuple
 from mcbrain.kernels.jit import part
 from mcbrain.kernels.replicate.workspace import TaskData, TaskWork, chunk_rows, make_task_data
 from mcbrain.kernels.rules.nodes import Nodes, make_nodes
-from mcbrain.kernels.rules.partial import Free, SelectWork, make_select_work
 from mcbrain.kernels.rules.select import Rules
+from mcbrain.kernels.rules.select_work import Free, SelectWork, make_select_work
 from mcbrain.kernels.rules.singular_rules import ScoreWork, make_score_work
 from mcbrain.kernels.types import ESTIMATED, MEASURED, Setting
 from mcbrain.typing import Floats
@@ -16,36 +16,84 @@ _TABLE = 256  # rows scored at a time, which the nearest cache holds
 
 
 class Choice(NamedTuple):
-    """Which fits choose, and room for it."""
+    """Which fits choose, and room for it.
+
+    Attributes
+    ----------
+    rules : Rules
+        Which fits choose, and among what.
+    nodes : Nodes
+        Penalties from whose scores those of all candidates follow.
+    work : SelectWork
+        Buffers of a choice.
+    plain : SelectWork
+        The same buffers with the tridiagonal form of the task stage, for fits of no subspace.
+    none : Free
+        Of a fit without a subspace.
+    estimated : Free
+        Of the estimated subspace.
+    measured : Free
+        Of the measured subspace.
+    data : TaskData
+        Room for all task rows, or for a chunk of them.
+    scores : ScoreWork
+        Room for scores by singular values.
+    """
 
     rules: Rules
     nodes: Nodes
     work: SelectWork
     plain: SelectWork
-    """The same buffers with the tridiagonal form of the task stage, for fits of no subspace."""
     none: Free
     estimated: Free
     measured: Free
     data: TaskData
-    """Room for all task rows, or for a chunk of them."""
     scores: ScoreWork
 
 
 class Chooser(NamedTuple):
-    """A fit that chooses its penalty, in the replicate at hand."""
+    """A fit that chooses its penalty, in the replicate at hand.
+
+    Attributes
+    ----------
+    rule : int
+        LEAVE_ONE_OUT or GENERALISED.
+    eta : float
+        Relative penalty inside the subspace.
+    basis : ndarray, shape (r, d)
+        Orthonormal rows, none without a subspace.
+    free : Free
+        Room for what is not penalised.
+    work : SelectWork
+        Buffers of the choice.
+    """
 
     rule: int
-    """LEAVE_ONE_OUT or GENERALISED."""
     eta: float
-    """Relative penalty inside the subspace."""
     basis: Floats
-    """(r, d) orthonormal rows, none without a subspace."""
     free: Free
     work: SelectWork
 
 
 def make_choice(setting: Setting, rules: Rules, task: TaskWork, chunk: int = 0) -> Choice:
-    """Return the buffers of `raw_select_block`, beside `task`; one for each thread."""
+    """Return the buffers of `raw_select_block`, beside `task`; one for each thread.
+
+    Parameters
+    ----------
+    setting : Setting
+        What is asked of the block.
+    rules : Rules
+        Which fits choose, and among what.
+    task : TaskWork
+        Buffers of the task stage, whose tridiagonal form is shared.
+    chunk : int, optional
+        How many rows of inputs are drawn at a time; 0 for a megabyte of them.
+
+    Returns
+    -------
+    Choice
+        Zeros, but for the rules and the nodes.
+    """
     d, sizes, n = setting.population.scale.size, setting.sizes, setting.sizes.n_task
     codes = set(setting.fits.subspace[rules.fit].tolist())
     rows, grid = n if n < d else min(n, chunk or chunk_rows(d)), rules.multiples.size
@@ -68,7 +116,26 @@ def make_choice(setting: Setting, rules: Rules, task: TaskWork, chunk: int = 0) 
 
 @part
 def chooser_of(place: int, setting: Setting, at: int, work: TaskWork, choice: Choice) -> Chooser:
-    """Return the fit that the rule at `place` is for, in the replicate `at`."""
+    """Return the fit that the rule at `place` is for, in the replicate `at`.
+
+    Parameters
+    ----------
+    place : int
+        Which rule.
+    setting : Setting
+        What is asked of the block.
+    at : int
+        The replicate at hand.
+    work : TaskWork
+        Of the task stage, with the subspaces.
+    choice : Choice
+        Buffers of the choices.
+
+    Returns
+    -------
+    Chooser
+        It refers to the arrays of `work` and `choice`.
+    """
     fit, fits = choice.rules.fit[place], setting.fits
     basis, free, room = choice.none.basis, choice.none, choice.plain
     if fits.subspace[fit] == ESTIMATED:

@@ -12,8 +12,8 @@ from mcbrain.kernels.replicate.again import draw_task_again
 from mcbrain.kernels.replicate.choice import Choice, Chooser
 from mcbrain.kernels.replicate.choose_fast import choose_fast_dual, choose_fast_primal
 from mcbrain.kernels.replicate.workspace import TaskWork
-from mcbrain.kernels.rules.partial import SelectWork
 from mcbrain.kernels.rules.select import IN_DOUBT, best_candidate
+from mcbrain.kernels.rules.select_work import SelectWork
 from mcbrain.kernels.rules.singular_rules import (
     prepare_scores,
     score_generalised_exactly,
@@ -58,6 +58,26 @@ def choose_primal(
     """Return the penalty (summed over samples) that a rule chooses, n >= d; `squares` is y'y.
 
     Not a number for a rule that is not of `types`, or for data that are not finite.
+
+    Parameters
+    ----------
+    chooser : Chooser
+        The fit.
+    squares : float
+        y'y.
+    setting : Setting
+        What is asked of the block.
+    streams : StageStreams
+        Restored, and advanced again, where the rows are drawn once more.
+    task : TaskWork
+        With X'X and X'y of the replicate.
+    choice : Choice
+        Buffers, and the rows where these are kept.
+
+    Returns
+    -------
+    float
+        The penalty, n_task times the penalty per sample; it may be infinite.
     """
     if not _known(chooser.rule):
         return np.nan
@@ -88,7 +108,22 @@ def choose_primal(
 
 @kernel
 def choose_dual(chooser: Chooser, task: TaskWork, choice: Choice) -> float:
-    """As `choose_primal` for n < d."""
+    """As `choose_primal` for n < d.
+
+    Parameters
+    ----------
+    chooser : Chooser
+        The fit.
+    task : TaskWork
+        With the data and XX' of the replicate.
+    choice : Choice
+        Buffers.
+
+    Returns
+    -------
+    float
+        The penalty, n_task times the penalty per sample; it may be infinite.
+    """
     if not _known(chooser.rule):
         return np.nan
     X, y = task.data.inputs, task.data.labels

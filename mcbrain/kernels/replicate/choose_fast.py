@@ -13,13 +13,6 @@ from mcbrain.kernels.replicate.choice import Choice, Chooser
 from mcbrain.kernels.replicate.workspace import TaskWork
 from mcbrain.kernels.rules.nodes import place_nodes, settle
 from mcbrain.kernels.rules.partial import (
-    LIMIT,
-    LOAD,
-    MEAN,
-    REST,
-    TRACE,
-    Free,
-    SelectWork,
     form_axes,
     partial_out_dual,
     partial_out_primal,
@@ -35,6 +28,7 @@ from mcbrain.kernels.rules.select import (
     set_candidates,
     take_candidates,
 )
+from mcbrain.kernels.rules.select_work import LIMIT, LOAD, MEAN, REST, TRACE, Free, SelectWork
 from mcbrain.kernels.types import DUAL, LANES, LEAVE_ONE_OUT, PRIMAL, SOUND, Setting
 from mcbrain.typing import Floats
 
@@ -42,7 +36,7 @@ _ALONE = 1e10  # sum of 1/left beyond which a row is alone in a direction of the
 
 
 @kernel
-def set_rows(rows: int, y: Floats, eta: float, free: Free, work: SelectWork) -> None:
+def _set_rows(rows: int, y: Floats, eta: float, free: Free, work: SelectWork) -> None:
     """Write residuals and 1 - leverages of least squares along `free.rows`, and their score."""
     for i in range(rows):
         residual, left = y[i], 1.0
@@ -75,7 +69,7 @@ def _score_task_rows(
         product(X, work.axes, 1.0, 0.0, work.table[:rows])
         if free.basis.shape[0] > 0:
             product_right(X, free.basis, 1.0, 0.0, free.rows[:rows])
-        set_rows(rows, y, chooser.eta, free, work)
+        _set_rows(rows, y, chooser.eta, free, work)
         score_rows(rows, places, PRIMAL, work)
         done += rows
 
@@ -111,7 +105,7 @@ def _by_generalised(n: int, lost: int, form: int, work: SelectWork) -> float:
 
 
 @kernel
-def leave_one_out_primal(
+def _leave_one_out_primal(
     chooser: Chooser, setting: Setting, streams: StageStreams, task: TaskWork, choice: Choice
 ) -> float:
     """Return the best candidate by the errors of rows left out, after `reduce_block`, n >= d.
@@ -141,7 +135,28 @@ def choose_fast_primal(
     chooser: Chooser, squares: float, setting: Setting, streams: StageStreams, task: TaskWork,
     choice: Choice,
 ) -> float:  # fmt: skip
-    """Return the penalty that a rule chooses, n >= d, or IN_DOUBT; `squares` is y'y."""
+    """Return the penalty that a rule chooses, n >= d, or IN_DOUBT; `squares` is y'y.
+
+    Parameters
+    ----------
+    chooser : Chooser
+        The fit.
+    squares : float
+        y'y.
+    setting : Setting
+        What is asked of the block.
+    streams : StageStreams
+        Restored, and advanced again, where the rows are drawn once more.
+    task : TaskWork
+        With X'X and X'y of the replicate.
+    choice : Choice
+        Buffers, and the rows where these are kept.
+
+    Returns
+    -------
+    float
+        The penalty, n_task times the penalty per sample, or IN_DOUBT.
+    """
     eta, basis, free, work = chooser.eta, chooser.basis, chooser.free, chooser.work
     (r, d), n = basis.shape, setting.sizes.n_task
     work.numbers[MEAN] = _start(task.solve.matrix, r, work)
@@ -153,7 +168,7 @@ def choose_fast_primal(
     reduce_block(free, work)
     set_candidates(choice.rules.multiples, work)
     if chooser.rule == LEAVE_ONE_OUT:
-        return leave_one_out_primal(chooser, setting, streams, task, choice)
+        return _leave_one_out_primal(chooser, setting, streams, task, choice)
     lost = r if eta == 0.0 else 0
     for a in range(lost):
         squares -= free.along[a] ** 2
@@ -162,8 +177,8 @@ def choose_fast_primal(
 
 
 @kernel
-def leave_one_out_dual(chooser: Chooser, n: int, choice: Choice) -> float:
-    """As `leave_one_out_primal` for n < d, after `set_rows`."""
+def _leave_one_out_dual(chooser: Chooser, n: int, choice: Choice) -> float:
+    """As `_leave_one_out_primal` for n < d, after `_set_rows`."""
     nodes, work = choice.nodes, chooser.work
     form_axes(chooser.eta, DUAL, chooser.free, work)
     copy(work.axes, work.table[:n])
@@ -185,7 +200,22 @@ def leave_one_out_dual(chooser: Chooser, n: int, choice: Choice) -> float:
 
 @kernel
 def choose_fast_dual(chooser: Chooser, task: TaskWork, choice: Choice) -> float:
-    """As `choose_fast_primal`, n < d."""
+    """As `choose_fast_primal`, n < d.
+
+    Parameters
+    ----------
+    chooser : Chooser
+        The fit.
+    task : TaskWork
+        With the data and XX' of the replicate.
+    choice : Choice
+        Buffers.
+
+    Returns
+    -------
+    float
+        The penalty, n_task times the penalty per sample, or IN_DOUBT.
+    """
     eta, basis, free, work = chooser.eta, chooser.basis, chooser.free, chooser.work
     X, y = task.data.inputs, task.data.labels
     (n, d), r = X.shape, basis.shape[0]
@@ -202,11 +232,11 @@ def choose_fast_dual(chooser: Chooser, task: TaskWork, choice: Choice) -> float:
         for a in range(r):
             free.rows[i, a] = free.basis[a, i]
         squares += work.moment[i, 0] ** 2
-    set_rows(n, y, eta, free, work)
+    _set_rows(n, y, eta, free, work)
     reduce_block(free, work)
     set_candidates(choice.rules.multiples, work)
     if chooser.rule == LEAVE_ONE_OUT:
-        return leave_one_out_dual(chooser, n, choice)
+        return _leave_one_out_dual(chooser, n, choice)
     lost = r if eta == 0.0 else 0
     work.numbers[LIMIT] = n * squares / (n - lost) ** 2
     return _by_generalised(n, lost, DUAL, work)

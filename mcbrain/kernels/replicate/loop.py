@@ -39,7 +39,19 @@ Solve = Callable[[Setting, StageStreams, int, TaskWork, Outcome], None]
 
 @helper
 def record(population: Population, at: int, work: BrainWork, out: Outcome) -> None:
-    """Write m_hat and C^ of the replicate `at`."""
+    """Write m_hat and C^ of the replicate `at`.
+
+    Parameters
+    ----------
+    population : Population
+        What the data are drawn from.
+    at : int
+        The replicate at hand.
+    work : BrainWork
+        With the subspace and whether it is lost.
+    out : Outcome
+        Room for some replicates; filled.
+    """
     encode, basis = work.encode, work.bases[at]
     if work.lost[at] == SOUND:
         out.m_hat[at] = share_missed(population.beta, basis, encode.residual)
@@ -58,6 +70,26 @@ def encode_replicates(
 
     Returns the one that singular values must decide, drawn and not recorded (`again`), or how many
     there are.
+
+    Parameters
+    ----------
+    encode : callable
+        Draws the brain data of a replicate and writes its subspace; returns a verdict.
+    setting : Setting
+        What is asked of the block.
+    streams : StageStreams
+        Of the stage; advanced in place.
+    work : BrainWork
+        Buffers of the brain stage.
+    out : Outcome
+        Room for some replicates; filled.
+    first : int
+        The replicate to begin at.
+
+    Returns
+    -------
+    int
+        A replicate.
     """
     for at in range(first, out.m_hat.size):
         save(streams, work.states)
@@ -71,7 +103,18 @@ def encode_replicates(
 
 @helper
 def any_singular(failures: CodeArray) -> bool:
-    """Say whether singular values must decide about some fit."""
+    """Say whether singular values must decide about some fit.
+
+    Parameters
+    ----------
+    failures : ndarray of int8, shape (fits,)
+        Codes of `types`.
+
+    Returns
+    -------
+    bool
+        Whether one of them is SINGULAR.
+    """
     found = False
     for fit in range(failures.size):
         found = found or failures[fit] == SINGULAR
@@ -79,7 +122,7 @@ def any_singular(failures: CodeArray) -> bool:
 
 
 @helper
-def mark_lost(lost: int, fits: Fits, failures: CodeArray) -> None:
+def _mark_lost(lost: int, fits: Fits, failures: CodeArray) -> None:
     """Mark the fits that need a subspace that was not found."""
     for fit in range(failures.size):
         if lost != SOUND and fits.subspace[fit] == ESTIMATED:
@@ -88,13 +131,25 @@ def mark_lost(lost: int, fits: Fits, failures: CodeArray) -> None:
 
 @part
 def judge(setting: Setting, at: int, work: TaskWork, out: Outcome) -> None:
-    """Record the risk of every fit of the replicate `at`, once all are solved."""
+    """Record the risk of every fit of the replicate `at`, once all are solved.
+
+    Parameters
+    ----------
+    setting : Setting
+        What is asked of the block.
+    at : int
+        The replicate at hand.
+    work : TaskWork
+        With the coefficients.
+    out : Outcome
+        Room for some replicates; filled.
+    """
     shifts, frame, failures = setting.shifts, work.frame, out.failures[at]
     targets, probes = shifts.targets, shifts.probes
     if frame.shape[0] > 0:
         split = targets.shape[0]
         targets, probes = frame[:split], frame[split:]
-    mark_lost(work.lost[at], setting.fits, failures)
+    _mark_lost(work.lost[at], setting.fits, failures)
     seen = Shifts(shifts.scale, shifts.weights, probes, targets, shifts.target, shifts.adversary)
     excess_risk(setting.population, seen, work.risk, out.excess[at], failures)
 
@@ -108,6 +163,26 @@ def solve_replicates(
 
     Returns the replicate with fits that singular values must solve (`again`), or how many there
     are.
+
+    Parameters
+    ----------
+    solve : callable
+        Draws the task data of a replicate and solves every fit.
+    setting : Setting
+        What is asked of the block.
+    streams : StageStreams
+        Of the stage; advanced in place.
+    work : TaskWork
+        Buffers of the task stage.
+    out : Outcome
+        Room for some replicates; filled.
+    first : int
+        The replicate to begin at.
+
+    Returns
+    -------
+    int
+        A replicate.
     """
     for at in range(first, out.m_hat.size):
         save(streams, work.states)
@@ -120,7 +195,19 @@ def solve_replicates(
 
 @part
 def solve_from_gram(setting: Setting, at: int, work: TaskWork, out: Outcome) -> None:
-    """Solve every fit of the replicate `at` after `reduce_matrix`, n_task >= d."""
+    """Solve every fit of the replicate `at` after `reduce_matrix`, n_task >= d.
+
+    Parameters
+    ----------
+    setting : Setting
+        What is asked of the block.
+    at : int
+        The replicate at hand.
+    work : TaskWork
+        With T and X'y; the coefficients are filled.
+    out : Outcome
+        Room for some replicates; filled.
+    """
     frame, shifts = work.frame, setting.shifts
     if frame.shape[0] > 0:
         split = shifts.targets.shape[0]

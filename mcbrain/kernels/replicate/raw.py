@@ -28,6 +28,24 @@ def draw_task_grams(
     """Draw the task data of a replicate into X'X and X'y, a chunk at a time; returns y'y.
 
     `data` has room for a chunk, or for all samples, and then they stay.
+
+    Parameters
+    ----------
+    setting : Setting
+        What is asked of the block.
+    streams : StageStreams
+        Of the stage; advanced in place.
+    chunk : int
+        How many rows are drawn at a time.
+    data : TaskData
+        Room for a chunk, or for all samples.
+    work : TaskWork
+        X'X and X'y are filled.
+
+    Returns
+    -------
+    float
+        The sum of squared labels.
     """
     solve, n, done, squares = work.solve, setting.sizes.n_task, 0, 0.0
     d = solve.moment.size
@@ -46,7 +64,19 @@ def draw_task_grams(
 
 @part
 def solve_from_data(setting: Setting, at: int, work: TaskWork, out: Outcome) -> None:
-    """Solve every fit of the replicate `at` after `reduce_dual`, n_task < d."""
+    """Solve every fit of the replicate `at` after `reduce_dual`, n_task < d.
+
+    Parameters
+    ----------
+    setting : Setting
+        What is asked of the block.
+    at : int
+        The replicate at hand.
+    work : TaskWork
+        With the data, XX' and T; the coefficients are filled.
+    out : Outcome
+        Room for some replicates; filled.
+    """
     solve_dual(
         work.data.inputs, work.data.labels, Bases(work.bases[at], work.measured), setting.fits,
         work.solve, Solved(work.risk.coefs, out.failures[at]),
@@ -57,6 +87,7 @@ def solve_from_data(setting: Setting, at: int, work: TaskWork, out: Outcome) -> 
 def _solve_primal(
     setting: Setting, streams: StageStreams, at: int, work: TaskWork, out: Outcome
 ) -> None:
+    """Draw the task data of a replicate and solve every fit, n_task >= d."""
     draw_task_grams(setting, streams, work.data.inputs.shape[0], work.data, work)
     reduce_matrix(work.solve)
     solve_from_gram(setting, at, work, out)
@@ -66,6 +97,7 @@ def _solve_primal(
 def _solve_dual(
     setting: Setting, streams: StageStreams, at: int, work: TaskWork, out: Outcome
 ) -> None:
+    """As `_solve_primal`, n_task < d."""
     draw_task(setting.population, streams, work.data.inputs, work.data.labels)
     reduce_dual(work.data.inputs, work.solve)
     solve_from_data(setting, at, work, out)
@@ -75,7 +107,26 @@ def _solve_dual(
 def task_primal(
     setting: Setting, streams: StageStreams, work: TaskWork, out: Outcome, first: int
 ) -> int:
-    """Draw task data, solve every fit and record its risk, n_task >= d (`solve_replicates`)."""
+    """Draw task data, solve every fit and record its risk, n_task >= d (`solve_replicates`).
+
+    Parameters
+    ----------
+    setting : Setting
+        What is asked of the block.
+    streams : StageStreams
+        Of the stage; advanced in place.
+    work : TaskWork
+        Buffers of the task stage.
+    out : Outcome
+        Room for some replicates; filled.
+    first : int
+        The replicate to begin at.
+
+    Returns
+    -------
+    int
+        The replicate that singular values must decide, or how many there are.
+    """
     return solve_replicates(_solve_primal, setting, streams, work, out, first)
 
 
@@ -83,12 +134,41 @@ def task_primal(
 def task_dual(
     setting: Setting, streams: StageStreams, work: TaskWork, out: Outcome, first: int
 ) -> int:
-    """As `task_primal`, n_task < d."""
+    """As `task_primal`, n_task < d.
+
+    Parameters
+    ----------
+    setting : Setting
+        What is asked of the block.
+    streams : StageStreams
+        Of the stage; advanced in place.
+    work : TaskWork
+        Buffers of the task stage.
+    out : Outcome
+        Room for some replicates; filled.
+    first : int
+        The replicate to begin at.
+
+    Returns
+    -------
+    int
+        The replicate that singular values must decide, or how many there are.
+    """
     return solve_replicates(_solve_dual, setting, streams, work, out, first)
 
 
 def take_task_again(setting: Setting, streams: StageStreams, work: TaskWork) -> None:
-    """Bring the task data of a replicate into `work.exact`: those kept, or drawn once more."""
+    """Bring the task data of a replicate into `work.exact`: those kept, or drawn once more.
+
+    Parameters
+    ----------
+    setting : Setting
+        What is asked of the block.
+    streams : StageStreams
+        Of the stage; advanced in place.
+    work : TaskWork
+        `exact` is filled.
+    """
     n, data = setting.sizes.n_task, work.data
     if n < setting.population.scale.size:
         keep_rows(data.inputs, data.labels.reshape(n, 1), work.exact)
@@ -97,7 +177,19 @@ def take_task_again(setting: Setting, streams: StageStreams, work: TaskWork) -> 
 
 
 def task_stage(setting: Setting, streams: StageStreams, work: TaskWork, out: Outcome) -> None:
-    """Solve the fits of as many replicates as `out` has, after `brain_stage`."""
+    """Solve the fits of as many replicates as `out` has, after `brain_stage`.
+
+    Parameters
+    ----------
+    setting : Setting
+        What is asked of the block.
+    streams : StageStreams
+        Of the stage; advanced in place.
+    work : TaskWork
+        Buffers of the task stage.
+    out : Outcome
+        Room for some replicates; filled.
+    """
     task = task_primal if setting.sizes.n_task >= setting.population.scale.size else task_dual
     solve_each(
         lambda first: task(setting, streams, work, out, first),
@@ -134,6 +226,17 @@ def overlap_block(setting: Setting, streams: Streams, work: Workspace, outcome: 
     """Run the brain stage alone: only m_hat and C^ of `outcome` are filled.
 
     Arguments as for `raw_block`, and the same numbers from the streams of the brain stage.
+
+    Parameters
+    ----------
+    setting : Setting
+        What is asked of the block.
+    streams : Streams
+        Those of the brain stage are advanced in place.
+    work : Workspace
+        Of `make_workspace` for the same setting; one for each thread.
+    outcome : Outcome
+        Of `make_outcome`.
     """
     for share in parts_of(outcome, work.brain.lost.size):
         brain_stage(setting, streams.brain, work.brain, share)

@@ -33,18 +33,21 @@ def _draw_grams(setting: Setting, streams: StageStreams, work: BrainWork) -> Non
 
 @part
 def _encode_primal(setting: Setting, streams: StageStreams, basis: Floats, work: BrainWork) -> int:
+    """Draw the brain data of a replicate and estimate its subspace, n_brain >= d."""
     _draw_grams(setting, streams, work)
     return encode_least_squares(setting.sizes.rank, basis, work.encode)
 
 
 @part
 def _encode_ridge(setting: Setting, streams: StageStreams, basis: Floats, work: BrainWork) -> int:
+    """As `_encode_primal`, with a penalty in stage 1, for any n_brain."""
     _draw_grams(setting, streams, work)
     return encode_ridge(setting.sizes.encoding_penalty, setting.sizes.rank, basis, work.encode)
 
 
 @part
 def _encode_dual(setting: Setting, streams: StageStreams, basis: Floats, work: BrainWork) -> int:
+    """As `_encode_primal`, for n_brain < d."""
     X, R, Z = work.data.inputs, work.data.recordings, work.data.latents
     draw_inputs(setting.population, streams, X)
     draw_recordings(setting.population, work.maps, streams.noise, X, Z, R)
@@ -55,7 +58,26 @@ def _encode_dual(setting: Setting, streams: StageStreams, basis: Floats, work: B
 def brain_primal(
     setting: Setting, streams: StageStreams, work: BrainWork, out: Outcome, first: int
 ) -> int:
-    """Estimate subspaces by least squares, n_brain >= d (`encode_replicates`)."""
+    """Estimate subspaces by least squares, n_brain >= d (`encode_replicates`).
+
+    Parameters
+    ----------
+    setting : Setting
+        What is asked of the block.
+    streams : StageStreams
+        Of the stage; advanced in place.
+    work : BrainWork
+        Buffers of the brain stage.
+    out : Outcome
+        Room for some replicates; filled.
+    first : int
+        The replicate to begin at.
+
+    Returns
+    -------
+    int
+        The replicate that singular values must decide, or how many there are.
+    """
     return encode_replicates(_encode_primal, setting, streams, work, out, first)
 
 
@@ -63,7 +85,26 @@ def brain_primal(
 def brain_ridge(
     setting: Setting, streams: StageStreams, work: BrainWork, out: Outcome, first: int
 ) -> int:
-    """As `brain_primal`, with a penalty in stage 1, for any n_brain."""
+    """As `brain_primal`, with a penalty in stage 1, for any n_brain.
+
+    Parameters
+    ----------
+    setting : Setting
+        What is asked of the block.
+    streams : StageStreams
+        Of the stage; advanced in place.
+    work : BrainWork
+        Buffers of the brain stage.
+    out : Outcome
+        Room for some replicates; filled.
+    first : int
+        The replicate to begin at.
+
+    Returns
+    -------
+    int
+        The replicate that singular values must decide, or how many there are.
+    """
     return encode_replicates(_encode_ridge, setting, streams, work, out, first)
 
 
@@ -71,12 +112,43 @@ def brain_ridge(
 def brain_dual(
     setting: Setting, streams: StageStreams, work: BrainWork, out: Outcome, first: int
 ) -> int:
-    """As `brain_primal`, for n_brain < d."""
+    """As `brain_primal`, for n_brain < d.
+
+    Parameters
+    ----------
+    setting : Setting
+        What is asked of the block.
+    streams : StageStreams
+        Of the stage; advanced in place.
+    work : BrainWork
+        Buffers of the brain stage.
+    out : Outcome
+        Room for some replicates; filled.
+    first : int
+        The replicate to begin at.
+
+    Returns
+    -------
+    int
+        The replicate that singular values must decide, or how many there are.
+    """
     return encode_replicates(_encode_dual, setting, streams, work, out, first)
 
 
 def brain_stage(setting: Setting, streams: StageStreams, work: BrainWork, out: Outcome) -> None:
-    """Estimate the subspaces of as many replicates as `out` has, none without brain data."""
+    """Estimate the subspaces of as many replicates as `out` has, none without brain data.
+
+    Parameters
+    ----------
+    setting : Setting
+        What is asked of the block.
+    streams : StageStreams
+        Of the stage; advanced in place.
+    work : BrainWork
+        Buffers of the brain stage.
+    out : Outcome
+        Room for some replicates; filled.
+    """
     n, data = setting.sizes.n_brain, work.data
     brain = brain_primal if n >= setting.population.scale.size else brain_dual
     if setting.sizes.encoding_penalty > 0.0:

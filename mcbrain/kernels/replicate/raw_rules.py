@@ -40,7 +40,30 @@ def task_select_primal(
     setting: Setting, streams: StageStreams, work: TaskWork, choice: Choice, out: Outcome,
     chosen: Floats, first: int,
 ) -> int:  # fmt: skip
-    """As `raw.task_primal`, after the fits with a rule have chosen: chosen (replicates, rules)."""
+    """As `raw.task_primal`, after the fits with a rule have chosen: chosen (replicates, rules).
+
+    Parameters
+    ----------
+    setting : Setting
+        What is asked of the block.
+    streams : StageStreams
+        Of the stage; advanced in place.
+    work : TaskWork
+        Buffers of the task stage.
+    choice : Choice
+        Which fits choose, and buffers.
+    out : Outcome
+        Room for some replicates; filled.
+    chosen : ndarray, shape (replicates, rules)
+        Filled with penalties, n_task times those per sample.
+    first : int
+        The replicate to begin at.
+
+    Returns
+    -------
+    int
+        The replicate that singular values must decide, or how many there are.
+    """
     rules, fits, chunk = choice.rules, setting.fits, work.data.inputs.shape[0]
     for at in range(first, out.m_hat.size):
         save(streams, work.states)
@@ -65,7 +88,30 @@ def task_select_dual(
     setting: Setting, streams: StageStreams, work: TaskWork, choice: Choice, out: Outcome,
     chosen: Floats, first: int,
 ) -> int:  # fmt: skip
-    """As `task_select_primal`, n_task < d."""
+    """As `task_select_primal`, n_task < d.
+
+    Parameters
+    ----------
+    setting : Setting
+        What is asked of the block.
+    streams : StageStreams
+        Of the stage; advanced in place.
+    work : TaskWork
+        Buffers of the task stage.
+    choice : Choice
+        Which fits choose, and buffers.
+    out : Outcome
+        Room for some replicates; filled.
+    chosen : ndarray, shape (replicates, rules)
+        Filled with penalties, n_task times those per sample.
+    first : int
+        The replicate to begin at.
+
+    Returns
+    -------
+    int
+        The replicate that singular values must decide, or how many there are.
+    """
     rules, fits, data = choice.rules, setting.fits, work.data
     for at in range(first, out.m_hat.size):
         draw_task(setting.population, streams, data.inputs, data.labels)
@@ -106,15 +152,21 @@ def raw_select_block(
 
     Parameters
     ----------
-    setting, streams, work, outcome
-        As for `raw_block`. `fits.penalty_sum` of the choosing fits is overwritten by every
-        replicate, so `setting` and `work` belong to one thread.
+    setting : Setting
+        What is asked. `fits.penalty_sum` of the choosing fits is overwritten by every replicate,
+        so that it and `work` belong to one thread.
+    streams : Streams
+        Advanced in place.
+    work : Workspace
+        Of `make_workspace` for the same setting.
     choice : Choice
         Of `make_choice`.
+    outcome : Outcome
+        Of `make_outcome`; filled.
 
     Returns
     -------
-    (replicates, rules)
+    ndarray, shape (replicates, rules)
         The chosen penalties, summed over samples (n_task times the penalty per sample). Other
         numbers are those that `raw_block` would give with these penalties fixed.
     """

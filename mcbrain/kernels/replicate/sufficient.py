@@ -46,12 +46,43 @@ def _solve_factor(
 def task_factor(
     setting: Setting, streams: StageStreams, work: TaskWork, out: Outcome, first: int
 ) -> int:
-    """Draw statistics, solve every fit and record its risk, n_task >= d (`solve_replicates`)."""
+    """Draw statistics, solve every fit and record its risk, n_task >= d (`solve_replicates`).
+
+    Parameters
+    ----------
+    setting : Setting
+        What is asked of the block.
+    streams : StageStreams
+        Of the stage; advanced in place.
+    work : TaskWork
+        Buffers of the task stage.
+    out : Outcome
+        Room for some replicates; filled.
+    first : int
+        The replicate to begin at.
+
+    Returns
+    -------
+    int
+        The replicate that singular values must decide, or how many there are.
+    """
     return solve_replicates(_solve_factor, setting, streams, work, out, first)
 
 
 def task_stage(setting: Setting, streams: StageStreams, work: TaskWork, out: Outcome) -> None:
-    """Solve the fits of as many replicates as `out` has, after `brain_stage`."""
+    """Solve the fits of as many replicates as `out` has, after `brain_stage`.
+
+    Parameters
+    ----------
+    setting : Setting
+        What is asked of the block.
+    streams : StageStreams
+        Of the stage; advanced in place.
+    work : TaskWork
+        Buffers of the task stage.
+    out : Outcome
+        Room for some replicates; filled.
+    """
     if setting.sizes.n_task < setting.population.scale.size:
         raw.task_stage(setting, streams, work, out)
         return
@@ -107,6 +138,22 @@ def overlap_block(setting: Setting, streams: Streams, work: Workspace, outcome: 
     """Run stage 1 alone: only m_hat and C^ of `outcome` are filled, NaN where rank is missing.
 
     Arguments as for `sufficient_block`, and the same numbers from the streams of the brain stage.
+
+    Parameters
+    ----------
+    setting : Setting
+        As for `sufficient_block`.
+    streams : Streams
+        Those of the brain stage are advanced in place.
+    work : Workspace
+        Of `make_sufficient_workspace` for the same setting; one for each thread.
+    outcome : Outcome
+        Of `make_outcome`.
+
+    Raises
+    ------
+    ValueError
+        The population has another distribution.
     """
     _check_laws(setting.population)
     for share in parts_of(outcome, work.brain.lost.size):
@@ -114,5 +161,16 @@ def overlap_block(setting: Setting, streams: Streams, work: Workspace, outcome: 
 
 
 def make_sufficient_workspace(setting: Setting) -> Workspace:
-    """Return the buffers of `sufficient_block`, the population being reduced; one for a thread."""
+    """Return the buffers of `sufficient_block`, the population being reduced; one for a thread.
+
+    Parameters
+    ----------
+    setting : Setting
+        As for `sufficient_block`.
+
+    Returns
+    -------
+    Workspace
+        Zeros, but for the maps of the population.
+    """
     return make_workspace(setting, chunk=setting.population.scale.size)

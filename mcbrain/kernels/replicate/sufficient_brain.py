@@ -17,7 +17,7 @@ from mcbrain.typing import Floats
 
 
 @kernel
-def encode_factor(data: BrainData, r: int, basis: Floats, work: EncodeWork) -> int:
+def _encode_factor(data: BrainData, r: int, basis: Floats, work: EncodeWork) -> int:
     """Write the subspace of least squares: L^-T times the top-r left vectors of L'AH' + noise."""
     (d, p), recordings = data.recordings.shape, data.recordings
     if leading_left(recordings, d, r, basis, work) != SOUND:
@@ -30,12 +30,14 @@ def encode_factor(data: BrainData, r: int, basis: Floats, work: EncodeWork) -> i
 
 @part
 def _encode_many(setting: Setting, streams: StageStreams, basis: Floats, work: BrainWork) -> int:
+    """Draw the statistics of a replicate and estimate its subspace, n_brain >= d."""
     draw_many(setting.population, streams, setting.sizes.n_brain, work.data)
-    return encode_factor(work.data, setting.sizes.rank, basis, work.encode)
+    return _encode_factor(work.data, setting.sizes.rank, basis, work.encode)
 
 
 @part
 def _encode_few(setting: Setting, streams: StageStreams, basis: Floats, work: BrainWork) -> int:
+    """As `_encode_many`, for n_brain < d."""
     draw_few(setting.population, streams, work.data)
     X, R = work.data.inputs, work.data.recordings
     return encode_dual(X, R, setting.sizes.rank, basis, work.encode)
@@ -43,6 +45,7 @@ def _encode_few(setting: Setting, streams: StageStreams, basis: Floats, work: Br
 
 @part
 def _encode_ridge(setting: Setting, streams: StageStreams, basis: Floats, work: BrainWork) -> int:
+    """As `_encode_many`, with a penalty in stage 1, for any n_brain."""
     population, sizes, encode = setting.population, setting.sizes, work.encode
     X, R, d = work.data.inputs, work.data.recordings, setting.population.scale.size
     rows, width = R.shape
@@ -61,7 +64,26 @@ def _encode_ridge(setting: Setting, streams: StageStreams, basis: Floats, work: 
 def brain_many(
     setting: Setting, streams: StageStreams, work: BrainWork, out: Outcome, first: int
 ) -> int:
-    """Estimate subspaces by least squares, n_brain >= d (`encode_replicates`)."""
+    """Estimate subspaces by least squares, n_brain >= d (`encode_replicates`).
+
+    Parameters
+    ----------
+    setting : Setting
+        What is asked of the block.
+    streams : StageStreams
+        Of the stage; advanced in place.
+    work : BrainWork
+        Buffers of the brain stage.
+    out : Outcome
+        Room for some replicates; filled.
+    first : int
+        The replicate to begin at.
+
+    Returns
+    -------
+    int
+        The replicate that singular values must decide, or how many there are.
+    """
     return encode_replicates(_encode_many, setting, streams, work, out, first)
 
 
@@ -69,7 +91,26 @@ def brain_many(
 def brain_few(
     setting: Setting, streams: StageStreams, work: BrainWork, out: Outcome, first: int
 ) -> int:
-    """As `brain_many`, for n_brain < d."""
+    """As `brain_many`, for n_brain < d.
+
+    Parameters
+    ----------
+    setting : Setting
+        What is asked of the block.
+    streams : StageStreams
+        Of the stage; advanced in place.
+    work : BrainWork
+        Buffers of the brain stage.
+    out : Outcome
+        Room for some replicates; filled.
+    first : int
+        The replicate to begin at.
+
+    Returns
+    -------
+    int
+        The replicate that singular values must decide, or how many there are.
+    """
     return encode_replicates(_encode_few, setting, streams, work, out, first)
 
 
@@ -77,12 +118,43 @@ def brain_few(
 def brain_ridge(
     setting: Setting, streams: StageStreams, work: BrainWork, out: Outcome, first: int
 ) -> int:
-    """As `brain_many`, with a penalty in stage 1, for any n_brain."""
+    """As `brain_many`, with a penalty in stage 1, for any n_brain.
+
+    Parameters
+    ----------
+    setting : Setting
+        What is asked of the block.
+    streams : StageStreams
+        Of the stage; advanced in place.
+    work : BrainWork
+        Buffers of the brain stage.
+    out : Outcome
+        Room for some replicates; filled.
+    first : int
+        The replicate to begin at.
+
+    Returns
+    -------
+    int
+        The replicate that singular values must decide, or how many there are.
+    """
     return encode_replicates(_encode_ridge, setting, streams, work, out, first)
 
 
 def brain_stage(setting: Setting, streams: StageStreams, work: BrainWork, out: Outcome) -> None:
-    """Estimate the subspaces of as many replicates as `out` has, none without brain data."""
+    """Estimate the subspaces of as many replicates as `out` has, none without brain data.
+
+    Parameters
+    ----------
+    setting : Setting
+        What is asked of the block.
+    streams : StageStreams
+        Of the stage; advanced in place.
+    work : BrainWork
+        Buffers of the brain stage.
+    out : Outcome
+        Room for some replicates; filled.
+    """
     X, R, exact = work.data.inputs, work.data.recordings, work.exact
     many = setting.sizes.n_brain >= setting.population.scale.size
     brain = brain_many if many else brain_few

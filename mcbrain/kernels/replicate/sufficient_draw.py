@@ -22,7 +22,19 @@ from mcbrain.typing import Floats
 
 @kernel
 def draw_factor(population: Population, stream: Stream, n: int, factor: Floats) -> None:
-    """Fill `factor` (d, d) with lower triangular L, LL' the Gram matrix of n >= d inputs."""
+    """Fill `factor` (d, d) with lower triangular L, LL' the Gram matrix of n >= d inputs.
+
+    Parameters
+    ----------
+    population : Population
+        What the data are drawn from.
+    stream : Stream
+        Advanced in place.
+    n : int
+        Samples.
+    factor : ndarray, shape (d, d)
+        Filled with L.
+    """
     bartlett(stream, n, factor)
     for i in range(factor.shape[0]):
         for j in range(i + 1):
@@ -35,6 +47,17 @@ def draw_noise(stream: Stream, n_channels: int, signal: int, out: Floats) -> Non
 
     First the `signal` channels by rows. The others stand for all n_channels - signal: the factor
     of their Wishart matrix, drawn in the order of `bartlett`.
+
+    Parameters
+    ----------
+    stream : Stream
+        Advanced in place.
+    n_channels : int
+        p.
+    signal : int
+        Channels that the latents reach.
+    out : ndarray, shape (rows, signal + c)
+        Filled.
     """
     rows, width = out.shape
     s = load(stream)
@@ -65,7 +88,19 @@ def _draw_recordings(population: Population, stream: Stream, data: BrainData) ->
 
 @kernel
 def draw_many(population: Population, streams: StageStreams, n: int, data: BrainData) -> None:
-    """Draw n >= d brain samples: L as inputs, L'AH' + noise as recordings; both have d rows."""
+    """Draw n >= d brain samples: L as inputs, L'AH' + noise as recordings; both have d rows.
+
+    Parameters
+    ----------
+    population : Population
+        What the data are drawn from.
+    streams : StageStreams
+        Of the stage; advanced in place.
+    n : int
+        Samples.
+    data : BrainData
+        Filled.
+    """
     d, k = population.scale.size, population.brain_map.shape[0]
     L = data.inputs
     draw_factor(population, streams.inputs, n, L)
@@ -75,7 +110,17 @@ def draw_many(population: Population, streams: StageStreams, n: int, data: Brain
 
 @kernel
 def draw_few(population: Population, streams: StageStreams, data: BrainData) -> None:
-    """Draw n < d brain samples, and reduced recordings of them."""
+    """Draw n < d brain samples, and reduced recordings of them.
+
+    Parameters
+    ----------
+    population : Population
+        What the data are drawn from.
+    streams : StageStreams
+        Of the stage; advanced in place.
+    data : BrainData
+        Filled.
+    """
     X = data.inputs
     (n, d), k = X.shape, population.brain_map.shape[0]
     draw_inputs(population, streams, X)

@@ -19,81 +19,148 @@ _TOGETHER = 256  # replicates at most between the stages
 
 
 class BrainData(NamedTuple):
-    """A chunk of brain data."""
+    """A chunk of brain data.
+
+    Attributes
+    ----------
+    inputs : ndarray, shape (chunk, d)
+    latents : ndarray, shape (chunk, k)
+    recordings : ndarray, shape (chunk, p)
+    """
 
     inputs: Floats
-    """(chunk, d)"""
     latents: Floats
-    """(chunk, k)"""
     recordings: Floats
-    """(chunk, p)"""
 
 
 class TaskData(NamedTuple):
-    """A chunk of task data."""
+    """A chunk of task data.
+
+    Attributes
+    ----------
+    inputs : ndarray, shape (chunk, d)
+    labels : ndarray, shape (chunk,)
+    """
 
     inputs: Floats
-    """(chunk, d)"""
     labels: Floats
-    """(chunk,)"""
 
 
 class BrainWork(NamedTuple):
-    """Every buffer of the brain stage."""
+    """Every buffer of the brain stage.
+
+    Attributes
+    ----------
+    maps : Maps
+        The maps of the population.
+    data : BrainData
+        Room for a chunk of data.
+    encode : EncodeWork
+        Buffers of the estimate.
+    bases : ndarray, shape (replicates at a time, r, d)
+        Estimated subspaces.
+    lost : ndarray of int8, shape (replicates at a time,)
+        LOST where the estimated subspace has too small a rank, or SOUND.
+    states : ndarray of uint64, shape (3, 4)
+        Where the streams stood before a replicate, to draw its data again.
+    exact : ExactWork
+        Room for a replicate that singular values decide.
+    """
 
     maps: Maps
     data: BrainData
     encode: EncodeWork
     bases: Floats
-    """(replicates at a time, r, d) estimated subspaces."""
     lost: CodeArray
-    """(replicates at a time,) LOST where the estimated subspace has too small a rank, or SOUND."""
     states: Words
-    """(3, 4) where the streams stood before a replicate, to draw its data again."""
     exact: ExactWork
 
 
 class TaskWork(NamedTuple):
-    """Every buffer of the task stage."""
+    """Every buffer of the task stage.
+
+    Attributes
+    ----------
+    data : TaskData
+        Room for a chunk of data.
+    solve : SolveWork
+        Buffers of the solutions.
+    risk : RiskWork
+        Buffers of the risks.
+    bases : ndarray
+        Those of the brain stage, without rows where no fit uses them.
+    lost : ndarray of int8
+        That of the brain stage.
+    measured : ndarray, shape (rank, d)
+        The measured subspace, without rows where no fit uses it.
+    frame : ndarray, shape (targets + probes, d)
+        Of the shifts as `solve_primal` turns them, or without rows.
+    states : ndarray of uint64, shape (3, 4)
+        Where the streams stood before a replicate, to draw its data again.
+    exact : ExactWork
+        Room for a replicate that singular values decide.
+    """
 
     data: TaskData
     solve: SolveWork
     risk: RiskWork
     bases: Floats
-    """Those of the brain stage, without rows where no fit uses them."""
     lost: CodeArray
-    """That of the brain stage."""
     measured: Floats
-    """(rank, d) the measured subspace, without rows where no fit uses it."""
     frame: Floats
-    """(targets + probes, d) of the shifts as `solve_primal` turns them, or without rows."""
     states: Words
-    """(3, 4) where the streams stood before a replicate, to draw its data again."""
     exact: ExactWork
 
 
 class Workspace(NamedTuple):
-    """Every buffer of a block, so that nothing is allocated in a loop over replicates."""
+    """Every buffer of a block, so that nothing is allocated in a loop over replicates.
+
+    Attributes
+    ----------
+    brain : BrainWork
+        Of the brain stage.
+    task : TaskWork
+        Of the task stage.
+    """
 
     brain: BrainWork
     task: TaskWork
 
 
 class Outcome(NamedTuple):
-    """What a block of replicates gives."""
+    """What a block of replicates gives.
+
+    Attributes
+    ----------
+    excess : ndarray, shape (replicates, fits, shifts)
+        Excess risks, NaN for fits without a solution.
+    failures : ndarray of int8, shape (replicates, fits)
+        Codes of `types`.
+    m_hat : ndarray, shape (replicates,)
+        |(I-P)beta|^2/|beta|^2, NaN without an estimated subspace.
+    overlap : ndarray, shape (replicates, k, k)
+        C^ = A'PA, NaN without an estimated subspace.
+    """
 
     excess: Floats
-    """(replicates, fits, shifts), NaN for fits without a solution."""
     failures: CodeArray
-    """(replicates, fits) codes of `types`."""
     m_hat: Floats
-    """(replicates,) |(I-P)beta|^2/|beta|^2, NaN without an estimated subspace."""
     overlap: Floats
-    """(replicates, k, k) C^ = A'PA, NaN without an estimated subspace."""
 
 
 def chunk_rows(d: int) -> int:
-    """Return how many rows of inputs are drawn at a time: a megabyte, which the cache holds."""
+    """Return how many rows of inputs are drawn at a time: a megabyte, which the cache holds.
+
+    Parameters
+    ----------
+    d : int
+        Inputs.
+
+    Returns
+    -------
+    int
+        256 rows or more.
+    """
     return max(256, _MEGABYTE // d)
 
 
@@ -107,6 +174,11 @@ def make_workspace(setting: Setting, chunk: int = 0) -> Workspace:
     chunk : int
         How many rows of inputs are drawn at a time (where there are at least d); 0 for a
         megabyte of them.
+
+    Returns
+    -------
+    Workspace
+        Zeros, but for the maps of the population.
     """
     d, sizes = setting.population.scale.size, setting.sizes
     chunk = chunk or chunk_rows(d)
@@ -120,6 +192,7 @@ def make_workspace(setting: Setting, chunk: int = 0) -> Workspace:
 
 
 def _make_brain_work(setting: Setting, chunk: int, bases: Floats, lost: CodeArray) -> BrainWork:
+    """Return the buffers of the brain stage around those that both stages read."""
     population, sizes = setting.population, setting.sizes
     (p, k), d, n = population.channels.shape, population.scale.size, sizes.n_brain
     dual = n < d and sizes.encoding_penalty == 0.0
@@ -136,6 +209,7 @@ def _make_brain_work(setting: Setting, chunk: int, bases: Floats, lost: CodeArra
 
 
 def _make_task_work(setting: Setting, chunk: int, bases: Floats, lost: CodeArray) -> TaskWork:
+    """Return the buffers of the task stage around those that both stages read."""
     population, sizes, fits, shifts = setting
     d, n, (step, rank, _) = population.scale.size, sizes.n_task, bases.shape
     estimated = rank if np.any(fits.subspace == ESTIMATED) else 0
@@ -167,12 +241,38 @@ def _frame_rows(setting: Setting, ranks: int) -> int:
 
 
 def make_task_data(rows: int, d: int) -> TaskData:
-    """Return room for a chunk of task data."""
+    """Return room for a chunk of task data.
+
+    Parameters
+    ----------
+    rows : int
+        Samples of a chunk.
+    d : int
+        Inputs.
+
+    Returns
+    -------
+    TaskData
+        Zeros.
+    """
     return TaskData(np.zeros((rows, d)), np.zeros(rows))
 
 
 def make_outcome(setting: Setting, count: int) -> Outcome:
-    """Return room for the results of `count` replicates."""
+    """Return room for the results of `count` replicates.
+
+    Parameters
+    ----------
+    setting : Setting
+        What is asked of the block.
+    count : int
+        Replicates.
+
+    Returns
+    -------
+    Outcome
+        Zeros.
+    """
     n_fits, n_shifts = setting.fits.subspace.size, setting.shifts.scale.size
     k = setting.population.brain_map.shape[0]
     return Outcome(
@@ -184,7 +284,20 @@ def make_outcome(setting: Setting, count: int) -> Outcome:
 
 
 def parts_of(outcome: Outcome, step: int) -> Iterator[Outcome]:
-    """Yield the room of `step` replicates, and of the next, until it is all."""
+    """Yield the room of `step` replicates, and of the next, until it is all.
+
+    Parameters
+    ----------
+    outcome : Outcome
+        The room of all replicates.
+    step : int
+        How many replicates together.
+
+    Yields
+    ------
+    Outcome
+        Views of the same arrays.
+    """
     for start in range(0, outcome.m_hat.size, step):
         part = slice(start, start + step)
         yield Outcome(

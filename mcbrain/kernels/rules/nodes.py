@@ -24,8 +24,8 @@ from scipy.special import ellipj, ellipkm1
 
 from mcbrain.kernels.jit import kernel
 from mcbrain.kernels.linear.lanes import get, least, put
-from mcbrain.kernels.rules.partial import LIMIT, LOAD, SelectWork
-from mcbrain.kernels.rules.select import IN_DOUBT
+from mcbrain.kernels.rules.select import IN_DOUBT, TIGHT
+from mcbrain.kernels.rules.select_work import LIMIT, LOAD, SelectWork
 from mcbrain.kernels.types import DUAL, LANES, PRIMAL
 from mcbrain.typing import Floats, Integers
 
@@ -38,18 +38,27 @@ _INSIDE = 1e5  # mean of 1/left beyond which rows lie inside the subspace but fo
 
 
 class Nodes(NamedTuple):
-    """Sets of nodes for growing condition numbers; numbers are shares of b."""
+    """Sets of nodes for growing condition numbers; numbers are shares of b.
+
+    Attributes
+    ----------
+    eights : ndarray of int, shape (sets,)
+        How many eights of lanes a set fills.
+    place : ndarray, shape (sets, 40)
+        penalties: -1/kappa, where the poles are held against it, then 0, then others.
+    pole : ndarray, shape (sets, 40)
+        Distances of the poles of Phi from 0.
+    weight : ndarray, shape (sets, 40)
+        1/Phi' at the nodes, 0 for the first.
+    bound : ndarray, shape (sets,)
+        R.
+    """
 
     eights: Integers
-    """(sets,) how many eights of lanes a set fills."""
     place: Floats
-    """(sets, 40) penalties: -1/kappa, where the poles are held against it, then 0, then others."""
     pole: Floats
-    """(sets, 40) distances of the poles of Phi from 0."""
     weight: Floats
-    """(sets, 40) 1/Phi' at the nodes, 0 for the first."""
     bound: Floats
-    """(sets,) R."""
 
 
 def _zolotarev(kappa: float, count: int) -> tuple[Floats, Floats]:
@@ -80,6 +89,11 @@ def make_nodes(eights: int) -> Nodes:
     ----------
     eights : int
         Eights of lanes that the candidates fill.
+
+    Returns
+    -------
+    Nodes
+        Sets for growing condition numbers.
     """
     sets = int(np.sum(eights > _EIGHTS))
     place, pole, weight = np.zeros((3, sets, LANES * int(_EIGHTS[-1])))
@@ -106,6 +120,20 @@ def place_nodes(nodes: Nodes, room: float, work: SelectWork) -> int:
 
     b is Gershgorin's bound on the eigenvalues; a set suits if all are above `room` b/kappa, as
     those of the block without a row may be smaller.
+
+    Parameters
+    ----------
+    nodes : Nodes
+        The sets.
+    room : float
+        By how much eigenvalues may be smaller without a row, at least 1.
+    work : SelectWork
+        With T; `shifts` are filled.
+
+    Returns
+    -------
+    int
+        The index of the set, or -1.
     """
     m, diagonal, beside = work.matrix.shape[0], work.reduction.diagonal, work.reduction.beside
     sets, largest = nodes.bound.size, 0.0
@@ -156,8 +184,26 @@ def settle(nodes: Nodes, at: int, form: int, count: int, work: SelectWork) -> fl
     where T - b/kappa is positive definite (`place_nodes`).
     sum_j |a_j|/s_j of a row is at most |y| sqrt(l) with l = 1/(left - h) - 1/left at lambda = 0,
     in the dual with l = kappa/(b E_ii).
+
+    Parameters
+    ----------
+    nodes : Nodes
+        The sets.
+    at : int
+        Which set was scored.
+    form : int
+        PRIMAL or DUAL.
+    count : int
+        Candidates beside infinity.
+    work : SelectWork
+        With the scores at the nodes; `values` and `doubts` are filled.
+
+    Returns
+    -------
+    float
+        The penalty, summed over samples, or IN_DOUBT.
     """
-    if not (work.tightest[0] > 0.0 and work.tightest[1] > 1e-10):
+    if not (work.tightest[0] > 0.0 and work.tightest[1] > TIGHT):
         return IN_DOUBT
     if form == DUAL and not 0.0 < work.numbers[LOAD] < _INSIDE * work.matrix.shape[0]:
         return IN_DOUBT

@@ -21,34 +21,52 @@ from typing import NamedTuple
 
 import numpy as np
 
-from mcbrain.kernels.jit import kernel
+from mcbrain.kernels.jit import kernel, part
 from mcbrain.kernels.linear.lanes import get, least, put
 from mcbrain.kernels.linear.tridiagonal import bound_below, substitute
-from mcbrain.kernels.rules.partial import FILL, LIMIT, MEAN, REST, TRACE, SelectWork
+from mcbrain.kernels.rules.select_work import FILL, LIMIT, MEAN, REST, TRACE, SelectWork
 from mcbrain.kernels.types import DUAL, LANES, PRIMAL, SUSPECT
 from mcbrain.typing import Floats, Integers
 
 IN_DOUBT = -1.0
 """Instead of a penalty: the scores do not say."""
 
+TIGHT = 1e-10
+"""1 - leverage up to which a row may be alone in some direction, but for rounding."""
+
 EQUAL = 1e-11
 """Share of the smallest score by which others may differ from it by rounding alone."""
 
 
 class Rules(NamedTuple):
-    """Which fits choose their penalty, and among which."""
+    """Which fits choose their penalty, and among which.
+
+    Attributes
+    ----------
+    fit : ndarray of int, shape (rules,)
+        Places in `Fits`.
+    rule : ndarray of int, shape (rules,)
+        LEAVE_ONE_OUT or GENERALISED.
+    multiples : ndarray, shape (grid,)
+        Candidates, times the mean eigenvalue of what is penalised; 0 and infinity join.
+    """
 
     fit: Integers
-    """(rules,) places in `Fits`."""
     rule: Integers
-    """(rules,) LEAVE_ONE_OUT or GENERALISED."""
     multiples: Floats
-    """(grid,) candidates, times the mean eigenvalue of what is penalised; 0 and infinity join."""
 
 
 @kernel
 def set_candidates(multiples: Floats, work: SelectWork) -> None:
-    """Write the candidates, the last one again where an eight is not full."""
+    """Write the candidates, the last one again where an eight is not full.
+
+    Parameters
+    ----------
+    multiples : ndarray, shape (grid,)
+        Candidates, times the mean penalised eigenvalue.
+    work : SelectWork
+        `candidates` are filled.
+    """
     for j in range(work.candidates.size):
         last = min(j, multiples.size) - 1
         work.candidates[j] = work.numbers[MEAN] * multiples[last] if last >= 0 else 0.0
@@ -56,7 +74,18 @@ def set_candidates(multiples: Floats, work: SelectWork) -> None:
 
 @kernel
 def take_candidates(work: SelectWork) -> int:
-    """Score at all candidates; returns how many eights these are."""
+    """Score at all candidates; returns how many eights these are.
+
+    Parameters
+    ----------
+    work : SelectWork
+        `shifts` are filled.
+
+    Returns
+    -------
+    int
+        Eights of candidates.
+    """
     for j in range(work.candidates.size):
         work.shifts[j] = work.candidates[j]
     return len(work.inverse)
@@ -64,7 +93,15 @@ def take_candidates(work: SelectWork) -> int:
 
 @kernel
 def factorise_shifts(places: int, work: SelectWork) -> None:
-    """Factorise T + lambda for every shift of so many eights, and make w/D from c."""
+    """Factorise T + lambda for every shift of so many eights, and make w/D from c.
+
+    Parameters
+    ----------
+    places : int
+        Eights of shifts.
+    work : SelectWork
+        With T, c and the shifts; factors are filled and scores cleared.
+    """
     m, inverse, ratio = work.matrix.shape[0], work.inverse, work.ratio
     diagonal, beside = work.reduction.diagonal, work.reduction.beside
     for place in range(places):
@@ -88,7 +125,18 @@ def factorise_shifts(places: int, work: SelectWork) -> None:
 
 @kernel
 def is_singular(work: SelectWork) -> bool:
-    """Say whether T is singular up to rounding, after `factorise_shifts` of all candidates."""
+    """Say whether T is singular up to rounding, after `factorise_shifts` of all candidates.
+
+    Parameters
+    ----------
+    work : SelectWork
+        With the factors.
+
+    Returns
+    -------
+    bool
+        True as well where T is not finite.
+    """
     m, largest = work.matrix.shape[0], work.numbers[TRACE]
     for i in range(m):
         largest = max(largest, abs(work.reduction.diagonal[i]))
@@ -97,40 +145,70 @@ def is_singular(work: SelectWork) -> bool:
     return bool(not work.values[0] > SUSPECT * m * largest)
 
 
+@part
+def _four_sums(start: int, place: int, work: SelectWork) -> tuple[Floats, ...]:
+    """Return the sums of z^2/D, and then of z w/D, of four rows of the table at eight shifts.
+
+    `start` is where the first row begins.
+    """
+    m, size, table = work.matrix.shape[0], work.table.shape[1], work.table.reshape(work.table.size)
+    inverse, ratio, weights = work.inverse[place], work.ratio[place], work.weights[place]
+    zero = 0.0 * get(work.scores, LANES * place)
+    z0, z1, z2, z3 = zero, zero, zero, zero
+    h0, h1, h2, h3 = zero, zero, zero, zero
+    f0, f1, f2, f3 = zero, zero, zero, zero
+    for j in range(m):
+        lower, scale = get(ratio, LANES * j), get(inverse, LANES * j)
+        weight = get(weights, LANES * j)
+        z0 = table[start + j] - lower * z0
+        z1 = table[start + size + j] - lower * z1
+        z2 = table[start + 2 * size + j] - lower * z2
+        z3 = table[start + 3 * size + j] - lower * z3
+        h0, h1 = h0 + scale * z0 * z0, h1 + scale * z1 * z1
+        h2, h3 = h2 + scale * z2 * z2, h3 + scale * z3 * z3
+        f0, f1 = f0 + weight * z0, f1 + weight * z1
+        f2, f3 = f2 + weight * z2, f3 + weight * z3
+    return h0, h1, h2, h3, f0, f1, f2, f3
+
+
+@part
+def _four_inverses(h0: Floats, h1: Floats, h2: Floats, h3: Floats) -> tuple[Floats, ...]:
+    """Return 1/h of each, by one division: 1/h0 = h1 h2 h3 / (h0 h1 h2 h3).
+
+    A zero spoils all four, and then there is doubt.
+    """
+    a, b = h0 * h1, h2 * h3
+    scale = 1.0 / (a * b)
+    a, b = scale * b, scale * a
+    return a * h1, a * h0, b * h3, b * h2
+
+
 @kernel
 def score_rows(rows: int, places: int, form: int, work: SelectWork) -> None:
     """Add the squared leave-one-out errors of the rows of `work.table` for every shift.
 
     The table has whole fours of rows. Without the row, the error is
     (residual - fit) / (left - h), in the dual fit / h.
+
+    Parameters
+    ----------
+    rows : int
+        Of the table that count.
+    places : int
+        Eights of shifts.
+    form : int
+        PRIMAL or DUAL.
+    work : SelectWork
+        With the table; `scores`, `tightest` and `loads` grow.
     """
-    m, size = work.matrix.shape[0], work.table.shape[1]
-    table, left, residual = work.table.reshape(work.table.size), work.left, work.residual
+    left, residual, size = work.left, work.residual, work.table.shape[1]
     for place in range(places):
-        inverse, ratio, weights = work.inverse[place], work.ratio[place], work.weights[place]
-        squares, tightest = get(work.scores, LANES * place), get(work.tightest, LANES * place)
-        loads = get(work.loads, LANES * place)
+        at = LANES * place
+        squares, tightest, loads = get(work.scores, at), get(work.tightest, at), get(work.loads, at)
         zero = 0.0 * squares
         one = zero + 1.0
         for i in range(0, rows, 4):
-            z0, z1, z2, z3 = zero, zero, zero, zero
-            h0, h1, h2, h3 = zero, zero, zero, zero
-            f0, f1, f2, f3 = zero, zero, zero, zero
-            start = i * size
-            for j in range(m):
-                lower, scale, weight = (
-                    get(ratio, LANES * j),
-                    get(inverse, LANES * j),
-                    get(weights, LANES * j),
-                )
-                z0 = table[start + j] - lower * z0
-                z1 = table[start + size + j] - lower * z1
-                z2 = table[start + 2 * size + j] - lower * z2
-                z3 = table[start + 3 * size + j] - lower * z3
-                h0, h1 = h0 + scale * z0 * z0, h1 + scale * z1 * z1
-                h2, h3 = h2 + scale * z2 * z2, h3 + scale * z3 * z3
-                f0, f1 = f0 + weight * z0, f1 + weight * z1
-                f2, f3 = f2 + weight * z2, f3 + weight * z3
+            h0, h1, h2, h3, f0, f1, f2, f3 = _four_sums(i * size, place, work)
             if form == PRIMAL:
                 h0, f0 = left[i] - h0, residual[i] - f0
                 h1, f1 = left[i + 1] - h1, residual[i + 1] - f1
@@ -142,21 +220,16 @@ def score_rows(rows: int, places: int, form: int, work: SelectWork) -> None:
                 h2, f2 = (h2, f2) if i + 2 < rows else (one, zero)
             if form == PRIMAL:
                 tightest = least(tightest, least(least(h0, h1), least(h2, h3)))
-            # One division for four: 1/h0 = h1 h2 h3 / (h0 h1 h2 h3). A zero spoils all four, and
-            # then there is doubt.
-            a, b = h0 * h1, h2 * h3
-            scale = 1.0 / (a * b)
-            a, b = scale * b, scale * a
-            h0, h1, h2, h3 = a * h1, a * h0, b * h3, b * h2
+            h0, h1, h2, h3 = _four_inverses(h0, h1, h2, h3)
             f0, f1, f2, f3 = f0 * h0, f1 * h1, f2 * h2, f3 * h3
             if i + 3 >= rows:
                 h3 = zero
                 h1, h2 = (h1 if i + 1 < rows else zero), (h2 if i + 2 < rows else zero)
             loads = loads + ((h0 + h1) + (h2 + h3))
             squares = squares + ((f0 * f0 + f1 * f1) + (f2 * f2 + f3 * f3))
-        put(work.scores, LANES * place, squares)
-        put(work.loads, LANES * place, loads)
-        put(work.tightest, LANES * place, tightest)
+        put(work.scores, at, squares)
+        put(work.loads, at, loads)
+        put(work.tightest, at, tightest)
 
 
 @kernel
@@ -164,6 +237,17 @@ def score_generalised(n: int, lost: int, form: int, work: SelectWork) -> None:
     """Write the GCV scores n |e|^2 / (n - tr H)^2 of every candidate; `lost` is r for eta = 0.
 
     tr M is the derivative of log det(T + lambda) = sum log D, a sum of positive terms.
+
+    Parameters
+    ----------
+    n : int
+        Samples.
+    lost : int
+        r for eta = 0, else 0.
+    form : int
+        PRIMAL or DUAL.
+    work : SelectWork
+        With the factors of all candidates; `scores` and `tightest` are filled.
     """
     m = work.matrix.shape[0]
     for i in range(m):
@@ -199,11 +283,21 @@ def best_candidate(work: SelectWork) -> float:
     """Return the penalty with the smallest score, the first of those equal up to rounding.
 
     IN_DOUBT where a denominator is rounding, or a score not a number.
+
+    Parameters
+    ----------
+    work : SelectWork
+        With the scores of all candidates.
+
+    Returns
+    -------
+    float
+        The penalty, summed over samples, or IN_DOUBT.
     """
     best, chosen = work.numbers[LIMIT], np.inf
     for j in range(work.candidates.size):
         # Written so that a NaN leaves doubt.
-        if not (work.tightest[j] > 1e-10 and work.scores[j] < np.inf):
+        if not (work.tightest[j] > TIGHT and work.scores[j] < np.inf):
             return IN_DOUBT
         best = min(best, work.scores[j])
     for j in range(work.candidates.size - 1, -1, -1):

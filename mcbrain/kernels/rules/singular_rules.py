@@ -22,8 +22,8 @@ import numpy as np
 from mcbrain.kernels.jit import kernel
 from mcbrain.kernels.linear.orthonormal import dot
 from mcbrain.kernels.linear.singular_values import rounding_share
-from mcbrain.kernels.rules.partial import LIMIT, MEAN, SelectWork
 from mcbrain.kernels.rules.select import set_candidates
+from mcbrain.kernels.rules.select_work import LIMIT, MEAN, SelectWork
 from mcbrain.kernels.task.exact_data import INSIDE, OUTSIDE, ExactWork
 from mcbrain.kernels.task.singular import explain, separate
 from mcbrain.kernels.types import FINE
@@ -31,20 +31,30 @@ from mcbrain.typing import Floats
 
 
 class ScoreWork(NamedTuple):
-    """Room for scores of C candidates, m = min(n, d) and a subspace of rank r."""
+    """Room for scores of C candidates, m = min(n, d) and a subspace of rank r.
+
+    Attributes
+    ----------
+    maps : ndarray, shape (r + m, d)
+        What turns a row x into its rows of the U of Z and of U.
+    lengths : ndarray, shape (r + m,)
+        Lengths of these.
+    turned : ndarray, shape (r + m,)
+        a row of both U.
+    cross : ndarray, shape (r, m)
+        U'WV for the U of Z.
+    inverse : ndarray, shape (C, m)
+        1/(s^2 + lambda).
+    beyond : ndarray, shape (C, r)
+        w.
+    """
 
     maps: Floats
-    """(r + m, d) what turns a row x into its rows of the U of Z and of U."""
     lengths: Floats
-    """(r + m,) lengths of these."""
     turned: Floats
-    """(r + m,) a row of both U."""
     cross: Floats
-    """(r, m) U'WV for the U of Z."""
     inverse: Floats
-    """(C, m) 1/(s^2 + lambda)."""
     beyond: Floats
-    """(C, r) w."""
 
 
 def make_score_work(rows: int, input_dim: int, rank: int, candidates: int) -> ScoreWork:
@@ -56,6 +66,11 @@ def make_score_work(rows: int, input_dim: int, rank: int, candidates: int) -> Sc
         n, d and the largest r.
     candidates : int
         C, in whole eights.
+
+    Returns
+    -------
+    ScoreWork
+        Zeros.
     """
     m = min(rows, input_dim)
     return ScoreWork(
@@ -107,6 +122,28 @@ def prepare_scores(
     """Decompose the data of `exact`, once n rows, and set the candidates; FINE or why not.
 
     A mean penalised eigenvalue of 0 is not known yet.
+
+    Parameters
+    ----------
+    basis : ndarray, shape (r, d)
+        Orthonormal rows, none for plain ridge.
+    eta : float
+        Relative penalty inside the subspace.
+    n : int
+        Rows that the data had.
+    multiples : ndarray, shape (grid,)
+        Candidates, times the mean penalised eigenvalue.
+    exact : ExactWork
+        The data; decomposed.
+    work : SelectWork
+        Candidates are set and scores cleared.
+    room : ScoreWork
+        Filled.
+
+    Returns
+    -------
+    int
+        FINE, SINGULAR or NOT_FINITE.
     """
     r, d = basis.shape[0], exact.factor.shape[1]
     verdict = separate(basis, eta, n, exact)
@@ -155,7 +192,23 @@ def _score_inside(exact: ExactWork, work: SelectWork, room: ScoreWork) -> None:
 def score_rows_exactly(
     X: Floats, y: Floats, n: int, exact: ExactWork, work: SelectWork, room: ScoreWork
 ) -> None:
-    """Add the squared leave-one-out errors of some of the n rows at every candidate."""
+    """Add the squared leave-one-out errors of some of the n rows at every candidate.
+
+    Parameters
+    ----------
+    X : ndarray, shape (rows, d)
+        Inputs of some rows.
+    y : ndarray, shape (rows,)
+        Their labels.
+    n : int
+        Rows of all data.
+    exact : ExactWork
+        The data, decomposed.
+    work : SelectWork
+        `scores` and the score at infinity grow.
+    room : ScoreWork
+        As `prepare_scores` leaves it; `turned` is scratch.
+    """
     inside, outside = exact.ranks[INSIDE], exact.ranks[OUTSIDE]
     turned, share = room.turned, rounding_share(n, X.shape[1])
     for i in range(X.shape[0]):
@@ -199,6 +252,19 @@ def score_generalised_exactly(
     """Write the GCV scores of all candidates; `squares` is what of y is not in `exact.answers`.
 
     Where the fit has no freedom left, n = rank, lambda is divided out: the limit from above.
+
+    Parameters
+    ----------
+    n : int
+        Rows of all data.
+    squares : float
+        The square of what of y no fit can reach, and that is not in `exact`.
+    exact : ExactWork
+        The data, decomposed.
+    work : SelectWork
+        `scores` and the score at infinity are filled.
+    room : ScoreWork
+        As `prepare_scores` leaves it.
     """
     left, residual, whole = n - exact.ranks[INSIDE] - exact.ranks[OUTSIDE], squares, squares
     for i in range(exact.rest.size):

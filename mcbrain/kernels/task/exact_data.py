@@ -20,44 +20,66 @@ INSIDE, OUTSIDE = range(2)
 
 
 class ExactWork(NamedTuple):
-    """Room for m = min(n, d) rows of data, p answers to each, and a subspace of rank r."""
+    """Room for m = min(n, d) rows of data, p answers to each, and a subspace of rank r.
+
+    Attributes
+    ----------
+    factor : ndarray, shape (m, d)
+        X~.
+    answers : ndarray, shape (m, p)
+        Y~, labels or recordings.
+    row : ndarray, shape (d,)
+    answer : ndarray, shape (p,)
+    block : ndarray, shape (m, d)
+        W, and then (I - ZZ^+) W.
+    left : ndarray, shape (m, m)
+        U, a singular vector in each column.
+    values : ndarray, shape (m,)
+        s, falling.
+    right : ndarray, shape (m, d)
+        V', a singular vector in each row.
+    projected : ndarray, shape (m r,)
+        Z, (m, r).
+    inner_left : ndarray, shape (m r,)
+        U of Z, (m, min(m, r)).
+    inner_values : ndarray, shape (r,)
+    inner_right : ndarray, shape (r r,)
+        V' of Z, (min(m, r), r).
+    across : ndarray, shape (r d,)
+        U'W for the U of Z.
+    ranks : ndarray of int, shape (2,)
+        Of Z and of (I - ZZ^+) W.
+    rest : ndarray, shape (m,)
+        What of the labels is not explained.
+    along : ndarray, shape (m,)
+        U'y.
+    inside : ndarray, shape (r,)
+    solution : ndarray, shape (d, 8)
+        beta_hat in the first column, zeros beside it.
+    scratch : ndarray
+        Room for LAPACK.
+    integers : ndarray of int32
+        Room for LAPACK.
+    """
 
     factor: Floats
-    """(m, d) X~."""
     answers: Floats
-    """(m, p) Y~, labels or recordings."""
     row: Floats
-    """(d,)"""
     answer: Floats
-    """(p,)"""
     block: Floats
-    """(m, d) W, and then (I - ZZ^+) W."""
     left: Floats
-    """(m, m) U, a singular vector in each column."""
     values: Floats
-    """(m,) s, falling."""
     right: Floats
-    """(m, d) V', a singular vector in each row."""
     projected: Floats
-    """(m r,) Z, (m, r)."""
     inner_left: Floats
-    """(m r,) U of Z, (m, min(m, r))."""
     inner_values: Floats
-    """(r,)"""
     inner_right: Floats
-    """(r r,) V' of Z, (min(m, r), r)."""
     across: Floats
-    """(r d,) U'W for the U of Z."""
     ranks: Integers
-    """(2,) of Z and of (I - ZZ^+) W."""
     rest: Floats
-    """(m,) what of the labels is not explained."""
     along: Floats
-    """(m,) U'y."""
     inside: Floats
-    """(r,)"""
     solution: Floats
-    """(d, 8) beta_hat in the first column, zeros beside it."""
     scratch: Floats
     integers: LapackIntegers
 
@@ -73,6 +95,11 @@ def make_exact_work(rows: int, input_dim: int, answers: int, rank: int) -> Exact
         Columns of Y: 1 label, or p recordings.
     rank : int
         The largest r.
+
+    Returns
+    -------
+    ExactWork
+        Zeros.
     """
     m, d, r = min(rows, input_dim), input_dim, rank
     return ExactWork(
@@ -101,7 +128,13 @@ def make_exact_work(rows: int, input_dim: int, answers: int, rank: int) -> Exact
 
 @kernel
 def clear(work: ExactWork) -> None:
-    """Forget the data of the replicate before."""
+    """Forget the data of the replicate before.
+
+    Parameters
+    ----------
+    work : ExactWork
+        `factor` and `answers` become 0.
+    """
     work.factor[:] = 0.0
     work.answers[:] = 0.0
 
@@ -112,6 +145,20 @@ def absorb(X: Floats, Y: Floats, work: ExactWork) -> float:
 
     Returns the square of what of Y no fit can reach. Zeros need no rotation, so that sparse data
     is quick.
+
+    Parameters
+    ----------
+    X : ndarray, shape (rows, d)
+        Inputs.
+    Y : ndarray, shape (rows, p)
+        Answers.
+    work : ExactWork
+        `factor` and `answers` take them up.
+
+    Returns
+    -------
+    float
+        A sum of squares over rows and answers.
     """
     factor, answers, row, answer = work.factor, work.answers, work.row, work.answer
     d, p, squares = row.size, answer.size, 0.0
@@ -140,14 +187,34 @@ def absorb(X: Floats, Y: Floats, work: ExactWork) -> float:
 
 @kernel
 def keep_rows(X: Floats, Y: Floats, work: ExactWork) -> None:
-    """Take the rows themselves as X~ and Y~, where there are no more than d."""
+    """Take the rows themselves as X~ and Y~, where there are no more than d.
+
+    Parameters
+    ----------
+    X : ndarray, shape (m or more, d)
+        Inputs.
+    Y : ndarray, shape (m or more, p)
+        Answers.
+    work : ExactWork
+        `factor` and `answers` are filled.
+    """
     copy(X, work.factor)
     copy(Y, work.answers)
 
 
 @kernel
 def keep_triangle(L: Floats, Y: Floats, work: ExactWork) -> None:
-    """Take L' as X~ (d, d), where LL' is the Gram matrix."""
+    """Take L' as X~ (d, d), where LL' is the Gram matrix.
+
+    Parameters
+    ----------
+    L : ndarray, shape (d, d)
+        Lower triangular.
+    Y : ndarray, shape (d, p)
+        Answers.
+    work : ExactWork
+        `factor` and `answers` are filled.
+    """
     for i in range(L.shape[0]):
         for j in range(L.shape[1]):
             work.factor[j, i] = L[i, j]

@@ -13,18 +13,25 @@ from mcbrain.typing import Floats, Integers
 
 
 class RiskWork(NamedTuple):
-    """Coefficients and buffers of the risk; a lane is a place in `Fits.batches`."""
+    """Coefficients and buffers of the risk; a lane is a place in `Fits.batches`.
+
+    Attributes
+    ----------
+    coefs : ndarray, shape (d, lanes)
+        beta_hat as columns.
+    delta : ndarray, shape (d, lanes)
+    along : ndarray, shape (probes, lanes)
+    norms : ndarray, shape (lanes,)
+        Squared norms, and room for one more.
+    fit : ndarray of int, shape (lanes,)
+        The fit of each lane, -1 where the fit has a lane before.
+    """
 
     coefs: Floats
-    """(d, lanes) beta_hat as columns."""
     delta: Floats
-    """(d, lanes)"""
     along: Floats
-    """(probes, lanes)"""
     norms: Floats
-    """(lanes,) squared norms, and room for one more."""
     fit: Integers
-    """(lanes,) the fit of each lane, -1 where the fit has a lane before."""
 
 
 @helper
@@ -74,6 +81,19 @@ def excess_risk(
     excess = scale |Sigma^(1/2) delta|^2 + sum_j weights_j (probe_j'delta)^2 with
     delta = beta_hat - target. A fit that failed, or whose risk is not finite (and is then
     marked in `failures`), is NaN.
+
+    Parameters
+    ----------
+    population : Population
+        For the noise and the scale of the inputs.
+    shifts : Shifts
+        What the fits are tested on.
+    work : RiskWork
+        With the coefficients; buffers are overwritten.
+    excess : ndarray, shape (fits, shifts)
+        Filled.
+    failures : ndarray of int8, shape (fits,)
+        Codes of `types`; NOT_FINITE is added.
     """
     (d, every), count = work.coefs.shape, shifts.probes.shape[0]
     coefs, delta = work.coefs.reshape(d * every), work.delta.reshape(d * every)
@@ -106,7 +126,22 @@ def excess_risk(
 
 
 def make_risk_work(input_dim: int, fits: Fits, shifts: Shifts) -> RiskWork:
-    """Return room for the coefficients of every lane and for their risks."""
+    """Return room for the coefficients of every lane and for their risks.
+
+    Parameters
+    ----------
+    input_dim : int
+        d.
+    fits : Fits
+        What is fitted.
+    shifts : Shifts
+        What the fits are tested on.
+
+    Returns
+    -------
+    RiskWork
+        Zeros, and the fit of each lane.
+    """
     lanes = fits.batches.size
     shape = input_dim, lanes
     fit = np.full(lanes, -1)

@@ -37,6 +37,22 @@ def separate(basis: Floats, eta: float, n: int, work: ExactWork) -> int:
 
     `basis` (r, d) has orthonormal rows, none for plain ridge; n is the number of rows that the
     data had. Ranks go to `work.ranks`.
+
+    Parameters
+    ----------
+    basis : ndarray, shape (r, d)
+        Orthonormal rows, none for plain ridge.
+    eta : float
+        Relative penalty inside the subspace.
+    n : int
+        Rows that the data had.
+    work : ExactWork
+        With X~ and y~; all else is filled.
+
+    Returns
+    -------
+    int
+        FINE, SINGULAR or NOT_FINITE.
     """
     factor, block, ranks = work.factor, work.block, work.ranks
     (m, d), r = factor.shape, basis.shape[0]
@@ -74,7 +90,15 @@ def separate(basis: Floats, eta: float, n: int, work: ExactWork) -> int:
 
 @kernel
 def explain(r: int, work: ExactWork) -> None:
-    """Write U'y to `work.along`, the same along Z to `work.inside`, and what is left of y~."""
+    """Write U'y to `work.along`, the same along Z to `work.inside`, and what is left of y~.
+
+    Parameters
+    ----------
+    r : int
+        Rank of the subspace.
+    work : ExactWork
+        After `separate`; `along`, `inside` and `rest` are filled.
+    """
     m, k = work.factor.shape[0], min(work.factor.shape[0], r)
     rest, along, inside = work.rest, work.along, work.inside
     for i in range(m):
@@ -100,6 +124,24 @@ def solve_exactly(basis: Floats, eta: float, penalty: float, n: int, work: Exact
     """Write beta_hat to the first column of `work.solution`, after `separate`, penalty >= 0.
 
     With n <= r rows and eta = 0 it is the fit inside P alone, whatever the penalty.
+
+    Parameters
+    ----------
+    basis : ndarray, shape (r, d)
+        Orthonormal rows, none for plain ridge.
+    eta : float
+        Relative penalty inside the subspace.
+    penalty : float
+        Summed over samples; it may be infinite.
+    n : int
+        Rows that the data had.
+    work : ExactWork
+        With X~ and y~; `solution` is filled.
+
+    Returns
+    -------
+    int
+        FINE, SINGULAR or NOT_FINITE.
     """
     d, r, solution = work.factor.shape[1], basis.shape[0], work.solution
     verdict = separate(basis, eta, n, work)
@@ -116,7 +158,7 @@ def solve_exactly(basis: Floats, eta: float, penalty: float, n: int, work: Exact
             for i in range(d):
                 solution[i, 0] += weight * work.right[j, i]
     if spared:
-        fit_inside(basis, work)
+        _fit_inside(basis, work)
     elif r > 0:
         row, inside, weight = work.row, work.inside, 1.0 / math.sqrt(eta) - 1.0
         for i in range(d):
@@ -129,7 +171,7 @@ def solve_exactly(basis: Floats, eta: float, penalty: float, n: int, work: Exact
 
 
 @kernel
-def fit_inside(basis: Floats, work: ExactWork) -> None:
+def _fit_inside(basis: Floats, work: ExactWork) -> None:
     """Add A Z^+ (y - W delta) to delta."""
     (m, d), r, solution = work.factor.shape, basis.shape[0], work.solution
     k, rest, inside, row = min(m, r), work.rest, work.inside, work.row

@@ -67,21 +67,31 @@ SUSPECT_INSIDE = 1e4 * ROUNDING
 
 
 class Bases(NamedTuple):
-    """The subspaces of a replicate, orthonormal rows each; none where no fit uses one."""
+    """The subspaces of a replicate, orthonormal rows each; none where no fit uses one.
+
+    Attributes
+    ----------
+    estimated : ndarray, shape (r, d)
+    measured : ndarray, shape (rank, d)
+    """
 
     estimated: Floats
-    """(r, d)"""
     measured: Floats
-    """(rank, d)"""
 
 
 class Solved(NamedTuple):
-    """What becomes of the fits of a replicate."""
+    """What becomes of the fits of a replicate.
+
+    Attributes
+    ----------
+    coefs : ndarray, shape (d, lanes)
+        beta_hat as columns: column LANES b + j is that of fit ``fits.batches[b, j]``.
+    failures : ndarray of int8, shape (fits,)
+        Why a fit has no solution.
+    """
 
     coefs: Floats
-    """(d, lanes) beta_hat as columns: column LANES b + j is that of fit ``fits.batches[b, j]``."""
     failures: CodeArray
-    """(fits,) why a fit has no solution."""
 
 
 @helper
@@ -115,7 +125,7 @@ def _verdict(parameters: Floats, found: Floats, j: int, form: int, r: int, m: in
 
 
 @part
-def prepare(start: int, r: int, form: int, work: SolveWork) -> None:
+def _prepare(start: int, r: int, form: int, work: SolveWork) -> None:
     """Lay out c and the r rotated basis vectors from column `start` on as right and left factors.
 
     The left rows are c, those of S1 (T A, in the dual Z) and those of S2 (A).
@@ -142,7 +152,7 @@ def prepare(start: int, r: int, form: int, work: SolveWork) -> None:
 
 
 @part
-def solve_batch(r: int, place: int, work: SolveWork, out: Floats) -> None:
+def _solve_batch(r: int, place: int, work: SolveWork, out: Floats) -> None:
     """Solve the eight fits of a batch, of one subspace of rank r, into `out` (m, lanes)."""
     m, width, every = out.shape[0], 1 + r, out.shape[1]
     parameters, sums, solution = work.parameters[place], work.sums, work.solution
@@ -171,7 +181,7 @@ def solve_batch(r: int, place: int, work: SolveWork, out: Floats) -> None:
 
 
 @part
-def share_inverses(
+def _share_inverses(
     r: int,
     place: int,
     form: int,
@@ -198,7 +208,13 @@ def share_inverses(
 
 @part
 def reduce_matrix(work: SolveWork) -> None:
-    """Tridiagonalise `work.matrix`, G or XX' (its upper triangle)."""
+    """Tridiagonalise `work.matrix`, G or XX' (its upper triangle).
+
+    Parameters
+    ----------
+    work : SolveWork
+        `reduction` is filled.
+    """
     m = work.rotated.shape[0]
     load_symmetric(work.matrix, m, work.reduction)
     tridiagonalise(m, work.reduction)
@@ -209,6 +225,19 @@ def solve_rotated(form: int, fits: Fits, work: SolveWork, out: Floats, failures:
     """Rotate `work.rotated` and solve every fit, in T's coordinates.
 
     Writes `out` (m, lanes), `work.inside` and `failures` (fits,).
+
+    Parameters
+    ----------
+    form : int
+        PRIMAL or DUAL.
+    fits : Fits
+        What is fitted.
+    work : SolveWork
+        With T and, in `rotated`, c and the bases.
+    out : ndarray, shape (m, lanes)
+        Filled with solutions in T's coordinates.
+    failures : ndarray of int8, shape (fits,)
+        Filled with codes of `types`.
     """
     m, ranks = out.shape[0], work.ranks
     reflect(m, work.reduction, TRANSPOSED, work.rotated)
@@ -225,10 +254,10 @@ def solve_rotated(form: int, fits: Fits, work: SolveWork, out: Floats, failures:
         r = ranks[code]
         if work.done[place] == 0:
             if code != prepared:
-                prepare(1 + ranks[ESTIMATED] if code == MEASURED else 1, r, form, work)
+                _prepare(1 + ranks[ESTIMATED] if code == MEASURED else 1, r, form, work)
                 prepared = code
-            solve_batch(r, place, work, out)
-            share_inverses(r, place, form, fits, work, out, failures)
+            _solve_batch(r, place, work, out)
+            _share_inverses(r, place, form, fits, work, out, failures)
             for j in range(LANES):
                 failures[batch[j]] = _verdict(work.parameters[place], work.found, j, form, r, m)
         work.done[place] = 0
@@ -248,6 +277,19 @@ def solve_primal(bases: Bases, frame: Floats, fits: Fits, work: SolveWork, solve
 
     Where `frame` (., d) has rows, it is they that are turned, to the coordinates of T, in which
     the coefficients stay: lengths and products are the same, and turning few rows is less work.
+
+    Parameters
+    ----------
+    bases : Bases
+        The subspaces.
+    frame : ndarray, shape (rows, d)
+        What is turned to the coordinates of T, without rows for nothing.
+    fits : Fits
+        What is fitted.
+    work : SolveWork
+        With T and c.
+    solved : Solved
+        Filled.
     """
     estimated, measured, coefs = bases.estimated, bases.measured, solved.coefs
     for i in range(coefs.shape[0]):

@@ -13,17 +13,28 @@ from mcbrain.kernels.task.solve_work import SolveWork
 from mcbrain.kernels.types import DUAL, ESTIMATED, FINE, LANES, MEASURED, SINGULAR, Fits
 from mcbrain.typing import Floats
 
+DEPENDENT = 1e-9
+"""Share of the longest row of X below which an entry on the diagonal of R may be 0."""
+
 
 @part
 def reduce_dual(X: Floats, work: SolveWork) -> None:
-    """Write XX' to `work.matrix` and tridiagonalise it."""
+    """Write XX' to `work.matrix` and tridiagonalise it.
+
+    Parameters
+    ----------
+    X : ndarray, shape (n, d)
+        Inputs.
+    work : SolveWork
+        `matrix` and `reduction` are filled.
+    """
     n, d = X.shape
     dsyrk("L", "T", n, d, 1.0, X, d, 0.0, work.matrix, n)
     reduce_matrix(work)
 
 
 @kernel
-def minimum_norm_inside(X: Floats, y: Floats, basis: Floats, work: SolveWork, out: Floats) -> int:
+def _minimum_norm_inside(X: Floats, y: Floats, basis: Floats, work: SolveWork, out: Floats) -> int:
     """Write the minimum-norm interpolator inside span(basis) to `out` (d,), n <= r.
 
     With Z' = (X basis')' = QR, (r, n), the coefficients along the basis are Q R'^-1 y.
@@ -39,7 +50,7 @@ def minimum_norm_inside(X: Floats, y: Floats, basis: Floats, work: SolveWork, ou
         entry = abs(work.projected[i * r + i])
         smallest = min(smallest, entry)
         largest = max(largest, max(entry, math.sqrt(work.matrix[i, i])))
-    if not smallest > 1e-9 * largest:
+    if not smallest > DEPENDENT * largest:
         return SINGULAR
     for a in range(r):
         coefficients[a] = y[a] if a < n else 0.0
@@ -64,7 +75,7 @@ def _interpolate_inside(
     coefs = solved.coefs
     if basis.shape[0] < X.shape[0]:
         return
-    failed = minimum_norm_inside(X, y, basis, work, work.moment)
+    failed = _minimum_norm_inside(X, y, basis, work, work.moment)
     for lane in range(coefs.shape[1]):
         fit = fits.batches[lane // LANES, lane % LANES]
         free = fits.eta[fit] == 0.0 and fits.penalty_sum[fit] >= 0.0
@@ -93,6 +104,21 @@ def solve_dual(
     """Write beta_hat of every lane from X (n, d) and y (n,), n < d, after `reduce_dual`.
 
     Fits with eta = 0 and n <= r interpolate inside P, whatever the penalty.
+
+    Parameters
+    ----------
+    X : ndarray, shape (n, d)
+        Inputs.
+    y : ndarray, shape (n,)
+        Labels.
+    bases : Bases
+        The subspaces.
+    fits : Fits
+        What is fitted.
+    work : SolveWork
+        With XX' and its T.
+    solved : Solved
+        Filled.
     """
     estimated, measured, coefs = bases.estimated, bases.measured, solved.coefs
     (n, d), (m, columns), every = X.shape, work.rotated.shape, coefs.shape[1]

@@ -24,43 +24,59 @@ from mcbrain.typing import Floats, Integers
 
 
 class SolveWork(NamedTuple):
-    """Buffers of the task stage; m = min(n_task, d), r the larger rank."""
+    """Buffers of the task stage; m = min(n_task, d), r the larger rank.
+
+    Attributes
+    ----------
+    matrix : ndarray, shape (m, m)
+        G or XX', lost to its tridiagonal form.
+    moment : ndarray, shape (d,)
+        X'y.
+    ranks : ndarray of int, shape (3,)
+        Ranks of the subspaces by their code, 0 for one that no fit uses.
+    parameters : ndarray, shape (batches, PARAMETERS)
+        Of `tridiagonal`.
+    found : ndarray, shape (FOUND,)
+        Of `tridiagonal`.
+    done : ndarray of int, shape (batches,)
+        1 while solving, for what another batch has finished.
+    reduction : Reduction
+        T and Q of `matrix`.
+    rotated : ndarray, shape (m, columns)
+        Q'c, Q'A and the frame as columns, in the dual Q'y and Q'Z, in eights.
+    left, right, solution, sums : ndarray
+        Flat: (1 + 2 r, m); (m, 1 + r); (m, 1 + r, 8); (1 + 2 r, r, 8).
+    inverse, ratio : ndarray, shape (8 m,)
+    tall : ndarray, shape (m, lanes)
+        Solutions in the dual's own coordinates, empty in the primal.
+    inside : ndarray, shape (r, lanes)
+        What is added along the basis.
+    projected : ndarray, shape (m r,)
+        X A and then its QR form.
+    coefficients : ndarray, shape (r,)
+    scratch, reflectors : ndarray, shape (m,)
+    """
 
     matrix: Floats
-    """(m, m) G or XX', lost to its tridiagonal form."""
     moment: Floats
-    """(d,) X'y."""
     ranks: Integers
-    """(3,) ranks of the subspaces by their code, 0 for one that no fit uses."""
     parameters: Floats
-    """(batches, PARAMETERS) of `tridiagonal`."""
     found: Floats
-    """(FOUND,) of `tridiagonal`."""
     done: Integers
-    """(batches,) 1 while solving, for what another batch has finished."""
     reduction: Reduction
-    """T and Q of `matrix`."""
     rotated: Floats
-    """(m, columns) Q'c, Q'A and the frame as columns, in the dual Q'y and Q'Z, in eights."""
     left: Floats
     right: Floats
     solution: Floats
     sums: Floats
-    """Flat: (1 + 2 r, m); (m, 1 + r); (m, 1 + r, 8); (1 + 2 r, r, 8)."""
     inverse: Floats
     ratio: Floats
-    """(8 m,)"""
     tall: Floats
-    """(m, lanes) solutions in the dual's own coordinates, empty in the primal."""
     inside: Floats
-    """(r, lanes) what is added along the basis."""
     projected: Floats
-    """(m r,) X A and then its QR form."""
     coefficients: Floats
-    """(r,)"""
     scratch: Floats
     reflectors: Floats
-    """(m,)"""
 
 
 @kernel
@@ -69,6 +85,19 @@ def set_lane(parameters: Floats, j: int, penalty: float, eta: float, form: int) 
 
     An infinite penalty leaves least squares inside P where P is free, and nothing otherwise. One
     that is not a number gives no numbers.
+
+    Parameters
+    ----------
+    parameters : ndarray, shape (PARAMETERS,)
+        Of the batch; lane j is filled.
+    j : int
+        The lane.
+    penalty : float
+        Summed over samples; it may be infinite.
+    eta : float
+        Relative penalty inside the subspace.
+    form : int
+        PRIMAL or DUAL.
     """
     finite = penalty != np.inf
     free = 1.0 - eta if finite else (1.0 if eta == 0.0 else 0.0)
@@ -86,7 +115,20 @@ def set_lane(parameters: Floats, j: int, penalty: float, eta: float, form: int) 
 
 
 def lane_parameters(fits: Fits, form: int) -> Floats:
-    """Return the coefficients of every batch, (batches, PARAMETERS), for `tridiagonal`."""
+    """Return the coefficients of every batch, (batches, PARAMETERS), for `tridiagonal`.
+
+    Parameters
+    ----------
+    fits : Fits
+        What is fitted.
+    form : int
+        PRIMAL or DUAL.
+
+    Returns
+    -------
+    ndarray, shape (batches, PARAMETERS)
+        By `set_lane`.
+    """
     parameters = np.zeros((len(fits.batches), PARAMETERS))
     for place, batch in enumerate(fits.batches):
         for j, fit in enumerate(batch):
@@ -115,6 +157,11 @@ def make_solve_work(
         What is fitted.
     frame : int
         Rows of the frame of `solve_primal`.
+
+    Returns
+    -------
+    SolveWork
+        Zeros, but for the parameters and the ranks.
     """
     m, dual = min(input_dim, n_task), n_task < input_dim
     r, lanes = max(estimated_rank, measured_rank), fits.batches.size

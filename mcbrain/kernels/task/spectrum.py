@@ -20,7 +20,7 @@ SUM_F, SUM_F2, SPREAD, NOISE = 0, 1, 2, 3
 """Rows of the results: sum f, sum f^2, q sum f^2 - (sum f)^2, and sum t/(t+z)^2 = q v/sigma_y^2."""
 
 SLOPE, SHIFTED, REST, CURVE, SUM_UG, SUM_UU, SUM_GG, SUM_E = range(8)
-"""Rows of `Chain.work`: t', x + w, w and -t'' of the pivot at hand, and the sums of `recur`."""
+"""Rows of `_Chain.work`: t', x + w, w and -t'' of the pivot at hand, and the sums of `recur`."""
 
 
 @helper
@@ -99,26 +99,35 @@ def _summarise(work: Floats, ridges: Floats, q: int, m: int, out: Floats) -> Non
         out[NOISE, j] = ug - z * coupling
 
 
-class Chain(NamedTuple):
-    """Degrees of freedom of the bidiagonal matrix, their gamma constants, and buffers."""
+class _Chain(NamedTuple):
+    """Degrees of freedom of the bidiagonal matrix, their gamma constants, and buffers.
+
+    Attributes
+    ----------
+    dof : ndarray, shape (2 m - 1,)
+    shape : ndarray, shape (2 m - 1,)
+        b of each gamma law.
+    scale : ndarray, shape (2 m - 1,)
+        c of each gamma law.
+    draws : ndarray, shape (2 m,)
+        The chi-squares; the last stays 0.
+    ridges : ndarray, shape (w,)
+        The last one repeated, to whole eights.
+    work : ndarray, shape (8, w)
+        Of `recur`.
+    """
 
     dof: Floats
-    """(2 m - 1,)"""
     shape: Floats
-    """(2 m - 1,) b of each gamma law."""
     scale: Floats
-    """(2 m - 1,) c of each gamma law."""
     draws: Floats
-    """(2 m,) the chi-squares; the last stays 0."""
     ridges: Floats
-    """(w,) the last one repeated, to whole eights."""
     work: Floats
-    """(8, w) of `recur`."""
 
 
 @kernel
 def _task_replicates(
-    stream: Stream, n_prime: int, q: int, chain: Chain, out: Floats, controls: Floats
+    stream: Stream, n_prime: int, q: int, chain: _Chain, out: Floats, controls: Floats
 ) -> None:
     """Fill `out` and `controls` of `task_block`, a replicate after the other."""
     m, draws = min(n_prime, q), chain.draws
@@ -168,13 +177,13 @@ def task_block(
     """
     m, width = min(n_prime, q), padded(ridges.size)
     repeated = ridges[np.minimum(np.arange(width), ridges.size - 1)]
-    chain = Chain(*_degrees(n_prime, q), np.zeros(2 * m), repeated, np.empty((SUM_E + 1, width)))
+    chain = _Chain(*_degrees(n_prime, q), np.zeros(2 * m), repeated, np.empty((SUM_E + 1, width)))
     _task_replicates(stream, n_prime, q, chain, out, controls)
 
 
 @lru_cache(maxsize=64)
 def _degrees(n_prime: int, q: int) -> tuple[Floats, Floats, Floats]:
-    """Return what `Chain` says of the chi-squares, the same for every block of a problem."""
+    """Return what `_Chain` says of the chi-squares, the same for every block of a problem."""
     m, large = min(n_prime, q), max(n_prime, q)
     steps = np.arange(m)
     dof = np.concatenate([large - steps, m - 1 - steps[: max(m - 1, 0)]]).astype(np.float64)

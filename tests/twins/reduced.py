@@ -1,4 +1,4 @@
-"""Twins of ``kernels.brain.overlap``: the same matrices written out, dense algebra on them."""
+"""Twins of ``kernels.brain.reduced``: the same matrices written out, dense algebra on them."""
 
 import numpy as np
 
