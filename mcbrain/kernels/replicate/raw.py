@@ -104,56 +104,18 @@ def _solve_dual(
 
 
 @kernel
-def task_primal(
+def _task_primal(
     setting: Setting, streams: StageStreams, work: TaskWork, out: Outcome, first: int
 ) -> int:
-    """Draw task data, solve every fit and record its risk, n_task >= d (`solve_replicates`).
-
-    Parameters
-    ----------
-    setting : Setting
-        What is asked of the block.
-    streams : StageStreams
-        Of the stage; advanced in place.
-    work : TaskWork
-        Buffers of the task stage.
-    out : Outcome
-        Room for some replicates; filled.
-    first : int
-        The replicate to begin at.
-
-    Returns
-    -------
-    int
-        The replicate that singular values must decide, or how many there are.
-    """
+    """Draw task data, solve every fit and record its risk, n_task >= d (`solve_replicates`)."""
     return solve_replicates(_solve_primal, setting, streams, work, out, first)
 
 
 @kernel
-def task_dual(
+def _task_dual(
     setting: Setting, streams: StageStreams, work: TaskWork, out: Outcome, first: int
 ) -> int:
-    """As `task_primal`, n_task < d.
-
-    Parameters
-    ----------
-    setting : Setting
-        What is asked of the block.
-    streams : StageStreams
-        Of the stage; advanced in place.
-    work : TaskWork
-        Buffers of the task stage.
-    out : Outcome
-        Room for some replicates; filled.
-    first : int
-        The replicate to begin at.
-
-    Returns
-    -------
-    int
-        The replicate that singular values must decide, or how many there are.
-    """
+    """As `_task_primal`, n_task < d."""
     return solve_replicates(_solve_dual, setting, streams, work, out, first)
 
 
@@ -190,7 +152,7 @@ def task_stage(setting: Setting, streams: StageStreams, work: TaskWork, out: Out
     out : Outcome
         Room for some replicates; filled.
     """
-    task = task_primal if setting.sizes.n_task >= setting.population.scale.size else task_dual
+    task = _task_primal if setting.sizes.n_task >= setting.population.scale.size else _task_dual
     solve_each(
         lambda first: task(setting, streams, work, out, first),
         lambda: take_task_again(setting, streams, work),

@@ -55,83 +55,26 @@ def _encode_dual(setting: Setting, streams: StageStreams, basis: Floats, work: B
 
 
 @kernel
-def brain_primal(
+def _brain_primal(
     setting: Setting, streams: StageStreams, work: BrainWork, out: Outcome, first: int
 ) -> int:
-    """Estimate subspaces by least squares, n_brain >= d (`encode_replicates`).
-
-    Parameters
-    ----------
-    setting : Setting
-        What is asked of the block.
-    streams : StageStreams
-        Of the stage; advanced in place.
-    work : BrainWork
-        Buffers of the brain stage.
-    out : Outcome
-        Room for some replicates; filled.
-    first : int
-        The replicate to begin at.
-
-    Returns
-    -------
-    int
-        The replicate that singular values must decide, or how many there are.
-    """
+    """Estimate subspaces by least squares, n_brain >= d (`encode_replicates`)."""
     return encode_replicates(_encode_primal, setting, streams, work, out, first)
 
 
 @kernel
-def brain_ridge(
+def _brain_ridge(
     setting: Setting, streams: StageStreams, work: BrainWork, out: Outcome, first: int
 ) -> int:
-    """As `brain_primal`, with a penalty in stage 1, for any n_brain.
-
-    Parameters
-    ----------
-    setting : Setting
-        What is asked of the block.
-    streams : StageStreams
-        Of the stage; advanced in place.
-    work : BrainWork
-        Buffers of the brain stage.
-    out : Outcome
-        Room for some replicates; filled.
-    first : int
-        The replicate to begin at.
-
-    Returns
-    -------
-    int
-        The replicate that singular values must decide, or how many there are.
-    """
+    """As `_brain_primal`, with a penalty in stage 1, for any n_brain."""
     return encode_replicates(_encode_ridge, setting, streams, work, out, first)
 
 
 @kernel
-def brain_dual(
+def _brain_dual(
     setting: Setting, streams: StageStreams, work: BrainWork, out: Outcome, first: int
 ) -> int:
-    """As `brain_primal`, for n_brain < d.
-
-    Parameters
-    ----------
-    setting : Setting
-        What is asked of the block.
-    streams : StageStreams
-        Of the stage; advanced in place.
-    work : BrainWork
-        Buffers of the brain stage.
-    out : Outcome
-        Room for some replicates; filled.
-    first : int
-        The replicate to begin at.
-
-    Returns
-    -------
-    int
-        The replicate that singular values must decide, or how many there are.
-    """
+    """As `_brain_primal`, for n_brain < d."""
     return encode_replicates(_encode_dual, setting, streams, work, out, first)
 
 
@@ -150,12 +93,12 @@ def brain_stage(setting: Setting, streams: StageStreams, work: BrainWork, out: O
         Room for some replicates; filled.
     """
     n, data = setting.sizes.n_brain, work.data
-    brain = brain_primal if n >= setting.population.scale.size else brain_dual
+    brain = _brain_primal if n >= setting.population.scale.size else _brain_dual
     if setting.sizes.encoding_penalty > 0.0:
-        brain = brain_ridge
+        brain = _brain_ridge
 
     def take_again() -> None:
-        if brain is brain_dual:
+        if brain is _brain_dual:
             keep_rows(data.inputs, data.recordings, work.exact)
         else:
             draw_brain_again(setting.population, streams, n, work)

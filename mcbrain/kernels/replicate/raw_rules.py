@@ -36,34 +36,11 @@ def _set_penalty(fits: Fits, fit: int, penalty: float, form: int, task: TaskWork
 
 
 @kernel
-def task_select_primal(
+def _task_select_primal(
     setting: Setting, streams: StageStreams, work: TaskWork, choice: Choice, out: Outcome,
     chosen: Floats, first: int,
 ) -> int:  # fmt: skip
-    """As `raw.task_primal`, after the fits with a rule have chosen: chosen (replicates, rules).
-
-    Parameters
-    ----------
-    setting : Setting
-        What is asked of the block.
-    streams : StageStreams
-        Of the stage; advanced in place.
-    work : TaskWork
-        Buffers of the task stage.
-    choice : Choice
-        Which fits choose, and buffers.
-    out : Outcome
-        Room for some replicates; filled.
-    chosen : ndarray, shape (replicates, rules)
-        Filled with penalties, n_task times those per sample.
-    first : int
-        The replicate to begin at.
-
-    Returns
-    -------
-    int
-        The replicate that singular values must decide, or how many there are.
-    """
+    """As `raw._task_primal`, after the fits with a rule have chosen: chosen (replicates, rules)."""
     rules, fits, chunk = choice.rules, setting.fits, work.data.inputs.shape[0]
     for at in range(first, out.m_hat.size):
         save(streams, work.states)
@@ -84,34 +61,11 @@ def task_select_primal(
 
 
 @kernel
-def task_select_dual(
+def _task_select_dual(
     setting: Setting, streams: StageStreams, work: TaskWork, choice: Choice, out: Outcome,
     chosen: Floats, first: int,
 ) -> int:  # fmt: skip
-    """As `task_select_primal`, n_task < d.
-
-    Parameters
-    ----------
-    setting : Setting
-        What is asked of the block.
-    streams : StageStreams
-        Of the stage; advanced in place.
-    work : TaskWork
-        Buffers of the task stage.
-    choice : Choice
-        Which fits choose, and buffers.
-    out : Outcome
-        Room for some replicates; filled.
-    chosen : ndarray, shape (replicates, rules)
-        Filled with penalties, n_task times those per sample.
-    first : int
-        The replicate to begin at.
-
-    Returns
-    -------
-    int
-        The replicate that singular values must decide, or how many there are.
-    """
+    """As `_task_select_primal`, n_task < d."""
     rules, fits, data = choice.rules, setting.fits, work.data
     for at in range(first, out.m_hat.size):
         draw_task(setting.population, streams, data.inputs, data.labels)
@@ -135,9 +89,9 @@ def _task_stage(
     chosen: Floats,
 ) -> None:  # fmt: skip
     """As `raw.task_stage`, the fits with a rule choosing first."""
-    task = task_select_primal
+    task = _task_select_primal
     if setting.sizes.n_task < setting.population.scale.size:
-        task = task_select_dual
+        task = _task_select_dual
     solve_each(
         lambda first: task(setting, streams, work, choice, out, chosen, first),
         lambda: take_task_again(setting, streams, work),

@@ -43,29 +43,10 @@ def _solve_factor(
 
 
 @kernel
-def task_factor(
+def _task_factor(
     setting: Setting, streams: StageStreams, work: TaskWork, out: Outcome, first: int
 ) -> int:
-    """Draw statistics, solve every fit and record its risk, n_task >= d (`solve_replicates`).
-
-    Parameters
-    ----------
-    setting : Setting
-        What is asked of the block.
-    streams : StageStreams
-        Of the stage; advanced in place.
-    work : TaskWork
-        Buffers of the task stage.
-    out : Outcome
-        Room for some replicates; filled.
-    first : int
-        The replicate to begin at.
-
-    Returns
-    -------
-    int
-        The replicate that singular values must decide, or how many there are.
-    """
+    """Draw statistics, solve every fit and record its risk, n_task >= d (`solve_replicates`)."""
     return solve_replicates(_solve_factor, setting, streams, work, out, first)
 
 
@@ -88,7 +69,7 @@ def task_stage(setting: Setting, streams: StageStreams, work: TaskWork, out: Out
         return
     L, t = work.data.inputs, work.data.labels
     solve_each(
-        lambda first: task_factor(setting, streams, work, out, first),
+        lambda first: _task_factor(setting, streams, work, out, first),
         lambda: keep_triangle(L, t.reshape(t.size, 1), work.exact),
         setting, work, out,
     )  # fmt: skip

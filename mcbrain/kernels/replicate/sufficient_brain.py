@@ -61,83 +61,26 @@ def _encode_ridge(setting: Setting, streams: StageStreams, basis: Floats, work: 
 
 
 @kernel
-def brain_many(
+def _brain_many(
     setting: Setting, streams: StageStreams, work: BrainWork, out: Outcome, first: int
 ) -> int:
-    """Estimate subspaces by least squares, n_brain >= d (`encode_replicates`).
-
-    Parameters
-    ----------
-    setting : Setting
-        What is asked of the block.
-    streams : StageStreams
-        Of the stage; advanced in place.
-    work : BrainWork
-        Buffers of the brain stage.
-    out : Outcome
-        Room for some replicates; filled.
-    first : int
-        The replicate to begin at.
-
-    Returns
-    -------
-    int
-        The replicate that singular values must decide, or how many there are.
-    """
+    """Estimate subspaces by least squares, n_brain >= d (`encode_replicates`)."""
     return encode_replicates(_encode_many, setting, streams, work, out, first)
 
 
 @kernel
-def brain_few(
+def _brain_few(
     setting: Setting, streams: StageStreams, work: BrainWork, out: Outcome, first: int
 ) -> int:
-    """As `brain_many`, for n_brain < d.
-
-    Parameters
-    ----------
-    setting : Setting
-        What is asked of the block.
-    streams : StageStreams
-        Of the stage; advanced in place.
-    work : BrainWork
-        Buffers of the brain stage.
-    out : Outcome
-        Room for some replicates; filled.
-    first : int
-        The replicate to begin at.
-
-    Returns
-    -------
-    int
-        The replicate that singular values must decide, or how many there are.
-    """
+    """As `_brain_many`, for n_brain < d."""
     return encode_replicates(_encode_few, setting, streams, work, out, first)
 
 
 @kernel
-def brain_ridge(
+def _brain_ridge(
     setting: Setting, streams: StageStreams, work: BrainWork, out: Outcome, first: int
 ) -> int:
-    """As `brain_many`, with a penalty in stage 1, for any n_brain.
-
-    Parameters
-    ----------
-    setting : Setting
-        What is asked of the block.
-    streams : StageStreams
-        Of the stage; advanced in place.
-    work : BrainWork
-        Buffers of the brain stage.
-    out : Outcome
-        Room for some replicates; filled.
-    first : int
-        The replicate to begin at.
-
-    Returns
-    -------
-    int
-        The replicate that singular values must decide, or how many there are.
-    """
+    """As `_brain_many`, with a penalty in stage 1, for any n_brain."""
     return encode_replicates(_encode_ridge, setting, streams, work, out, first)
 
 
@@ -157,14 +100,14 @@ def brain_stage(setting: Setting, streams: StageStreams, work: BrainWork, out: O
     """
     X, R, exact = work.data.inputs, work.data.recordings, work.exact
     many = setting.sizes.n_brain >= setting.population.scale.size
-    brain = brain_many if many else brain_few
+    brain = _brain_many if many else _brain_few
     if setting.sizes.encoding_penalty > 0.0:
-        brain = brain_ridge
+        brain = _brain_ridge
 
     def take_again() -> None:
         if many:
             keep_triangle(X, R, exact)
-        elif brain is brain_few:
+        elif brain is _brain_few:
             keep_rows(X, R, exact)
         else:
             clear(exact)
