@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from mcbrain.blocks.series import ROUNDING
+from mcbrain.typing import Integers
 
 __all__ = ["BINS", "LOWEST", "Histogram"]
 
@@ -29,25 +33,35 @@ class Histogram:
 
     Attributes
     ----------
-    counts : dict
-        Bin -> replicates; bin b holds values in [1.01^b, 1.01^(b+1)), the lowest one zeros.
+    places : ndarray, shape (n,)
+        The bins that are not empty, ascending; bin b holds values in [1.01^b, 1.01^(b+1)), the
+        lowest one zeros.
+    counts : ndarray, shape (n,)
+        Replicates in each.
     atoms : dict
         Bin -> list of [value, replicates] that were seen to share a value.
     """
 
-    counts: dict[int, int] = field(default_factory=dict)
+    places: Integers = field(default_factory=lambda: np.zeros(0, np.int64))
+    counts: Integers = field(default_factory=lambda: np.zeros(0, np.int64))
     atoms: dict[int, list[tuple[float, int]]] = field(default_factory=dict)
 
-    def add(self, place: int, replicates: int) -> None:
-        """Count replicates whose value fell into a bin.
+    def count(self, parts: Sequence[tuple[Integers, Integers]]) -> None:
+        """Count replicates whose values fell into some bins.
 
         Parameters
         ----------
-        place : int
-            The bin.
-        replicates : int
+        parts : sequence of (ndarray, ndarray)
+            Bins, each at most once in a part, ascending, and the replicates in each of them.
         """
-        self.counts[place] = self.counts.get(place, 0) + replicates
+        parts = [p for p in ((self.places, self.counts), *parts) if p[0].size]
+        if len(parts) < 2:
+            self.places, self.counts = parts[0] if parts else (self.places, self.counts)
+            return
+        places, counts = (np.concatenate(x) for x in zip(*parts, strict=True))
+        self.places, inverse = np.unique(places, return_inverse=True)
+        # Sums of whole numbers below 2^53 are exact.
+        self.counts = np.bincount(inverse, weights=counts).astype(np.int64)
 
     def add_atom(self, place: int, value: float, shares: int) -> None:
         """Count replicates of a bin that share one value; equal values of blocks are one.
@@ -69,20 +83,16 @@ class Histogram:
         ----------
         probability : float
         """
-        total = sum(self.counts.values())
-        if not total:
+        up_to = np.cumsum(self.counts)
+        if not up_to.size:
             return None
-        rank, below = probability * total, 0
-        for place in sorted(self.counts):
-            count = self.counts[place]
-            if below + count >= rank:
-                return self._within(place, rank - below)
-            below += count
-        return None
+        rank = probability * int(up_to[-1])
+        at = int(np.searchsorted(up_to, rank))
+        count = int(self.counts[at])
+        return self._within(int(self.places[at]), count, rank - (int(up_to[at]) - count))
 
-    def _within(self, place: int, rank: float) -> float:
-        """The value of a rank among those of a bin."""
-        count = self.counts[place]
+    def _within(self, place: int, count: int, rank: float) -> float:
+        """The value of a rank among the replicates of a bin."""
         # A value seen once is one of the many: only what is shared is an atom.
         atoms = sorted((v, c) for v, c in self.atoms.get(place, []) if c > 1)
         if not atoms:

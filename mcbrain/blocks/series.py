@@ -10,7 +10,15 @@ import numpy as np
 from mcbrain.errors import InputError
 from mcbrain.typing import Floats, Integers
 
-__all__ = ["FIRST_LOOK", "ROUNDING", "Series", "jackknife", "looks", "unless_rounding"]
+__all__ = [
+    "FIRST_LOOK",
+    "ROUNDING",
+    "Series",
+    "jackknife",
+    "looks",
+    "standard_error",
+    "unless_rounding",
+]
 
 
 # Fewer blocks made |z| > 1.96 happen 9 to 17 % of the time (theory/README.md 7).
@@ -42,6 +50,8 @@ class Series:
 
     def head(self, n: int) -> Series:
         """The first n blocks."""
+        if n >= self.n_blocks:
+            return self
         return Series(
             replicates=self.replicates[:n],
             count=np.ascontiguousarray(self.count[:, :n]),
@@ -49,6 +59,17 @@ class Series:
             m2=np.ascontiguousarray(self.m2[:, :n]),
             better=np.ascontiguousarray(self.better[:, :n]),
             seconds=self.seconds[:n],
+        )
+
+    def rows(self, places: Sequence[int]) -> Series:
+        """Some of the statistics."""
+        return Series(
+            replicates=self.replicates,
+            count=self.count[places],
+            mean=self.mean[places],
+            m2=self.m2[places],
+            better=self.better[places],
+            seconds=self.seconds,
         )
 
     def totals(self) -> tuple[Floats, Floats, Floats]:
@@ -75,8 +96,7 @@ class Series:
     def mcse(self) -> Floats:
         """Monte-Carlo standard error of each mean, from per-replicate squares."""
         count, _, m2 = self.totals()
-        with np.errstate(invalid="ignore", divide="ignore"):
-            return np.sqrt(m2 / (count - 1) / count)
+        return standard_error(count, m2)
 
     def without_each_block(self) -> Floats:
         """Mean of each statistic with one block left out, shape (statistics, blocks)."""
@@ -97,6 +117,17 @@ def looks(n_blocks: int) -> list[int]:
         points.append(look)
         look *= 2
     return [*points, n_blocks]
+
+
+def standard_error(count: Floats, m2: Floats) -> Floats:
+    """Standard error of means over so many replicates, from their centred sums of squares.
+
+    Parameters
+    ----------
+    count, m2 : ndarray
+    """
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.sqrt(m2 / (count - 1) / count)
 
 
 def jackknife(values: Sequence[float] | Floats) -> float:

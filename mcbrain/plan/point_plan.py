@@ -11,7 +11,7 @@ from mcbrain.asking.estimators import Method
 from mcbrain.asking.studies import Point, Study
 from mcbrain.blocks.problem import DataProblem, Problem, data_problem
 from mcbrain.blocks.query import Fit, Query, Statistic, only
-from mcbrain.blocks.series import Series
+from mcbrain.blocks.series import Series, standard_error
 from mcbrain.plan.penalties import Penalties
 from mcbrain.plan.plans import Plan, Work
 from mcbrain.plan.statuses import HOPELESS, row_status
@@ -102,8 +102,8 @@ class PointPlan(Plan[Point]):
         self, point: Point, series: Series, asked: tuple[Statistic, ...]
     ) -> NDArray[np.bool_]:
         """Which queries may stop: precise enough, no risk at all, or without a finite variance."""
-        _, mean, _ = series.totals()
+        count, mean, m2 = series.totals()
         lost = [row_status(q.fit, point) in HOPELESS for q in only(Query, asked)]
-        good = precise_enough(self.study.precision, mean, series.mcse())
+        good = precise_enough(self.study.precision, mean, standard_error(count, m2))
         nothing = mean <= rounding_risk(point.model)
         return np.asarray(good | np.array(lost, bool) | nothing)

@@ -100,11 +100,33 @@ class Stopping:
             All that are wanted of the problem.
         stored : StoredBlocks
         """
-        groups = [statistics] if self.together else [(one,) for one in statistics]
+        ids = [one.id for one in statistics]
+        if self.together:
+            return dict.fromkeys(statistics, self.stop(stored.series(ids), statistics))
+        if stored.alike(ids):
+            return self._apart(stored.series(ids), statistics)
         found: dict[Statistic, Stop] = {}
-        for group in groups:
-            series = stored.series([one.id for one in group])
-            found |= dict.fromkeys(group, self.stop(series, group))
+        for one in statistics:
+            found |= self._apart(stored.series([one.id]), (one,))
+        return found
+
+    def _apart(self, series: Series, asked: tuple[Statistic, ...]) -> dict[Statistic, Stop]:
+        """Where each of some statistics of the same blocks stops on its own."""
+        known = min(series.n_blocks, self.max_blocks)
+        found: dict[Statistic, Stop] = {}
+        for look in [*(look for look in self.looks if look < known), known]:
+            head = series.head(look)
+            good = self.met(head, asked) if look else np.zeros(len(asked), bool)
+            last = look == known
+            found |= {
+                one: Stop(look, bool(fine))
+                for one, fine in zip(asked, good, strict=True)
+                if fine or last
+            }
+            if good.all() or last:
+                break
+            rest = np.flatnonzero(~good).tolist()
+            asked, series = tuple(asked[i] for i in rest), series.rows(rest)
         return found
 
     def stop(self, series: Series, group: tuple[Statistic, ...]) -> Stop:
@@ -115,7 +137,6 @@ class Stopping:
         series : Series
             All of their blocks.
         group : tuple of Statistic
-            One statistic, or all of them where they stop together.
         """
         known = min(series.n_blocks, self.max_blocks)
         for look in self.looks:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import pyarrow as pa
 
 from mcbrain.asking.studies import Point
-from mcbrain.blocks.query import Query, only
+from mcbrain.blocks.query import Query, Statistic, only
+from mcbrain.blocks.series import standard_error
 from mcbrain.blocks.sums import reason_of
 from mcbrain.errors import MissingPilotError
 from mcbrain.plan.plans import Work
@@ -121,63 +122,91 @@ def _measured(work: Work, store: Store, point: Point) -> dict[Query, dict[str, o
     stops = work.stops(stored)
     ids = [q.id for q in queries]
     histograms = stored.histograms(ids, [stops[q].blocks for q in queries])
-    return {
-        query: _columns(point, query, stored, stops[query])
-        | {name: histogram.quantile(q) for name, q in _QUANTILES.items()}
-        for query, histogram in zip(queries, histograms, strict=True)
-    }
+    columns: dict[Query, dict[str, object]] = {}
+    for some in _together(queries, stops, stored.alike(ids)):
+        columns |= _columns(point, some, stored, stops)
+    for query, histogram in zip(queries, histograms, strict=True):
+        columns[query] |= {name: histogram.quantile(q) for name, q in _QUANTILES.items()}
+    return columns
 
 
-def _columns(point: Point, query: Query, stored: StoredBlocks, stop: Stop) -> dict[str, object]:
-    """The simulated columns of a query, from the blocks where it stopped."""
-    size = stop.blocks
-    baseline = query.baseline or query.fit
-    base = Query(baseline, query.shift, query.baseline)
-    series = stored.series([query.id, base.id]).head(size)
+def _together(
+    queries: Sequence[Query], stops: Mapping[Statistic, Stop], alike: bool
+) -> Iterable[list[Query]]:
+    """Queries whose columns follow from the same blocks; each alone where blocks are mixed."""
+    if not alike:
+        return [[query] for query in queries]
+    found: dict[int, list[Query]] = {}
+    for query in queries:
+        found.setdefault(stops[query].blocks, []).append(query)
+    return found.values()
+
+
+def _columns(
+    point: Point, queries: list[Query], stored: StoredBlocks, stops: Mapping[Statistic, Stop]
+) -> dict[Query, dict[str, object]]:
+    """The simulated columns of queries, from the blocks where all of them stopped."""
+    size, n = stops[queries[0]].blocks, len(queries)
+    bases = [Query(q.baseline or q.fit, q.shift, q.baseline) for q in queries]
+    series = stored.series([q.id for q in (*queries, *bases)]).head(size)
     counts, means, squares = series.totals()
-    count, mean, m2 = (float(x[0]) for x in (counts, means, squares))
-    nothing = means <= rounding_risk(point.model)
-    mcse = float(series.mcse()[0])
-    replicates = int(series.replicates.sum())
-    failed = replicates - int(count)
-    moments = row_status(query.fit, point, count)
-    status = moments
-    if status == "ok" and failed:
-        status = "failed_replicates"
-    elif (count == 0 and has_mean(moments)) or (status == "ok" and not stop.met):
-        status = "mcse_not_met"
-    finite_mean, finite_variance = has_mean(moments), has_variance(moments)
-    against = row_status(baseline, point)
-    gain, gain_mcse, better = _against_baseline(query, base, stored, size)
-    # A risk of nothing but rounding is no divisor, and wins or loses by chance.
-    if nothing[0] and query.baseline != query.fit:
-        gain, better = None, None if nothing[1] else better
-    gain_mcse = None if nothing.any() and query.baseline != query.fit else gain_mcse
-    return {
-        "status": status,
-        "replicates": replicates,
-        "failed": failed,
-        "mean": _number(mean) if finite_mean else None,
-        "mcse": _number(mcse) if finite_variance else None,
-        "sd": _number(math.sqrt(m2 / (count - 1))) if finite_variance and count > 1 else None,
-        "gain": gain if has_mean(moments, against) else None,
-        "gain_mcse": gain_mcse if has_variance(moments, against) else None,
-        "p_better": better,
-        "seconds": float(series.seconds.sum()),
-    }
+    nothing = (means <= rounding_risk(point.model)).tolist()
+    errors = standard_error(counts, squares).tolist()
+    replicates, seconds = int(series.replicates.sum()), float(series.seconds.sum())
+    against = _against_baselines(queries, bases, stored, size)
+    found: dict[Query, dict[str, object]] = {}
+    for i, query in enumerate(queries):
+        count, mean, m2 = float(counts[i]), float(means[i]), float(squares[i])
+        failed = replicates - int(count)
+        moments = row_status(query.fit, point, count)
+        status = moments
+        if status == "ok" and failed:
+            status = "failed_replicates"
+        elif (count == 0 and has_mean(moments)) or (status == "ok" and not stops[query].met):
+            status = "mcse_not_met"
+        finite_mean, finite_variance = has_mean(moments), has_variance(moments)
+        other = row_status(bases[i].fit, point)
+        gain, gain_mcse, better = against[query]
+        # A risk of nothing but rounding is no divisor, and wins or loses by chance.
+        if query.baseline != query.fit:
+            if nothing[i]:
+                gain, better = None, None if nothing[n + i] else better
+            gain_mcse = None if nothing[i] or nothing[n + i] else gain_mcse
+        found[query] = {
+            "status": status,
+            "replicates": replicates,
+            "failed": failed,
+            "mean": _number(mean) if finite_mean else None,
+            "mcse": _number(errors[i]) if finite_variance else None,
+            "sd": _number(math.sqrt(m2 / (count - 1))) if finite_variance and count > 1 else None,
+            "gain": gain if has_mean(moments, other) else None,
+            "gain_mcse": gain_mcse if has_variance(moments, other) else None,
+            "p_better": better,
+            "seconds": seconds,
+        }
+    return found
 
 
-def _against_baseline(
-    query: Query, base: Query, stored: StoredBlocks, size: int
-) -> tuple[float | None, float | None, float | None]:
-    """Gain, its error and p_better, over the replicates in which both rows have values."""
-    if query.baseline is None or not size:
-        return None, None, None
-    if query.baseline == query.fit:
-        return 1.0, 0.0, None
-    pairs = stored.pairs(query.id, base.id, size)
-    gain, error = pairs.gain()
-    return _number(gain), _number(error), _number(pairs.p_better())
+# Gain, its error and p_better.
+_Against = tuple[float | None, float | None, float | None]
+
+
+def _against_baselines(
+    queries: list[Query], bases: list[Query], stored: StoredBlocks, size: int
+) -> dict[Query, _Against]:
+    """How each query does against its baseline, over the replicates in which both have values."""
+    found: dict[Query, _Against] = dict.fromkeys(queries, (None, None, None))
+    if not size:
+        return found
+    found |= {q: (1.0, 0.0, None) for q in queries if q.baseline == q.fit}
+    beside = [i for i, q in enumerate(queries) if q.baseline not in (None, q.fit)]
+    if beside:
+        pairs = stored.pairs([queries[i].id for i in beside], [bases[i].id for i in beside], size)
+        gain, error = pairs.gain()
+        columns = (x.tolist() for x in (gain, error, pairs.p_better()))
+        for i, (one, its, better) in zip(beside, zip(*columns, strict=True), strict=True):
+            found[queries[i]] = _number(one), _number(its), _number(better)
+    return found
 
 
 def _number(value: float) -> float | None:

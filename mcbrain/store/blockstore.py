@@ -14,11 +14,12 @@ from mcbrain.blocks.problem import Problem
 from mcbrain.blocks.series import Series
 from mcbrain.blocks.sums import BlockSums
 from mcbrain.store.atomic import sync_folder
-from mcbrain.store.columns import SCHEMA, runs
+from mcbrain.store.columns import SCHEMA
 from mcbrain.store.folder import ResultsFolder
 from mcbrain.store.identity import Identity, code_identity
+from mcbrain.store.parts import Batch, Part
 from mcbrain.store.segments import BATCH_ROWS, read_segment, to_table, write_segment
-from mcbrain.store.stored import Group, StoredBlocks, by_statistics
+from mcbrain.store.stored import Group, StoredBlocks
 
 __all__ = ["BlockStore", "Name", "blocks_behind", "joined"]
 
@@ -29,7 +30,7 @@ _LARGE = 4
 
 Name: TypeAlias = tuple[bytes, int]
 # By the identity of the code that computed them, then by problem.
-Places: TypeAlias = dict[Identity, dict[Name, list[pa.RecordBatch]]]
+Places: TypeAlias = dict[Identity, dict[Name, list[Part]]]
 
 
 class BlockStore:
@@ -76,7 +77,7 @@ class BlockStore:
         self._finished: list[Name] = []
         self._fresh: dict[Name, list[tuple[tuple[int, ...], BlockSums]]] = {}
         self._flushed = time.monotonic()
-        self._segments: dict[Path, list[pa.RecordBatch]] = {}
+        self._segments: dict[Path, list[Batch]] = {}
         self._places: Places = {}
         self._read()
 
@@ -84,11 +85,10 @@ class BlockStore:
 
     def _read(self) -> None:
         """Index the segments that are there, reading those that are not known yet."""
-        known, self._segments = self._segments, {}
-        for path in sorted(self.folder.glob("*.arrow")):
-            if path in known:
-                self._segments[path] = known[path]
-                continue
+        there = sorted(self.folder.glob("*.arrow"))
+        if not self._segments.keys() <= set(there):  # compacted: what is left is indexed anew
+            self._segments, self._places = {}, {}
+        for path in (path for path in there if path not in self._segments):
             try:
                 batches, damage = read_segment(path)
             except FileNotFoundError:
@@ -97,8 +97,8 @@ class BlockStore:
                 self.notes.append(f"{path} is damaged ({damage}); its damaged blocks are left out")
             elif damage:
                 path = self._set_aside(path, batches, damage)
-            self._segments[path] = batches
-        self._places = _by_problem(itertools.chain(*self._segments.values()))
+            self._segments[path] = [Batch(content) for content in batches]
+            _index(self._places, self._segments[path])
         return None
 
     def _set_aside(self, path: Path, batches: list[pa.RecordBatch], why: str) -> Path:
@@ -118,8 +118,8 @@ class BlockStore:
             fresh.setdefault(statistics, []).append(sums)
         groups = [Group(ids, sums) for ids, sums in fresh.items()]
         for code in self.used:
-            table = _table(self._places[code].get(name, []))
-            groups += [Group(statistics, rows) for statistics, rows in by_statistics(table)]
+            for part in self._places[code].get(name, ()):
+                groups += [Group(statistics, rows) for statistics, rows in part.by_statistics()]
         return StoredBlocks(groups)
 
     def use(self, codes: Sequence[str], any_code: bool) -> None:
@@ -136,7 +136,7 @@ class BlockStore:
     def counts(self) -> dict[Identity, int]:
         """Blocks on disk of each code, used or not."""
         return {
-            code: sum(batch.num_rows for parts in places.values() for batch in parts)
+            code: sum(part.num_rows for parts in places.values() for part in parts)
             for code, places in sorted(self._places.items(), key=lambda item: item[0].text)
         }
 
@@ -149,7 +149,7 @@ class BlockStore:
         """Blocks of a problem on disk that other code computed."""
         name, used = (problem.key, problem.seed), set(self.used)
         others = (places.get(name, []) for code, places in self._places.items() if code not in used)
-        return sum(batch.num_rows for parts in others for batch in parts)
+        return sum(part.num_rows for parts in others for part in parts)
 
     def names(self) -> Iterable[Name]:
         """Key and seed of each problem that has blocks on disk."""
@@ -157,7 +157,8 @@ class BlockStore:
 
     def rows(self, name: Name) -> pa.Table:
         """The blocks of a problem on disk, as they are stored."""
-        return _table([part for code in self.used for part in self._places[code].get(name, [])])
+        parts = [part for code in self.used for part in self._places[code].get(name, ())]
+        return pa.Table.from_batches([part.rows() for part in parts], SCHEMA)
 
     def series(self, problem: Problem, statistics: Sequence[int]) -> Series:
         """Blocks 0, 1, ... of a problem, as far as all of the statistics are there."""
@@ -205,9 +206,10 @@ class BlockStore:
         while small and _size(small[-1]) > _LARGE * sum(map(_size, small[:-1])):
             small.pop()
         if len(small) > 1:
-            places = _by_problem(itertools.chain(*(self._segments[path] for path in small)))
+            places: Places = {}
+            _index(places, itertools.chain(*(self._segments[path] for path in small)))
             in_order = (
-                part
+                part.rows()
                 for code in sorted(places, key=lambda code: code.text)
                 for name in sorted(places[code])
                 for part in places[code][name]
@@ -234,18 +236,14 @@ def _size(path: Path) -> int:
     return path.stat().st_size
 
 
-def _table(batches: list[pa.RecordBatch]) -> pa.Table:
-    return pa.Table.from_batches(batches, SCHEMA)
-
-
-def _by_problem(batches: Iterable[pa.RecordBatch]) -> Places:
-    """Rows of each code and problem, in the order in which they are found."""
-    places: Places = {}
+def _index(places: Places, batches: Iterable[Batch]) -> None:
+    """Add the rows of some batches to those of each code and problem, in the order found."""
+    known: dict[str | None, dict[Name, list[Part]]] = {}
     for batch in batches:
-        for code, name, start, stop in runs(batch):
-            problems = places.setdefault(Identity.parse(code), {})
-            problems.setdefault(name, []).append(batch.slice(start, stop - start))
-    return places
+        for code, name, part in batch.runs():
+            if code not in known:
+                known[code] = places.setdefault(Identity.parse(code), {})
+            known[code].setdefault(name, []).append(part)
 
 
 def joined(parts: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:

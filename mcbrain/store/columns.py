@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,7 +25,6 @@ __all__ = [
     "numbers",
     "present",
     "readable",
-    "runs",
     "text",
 ]
 
@@ -140,11 +137,12 @@ def numbers(table: pa.Table, name: str) -> np.ndarray:
 def flat(table: pa.Table, name: str) -> tuple[np.ndarray, np.ndarray]:
     """Values and row offsets of a list column."""
     kind = dtype_of(SCHEMA.field(name).type.value_type)
-    values, sizes = [np.zeros(0, kind)], [np.zeros(1, np.int64)]
-    for chunk in table.column(name).chunks:
-        values.append(_values(chunk.flatten(), kind))
-        sizes.append(np.diff(_values(chunk.offsets, np.int32)).astype(np.int64))
-    return np.concatenate(values), np.cumsum(np.concatenate(sizes))
+    chunks = table.column(name).chunks
+    values = [_values(chunk.flatten(), kind) for chunk in chunks]
+    sizes = [np.diff(_values(chunk.offsets, np.int32)).astype(np.int64) for chunk in chunks]
+    if len(values) != 1:
+        values = [np.concatenate([np.zeros(0, kind), *values])]
+    return values[0], np.cumsum(np.concatenate([np.zeros(1, np.int64), *sizes]))
 
 
 def text(table: pa.Table, name: str) -> tuple[list[str | None], np.ndarray]:
@@ -183,22 +181,3 @@ def key_words(table: pa.Table) -> Words:
     return np.concatenate([np.zeros((0, 2), "<u8"), *parts]) if len(parts) != 1 else parts[0]
 
 
-def runs(batch: pa.RecordBatch) -> Iterator[tuple[str | None, tuple[bytes, int], int, int]]:
-    """Neighbouring rows of one code and problem.
-
-    Yields
-    ------
-    code, name, start, stop
-        The code that computed them, the problem's key and seed, the first row, the one after the
-        last.
-    """
-    if not batch.num_rows:
-        return
-    table = pa.Table.from_batches([batch])
-    keys, seeds = key_words(table), numbers(table, "seed")
-    words, codes = text(table, "identity")
-    new = np.any(keys[1:] != keys[:-1], axis=1) | (seeds[1:] != seeds[:-1])
-    new |= codes[1:] != codes[:-1]
-    edges = [0, *(np.flatnonzero(new) + 1).tolist(), batch.num_rows]
-    for start, stop in itertools.pairwise(edges):
-        yield words[codes[start]], (keys[start].tobytes(), int(seeds[start])), start, stop

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 
 from mcbrain.blocks.problem import Problem
 from mcbrain.blocks.series import FIRST_LOOK, Series
 from mcbrain.blocks.sums import BlockSums
 from mcbrain.store.bins import summed_atoms, summed_bins
 from mcbrain.store.identity import Identity
+from mcbrain.store.parts import Batch, Part
 from mcbrain.store.segments import to_table
-from mcbrain.store.stored import Group, StoredBlocks, by_statistics
+from mcbrain.store.stored import Group, StoredBlocks
 
 __all__ = ["MemoryStore"]
 
@@ -47,7 +48,7 @@ class MemoryStore:
         self.any_code = False
         self._fresh: dict[tuple[bytes, int], list[_Record]] = {}
         self._loose = 0
-        self._packed: dict[tuple[bytes, int], list[pa.Table]] = {}
+        self._packed: dict[tuple[bytes, int], list[Part]] = {}
 
     @property
     def used(self) -> list[Identity]:
@@ -61,9 +62,8 @@ class MemoryStore:
         for _, statistics, sums in self._fresh.get(name, []):
             fresh.setdefault(statistics, []).append(sums)
         groups = [Group(statistics, sums) for statistics, sums in fresh.items()]
-        if name in self._packed:
-            table = pa.concat_tables(self._packed[name])
-            groups += [Group(statistics, rows) for statistics, rows in by_statistics(table)]
+        for part in self._packed.get(name, ()):
+            groups += [Group(statistics, rows) for statistics, rows in part.by_statistics()]
         return StoredBlocks(groups)
 
     def series(self, problem: Problem, statistics: Sequence[int]) -> Series:
@@ -92,9 +92,11 @@ class MemoryStore:
         """Nothing to do: blocks are packed as they come."""
 
     def _pack(self) -> None:
-        """Objects to tables."""
-        for name, records in self._fresh.items():
-            self._packed.setdefault(name, []).append(to_table(_folded(records), ""))
+        """Objects to one table."""
+        folded = itertools.chain.from_iterable(map(_folded, self._fresh.values()))
+        batch = Batch(to_table(folded, "").combine_chunks().to_batches()[0])
+        for _, name, part in batch.runs():
+            self._packed.setdefault(name, []).append(part)
         self._fresh.clear()
         self._loose = 0
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
 
-from mcbrain.blocks.series import FIRST_LOOK, jackknife, unless_rounding
+from mcbrain.blocks.series import FIRST_LOOK, ROUNDING, jackknife
 from mcbrain.typing import Floats
 
 __all__ = ["Pairs"]
@@ -20,7 +19,7 @@ _FEWEST = 32
 class Pairs:
     """The blocks 0, 1, ... of a statistic and its baseline over the replicates that have both.
 
-    All arrays have shape (blocks,), NaN where the blocks do not say: those of format 1 have no
+    All arrays have shape (..., blocks), NaN where the blocks do not say: those of format 1 have no
     `cross`, and nothing at all of blocks in which a replicate failed.
 
     Attributes
@@ -43,15 +42,15 @@ class Pairs:
     cross: Floats
     better: Floats
 
-    def p_better(self) -> float:
+    def p_better(self) -> Floats:
         """Share of the replicates with both values that beat the baseline; NaN if unknown.
 
         A tie is no win, so two rows that are equal but for rounding beat each other in none.
         """
         with np.errstate(invalid="ignore", divide="ignore"):
-            return float(self.better.sum() / self.count.sum())
+            return np.asarray(self.better.sum(axis=-1) / self.count.sum(axis=-1))
 
-    def gain(self) -> tuple[float, float]:
+    def gain(self) -> tuple[Floats, Floats]:
         """The baseline's mean over the statistic's, and its standard error; NaN if unknown.
 
         The error is the jackknife's over blocks, which sees how a ratio bends; with fewer blocks
@@ -62,22 +61,39 @@ class Pairs:
         with np.errstate(invalid="ignore", divide="ignore"):
             own = np.where(count != 0, count * self.own_mean, 0.0)
             other = np.where(count != 0, count * self.other_mean, 0.0)
-            gain = float((other.sum() / count.sum()) / (own.sum() / count.sum()))
-            if count.size < FIRST_LOOK:
+            total = count.sum(axis=-1)
+            gain = np.asarray((other.sum(axis=-1) / total) / (own.sum(axis=-1) / total))
+            if count.shape[-1] < FIRST_LOOK:
                 return gain, self._delta(gain)
-            left = count.sum() - count
-            means = [np.asarray((total.sum() - total) / left) for total in (own, other)]
-            return gain, jackknife(means[1] / means[0])
+            left = total[..., None] - count
+            means = [(x.sum(axis=-1)[..., None] - x) / left for x in (own, other)]
+            leave = means[1] / means[0]
+        errors = [jackknife(one) for one in leave.reshape(-1, leave.shape[-1])]
+        return gain, np.array(errors).reshape(gain.shape)
 
-    def _delta(self, gain: float) -> float:
+    def _delta(self, gain: Floats) -> Floats:
         """Standard error of the gain to first order, from replicates."""
-        n = self.count.sum()
-        if not n >= _FEWEST:
-            return math.nan
-        # The spread of other - gain * own, within blocks and between them.
-        within = self.other_m2 - 2.0 * gain * self.cross + gain**2 * self.own_m2
-        mean = self.own_mean @ self.count / n
-        apart = self.other_mean - gain * self.own_mean
-        between = np.where(self.count > 0, self.count * apart**2, 0.0)
-        square = max(float(within.sum() + between.sum()), 0.0)
-        return unless_rounding(math.sqrt(square / (n - 1) / n) / abs(mean), gain)
+        n = self.count.sum(axis=-1)
+        each = gain[..., None]
+        with np.errstate(invalid="ignore", divide="ignore"):
+            # The spread of other - gain * own, within blocks and between them.
+            within = self.other_m2 - 2.0 * each * self.cross + _squared(gain) * self.own_m2
+            mean = _dot(self.own_mean, self.count) / n
+            apart = self.other_mean - each * self.own_mean
+            between = np.where(self.count > 0, self.count * apart**2, 0.0)
+            square = np.maximum(within.sum(axis=-1) + between.sum(axis=-1), 0.0)
+            error = np.sqrt(square / (n - 1) / n) / np.abs(mean)
+            error = np.where(error <= ROUNDING * np.abs(gain), 0.0, error)
+        return np.where(n >= _FEWEST, error, np.nan)
+
+
+def _dot(a: Floats, b: Floats) -> Floats:
+    """Sums of products along the last axis."""
+    width = a.shape[-1]
+    rows = zip(a.reshape(-1, width), b.reshape(-1, width), strict=True)
+    return np.array([x @ y for x, y in rows]).reshape(a.shape[:-1])
+
+
+def _squared(gain: Floats) -> Floats:
+    """Squares of numbers, by Python: NumPy's differ in the last bit of one in a thousand."""
+    return np.array([one**2 for one in gain.ravel().tolist()]).reshape((*gain.shape, 1))

@@ -13,12 +13,18 @@ from mcbrain.running.simulation import simulate
 RAW = {"engine": "raw", "precision": 0, "threads": 1, "seed": 1}
 
 
+def holding(counts, atoms=()):
+    """A histogram of bins and the replicates in them."""
+    places = np.array(sorted(counts))
+    return Histogram(places, np.array([counts[p] for p in places.tolist()]), dict(atoms))
+
+
 def filled(values):
     """A histogram, its shared values found by equality."""
     histogram = Histogram()
     for value, count in zip(*np.unique(values, return_counts=True), strict=True):
         place = math.floor(math.log(value) / math.log(1.01)) if value > 0 else LOWEST
-        histogram.add(place, int(count))
+        histogram.count([(np.array([place]), np.array([count]))])
         histogram.add_atom(place, float(value), int(count))
     return histogram
 
@@ -34,7 +40,7 @@ def test_kernel_and_store_count_in_the_same_bins():
 
 
 def test_without_shared_values_a_quantile_lies_evenly_on_the_log_scale():
-    histogram = Histogram({0: 10, 3: 30})
+    histogram = holding({0: 10, 3: 30})
     assert histogram.quantile(0.125) == pytest.approx(1.01**0.5)
     assert histogram.quantile(0.625) == pytest.approx(1.01**3.5)
     assert Histogram().quantile(0.5) is None
@@ -61,7 +67,7 @@ def test_an_atom_among_other_values_is_exact_and_moves_no_other_quantile(share):
 
 
 def test_values_that_differ_by_rounding_are_one_atom():
-    histogram = Histogram({0: 5})
+    histogram = holding({0: 5})
     for ulps in range(5):
         histogram.add_atom(0, 1.0 + ulps * 2.0**-52, 1)
     assert histogram.atoms == {0: [(1.0, 5)]}
@@ -70,7 +76,7 @@ def test_values_that_differ_by_rounding_are_one_atom():
 
 def test_ranks_by_hand():
     """Bins 2, 5 and 9 hold 1, 2 and 1 values: rank 2 of 4 is half way through bin 5."""
-    histogram = Histogram({9: 1, 2: 1, 5: 2})
+    histogram = holding({9: 1, 2: 1, 5: 2})
     assert histogram.quantile(0.5) == pytest.approx(1.01**5.5, rel=1e-14)
     assert histogram.quantile(0.25) == pytest.approx(1.01**3, rel=1e-14)
     assert histogram.quantile(0.75) == pytest.approx(1.01**6, rel=1e-14)
@@ -79,7 +85,7 @@ def test_ranks_by_hand():
 
 
 def test_zeros_have_the_lowest_bin_and_are_zero():
-    histogram = Histogram({-32768: 3, 0: 1})
+    histogram = holding({-32768: 3, 0: 1})
     assert histogram.quantile(0.75) == 0.0 and histogram.quantile(0.05) == 0.0
     assert histogram.quantile(0.875) == pytest.approx(1.01**0.5)
 
@@ -87,7 +93,7 @@ def test_zeros_have_the_lowest_bin_and_are_zero():
 def test_an_atom_within_a_bin_by_hand():
     """Four loose values and an atom of six in the middle of a bin: ranks 2 to 8 are the atom's."""
     middle = 1.01**0.5
-    histogram = Histogram({0: 10}, {0: [(middle, 6)]})
+    histogram = holding({0: 10}, {0: [(middle, 6)]})
     for rank, value in ((1, 1.01**0.25), (2.5, middle), (5, middle), (8, middle)):
         assert histogram.quantile(rank / 10) == pytest.approx(value, rel=1e-14)
     assert histogram.quantile(0.9) == pytest.approx(1.01**0.75, rel=1e-14)
@@ -96,13 +102,13 @@ def test_an_atom_within_a_bin_by_hand():
 
 def test_two_atoms_share_a_bin_and_a_value_that_one_replicate_has_is_none():
     low, high = 1.01**0.25, 1.01**0.75
-    histogram = Histogram({0: 8}, {0: [(high, 4), (low, 4), (1.001, 1)]})
+    histogram = holding({0: 8}, {0: [(high, 4), (low, 4), (1.001, 1)]})
     assert histogram.quantile(0.5) == low and histogram.quantile(0.51) == high
     assert histogram.quantile(1.0) == high and histogram.quantile(0.01) == low
 
 
 def test_atoms_of_different_bins_or_values_are_kept_apart():
-    histogram = Histogram({0: 9, 1: 3})
+    histogram = holding({0: 9, 1: 3})
     for place, value, shares in ((0, 1.0, 3), (1, 1.01, 3), (0, 1.0 + 1e-9, 2), (0, 1.0, 4)):
         histogram.add_atom(place, value, shares)
     assert histogram.atoms == {0: [(1.0, 7), (1.0 + 1e-9, 2)], 1: [(1.01, 3)]}

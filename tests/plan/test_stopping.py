@@ -25,6 +25,9 @@ class Stored:
     def __init__(self, *blocks):
         self.blocks = blocks
 
+    def alike(self, ids):
+        return len({self.blocks[i] for i in ids}) == 1
+
     def series(self, ids):
         n = min(self.blocks[i] for i in ids)
         values = np.ones((len(ids), n))
