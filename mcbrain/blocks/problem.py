@@ -6,10 +6,10 @@ import hashlib
 import json
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import MISSING, dataclass, fields
-from functools import cached_property
-from typing import ClassVar, Self
+from functools import cached_property, wraps
+from typing import ClassVar, Self, TypeVar
 
 import numpy as np
 
@@ -26,7 +26,10 @@ __all__ = [
     "SufficientProblem",
     "TaskProblem",
     "data_problem",
+    "latest",
 ]
+
+T = TypeVar("T")
 
 _BLOCK_SECONDS = 0.01
 _MAX_BLOCK = 512
@@ -99,8 +102,13 @@ class Problem(ABC):
     @cached_property
     def key(self) -> bytes:
         """16 bytes that name the problem by content, whatever its place in a grid."""
-        text = json.dumps([self.kind, sorted(self.content.items())], separators=(",", ":"))
+        items = ",".join(text for _, text in sorted(self._spelt_content()))
+        text = f'["{self.kind}",[{items}]]'
         return hashlib.blake2b(text.encode(), digest_size=16).digest()
+
+    def _spelt_content(self) -> list[tuple[str, str]]:
+        """By name, what the key says of each entry of the content, as JSON."""
+        return _spelt(self.content)
 
     @property
     def words(self) -> tuple[int, int, int, int]:
@@ -143,6 +151,10 @@ class DataProblem(Problem):
     def content(self) -> Mapping[str, object]:
         """The model's numbers, and how many samples there are."""
         return {**_written(self.model), "n_task": self.n_task, "n_brain": self.n_brain}
+
+    def _spelt_content(self) -> list[tuple[str, str]]:
+        sizes = {"n_task": self.n_task, "n_brain": self.n_brain}
+        return [*_spelt_model(self.model), *_spelt(sizes)]
 
     @cached_property
     def block_size(self) -> int:
@@ -332,6 +344,27 @@ class Job:
     indices: tuple[int, ...]
 
 
+def latest(find: Callable[[Model], T]) -> Callable[[Model], T]:
+    """Remember what was found for the latest model: in a grid, points of one model are neighbours.
+
+    Parameters
+    ----------
+    find : callable
+        A function of a model alone.
+    """
+    kept: list[tuple[Model, T]] = []
+
+    @wraps(find)
+    def known(model: Model) -> T:
+        pair = kept[0] if kept else None  # one object, so that threads see both or neither
+        if pair is None or pair[0] is not model:
+            pair = model, find(model)
+            kept[:] = [pair]
+        return pair[1]
+
+    return known
+
+
 def data_problem(kind: str, model: Model, n_task: int, n_brain: int, seed: int) -> DataProblem:
     """The problem by which an engine that draws whole replicates serves a point.
 
@@ -355,6 +388,7 @@ def _power_of_two(size: float) -> int:
     return int(2 ** math.floor(math.log2(min(size, _MAX_BLOCK))))
 
 
+@latest
 def _spelt_out(model: Model) -> Model:
     """The same population from a noise in place of a ratio, and from one number for each latent."""
     numbers = {n: getattr(model, n) for n in MODEL_FIELDS if n not in _RATIOS}
@@ -375,3 +409,14 @@ def _written(model: Model) -> dict[str, object]:
         if written and value is not None and field.name not in _RATIOS:
             found[field.name] = value
     return found
+
+
+@latest
+def _spelt_model(model: Model) -> list[tuple[str, str]]:
+    return _spelt(_written(model))
+
+
+def _spelt(content: Mapping[str, object]) -> list[tuple[str, str]]:
+    return [
+        (name, json.dumps((name, value), separators=(",", ":"))) for name, value in content.items()
+    ]

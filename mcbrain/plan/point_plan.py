@@ -39,6 +39,7 @@ class PointPlan(Plan[Point]):
         self.stage = "points"
         self.penalties = penalties
         self.baseline = study.baseline()
+        self._latest: tuple[Point, list[Query | None]] | None = None
 
     def fit(self, method: Method, point: Point, shift: Shift) -> Fit:
         """The fit of a method at a point."""
@@ -46,16 +47,22 @@ class PointPlan(Plan[Point]):
 
     def queries(self, point: Point) -> list[Query | None]:
         """A query for each output of a point, in the order of the results; None where undefined."""
-        found: list[Query | None] = []
-        for method in self.study.methods:
-            for shift in self.study.shifts:
-                if self.study.undefined(method, point):
-                    found.append(None)
-                    continue
-                fit = self.fit(method, point, shift)
-                base = self.fit(self.baseline, point, shift) if self.baseline else None
-                found.append(Query(fit, shift, base))
-        return found
+        if self._latest is None or self._latest[0] is not point:
+            self._latest = point, self._queries(point)
+        return self._latest[1]
+
+    def _queries(self, point: Point) -> list[Query | None]:
+        study, baseline = self.study, self.baseline
+        defined = [not study.undefined(method, point) for method in study.methods]
+        bases = {
+            shift: self.fit(baseline, point, shift) if baseline and any(defined) else None
+            for shift in study.shifts
+        }
+        return [
+            Query(self.fit(method, point, shift), shift, base) if there else None
+            for method, there in zip(study.methods, defined, strict=True)
+            for shift, base in bases.items()
+        ]
 
     def problem(self, point: Point) -> DataProblem:
         """The problem behind a point."""
@@ -76,7 +83,7 @@ class PointPlan(Plan[Point]):
     def works(self, problem: Problem, users: Sequence[Point]) -> Iterator[Work]:
         """The work of each point that a problem serves."""
         for point in users:
-            yield self.work(point)
+            yield self._work(problem, point)
 
     def describe(self, problem: Problem, users: Sequence[Point]) -> str:
         """The points that a problem serves, in words."""
@@ -84,7 +91,9 @@ class PointPlan(Plan[Point]):
 
     def work(self, point: Point) -> Work:
         """The work behind a point."""
-        problem = self.problem(point)
+        return self._work(self.problem(point), point)
+
+    def _work(self, problem: Problem, point: Point) -> Work:
         asked = [q for q in self.queries(point) if q is not None]
         baselines = [Query(q.baseline, q.shift, q.baseline) for q in asked if q.baseline]
         queries = tuple(dict.fromkeys(asked + baselines))

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from mcbrain.asking.studies import Point
+from mcbrain.blocks.problem import latest
 from mcbrain.blocks.query import Fit
 from mcbrain.population.model import Model
 from mcbrain.theory.tails import (
@@ -172,6 +173,11 @@ def _squares(fit: Fit, point: Point) -> Iterator[_Squares]:
     # A null direction of the Gram matrix of unit inputs, in the coordinates in which the penalty is
     # the same in every direction: the ridge that it meets on average.
     share = spared / d if eta > 0.0 else 0.0
-    ridge = n * penalty * (1.0 + share * (eta - 1.0)) * float((1.0 / model.input_variances).mean())
+    ridge = n * penalty * (1.0 + share * (eta - 1.0)) * _mean_inverse_variance(model)
     lost = spared if eta == 0.0 and model.input_distribution.smoothness == "density" else 0
     yield _Squares(n - lost, d - lost, ridge, d)
+
+
+@latest
+def _mean_inverse_variance(model: Model) -> float:
+    return float((1.0 / model.input_variances).mean())

@@ -179,5 +179,3 @@ def key_words(table: pa.Table) -> Words:
         if len(chunk)
     ]
     return np.concatenate([np.zeros((0, 2), "<u8"), *parts]) if len(parts) != 1 else parts[0]
-
-

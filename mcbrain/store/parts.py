@@ -147,4 +147,3 @@ class Part:
         """Those of the first block."""
         values, offsets = self.batch.flat("statistics")
         return tuple(values[offsets[self.start] : offsets[self.start + 1]].tolist())
-

@@ -151,9 +151,7 @@ class StoredBlocks:
         full = series.count == series.replicates
         whole = full[mine] & full[other]
         count = np.where(whole, series.count[mine], np.nan)
-        sums = np.stack(
-            [series.mean[mine], series.m2[mine], series.mean[other], series.m2[other]]
-        )
+        sums = np.stack([series.mean[mine], series.m2[mine], series.mean[other], series.m2[other]])
         sums[:, ~whole] = np.nan
         cross = np.full((size, n), np.nan)
         for group in self.groups:

@@ -153,6 +153,8 @@ def nearly_along_status(n: int, w: int, others: int, smoothness: str, share: flo
     return worst([hidden, STATUSES[sum(known)]])
 
 
+# A grid asks for the same few sizes and penalties in each of its models.
+@lru_cache(maxsize=100_000)
 def least_squares_status(
     n: int,
     w: int,
