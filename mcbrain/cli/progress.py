@@ -20,11 +20,13 @@ from mcbrain.running.runner import Outcome, Reporter
 from mcbrain.store.provenance import other_code
 
 if TYPE_CHECKING:
-    from rich.progress import Progress, TaskID
+    from rich.progress import Progress
 
 __all__ = ["TerminalReporter", "close_merge", "duration"]
 
-_LINE_SECONDS = 10.0
+_FIRST_SECONDS = 2.0  # before anything is said of how far a stage is
+_LINE_SECONDS = 10.0  # between two lines
+_BAR_SECONDS = 0.2  # between two looks of a bar
 # How many missing problems are named at most.
 _LISTED = 20
 
@@ -68,7 +70,7 @@ class TerminalReporter(Reporter):
 
     @contextmanager
     def stage(self, name: str, problems: int) -> Iterator[Callable[[Tally], None]]:
-        """Show a bar on a terminal, or print a line every ten seconds, while problems are computed.
+        """Show how far the problems of a stage are, a bar on a terminal and lines elsewhere.
 
         Parameters
         ----------
@@ -83,21 +85,65 @@ class TerminalReporter(Reporter):
             To be called with a Tally whenever a block is done: the problems done, replicates per
             second and the time left are shown.
         """
-        if self.fancy:
-            with _bar() as progress:
-                task = progress.add_task(name, total=problems, rate="")
-                yield lambda tally: _advance(progress, task, tally, problems)
-            return
-        begun = last = time.monotonic()
+        begun = time.monotonic()
+        with self._shown(name) as show:
+            yield lambda tally: show(
+                lambda: (tally.share, _summary(tally, problems, time.monotonic() - begun))
+            )
 
-        def line(tally: Tally) -> None:
-            nonlocal last
+    @contextmanager
+    def steps(self, name: str, total: int) -> Iterator[Callable[[int], None]]:
+        """Show how far something is that simulates nothing, once it has taken two seconds.
+
+        Parameters
+        ----------
+        name : str
+            What is done, in a word or two.
+        total : int
+            How many steps there are.
+
+        Yields
+        ------
+        callable
+            To be called with the number of steps done.
+        """
+        with self._shown(name) as show:
+
+            def tell(done: int) -> None:
+                stop_if_asked()
+                show(lambda: (done / max(total, 1), f"{done:,}/{total:,}"))
+
+            yield tell
+
+    @contextmanager
+    def _shown(self, name: str) -> Iterator[Callable[[Callable[[], tuple[float, str]]], None]]:
+        """A bar on a terminal, a line every ten seconds elsewhere, the first after two.
+
+        What is shown, a share and words, is found only when it is shown.
+        """
+        bar = _bar() if self.fancy else None
+        task = bar.add_task(name, total=1.0, rate="") if bar else None
+        due = time.monotonic() + _FIRST_SECONDS
+
+        def show(find: Callable[[], tuple[float, str]]) -> None:
+            nonlocal due
             now = time.monotonic()
-            if now - last > _LINE_SECONDS:
-                last = now
-                _say(f"{name}: {_summary(tally, problems, now - begun)}")
+            if now < due:
+                return
+            share, words = find()
+            if bar is None or task is None:
+                due = now + _LINE_SECONDS
+                _say(f"{name}: {words}")
+                return
+            due = now + _BAR_SECONDS
+            bar.start()
+            bar.update(task, completed=share, rate=words)
 
-        yield line
+        try:
+            yield show
+        finally:
+            if bar:
+                bar.stop()
 
     @contextmanager
     def compiling(self, pieces: int) -> Iterator[Callable[[int, float], None]]:
@@ -122,7 +168,8 @@ class TerminalReporter(Reporter):
         def show(done: int, left: float) -> None:
             stop_if_asked()
             progress.start()
-            progress.update(task, completed=done, rate=f"about {duration(left)} left")
+            words = f"{done}/{pieces}, about {duration(left)} left"
+            progress.update(task, completed=done, rate=words)
 
         try:
             yield show
@@ -207,36 +254,22 @@ def _close(results: Written, folder: Path, stopped: bool = False) -> None:
 def _bar() -> Progress:
     """A progress bar on standard error, which leaves nothing behind when it ends."""
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+    from rich.progress import BarColumn, Progress, TextColumn
 
     return Progress(
         TextColumn("{task.description}"),
         BarColumn(),
-        MofNCompleteColumn(),
         TextColumn("{task.fields[rate]}"),
         console=Console(stderr=True),
         transient=True,
     )
 
 
-def _advance(progress: Progress, task: TaskID, tally: Tally, problems: int) -> None:
-    """Move a bar to what is done, with the rate so far."""
-    elapsed = progress.tasks[task].elapsed or 0.0
-    progress.update(task, completed=tally.problems, rate=_rate(tally, elapsed))
-
-
 def _summary(tally: Tally, problems: int, elapsed: float) -> str:
     """Problems done, replicates per second and time left, in a line."""
-    return f"{tally.problems:,}/{problems:,} done, {_rate(tally, elapsed)}"
-
-
-def _rate(tally: Tally, elapsed: float) -> str:
-    """Replicates per second, and the time left where it is known."""
     per_second = tally.replicates / elapsed if elapsed > 0 else 0.0
-    if tally.left is None:
-        return f"{per_second:,.0f} replicates/s"
-    left = duration(elapsed * tally.left)
-    return f"{per_second:,.0f} replicates/s, about {left} left at this pace"
+    said = f"{tally.problems:,}/{problems:,} done, {per_second:,.0f} replicates/s"
+    return said if tally.left is None else f"{said}, about {duration(tally.left)} left at this pace"
 
 
 def duration(seconds: float) -> str:

@@ -72,7 +72,7 @@ def _left(found: Standing) -> str:
         return ""
     if found.seconds_left is None:
         return "; too little is done to say how long the rest takes"
-    return f"; about {_duration(found.seconds_left)} left if its cores do nothing else"
+    return f"; about {_duration(found.seconds_left)} left at the pace of the last run"
 
 
 def _print_problems(found: Standing, limit: int) -> None:

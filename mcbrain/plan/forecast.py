@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Mapping
 
 import numpy as np
 
@@ -11,55 +11,77 @@ from mcbrain.blocks.series import FIRST_LOOK
 
 __all__ = ["Forecast"]
 
-_NEIGHBOURS = 8  # judged last, for which a problem to come is taken
-
 
 class Forecast:
     """The blocks that every problem of a stage has and needs, and what a block of it costs.
 
-    A problem that was not judged yet is taken to need as many replicates as the last ones that
-    were, on average: outputs of equal relative precision need about as many, neighbours in a grid
-    more nearly so, while what a replicate costs differs by orders of magnitude. A block costs what
-    the problem's latest ones did, since fewer outputs are asked for at each look; before, what is
-    expected of its dimensions.
+    A problem that was not judged yet is taken to need as many replicates as those that were, each
+    weighed by what a replicate of it costs: a run begins its problems in an order in which the
+    first ones are a fair sample of all (`mcbrain.plan.plans.all_works`). No problem needs less than
+    its first look, nor more than it has at most. A block costs what the problem's latest ones did,
+    since fewer outputs are asked for at each look; before, what is expected of its dimensions.
 
     Parameters
     ----------
-    problems : collection of Problem
-        Every problem of the stage, in the order in which they are begun.
+    most : mapping of Problem to int
+        Every problem of the stage, and the blocks that it has at most.
+
+    Attributes
+    ----------
+    done : float
+        Seconds of one core that were computed.
+    blind : bool
+        Whether no problem has been judged at a look so far.
     """
 
-    def __init__(self, problems: Collection[Problem] = ()) -> None:
-        self._place = {problem: i for i, problem in enumerate(problems)}
-        self._size = np.array([p.block_size for p in self._place], float)
-        self._expected = self._size * [p.replicate_seconds for p in self._place]
-        self._latest = np.full(len(self._place), np.nan)
-        self._have = np.zeros(len(self._place))
-        self._need = np.full(len(self._place), np.nan)
-        self._done = self._done_expected = 0.0
+    def __init__(self, most: Mapping[Problem, int] | None = None) -> None:
+        most = {} if most is None else most
+        self._place = {problem: i for i, problem in enumerate(most)}
+        self._most = np.fromiter(most.values(), float, len(most))
+        self._size = np.fromiter((p.block_size for p in most), float, len(most))
+        self._expected = self._size * np.fromiter(
+            (p.replicate_seconds for p in most), float, len(most)
+        )
+        self._latest = np.full(len(most), np.nan)
+        self._have = np.zeros(len(most))
+        self._need = np.full(len(most), np.nan)
+        self.done = self._done_expected = 0.0
+        self.blind = True
 
     def judged(self, problem: Problem, have: int, need: int | None) -> None:
         """A problem has so many blocks, and by its precision so far needs so many in all."""
-        place = self._place[problem]
-        self._have[place] = have
-        self._need[place] = np.nan if need is None else need
+        self._have[self._place[problem]] = have
+        self.expected(problem, need)
+        self.blind &= need is None
+
+    def expected(self, problem: Problem, need: int | None) -> None:
+        """A problem is likely to need so many blocks in all."""
+        self._need[self._place[problem]] = np.nan if need is None else need
 
     def computed(self, problem: Problem, blocks: int, seconds: float) -> None:
         """So many blocks that a problem needs were computed, in seconds of one core."""
         place = self._place[problem]
         self._have[place] += blocks
         self._latest[place] = seconds / blocks
-        self._done += seconds
+        self.done += seconds
         self._done_expected += blocks * self._expected[place]
 
     def left(self) -> float | None:
-        """Work that is left, as a multiple of the work done; None before anything can be said."""
-        judged = np.isfinite(self._need)
-        if not judged.any() or self._done == 0.0:
+        """Seconds of one core that are left; None before anything can be said."""
+        guess = self._guess()
+        if guess is None or self.done == 0.0:
             return None
-        typical = float(np.mean((self._need * self._size)[judged][-_NEIGHBOURS:]))
-        guess = np.maximum(np.ceil(typical / self._size), FIRST_LOOK)
-        rest = np.maximum(np.where(judged, self._need, guess) - self._have, 0.0)
-        expected = self._expected * (self._done / self._done_expected)
-        cost = np.where(np.isfinite(self._latest), self._latest, expected)
-        return float(rest @ cost) / self._done
+        rest = np.maximum(np.where(np.isnan(self._need), guess, self._need) - self._have, 0.0)
+        expected = self._expected * (self.done / self._done_expected)
+        cost = np.where(np.isnan(self._latest), expected, self._latest)
+        return float(rest @ cost)
+
+    def _guess(self) -> np.ndarray | None:
+        """The blocks that each problem is taken to need while nobody has seen what it needs."""
+        least = np.minimum(self._most, FIRST_LOOK)
+        judged = ~np.isnan(self._need)
+        if not judged.any():
+            return least if (self._most <= FIRST_LOOK).all() else None
+        cost = self._expected[judged] / self._size[judged]
+        typical = float((self._need * self._size)[judged] @ cost / cost.sum())
+        return np.clip(np.ceil(typical / self._size), least, self._most)

@@ -8,8 +8,9 @@ problem.
 
 from __future__ import annotations
 
+import itertools
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 
 import numpy as np
@@ -26,11 +27,17 @@ from mcbrain.plan.plans import Plan, Work
 from mcbrain.plan.risks import SideRisks
 from mcbrain.plan.sides import Family, Side, brain_problem, families, point_of, sides
 from mcbrain.plan.statuses import HOPELESS
-from mcbrain.plan.stopping import Judge, Stopping, precise_enough
+from mcbrain.plan.stopping import Stopping, precise_enough, times_more_of
 from mcbrain.plan.task_stage import TaskStatistic, task_problem, task_statistics
 from mcbrain.population.shifts import Shift
 
 __all__ = ["GridPlan"]
+
+# Of which is asked how many more replicates they need, for what is said of the time left.
+_CELLS = 16
+
+# Blocks of a problem -> how many times as many each output needs that needs it, 0 for enough.
+Lacks = Callable[[Series], Iterator[float]]
 
 # Who uses a problem: a side, and for a task problem its place on the n_task axis.
 User = tuple[Side, int]
@@ -85,6 +92,10 @@ class GridPlan(Plan[User]):
                     tasks.setdefault(problem, []).append((side, place))
         return brains | tasks
 
+    def most(self, problem: Problem) -> int:
+        """Blocks that a problem has at most: two at least, whose spread is the error of a row."""
+        return max(2, -(-self.study.precision.max_replicates // problem.block_size))
+
     def points(self, users: Sequence[User]) -> list[Point]:
         """Points whose penalties the work of a problem with these users needs."""
         served = dict.fromkeys(side for side, _ in users if side.simulated)
@@ -95,12 +106,11 @@ class GridPlan(Plan[User]):
         match problem:
             case BrainProblem():
                 statistics = brain_statistics(len(problem.latent_gains))
-                judge = self._judge_brain([side for side, _ in users])
-                yield Work(problem, statistics, self._stopping(problem, judge))
+                yield Work(problem, statistics, self._stopping(problem, self._of_brain(users)))
             case TaskProblem():
                 if asked := self.task_statistics(users):
-                    judge = self._judge_task(users, asked)
-                    yield Work(problem, asked, self._stopping(problem, judge))
+                    lacks = self._of_task(users, asked)
+                    yield Work(problem, asked, self._stopping(problem, lacks))
             case _:
                 raise unhandled("kind of problem", problem.kind, "the plan of a grid")
 
@@ -118,56 +128,57 @@ class GridPlan(Plan[User]):
         ]
         return task_statistics(np.concatenate(z).tolist())
 
-    def _stopping(self, problem: Problem, judge: Judge) -> Stopping:
+    def _stopping(self, problem: Problem, lacks: Lacks) -> Stopping:
         """Every output that needs a problem needs all of its statistics."""
-        precision = self.study.precision
-        # Two blocks at least: the errors of a row are those of the blocks behind it.
-        most = max(2, -(-precision.max_replicates // problem.block_size))
-        return Stopping(most, None if precision.fixed_count else judge, together=True)
+        if self.study.precision.fixed_count:
+            return Stopping(self.most(problem), together=True)
 
-    def _judge_brain(self, users: list[Side]) -> Judge:
-        """A rule that is met when every output that needs the problem is precise enough."""
+        def done(series: Series, asked: tuple[Statistic, ...]) -> NDArray[np.bool_]:
+            return np.full(len(asked), not any(lacks(series)))
+
+        def factor(series: Series, short: NDArray[np.bool_]) -> float:
+            return max(itertools.islice(lacks(series), _CELLS), default=1.0)
+
+        return Stopping(self.most(problem), done, together=True, factor=factor)
+
+    def _of_brain(self, users: Sequence[User]) -> Lacks:
+        """What the outputs lack that need a brain problem."""
         share = 1.0 if self.study.exact_task_stage else 2.0
 
-        def done(series: Series, asked: tuple[Statistic, ...]) -> NDArray[np.bool_]:
-            good = all(
-                self._enough(side, shift, self.risks.cell(side, shift, series), share)
-                for side in users
-                for shift in self.study.shifts
-            )
-            return np.full(len(asked), good)
+        def lacks(series: Series) -> Iterator[float]:
+            for side, _ in users:
+                for shift in self.study.shifts:
+                    yield self._lack(side, shift, self.risks.cell(side, shift, series), share)
 
-        return done
+        return lacks
 
-    def _judge_task(self, where: Sequence[User], statistics: tuple[TaskStatistic, ...]) -> Judge:
-        """The same for a task problem, the brain's moments being the pilot's."""
+    def _of_task(self, where: Sequence[User], statistics: tuple[TaskStatistic, ...]) -> Lacks:
+        """The same of a task problem, the brain's moments being the pilot's."""
 
-        def done(series: Series, asked: tuple[Statistic, ...]) -> NDArray[np.bool_]:
+        def lacks(series: Series) -> Iterator[float]:
             blocks = {0: (statistics, series)}
-            good = all(
-                self._enough(
-                    side,
-                    shift,
-                    self.risks.cell(side, shift, None, blocks, slice(place, place + 1)),
-                    2.0 if side.simulated else 1.0,
-                    slice(place, place + 1),
-                )
-                for side, place in where
-                for shift in self.study.shifts
-            )
-            return np.full(len(asked), good)
+            for side, place in where:
+                at, share = slice(place, place + 1), 2.0 if side.simulated else 1.0
+                for shift in self.study.shifts:
+                    cell = self.risks.cell(side, shift, None, blocks, at)
+                    yield self._lack(side, shift, cell, share, at)
 
-        return done
+        return lacks
 
-    def _enough(
+    def _lack(
         self,
         side: Side,
         shift: Shift,
         cell: Cell,
         share: float,
         at: slice = slice(None),
-    ) -> bool:
-        """Whether a cell is precise enough when a problem may spend 1/share of the variance."""
-        good = precise_enough(self.study.precision, cell.mean, math.sqrt(share) * cell.error)
+    ) -> float:
+        """How many times as many replicates a cell needs when a problem may spend 1/share of the
+        variance; 0 where it is precise enough.
+        """
+        precision, error = self.study.precision, math.sqrt(share) * cell.error
+        good = precise_enough(precision, cell.mean, error)
         good |= np.isin(self.risks.status(side, shift)[:, at], HOPELESS)
-        return bool(good.all())
+        if good.all():
+            return 0.0
+        return times_more_of(precision, cell.mean[~good], error[~good])

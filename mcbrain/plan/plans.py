@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, TypeVar
+
+import numpy as np
 
 from mcbrain.asking.studies import Point, Study
 from mcbrain.blocks.problem import Problem
@@ -19,9 +22,11 @@ from mcbrain.store.stored import StoredBlocks
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["Plan", "User", "Work", "all_works", "pilots_of"]
+__all__ = ["Plan", "User", "Work", "all_works", "pilots_of", "spread"]
 
 User = TypeVar("User")
+
+_GOLDEN = (math.sqrt(5.0) - 1.0) / 2.0
 
 
 @dataclass(frozen=True)
@@ -79,6 +84,10 @@ class Plan(ABC, Generic[User]):
         """Every problem and who uses it; no penalty is needed."""
 
     @abstractmethod
+    def most(self, problem: Problem) -> int:
+        """Blocks that a problem has at most, whatever its precision."""
+
+    @abstractmethod
     def points(self, users: Sequence[User]) -> Sequence[Point]:
         """Points whose penalties the work of a problem with these users needs."""
 
@@ -100,9 +109,22 @@ class Plan(ABC, Generic[User]):
 
 
 def all_works(plan: Plan[User], problems: Mapping[Problem, Sequence[User]]) -> Iterator[Work]:
-    """What there is to do for some of a plan's problems, in the order of the plan."""
-    for problem, users in problems.items():
-        yield from plan.works(problem, users)
+    """What there is to do for some of a plan's problems.
+
+    Neighbours in the plan are far apart in the order, so that the first ones of any number are
+    spread over all: a run that ends early has seen every part of a grid, and what the first ones
+    need says what the others will.
+    """
+    items = list(problems.items())
+    for place in spread(len(items)):
+        yield from plan.works(*items[place])
+
+
+def spread(size: int) -> list[int]:
+    """0 to size - 1 in an order whose beginnings lie evenly: by the golden ratio's multiples."""
+    ranks = np.arange(size) * _GOLDEN % 1.0
+    found: list[int] = np.argsort(ranks, kind="stable").tolist()
+    return found
 
 
 def pilots_of(

@@ -76,6 +76,10 @@ class PointPlan(Plan[Point]):
             served.setdefault(self.problem(point), []).append(point)
         return served
 
+    def most(self, problem: Problem) -> int:
+        """Blocks that a problem has at most."""
+        return -(-self.study.precision.max_replicates // problem.block_size)
+
     def points(self, users: Sequence[Point]) -> Sequence[Point]:
         """Points whose penalties the work of a problem with these users needs."""
         return users
@@ -99,7 +103,7 @@ class PointPlan(Plan[Point]):
         queries = tuple(dict.fromkeys(asked + baselines))
         precision = self.study.precision
         stopping = Stopping(
-            -(-precision.max_replicates // problem.block_size),
+            self.most(problem),
             None
             if precision.fixed_count
             else lambda series, asked: self._good(point, series, asked),

@@ -15,12 +15,20 @@ from numpy.typing import NDArray
 
 from mcbrain.asking.studies import Precision
 from mcbrain.blocks.query import Statistic
-from mcbrain.blocks.series import ROUNDING, Series, looks
+from mcbrain.blocks.series import ROUNDING, Series, looks, standard_error
 from mcbrain.population.model import Model
 from mcbrain.store.stored import StoredBlocks
 from mcbrain.typing import Floats
 
-__all__ = ["Judge", "Stop", "Stopping", "precise_enough", "rounding_risk", "times_more"]
+__all__ = [
+    "Judge",
+    "Stop",
+    "Stopping",
+    "precise_enough",
+    "rounding_risk",
+    "times_more",
+    "times_more_of",
+]
 
 _DEFAULT_RELATIVE = 0.01
 
@@ -88,6 +96,20 @@ class Stopping:
         if self.judge is None:
             return np.full(len(asked), series.n_blocks >= self.max_blocks)
         return self.judge(series, asked)
+
+    def expected(self, series: Series, short: NDArray[np.bool_]) -> int:
+        """The look at which statistics are likely to stop of which some fall short so far.
+
+        Parameters
+        ----------
+        series : Series
+            Their blocks.
+        short : ndarray of bool, shape (statistics,)
+        """
+        blocks = float(self.max_blocks)
+        if self.judge is not None:
+            blocks = series.n_blocks * self.factor(series, short)
+        return next((look for look in self.looks if look >= blocks), self.looks[-1])
 
     def stops(
         self, statistics: tuple[Statistic, ...], stored: StoredBlocks
@@ -173,9 +195,21 @@ def times_more(precision: Precision, series: Series, short: NDArray[np.bool_]) -
     short : ndarray of bool, shape (statistics,)
         Which fall short.
     """
-    mean, mcse = series.totals()[1][short], series.mcse()[short]
+    count, mean, m2 = series.totals()
+    return times_more_of(precision, mean[short], standard_error(count, m2)[short])
+
+
+def times_more_of(precision: Precision, mean: Floats, mcse: Floats) -> float:
+    """How many times as many replicates means need for every target; 1 where none does.
+
+    Parameters
+    ----------
+    precision : Precision
+    mean, mcse : ndarray
+        Means and their standard errors, of one shape.
+    """
     with np.errstate(invalid="ignore", divide="ignore"):
-        return float(np.fmax.reduce((mcse / _target(precision, mean)) ** 2, initial=1.0))
+        return float(np.fmax.reduce((mcse / _target(precision, mean)) ** 2, axis=None, initial=1.0))
 
 
 def _target(precision: Precision, mean: Floats) -> Floats:

@@ -112,6 +112,10 @@ class LawRows(Plan[Never]):
         """None."""
         return {}
 
+    def most(self, problem: Problem) -> int:
+        """None."""
+        return 0
+
     def points(self, users: Sequence[Never]) -> Sequence[Point]:
         """None, since there is no problem that could have users."""
         return ()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Executor
 
 import pyarrow as pa
@@ -89,7 +89,7 @@ def compute_blocks(
     *,
     shard: Shard | None = None,
     deadline: float | None = None,
-    after_job: Callable[[], None] = lambda: None,
+    after_job: Callable[[Tally], None] = lambda tally: None,
 ) -> None:
     """Compute every block that the problems of a plan, or of a part of it, still need.
 
@@ -107,30 +107,30 @@ def compute_blocks(
     deadline : float, optional
         `time.monotonic()` after which no new block is started.
     after_job : callable
-        Called after each job, its blocks being in the store.
+        Called with what has been done so far after each job, its blocks being in the store.
     """
     every = plan.problems()
     problems = _part_of(every, shard)
     found.problems, found.owned = len(every), len(problems)
 
-    def stage(name: str, works: Iterable[Work], problems: Collection[Problem]) -> None:
-        with reporter.stage(name, len(problems)) as show:
+    def stage(name: str, works: Iterable[Work], most: Mapping[Problem, int]) -> None:
+        with reporter.stage(name, len(most)) as show:
 
             def told(tally: Tally) -> None:
                 show(tally)
-                after_job()
+                after_job(tally)
 
-            conductor = Conductor(store, *pool, simulate_job, told, deadline, problems)
+            conductor = Conductor(store, *pool, simulate_job, told, deadline, most)
             tally = conductor.run(iter(works))
         found.add(tally)
 
     first = [_pilot_work(p, s) for p, s in pilots_of(plan, problems)]
     if first:
-        stage("pilots", first, [work.problem for work in first])
+        stage("pilots", first, {work.problem: PILOT_BLOCKS for work in first})
         store.reload()
     if found.stopped:  # no penalty is known before the end of the pilots
         return
-    stage(plan.stage, all_works(plan, problems), problems)
+    stage(plan.stage, all_works(plan, problems), {p: plan.most(p) for p in problems})
     store.compact()
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import heapq
+import itertools
 import time
 from collections import deque
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from dataclasses import dataclass, field
 from typing import TypeAlias
@@ -27,8 +29,8 @@ _MAX_JOB_BLOCKS = 256
 class Tally:
     """What has been done so far, for progress and for the closing line.
 
-    `reused` counts the blocks that were needed and there before, `blocks` those computed; `left` is
-    the work that is left as a multiple of the work done, None before anything can be said.
+    `reused` counts the blocks that were needed and there before, `blocks` those computed; `begun`
+    is when the first of them was handed out, None before.
     """
 
     problems: int = 0
@@ -36,12 +38,27 @@ class Tally:
     blocks: int = 0
     replicates: int = 0
     stopped: bool = False
+    begun: float | None = None
     forecast: Forecast = field(default_factory=Forecast)
 
     @property
+    def pace(self) -> float | None:
+        """Seconds of one core that are computed in a second, all cores and waits together."""
+        if self.begun is None or not self.forecast.done:
+            return None
+        return self.forecast.done / max(time.monotonic() - self.begun, 1e-9)
+
+    @property
     def left(self) -> float | None:
-        """See `Forecast.left`."""
-        return self.forecast.left()
+        """Seconds until the stage is done at this pace; None before anything can be said."""
+        left, pace = self.forecast.left(), self.pace
+        return None if left is None or pace is None else left / pace
+
+    @property
+    def share(self) -> float:
+        """Share of the stage's work that is done, as far as that can be said."""
+        left = self.forecast.left()
+        return 0.0 if left is None else self.forecast.done / (self.forecast.done + left)
 
 
 @dataclass
@@ -77,15 +94,19 @@ class _Active:
             good = self.work.stopping.met(series, self.queries)
             self.queries = tuple(q for q, fine in zip(self.queries, good, strict=True) if not fine)
             self.look += 1
-            self.need = self._expected(size * self.work.stopping.factor(series, ~good))
+            if self.queries and self.look < len(self.looks):
+                expected = self.work.stopping.expected(series, ~good)
+                self.need = max(expected, self.looks[self.look])
+            else:
+                self.need = size
         return {}
 
-    def _expected(self, blocks: float) -> int:
-        """The look at which a problem stops if it needs so many blocks."""
-        if not self.queries or self.look == len(self.looks):
-            return self.looks[self.look - 1]
-        later = self.looks[self.look :]
-        return next((look for look in later if look >= blocks), later[-1])
+    def glance(self, stored: StoredBlocks) -> int | None:
+        """At which look it may stop, by the blocks that there are before the first look."""
+        series, stopping = stored.series([q.id for q in self.queries]), self.work.stopping
+        if not series.n_blocks:
+            return None
+        return stopping.expected(series, ~stopping.met(series, self.queries))
 
 
 # Jobs on their way, each with the problem that it is a part of.
@@ -113,7 +134,10 @@ def complete(work: Work, store: Store) -> bool:
 
 
 class Conductor:
-    """Runs works to their ends.
+    """Runs works to their ends, breadth first.
+
+    Every problem has its first look before any has its second, and so on: whoever ends a run early
+    has something of everything. In which order blocks are computed changes no number.
 
     Parameters
     ----------
@@ -124,11 +148,12 @@ class Conductor:
     simulate : callable
         Job -> list of BlockSums.
     report : callable
-        Called with the Tally after each finished job.
+        Called with the Tally after each finished job, and after each problem that was looked up.
     deadline : float, optional
         `time.monotonic()` after which no new block is started.
-    problems : collection of Problem
-        Every problem of the works to come, so that the tally can say how much is left.
+    most : mapping of Problem to int
+        Every problem of the works to come and the blocks that it has at most, so that the tally can
+        say how much is left.
     """
 
     def __init__(
@@ -139,48 +164,60 @@ class Conductor:
         simulate: Callable[[Job], list[BlockSums]],
         report: Callable[[Tally], None] = lambda tally: None,
         deadline: float | None = None,
-        problems: Collection[Problem] = (),
+        most: Mapping[Problem, int] | None = None,
     ) -> None:
         self.store, self.executor, self.slots = store, executor, slots
         self.simulate, self.report, self.deadline = simulate, report, deadline
-        self.tally = Tally(forecast=Forecast(problems))
+        self.tally = Tally(forecast=Forecast(most))
         self._pace: dict[str, float] = {}
+        # What is ready, by its look, then as it came; and works whose problem another one is at.
+        self._ready: list[tuple[int, int, _Active]] = []
+        self._behind: dict[Problem, deque[Work]] = {}
+        self._places = itertools.count()
 
     def run(self, works: Iterator[Work]) -> Tally:
         """Compute every block that the works still need, in any order, and keep each at once."""
         flying: Flying = {}
-        ready: deque[_Active] = deque()
-        source = filter(None, map(self._begin, works))
         try:
             while True:
-                self._submit(source, ready, flying)
+                self._submit(works, flying)
                 if not flying:
                     # A time limit has stopped a run only if some problem still lacks blocks.
-                    self.tally.stopped = bool(ready) or next(source, None) is not None
+                    self.tally.stopped = bool(self._ready) or any(map(self._begin, works))
                     return self.tally
                 for future in wait(flying, timeout=1.0, return_when=FIRST_COMPLETED).done:
                     active, job = flying.pop(future)
                     self._keep(active, job, future.result())
-                    if active.out == 0 and not active.waiting and self._advance(active):
-                        ready.append(active)
+                    if active.out == 0 and not active.waiting:
+                        self._advance(active)
                 self.report(self.tally)
         finally:
             self._collect(flying)
             self.store.flush()
 
-    def _submit(self, source: Iterator[_Active], ready: deque[_Active], flying: Flying) -> None:
+    def _submit(self, works: Iterator[Work], flying: Flying) -> None:
         """Hand out jobs until every slot has one more than it works on, or nothing is left."""
         while len(flying) < 2 * self.slots and not self._late():
-            active = ready[0] if ready else next(source, None)
-            if active is None:
+            if not self._ready or self._ready[0][2].look > 0:
+                self._look_up(works)
+            if not self._ready:
                 return
-            if not ready:
-                ready.append(active)
+            active = self._ready[0][2]
             job = active.waiting.popleft()
             if not active.waiting:
-                ready.popleft()
+                heapq.heappop(self._ready)
             active.out += 1
+            self.tally.begun = self.tally.begun or time.monotonic()
             flying[self.executor.submit(self.simulate, job)] = (active, job)
+
+    def _look_up(self, works: Iterator[Work]) -> None:
+        """See what works lack, until one of them lacks its first look, or all have been seen."""
+        for work in works:
+            if self._begin(work) and self._ready[0][2].look == 0:
+                return
+            self.report(self.tally)
+            if self._late():
+                return
 
     def _late(self) -> bool:
         return self.deadline is not None and time.monotonic() > self.deadline
@@ -192,9 +229,13 @@ class Conductor:
             if future.exception() is None:
                 self._keep(active, job, future.result())
 
-    def _begin(self, work: Work) -> _Active | None:
-        active = _Active.of(work)
-        return active if self._advance(active) else None
+    def _begin(self, work: Work) -> bool:
+        """Take a work up, after others of its problem; whether it is ready to have blocks."""
+        if work.problem in self._behind:
+            self._behind[work.problem].append(work)
+            return False
+        self._behind[work.problem] = deque()
+        return self._advance(_Active.of(work))
 
     def _advance(self, active: _Active) -> bool:
         """Find the next blocks that a problem needs; False when it is finished."""
@@ -205,10 +246,16 @@ class Conductor:
         self.tally.forecast.judged(work.problem, active.seen - len(missing), active.need)
         if missing:
             active.waiting = self._jobs(work, missing)
+            heapq.heappush(self._ready, (active.look, next(self._places), active))
             return True
         self.tally.problems += 1
-        self.store.release(work.problem)
-        return False
+        behind = self._behind.pop(work.problem)
+        if not behind:
+            self.store.release(work.problem)
+            return False
+        following = behind.popleft()
+        self._behind[work.problem] = behind
+        return self._advance(_Active.of(following))
 
     def _jobs(self, work: Work, missing: dict[int, tuple[int, ...]]) -> deque[Job]:
         """Missing blocks, cut into jobs of about a tenth of a second."""
@@ -234,7 +281,9 @@ class Conductor:
             self.tally.blocks += 1
             self.tally.replicates += sums.replicates
         if blocks:
-            seconds = sum(s.seconds for s in blocks)
-            self.tally.forecast.computed(job.problem, len(blocks), seconds)
+            seconds, forecast = sum(s.seconds for s in blocks), self.tally.forecast
+            forecast.computed(job.problem, len(blocks), seconds)
+            if forecast.blind:
+                forecast.expected(job.problem, active.glance(self.store.of(job.problem)))
             latest, kind = seconds / len(blocks), job.problem.kind
             self._pace[kind] = 0.5 * self._pace.get(kind, latest) + 0.5 * latest

@@ -10,6 +10,7 @@ from typing import Any
 from mcbrain.plan.plans import Plan
 from mcbrain.results.opening import open_plan
 from mcbrain.results.writing import about, write_results
+from mcbrain.running.conductor import Tally
 from mcbrain.running.outcome import Outcome
 from mcbrain.running.setup import Setup
 from mcbrain.store.blockstore import BlockStore
@@ -17,6 +18,7 @@ from mcbrain.store.provenance import history, run_entry
 
 __all__ = ["FirstRows", "keep"]
 
+_PACE_SECONDS = 2.0  # between two notes of a run's pace
 _FIRST_ROWS = 2.0  # seconds of computing before the first rows of a folder are written
 _ROW_SECONDS = 5e-4  # and at least so many for each row: some ten times what writing it takes
 
@@ -47,7 +49,7 @@ class FirstRows:
 
     They are written as soon as that costs little of the time that has passed, and again whenever
     that time has doubled, from a store and a plan of their own: the run's would keep what they know
-    of blocks that are not all there.
+    of blocks that are not all there. The pace of the run is noted as well, for `mcbrain status`.
     """
 
     def __init__(
@@ -55,13 +57,17 @@ class FirstRows:
     ) -> None:
         self._setup, self._former, self._store, self._slots = setup, former, store, slots
         self._begun = time.monotonic()
+        self._pace_due = self._begun + _PACE_SECONDS
         self._due = self._begun + max(_FIRST_ROWS, _ROW_SECONDS * setup.study.n_rows)
         if setup.part is not None or setup.folder.results.exists():
             self._due = math.inf
 
-    def __call__(self) -> None:
+    def __call__(self, tally: Tally) -> None:
         """Write them if they are due, which is never where there were results before."""
         now = time.monotonic()
+        if now > self._pace_due and tally.pace is not None:
+            self._pace_due = now + _PACE_SECONDS
+            self._setup.folder.keep_pace(tally.pace)
         if now < self._due:
             return
         self._due = now + (now - self._begun)

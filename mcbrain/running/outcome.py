@@ -25,6 +25,12 @@ class Reporter:
         """A stage begins; the context's value is called as its blocks finish."""
         return nullcontext(lambda tally: None)
 
+    def steps(self, name: str, total: int) -> AbstractContextManager[Callable[[int], None]]:
+        """Something begins that simulates nothing; the context's value is called with the number
+        of steps that are done.
+        """
+        return nullcontext(lambda done: None)
+
     def compiling(self, pieces: int) -> AbstractContextManager[Callable[[int, float], None]]:
         """Kernels may be compiled; the context's value is called with the pieces that are done and
         about how many seconds are left.

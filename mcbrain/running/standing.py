@@ -96,8 +96,8 @@ class Standing:
     stale : tuple of str
         Exported tables that are older than the results.
     seconds_left : float or None
-        Until a run would be done that has this machine's cores to itself: what a run says of its
-        own time left is at its pace, whatever else is at work. None before that can be said.
+        Until all is done at the pace of the run that is at work here, or of the last one; by this
+        machine's cores where none has noted its pace. None before that can be said.
     """
 
     folder: str
@@ -155,7 +155,8 @@ def status(folder: str | Path) -> Standing:
     running = home.in_use()
     reuses = bool(record.get("other_code_accepted"))
     store = BlockStore(home.blocks, read_only=True, any_code=reuses)
-    problems, left = _problems(open_plan(study, engine, store), store, record.get("shard"))
+    plan = open_plan(study, engine, store)
+    problems, left = _problems(plan, store, record.get("shard"), home.pace())
     rows, unmet, missing = _rows(home)
     return Standing(
         folder=str(home.path),
@@ -178,17 +179,16 @@ def status(folder: str | Path) -> Standing:
 
 
 def _problems(
-    plan: Plan[User], store: BlockStore, shard: str | None
+    plan: Plan[User], store: BlockStore, shard: str | None, pace: float | None
 ) -> tuple[tuple[ProblemStanding, ...], float | None]:
-    """How far every problem is, and the seconds left on this machine."""
+    """How far every problem is, and the seconds left at a pace."""
     every = plan.problems()
     mine = owned(every, parse_shard(shard)) if shard else set(every)
     problems = {problem: users for problem, users in every.items() if problem in mine}
     found = [
         _pilot(problem, statistics, store) for problem, statistics in pilots_of(plan, problems)
     ]
-    forecast = Forecast(problems)
-    total = 0.0
+    forecast = Forecast({problem: plan.most(problem) for problem in problems})
     for problem, users in problems.items():
         try:
             works = [progress(work, store) for work in plan.works(problem, users)]
@@ -204,11 +204,10 @@ def _problems(
         if done and needed is not None:
             forecast.judged(problem, 0, needed)
             forecast.computed(problem, done, seconds)
-            total += seconds
     if all(problem.complete for problem in found):
         return tuple(found), 0.0
-    more = forecast.left()
-    return tuple(found), None if more is None else more * total / available_cores()
+    left = forecast.left()
+    return tuple(found), None if left is None else left / (pace or available_cores())
 
 
 def _pilot(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import re
 import time
@@ -58,6 +59,7 @@ class ResultsFolder:
         self.report = self.path / "report.html"
         self.study_file = self.path / "study.toml"
         self.provenance_file = self.path / "provenance.json"
+        self._pace = self.path / ".pace"
 
     def check(self, study: Study) -> None:
         """Refuse a folder that belongs to a study of another name, or to no study.
@@ -125,6 +127,19 @@ class ResultsFolder:
     def keep_record(self, record: dict[str, Any]) -> None:
         """Write the provenance, unless it says the same already."""
         _write_anew(self.provenance_file, json.dumps(record, indent=1, sort_keys=True))
+
+    def keep_pace(self, pace: float) -> None:
+        """Note how fast a run computes here: seconds of one core in a second."""
+        with suppress(StoreError):  # a full disk is met, and told, where blocks are written
+            write_text(self._pace, repr(pace))
+
+    def pace(self) -> float | None:
+        """How fast the latest run computes or computed, in seconds of one core in a second."""
+        try:
+            found = float(self._pace.read_text(encoding="ascii"))
+        except (OSError, ValueError):
+            return None
+        return found if 0 < found < math.inf else None
 
     @contextmanager
     def still(self) -> Iterator[None]:

@@ -11,7 +11,7 @@ import pytest
 from mcbrain.blocks.problem import RawProblem
 from mcbrain.blocks.query import statistic_id
 from mcbrain.blocks.sums import BlockSums
-from mcbrain.plan.plans import Work
+from mcbrain.plan.plans import Work, spread
 from mcbrain.plan.stopping import Stopping
 from mcbrain.population.model import Model
 from mcbrain.running.conductor import Conductor, complete, progress
@@ -84,9 +84,8 @@ def _work(problem, queries, max_blocks, judge=_never, **more):
 def _conduct(works, lab, store=None, threads=3, **options):
     store = MemoryStore() if store is None else store
     with ThreadPoolExecutor(threads) as pool:
-        conductor = Conductor(
-            store, pool, threads, lab, problems=[w.problem for w in works], **options
-        )
+        most = {w.problem: w.stopping.max_blocks for w in works}
+        conductor = Conductor(store, pool, threads, lab, most=most, **options)
         return store, conductor.run(iter(works))
 
 
@@ -246,5 +245,95 @@ def test_a_work_that_is_made_late_sees_the_blocks_of_the_one_before_it():
             yield _work(problem, (A,), 64)
 
     with ThreadPoolExecutor(1) as pool:
-        Conductor(store, pool, 1, lab, problems=[ONE, TWO]).run(works())
+        Conductor(store, pool, 1, lab, most={ONE: 64, TWO: 64}).run(works())
     assert [p for p, _ in made] == [ONE, TWO] and made[1][1] > 0
+
+
+def _looks_of(lab):
+    """The look that each block was a part of, in the order in which blocks were asked for."""
+    return [(i // 64).bit_length() for _, i, _ in lab.asked]
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_every_problem_has_its_first_look_before_any_has_its_second(threads):
+    problems = [_problem(n) for n in range(5, 12)]
+    lab = Lab()
+    _conduct([_work(p, (A,), 300) for p in problems], lab, threads=threads)
+    assert sorted(_looks_of(lab)) == [0] * 448 + [1] * 448 + [2] * 896 + [3] * 308
+    # Blocks of the next look fill the slots only while the last ones of a look are out.
+    order, out = _looks_of(lab), 2 * threads * 64
+    for look in range(3):
+        last = max(i for i, one in enumerate(order) if one == look)
+        assert sum(one > look for one in order[:last]) <= out
+
+
+def test_a_run_that_goes_on_gives_first_looks_before_it_refines():
+    store, lab = MemoryStore(), Lab()
+    for problem, blocks in ((ONE, 128), (TWO, 10)):
+        for index in range(blocks):
+            store.add(problem, (A.id,), lab.block(index, 1))
+    three = _problem(7)
+    works = [_work(p, (A,), 256) for p in (ONE, TWO, three)]
+    _conduct(works, lab, store, threads=1)
+    asked = [(p, i) for p, i, _ in lab.asked]
+    assert {(p, i >= 64) for p, i in asked[:118]} == {(TWO, False), (three, False)}
+    assert asked[-1][1] >= 128 and len(asked) == 3 * 256 - 138
+
+
+def test_a_deadline_leaves_every_problem_with_about_as_much():
+    """What is ended while 40 problems have their first look has begun none a second time."""
+    lab = Lab(seconds=0.01, sleep=0.002)
+    works = [_work(_problem(n), (A,), 6400) for n in range(5, 45)]
+    _, tally = _conduct(works, lab, threads=2, deadline=time.monotonic() + 0.3)
+    assert tally.stopped and set(_looks_of(lab)) == {0}
+
+
+def test_works_of_one_problem_follow_each_other_and_draw_nothing_twice():
+    lab = Lab()
+    _, tally = _conduct([_work(ONE, (A,), 130), _work(TWO, (A,), 64), _work(ONE, (A, B), 64)], lab)
+    wanted = [(i, ("a",)) for i in range(130)] + [(i, ("b",)) for i in range(64)]
+    assert lab.of(ONE) == sorted(wanted) and tally.problems == 3
+
+
+def _errors_of_forecasts(needs, sizes, most, draws=64, threads=2):
+    """Over a run of made-up problems: the time left that was said, over what there was.
+
+    Block costs follow from the problem; every job counts as the seconds of its blocks.
+    """
+    problems = [_problem(n) for n in sizes]
+    rng = np.random.default_rng(1)
+    ends = dict(zip(problems, needs, strict=True))
+    cost = {p: 1e-3 * p.replicate_seconds / problems[0].replicate_seconds for p in problems}
+
+    class Bench(Lab):
+        def __call__(self, job):
+            blocks = super().__call__(job)
+            for sums in blocks:
+                sums.seconds = cost[job.problem] * rng.uniform(0.8, 1.2)
+            return blocks
+
+    def work(problem):
+        return _work(
+            problem, (A,), most, lambda s, asked: np.full(1, s.n_blocks >= ends[problem]),
+            factor=lambda series, short: ends[problem] / series.n_blocks,
+        )  # fmt: skip
+
+    seen = []
+    _conduct(
+        [work(problems[i]) for i in spread(len(problems))], Bench(), threads=threads,
+        report=lambda t: seen.append((t.forecast.done, t.forecast.left())),
+    )  # fmt: skip
+    total = seen[-1][0]
+    late = [(done, left) for done, left in seen if 0.1 * total < done < 0.9 * total]
+    assert late
+    return [np.inf if left is None else left / (total - done) for done, left in late]
+
+
+@pytest.mark.parametrize("most", [40, 64, 200, 100_000])
+@pytest.mark.parametrize("kind", ["one", "alike", "grid"])
+def test_the_work_left_is_known_within_half_from_a_tenth_of_the_run_on(most, kind):
+    """Problems that cost up to twelve times as much as others and need up to 8 times as many."""
+    sizes = {"one": [5], "alike": range(5, 20), "grid": range(5, 405, 20)}[kind]
+    needs = [300] if kind == "one" else 2.0 ** (6 + 3 * np.cos(np.arange(len(sizes)) / 7) ** 2)
+    found = np.array(_errors_of_forecasts(needs, sizes, most))
+    assert np.all((found > 1 / 1.5) & (found < 1.5)), (found.min(), found.max())

@@ -37,54 +37,83 @@ def study(**precision):
     )
 
 
+MANY = 100 * FIRST_LOOK
+
+
+def forecast_of(problems, most=MANY):
+    return Forecast(dict.fromkeys(problems, most))
+
+
 def test_nothing_is_said_of_the_time_left_before_a_problem_was_judged():
     one = problem(20)
-    forecast = Forecast([one])
+    forecast = forecast_of([one])
     assert forecast.left() is None
     forecast.judged(one, 0, None)
     forecast.computed(one, FIRST_LOOK, 1.0)
-    assert forecast.left() is None
+    assert forecast.left() is None and forecast.blind
+
+
+def test_without_more_blocks_than_a_first_look_every_need_is_known():
+    one, other = problem(20), problem(21)
+    forecast = forecast_of([one, other], most=10)
+    forecast.computed(one, 2, 1.0)
+    pace = 0.5 / one.replicate_seconds / one.block_size
+    rest = 8 * one.block_size * one.replicate_seconds + 10 * other.block_size * (
+        other.replicate_seconds
+    )
+    assert forecast.left() == pytest.approx(rest * pace)
 
 
 def test_a_dearer_problem_counts_for_what_its_replicates_cost():
     """Two of three problems done, of a fiftieth of the work: a third of the problems is left."""
     cheap, dear = [problem(20), problem(21)], problem(50_000)
-    forecast = Forecast([*cheap, dear])
+    forecast = forecast_of([*cheap, dear])
     for one in cheap:
         forecast.computed(one, FIRST_LOOK, 1e-3)
         forecast.judged(one, FIRST_LOOK, FIRST_LOOK)
     typical = FIRST_LOOK * cheap[0].block_size  # replicates, of any problem
-    blocks = -(-typical // dear.block_size)
-    per_second = 2e-3 / (2 * typical * cheap[0].replicate_seconds)
+    blocks = max(-(-typical // dear.block_size), FIRST_LOOK)
+    per_second = 2e-3 / sum(typical * p.replicate_seconds for p in cheap)
     seconds = blocks * dear.block_size * dear.replicate_seconds * per_second
     assert seconds > 50 * 1e-3
-    assert forecast.left() == pytest.approx(seconds / 2e-3, rel=0.01)
+    assert forecast.left() == pytest.approx(seconds, rel=0.01)
 
 
 def test_a_problem_that_needs_more_replicates_counts_for_them_at_its_latest_pace():
     one, other = problem(20), problem(21)
-    forecast = Forecast([one, other])
+    forecast = forecast_of([one, other])
     forecast.computed(one, FIRST_LOOK, 2.0)
     forecast.judged(one, FIRST_LOOK, 4 * FIRST_LOOK)
     forecast.computed(one, FIRST_LOOK, 1.0)
     # Two of its four parts are left, a second each; the other needs four parts as well.
     part = 1.5 * other.replicate_seconds / one.replicate_seconds
-    assert forecast.left() == pytest.approx((2 * 1.0 + 4 * part) / 3.0)
+    assert forecast.left() == pytest.approx(2 * 1.0 + 4 * part)
 
 
-def test_a_problem_to_come_is_taken_for_the_last_eight_that_were_judged():
-    early, late = [problem(n) for n in range(20, 32)], [problem(n) for n in range(50, 58)]
+def test_a_problem_to_come_is_taken_for_those_that_were_judged_by_their_cost():
+    judged = [problem(n) for n in (20, 500)]
     to_come = problem(61)
-    forecast = Forecast([*early, *late, to_come])
-    for one in early:
-        forecast.judged(one, 4 * FIRST_LOOK, 4 * FIRST_LOOK)
-    for one in late:
-        forecast.computed(one, 2 * FIRST_LOOK, 1.0)
-        forecast.judged(one, 2 * FIRST_LOOK, 2 * FIRST_LOOK)
-    blocks = 2 * FIRST_LOOK * late[0].block_size / to_come.block_size
-    done = sum(2 * FIRST_LOOK * p.block_size * p.replicate_seconds for p in late)
-    left = blocks * to_come.block_size * to_come.replicate_seconds
-    assert forecast.left() == pytest.approx(left / done)
+    forecast = forecast_of([*judged, to_come])
+    for one, looks in zip(judged, (4, 2), strict=True):
+        forecast.computed(one, looks * FIRST_LOOK, looks * 1.0)
+        forecast.judged(one, looks * FIRST_LOOK, looks * FIRST_LOOK)
+    cost, size = ([getattr(p, n) for p in judged] for n in ("replicate_seconds", "block_size"))
+    needs = np.array([4, 2]) * FIRST_LOOK * np.array(size)
+    blocks = np.ceil(needs @ np.array(cost) / sum(cost) / to_come.block_size)
+    per_second = 6.0 / (needs @ np.array(cost))
+    left = blocks * to_come.block_size * to_come.replicate_seconds * per_second
+    assert forecast.left() == pytest.approx(left)
+
+
+def test_no_problem_is_taken_to_need_more_than_it_may_have():
+    one, other = problem(20), problem(21)
+    forecast = Forecast({one: MANY, other: 70})
+    forecast.computed(one, FIRST_LOOK, 1.0)
+    forecast.judged(one, FIRST_LOOK, FIRST_LOOK)
+    forecast.judged(one, FIRST_LOOK, 50 * FIRST_LOOK)
+    pace = 1.0 / FIRST_LOOK
+    part = other.replicate_seconds * other.block_size / one.replicate_seconds / one.block_size
+    assert forecast.left() == pytest.approx(pace * (49 * FIRST_LOOK + 70 * part))
 
 
 def test_the_replicates_that_a_target_needs_are_seen_from_the_first_look():
