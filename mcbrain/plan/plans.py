@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, TypeVar
 
@@ -22,11 +22,19 @@ from mcbrain.store.stored import StoredBlocks
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["Plan", "User", "Work", "all_works", "pilots_of", "spread"]
+__all__ = ["Plan", "Tell", "User", "Work", "all_works", "pilots_of", "silent", "spread"]
 
 User = TypeVar("User")
 
 _GOLDEN = (math.sqrt(5.0) - 1.0) / 2.0
+
+
+Tell = Callable[[int], None]
+"""Told how far something is."""
+
+
+def silent(done: int) -> None:
+    """Tells nobody how far something is."""
 
 
 @dataclass(frozen=True)
@@ -100,8 +108,15 @@ class Plan(ABC, Generic[User]):
         """A problem in words."""
 
     @abstractmethod
-    def rows(self, store: Store) -> Iterator[pa.RecordBatch]:
-        """Every row of the study that follows from the blocks of a store, in batches."""
+    def rows(self, store: Store, tell: Tell = silent) -> Iterator[pa.RecordBatch]:
+        """Every row of the study that follows from the blocks of a store, in batches.
+
+        Parameters
+        ----------
+        store : Store
+        tell : callable
+            Told, again and again, how many points have their rows.
+        """
 
     @abstractmethod
     def failures(self, store: BlockStore) -> Iterator[dict[str, object]]:

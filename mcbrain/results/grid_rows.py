@@ -17,7 +17,7 @@ from mcbrain.blocks.sums import reason_of
 from mcbrain.errors import MissingPilotError
 from mcbrain.plan.cells import Cell
 from mcbrain.plan.grid_plan import GridPlan
-from mcbrain.plan.plans import Work
+from mcbrain.plan.plans import Tell, Work, silent
 from mcbrain.plan.risks import TaskBlocks
 from mcbrain.plan.sides import Family, Side, brain_problem, point_of
 from mcbrain.plan.statuses import NO_MEAN, NO_VARIANCE
@@ -55,12 +55,14 @@ _PREDICTION = {word: code for code, word in enumerate(PREDICTIONS)}
 class GridRows(GridPlan):
     """A plan of a grid, and the rows that follow from its blocks."""
 
-    def rows(self, store: Store) -> Iterator[pa.RecordBatch]:
+    def rows(self, store: Store, tell: Tell = silent) -> Iterator[pa.RecordBatch]:
         """Every row of the study in the order of its points, a batch for each model.
 
         Parameters
         ----------
         store : Store
+        tell : callable
+            See `Plan.rows`.
         """
         study = self.study
         writer = ColumnWriter(RESULT_SCHEMA, result_words(study))
@@ -80,6 +82,7 @@ class GridRows(GridPlan):
             columns["point"] = np.repeat(index * cells + np.arange(cells), rows // cells)
             for name, values in ready[family].items():
                 columns[name] = values[place].ravel()
+            tell((index + 1) * cells)
             yield writer.batch(rows, columns)
             left[family] -= 1
             if not left[family]:

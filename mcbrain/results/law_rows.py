@@ -14,7 +14,7 @@ from mcbrain.blocks.problem import Problem
 from mcbrain.errors import InputError
 from mcbrain.plain import numpy_defaults
 from mcbrain.plan.penalties import Penalties
-from mcbrain.plan.plans import Plan, Work
+from mcbrain.plan.plans import Plan, Tell, Work, silent
 from mcbrain.plan.statuses import has_mean, row_status
 from mcbrain.plan.subspaces import LawSubspaces
 from mcbrain.population.model import Model
@@ -128,21 +128,23 @@ class LawRows(Plan[Never]):
         """A problem in words; it is another engine's."""
         return f"{problem.kind} problem"
 
-    def rows(self, store: Store) -> Iterator[pa.RecordBatch]:
+    def rows(self, store: Store, tell: Tell = silent) -> Iterator[pa.RecordBatch]:
         """See `law_rows`; nothing is read from the store."""
-        return law_rows(self.study)
+        return law_rows(self.study, tell)
 
     def failures(self, store: BlockStore) -> Iterator[dict[str, object]]:
         """None."""
         yield from ()
 
 
-def law_rows(study: Study) -> Iterator[pa.RecordBatch]:
+def law_rows(study: Study, tell: Tell = silent) -> Iterator[pa.RecordBatch]:
     """Rows whose `predicted` is the law's and whose simulated columns are null, in batches.
 
     Parameters
     ----------
     study : Study
+    tell : callable
+        See `Plan.rows`.
     """
     subspaces = LawSubspaces(study)
     penalties, predictor = Penalties(study, subspaces), Predictor(study, subspaces)
@@ -161,6 +163,7 @@ def law_rows(study: Study) -> Iterator[pa.RecordBatch]:
                         **_law_columns(study, penalties, predictor, point, method, shift),
                     }
                 )
+        tell(point.index + 1)
         if writer.full():
             yield writer.take()
     yield writer.take()

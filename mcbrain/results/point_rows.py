@@ -12,7 +12,7 @@ from mcbrain.blocks.query import Query, Statistic, only
 from mcbrain.blocks.series import standard_error
 from mcbrain.blocks.sums import reason_of
 from mcbrain.errors import MissingPilotError
-from mcbrain.plan.plans import Work
+from mcbrain.plan.plans import Tell, Work, silent
 from mcbrain.plan.point_plan import PointPlan
 from mcbrain.plan.statuses import has_mean, has_variance, row_status
 from mcbrain.plan.stopping import Stop, rounding_risk
@@ -32,12 +32,14 @@ _QUANTILES = {"q05": 0.05, "median": 0.5, "q95": 0.95}
 class PointRows(PointPlan):
     """A plan of points, and the rows that follow from its blocks."""
 
-    def rows(self, store: Store) -> Iterator[pa.RecordBatch]:
+    def rows(self, store: Store, tell: Tell = silent) -> Iterator[pa.RecordBatch]:
         """Every row of the study in the order of its points, in batches.
 
         Parameters
         ----------
         store : Store
+        tell : callable
+            See `Plan.rows`.
         """
         writer = RowWriter(RESULT_SCHEMA, result_words(self.study))
         predictor = Predictor(self.study, self.penalties.subspaces)
@@ -48,6 +50,7 @@ class PointRows(PointPlan):
                 rows = [{**row, **_MISSING} for row in _settings(self, point)]
             for row in rows:
                 writer.add(row)
+            tell(point.index + 1)
             if writer.full():
                 yield writer.take()
         yield writer.take()

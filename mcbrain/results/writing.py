@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from mcbrain.asking.studies import Study
-from mcbrain.plan.plans import Plan
+from mcbrain.plan.plans import Plan, Tell, silent
 from mcbrain.results.brain_rows import brain_batches
 from mcbrain.results.columns import BRAIN_SCHEMA, RESULT_SCHEMA
 from mcbrain.store.atomic import mapped
@@ -48,6 +48,18 @@ class Written:
     changed: bool = False
     removed: list[Path] = field(default_factory=list)
     stale: list[Path] = field(default_factory=list)
+
+    def count(self, rows: pa.RecordBatch | pa.Table) -> None:
+        """Count some rows.
+
+        Parameters
+        ----------
+        rows : pyarrow.RecordBatch or Table
+        """
+        self.rows += rows.num_rows
+        status = rows.column("status").cast(pa.string())
+        self.unmet += pc.sum(pc.equal(status, "mcse_not_met")).as_py() or 0
+        self.failed += pc.sum(pc.greater(rows.column("failed"), 0)).as_py() or 0
 
 
 def about(
@@ -86,6 +98,7 @@ def write_results(
     record: Mapping[str, object],
     runs: Sequence[Mapping[str, object]],
     run: Mapping[str, object],
+    tell: Tell = silent,
 ) -> Written:
     """Write results, brain moments, study and provenance, each whole or not at all.
 
@@ -103,6 +116,8 @@ def write_results(
         The runs before this one.
     run : mapping
         This run.
+    tell : callable
+        See `Plan.rows`.
 
     Returns
     -------
@@ -111,10 +126,8 @@ def write_results(
     done = Written()
 
     def counted() -> Iterator[pa.RecordBatch]:
-        for batch in plan.rows(store):
-            status = batch.column("status").cast(pa.string())
-            done.unmet += pc.sum(pc.equal(status, "mcse_not_met")).as_py() or 0
-            done.failed += pc.sum(pc.greater(batch.column("failed"), 0)).as_py() or 0
+        for batch in plan.rows(store, tell):
+            done.count(batch)
             yield batch
 
     parts = (
@@ -125,11 +138,8 @@ def write_results(
     same = metadata({**record, "runs": list(runs)})
     drafts = [path.with_name(f".{path.name}.draft.tmp") for path, _, _ in parts]
     try:
-        sizes = [
+        for draft, (_, schema, batches) in zip(drafts, parts, strict=True):
             write_table(draft, batches, schema.with_metadata(same))
-            for draft, (_, schema, batches) in zip(drafts, parts, strict=True)
-        ]
-        done.rows = sizes[0]
         done.changed = bool(run["blocks"]) or not all(
             path.exists() and filecmp.cmp(draft, path, shallow=False)
             for draft, (path, _, _) in zip(drafts, parts, strict=True)

@@ -68,16 +68,21 @@ def compute(
     with open_workers(threads) as pool:
         plan = open_plan(study, engine, store)
         if engine_of(engine).draws:
-            pieces = _pieces(plan)
-            _compile([piece for piece in pieces if piece not in _READY], reporter)
-            _READY.update(pieces)
-            compute_blocks(plan, store, Computed(), reporter, pool)
-        batches = list(plan.rows(store))
+            compute_blocks(plan, store, Computed(), reporter, pool, lambda: _load(plan, reporter))
+        with reporter.steps("rows", study.n_points) as tell:
+            batches = list(plan.rows(store, tell))
     run = run_entry(started, pool[1], len(store.added), sum(store.added))
     record = {**about(study, engine, store, {}), "runs": [run]}
     schema = RESULT_SCHEMA.with_metadata(metadata(record))
     table = pa.Table.from_batches(batches, RESULT_SCHEMA).replace_schema_metadata(schema.metadata)
     return Results.in_memory(study, table, store)
+
+
+def _load(plan: Plan[User], reporter: Reporter) -> None:
+    """Compile or load the kernels of a plan that this process has not."""
+    pieces = _pieces(plan)
+    _compile([piece for piece in pieces if piece not in _READY], reporter)
+    _READY.update(pieces)
 
 
 def compute_blocks(
@@ -86,6 +91,7 @@ def compute_blocks(
     found: Computed,
     reporter: Reporter,
     pool: tuple[Executor, int],
+    prepare: Callable[[], object],
     *,
     shard: Shard | None = None,
     deadline: float | None = None,
@@ -102,6 +108,9 @@ def compute_blocks(
     reporter : Reporter
     pool : (Executor, int)
         See `open_workers`.
+    prepare : callable
+        Called once, before the first block is computed, if there is one: kernels take seconds to
+        load, and minutes to compile.
     shard : Shard, optional
         The part whose problems are computed.
     deadline : float, optional
@@ -109,19 +118,26 @@ def compute_blocks(
     after_job : callable
         Called with what has been done so far after each job, its blocks being in the store.
     """
+    prepared = False
     every = plan.problems()
     problems = _part_of(every, shard)
     found.problems, found.owned = len(every), len(problems)
 
     def stage(name: str, works: Iterable[Work], most: Mapping[Problem, int]) -> None:
+        nonlocal prepared
+        coming, conductor = iter(works), Conductor(store, *pool, simulate_job, deadline, most)
+        with reporter.steps(f"looking for blocks of {name}", len(most)) as tell:
+            work_to_do = conductor.look_up(coming, lambda tally: tell(tally.problems))
+        if work_to_do and not prepared:
+            prepare()
+            prepared = True
         with reporter.stage(name, len(most)) as show:
 
             def told(tally: Tally) -> None:
                 show(tally)
                 after_job(tally)
 
-            conductor = Conductor(store, *pool, simulate_job, told, deadline, most)
-            tally = conductor.run(iter(works))
+            tally = conductor.run(coming, told)
         found.add(tally)
 
     first = [_pilot_work(p, s) for p, s in pilots_of(plan, problems)]

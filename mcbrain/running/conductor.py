@@ -109,6 +109,13 @@ class _Active:
         return stopping.expected(series, ~stopping.met(series, self.queries))
 
 
+Report: TypeAlias = Callable[[Tally], None]
+
+
+def _unheard(tally: Tally) -> None:
+    """Tells nobody what has been done."""
+
+
 # Jobs on their way, each with the problem that it is a part of.
 Flying: TypeAlias = dict[Future[list[BlockSums]], tuple[_Active, Job]]
 
@@ -147,8 +154,6 @@ class Conductor:
         Blocks that can run at once.
     simulate : callable
         Job -> list of BlockSums.
-    report : callable
-        Called with the Tally after each finished job, and after each problem that was looked up.
     deadline : float, optional
         `time.monotonic()` after which no new block is started.
     most : mapping of Problem to int
@@ -162,12 +167,11 @@ class Conductor:
         executor: Executor,
         slots: int,
         simulate: Callable[[Job], list[BlockSums]],
-        report: Callable[[Tally], None] = lambda tally: None,
         deadline: float | None = None,
         most: Mapping[Problem, int] | None = None,
     ) -> None:
         self.store, self.executor, self.slots = store, executor, slots
-        self.simulate, self.report, self.deadline = simulate, report, deadline
+        self.simulate, self.deadline = simulate, deadline
         self.tally = Tally(forecast=Forecast(most))
         self._pace: dict[str, float] = {}
         # What is ready, by its look, then as it came; and works whose problem another one is at.
@@ -175,12 +179,42 @@ class Conductor:
         self._behind: dict[Problem, deque[Work]] = {}
         self._places = itertools.count()
 
-    def run(self, works: Iterator[Work]) -> Tally:
-        """Compute every block that the works still need, in any order, and keep each at once."""
+    def look_up(self, works: Iterator[Work], report: Report = _unheard) -> bool:
+        """See what works lack, until one of them lacks its first look, or all have been seen.
+
+        Parameters
+        ----------
+        works : iterator of Work
+        report : callable
+            Called with the Tally after each work that was seen.
+
+        Returns
+        -------
+        bool
+            Whether any block is lacking.
+        """
+        for work in works:
+            if self._begin(work) and self._ready[0][2].look == 0:
+                break
+            report(self.tally)
+            if self._late():
+                break
+        return bool(self._ready)
+
+    def run(self, works: Iterator[Work], report: Report = _unheard) -> Tally:
+        """Compute every block that works still need, breadth first, and keep each at once.
+
+        Parameters
+        ----------
+        works : iterator of Work
+            Those that were not looked up so far.
+        report : callable
+            Called with the Tally after each finished job, and each work that was looked up.
+        """
         flying: Flying = {}
         try:
             while True:
-                self._submit(works, flying)
+                self._submit(works, report, flying)
                 if not flying:
                     # A time limit has stopped a run only if some problem still lacks blocks.
                     self.tally.stopped = bool(self._ready) or any(map(self._begin, works))
@@ -190,16 +224,16 @@ class Conductor:
                     self._keep(active, job, future.result())
                     if active.out == 0 and not active.waiting:
                         self._advance(active)
-                self.report(self.tally)
+                report(self.tally)
         finally:
             self._collect(flying)
             self.store.flush()
 
-    def _submit(self, works: Iterator[Work], flying: Flying) -> None:
+    def _submit(self, works: Iterator[Work], report: Report, flying: Flying) -> None:
         """Hand out jobs until every slot has one more than it works on, or nothing is left."""
         while len(flying) < 2 * self.slots and not self._late():
             if not self._ready or self._ready[0][2].look > 0:
-                self._look_up(works)
+                self.look_up(works, report)
             if not self._ready:
                 return
             active = self._ready[0][2]
@@ -209,15 +243,6 @@ class Conductor:
             active.out += 1
             self.tally.begun = self.tally.begun or time.monotonic()
             flying[self.executor.submit(self.simulate, job)] = (active, job)
-
-    def _look_up(self, works: Iterator[Work]) -> None:
-        """See what works lack, until one of them lacks its first look, or all have been seen."""
-        for work in works:
-            if self._begin(work) and self._ready[0][2].look == 0:
-                return
-            self.report(self.tally)
-            if self._late():
-                return
 
     def _late(self) -> bool:
         return self.deadline is not None and time.monotonic() > self.deadline

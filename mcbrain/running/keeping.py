@@ -7,7 +7,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from mcbrain.plan.plans import Plan
+from mcbrain.plan.plans import Plan, Tell, silent
 from mcbrain.results.opening import open_plan
 from mcbrain.results.writing import about, write_results
 from mcbrain.running.conductor import Tally
@@ -30,13 +30,14 @@ def keep(
     store: BlockStore,
     outcome: Outcome,
     slots: int,
+    tell: Tell = silent,
 ) -> None:
     """Write the rows that follow from the blocks; of a shard, how far it is."""
     record = about(setup.study, setup.engine, store, former)
     run = run_entry(setup.started, slots, len(store.added), sum(store.added))
     if setup.part is None:
         outcome.results = write_results(
-            setup.folder, setup.study, plan, store, record, history(former), run
+            setup.folder, setup.study, plan, store, record, history(former), run, tell
         )
         return
     runs = history(former) + ([run] if store.added else [])

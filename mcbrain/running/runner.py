@@ -15,6 +15,7 @@ from mcbrain.plain import numpy_defaults
 from mcbrain.plan.shards import Shard
 from mcbrain.results.opening import open_plan
 from mcbrain.running.computing import compute_blocks, warm, warm_study
+from mcbrain.running.finished import note_finished, recall
 from mcbrain.running.keeping import FirstRows, keep
 from mcbrain.running.outcome import Outcome, Reporter
 from mcbrain.running.setup import prepare_folder, set_aside, set_up
@@ -81,16 +82,19 @@ def run(
             former = setup.folder.record()
             first_rows = FirstRows(setup, former, store, pool[1])
             outcome = Outcome(setup.folder.path, shard=setup.part, other=store.unused())
+            if recall(setup, store, outcome):
+                outcome.seconds = time.time() - setup.started
+                return outcome
             plan = open_plan(study, setup.engine, store)
             try:
                 if engine_of(setup.engine).draws:
-                    warm(plan, reporter, setup.deadline)
                     compute_blocks(
                         plan,
                         store,
                         outcome,
                         reporter,
                         pool,
+                        lambda: warm(plan, reporter, setup.deadline),
                         shard=setup.part,
                         deadline=setup.deadline,
                         after_job=first_rows,
@@ -106,6 +110,8 @@ def run(
                         store.reload()
                         keep(setup, former, plan, store, outcome, pool[1])
                 raise
-            keep(setup, former, plan, store, outcome, pool[1])
+            with reporter.steps("rows", study.n_points) as tell:
+                keep(setup, former, plan, store, outcome, pool[1], tell)
+            note_finished(setup, store, outcome)
     outcome.seconds = time.time() - setup.started
     return outcome

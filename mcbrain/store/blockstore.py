@@ -151,6 +151,10 @@ class BlockStore:
         others = (places.get(name, []) for code, places in self._places.items() if code not in used)
         return sum(part.num_rows for parts in others for part in parts)
 
+    def contents(self) -> list[str]:
+        """Names of the segments on disk, each of which ends in the CRC-32 of its file."""
+        return sorted(path.name for path in self._segments)
+
     def names(self) -> Iterable[Name]:
         """Key and seed of each problem that has blocks on disk."""
         return dict.fromkeys(name for code in self.used for name in self._places[code])

@@ -47,7 +47,7 @@ class ResultsFolder:
 
     Attributes
     ----------
-    results, brain, blocks, files, study_file, provenance_file, report : Path
+    results, brain, blocks, files, study_file, provenance_file, report, finished : Path
     """
 
     def __init__(self, path: str | Path) -> None:
@@ -59,6 +59,7 @@ class ResultsFolder:
         self.report = self.path / "report.html"
         self.study_file = self.path / "study.toml"
         self.provenance_file = self.path / "provenance.json"
+        self.finished = self.path / ".finished"
         self._pace = self.path / ".pace"
 
     def check(self, study: Study) -> None:

@@ -30,6 +30,7 @@ __all__ = [
     "other_code",
     "run_entry",
     "united",
+    "versions",
 ]
 
 _PACKAGES = ("mcbrain", "numpy", "scipy", "numba", "llvmlite", "pyarrow")
@@ -60,11 +61,15 @@ def run_entry(started: float, threads: int, blocks: int, replicates: int) -> dic
         "blocks": blocks,
         "replicates": replicates,
         "code": code_identity().text,
-        "versions": {name: _version(name) for name in _PACKAGES}
-        | {"python": platform.python_version()},
+        "versions": versions() | {"python": platform.python_version()},
         "platform": platform.platform(),
         "processor": _processor(),
     }
+
+
+def versions() -> dict[str, str]:
+    """The versions of what computes here."""
+    return {name: _version(name) for name in _PACKAGES}
 
 
 def history(record: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -160,7 +160,9 @@ class StoredBlocks:
                 places = [group.place[statistics[i]] for i in rows]
                 _lay_joint(group, rows, places, count, sums)
                 _lay_cross(group, rows, places, cross)
-        return Pairs(count, *sums, cross, series.better[mine])
+        own_mean, own_m2, other_mean, other_m2 = sums
+        better = series.better[mine]
+        return Pairs(count, own_mean, own_m2, other_mean, other_m2, cross, better)
 
     def missing(self, statistics: Sequence[int], n_blocks: int) -> dict[int, tuple[int, ...]]:
         """Blocks below n_blocks that lack some of the statistics, and which they lack."""

@@ -81,12 +81,12 @@ def _work(problem, queries, max_blocks, judge=_never, **more):
     return Work(problem, queries, Stopping(max_blocks, judge, **more))
 
 
-def _conduct(works, lab, store=None, threads=3, **options):
+def _conduct(works, lab, store=None, threads=3, report=lambda tally: None, **options):
     store = MemoryStore() if store is None else store
     with ThreadPoolExecutor(threads) as pool:
         most = {w.problem: w.stopping.max_blocks for w in works}
         conductor = Conductor(store, pool, threads, lab, most=most, **options)
-        return store, conductor.run(iter(works))
+        return store, conductor.run(iter(works), report)
 
 
 def test_a_rule_that_is_never_met_computes_every_block_that_is_allowed_once():
