@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -26,6 +26,9 @@ from mcbrain.store.protocol import Store
 from mcbrain.typing import Floats
 
 __all__ = ["Results", "Simulated"]
+
+_KEPT_ROWS = 50_000  # whose blocks are kept for intervals
+_PIECE = 1_000_000  # risks that are moved at a time
 
 
 @dataclass(frozen=True)
@@ -251,65 +254,71 @@ class Results:
         centre = self.mean.ravel()[rows]
         value = np.asarray(f(centre), dtype=float)
         variance, freedom = np.zeros(value.shape), np.inf
-        for moves in self._moves(rows):
-            variance += np.sum((f(centre + moves) - value) ** 2, axis=0)
-            freedom = min(freedom, max(len(moves) - 1, 1))
+        for some in _batches(self._moves(rows)):
+            # All at once, since what is computed from risks may search for its answer.
+            moved = np.asarray(f(centre + np.concatenate(some)), dtype=float)
+            ends = np.cumsum([len(moves) for moves in some])[:-1]
+            for of_problem in np.split(moved, ends):
+                variance += np.sum((of_problem - value) ** 2, axis=0)
+                freedom = min(freedom, max(len(of_problem) - 1, 1))
         error = np.sqrt(variance)
         reach = float(stdtrit(freedom, 0.975)) * error
         return Simulated(value, error, value - reach, value + reach)
 
-    def _moves(self, rows: NDArray[np.int64]) -> list[Floats]:
+    def _moves(self, rows: NDArray[np.int64]) -> Iterator[Floats]:
         """For each problem behind the rows, what leaving out a block does to them, (blocks, rows).
 
         Scaled so that the sum over blocks of the squared change of a number is its variance.
         """
         if self.engine not in ("raw", "sufficient"):
             # Plus and minus the standard error, as if of 64 blocks: the first look.
-            moves = []
             for i in np.flatnonzero(self.mcse.ravel()[rows] != 0):  # NaN: no variance
                 one = np.zeros((64, rows.size))
                 one[:, i] = self.mcse.ravel()[rows[i]] / 8.0
                 one[1::2] *= -1.0
-                moves.append(one)
-            return moves
+                yield one
+            return
         per_point = self.shape[3] * self.shape[4]
-        replicates = self.table["replicates"].to_numpy()
-        moves = []
-        for point in np.unique(rows // per_point):
-            mine = np.flatnonzero(rows // per_point == point)
-            moves.append(self._of_point(int(point), rows[mine], replicates, mine, rows.size))
-        return moves
+        for point in np.unique(rows // per_point).tolist():
+            places = np.flatnonzero(rows // per_point == point)
+            columns = [self._of_row(row) for row in rows[places].tolist()]
+            moves = np.zeros((max(c.size for c in columns), rows.size))
+            for place, column in zip(places, columns, strict=True):
+                moves[: column.size, place] = column
+            yield moves
 
-    def _of_point(
-        self,
-        index: int,
-        rows: NDArray[np.int64],
-        replicates: NDArray[np.int64],
-        places: NDArray[np.int64],
-        size: int,
-    ) -> Floats:
+    def _of_row(self, row: int) -> Floats:
+        """What leaving out each of its blocks does to a row, scaled; kept for whoever asks next."""
+        if row not in self._left_out:
+            if len(self._left_out) >= _KEPT_ROWS:
+                self._left_out.clear()
+            self._left_out[row] = self._without_each_block(row)
+        return self._left_out[row]
+
+    def _without_each_block(self, row: int) -> Floats:
+        index, place = divmod(row, self.shape[3] * self.shape[4])
         points = self._points
         if index not in points:
             raise InputError(f"{self.place}: point {index} does not exist")
-        queries = self._plan.queries(points[index])
+        query = self._plan.queries(points[index])[place]
         problem = self._plan.problem(points[index])
-        stored = self._store.of(problem)
-        columns = []
-        for row in rows:
-            query = queries[int(row) % (self.shape[3] * self.shape[4])]
-            series = stored.series([query.id]) if query else None
-            if series is None or not series.n_blocks:
-                raise InputError(f"{self.place}: the blocks of row {row} are missing")
-            # The row has kept where it stopped, as a number of replicates.
-            series = series.head(max(int(replicates[row]) // problem.block_size, 1))
-            leave = series.without_each_block()[0]
-            if np.isnan(self.mcse.flat[row]):
-                leave = np.full(leave.shape, np.nan)
-            columns.append((leave - leave.mean()) * np.sqrt((leave.size - 1) / leave.size))
-        moves = np.zeros((max(c.size for c in columns), size))
-        for place, column in zip(places, columns, strict=True):
-            moves[: column.size, place] = column
-        return moves
+        series = self._store.of(problem).series([query.id]) if query else None
+        if series is None or not series.n_blocks:
+            raise InputError(f"{self.place}: the blocks of row {row} are missing")
+        # The row has kept where it stopped, as a number of replicates.
+        series = series.head(max(int(self._replicates[row]) // problem.block_size, 1))
+        leave = series.without_each_block()[0]
+        if np.isnan(self.mcse.flat[row]):
+            leave = np.full(leave.shape, np.nan)
+        return np.asarray((leave - leave.mean()) * np.sqrt((leave.size - 1) / leave.size))
+
+    @cached_property
+    def _left_out(self) -> dict[int, Floats]:
+        return {}
+
+    @cached_property
+    def _replicates(self) -> NDArray[np.int64]:
+        return np.asarray(self.table["replicates"].to_numpy())
 
     @cached_property
     def _points(self) -> dict[int, Point]:
@@ -330,3 +339,15 @@ class Results:
     def _plan(self) -> PointRows:
         subspaces = PilotSubspaces(self.study, self._store)
         return PointRows(self.study, self.engine, Penalties(self.study, subspaces, self._store))
+
+
+def _batches(moves: Iterator[Floats]) -> Iterator[list[Floats]]:
+    """The same arrays, as many together as fill a piece of memory."""
+    some: list[Floats] = []
+    for one in moves:
+        some.append(one)
+        if sum(array.size for array in some) > _PIECE:
+            yield some
+            some = []
+    if some:
+        yield some
