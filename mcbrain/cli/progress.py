@@ -2,38 +2,25 @@
 
 from __future__ import annotations
 
-import os
-import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from mcbrain.asking.studies import Study
 from mcbrain.cli import stop_if_asked
+from mcbrain.cli.waiting import bar, patience, say, shown, steps, terminal
 from mcbrain.results.writing import Written
 from mcbrain.running.conductor import Tally
 from mcbrain.running.merging import Merged
 from mcbrain.running.runner import Outcome, Reporter
 from mcbrain.store.provenance import other_code
 
-if TYPE_CHECKING:
-    from rich.progress import Progress
-
 __all__ = ["TerminalReporter", "close_merge", "duration"]
 
-_FIRST_SECONDS = 2.0  # before anything is said of how far a stage is
-_LINE_SECONDS = 10.0  # between two lines
-_BAR_SECONDS = 0.2  # between two looks of a bar
 # How many missing problems are named at most.
 _LISTED = 20
-
-
-def _say(text: str) -> None:
-    """Print a line to standard error at once."""
-    print(text, file=sys.stderr, flush=True)
 
 
 class TerminalReporter(Reporter):
@@ -48,8 +35,7 @@ class TerminalReporter(Reporter):
     """
 
     def __init__(self, study: Study, opening: str = "") -> None:
-        # A bar is drawn over itself again and again, which a dumb terminal cannot show.
-        self.fancy = sys.stderr.isatty() and os.environ.get("TERM", "") not in ("dumb", "unknown")
+        self.fancy = terminal()
         size = f"{study.n_points:,} points, {study.n_rows:,} outputs, seed {study.seed}"
         # These lines are printed with the first note, so that a run that is refused prints its
         # refusal alone.
@@ -65,7 +51,7 @@ class TerminalReporter(Reporter):
         """
         stop_if_asked()
         for line in (*self._unsaid, text):
-            _say(line)
+            say(line)
         self._unsaid.clear()
 
     @contextmanager
@@ -86,64 +72,18 @@ class TerminalReporter(Reporter):
             second and the time left are shown.
         """
         begun = time.monotonic()
-        with self._shown(name) as show:
+        with shown(name) as show:
             yield lambda tally: show(
                 lambda: (tally.share, _summary(tally, problems, time.monotonic() - begun))
             )
 
-    @contextmanager
-    def steps(self, name: str, total: int) -> Iterator[Callable[[int], None]]:
-        """Show how far something is that simulates nothing, once it has taken two seconds.
+    def steps(self, name: str, total: int) -> AbstractContextManager[Callable[[int], None]]:
+        """Show how far something is that simulates nothing; see `waiting.steps`."""
+        return steps(name, total)
 
-        Parameters
-        ----------
-        name : str
-            What is done, in a word or two.
-        total : int
-            How many steps there are.
-
-        Yields
-        ------
-        callable
-            To be called with the number of steps done.
-        """
-        with self._shown(name) as show:
-
-            def tell(done: int) -> None:
-                stop_if_asked()
-                show(lambda: (done / max(total, 1), f"{done:,}/{total:,}"))
-
-            yield tell
-
-    @contextmanager
-    def _shown(self, name: str) -> Iterator[Callable[[Callable[[], tuple[float, str]]], None]]:
-        """A bar on a terminal, a line every ten seconds elsewhere, the first after two.
-
-        What is shown, a share and words, is found only when it is shown.
-        """
-        bar = _bar() if self.fancy else None
-        task = bar.add_task(name, total=1.0, rate="") if bar else None
-        due = time.monotonic() + _FIRST_SECONDS
-
-        def show(find: Callable[[], tuple[float, str]]) -> None:
-            nonlocal due
-            now = time.monotonic()
-            if now < due:
-                return
-            share, words = find()
-            if bar is None or task is None:
-                due = now + _LINE_SECONDS
-                _say(f"{name}: {words}")
-                return
-            due = now + _BAR_SECONDS
-            bar.start()
-            bar.update(task, completed=share, rate=words)
-
-        try:
-            yield show
-        finally:
-            if bar:
-                bar.stop()
+    def waiting(self, text: str) -> AbstractContextManager[None]:
+        """Say what is at work if it takes longer than a moment; see `waiting.patience`."""
+        return patience(text)
 
     @contextmanager
     def compiling(self, pieces: int) -> Iterator[Callable[[int, float], None]]:
@@ -162,7 +102,7 @@ class TerminalReporter(Reporter):
         if not self.fancy:
             yield lambda done, left: stop_if_asked()
             return
-        progress = _bar()
+        progress = bar()
         task = progress.add_task("kernels", total=pieces, rate="")
 
         def show(done: int, left: float) -> None:
@@ -184,16 +124,16 @@ class TerminalReporter(Reporter):
         outcome : Outcome
             What the run returned.
         """
-        _say(
+        say(
             f"reused {outcome.reused:,} blocks, computed {outcome.computed:,} "
             f"({outcome.replicates:,} replicates) in {outcome.seconds:.1f} s"
             + (f"; not reused: {other_code(outcome.other)}" if outcome.other else "")
         )
 
         if outcome.stopped:
-            _say("stopped at --max-time; run again to go on")
+            say("stopped at --max-time; run again to go on")
         if outcome.shard is not None:
-            _say(
+            say(
                 f"shard {outcome.shard} has {outcome.owned:,} of the study's "
                 f"{outcome.problems:,} problems, its blocks are in {outcome.folder}; "
                 "put the shards together with mcbrain merge DIR... --out DIR"
@@ -211,15 +151,15 @@ def close_merge(merged: Merged) -> None:
         What the merge returned.
     """
     for note in merged.notes:
-        _say(note)
+        say(note)
     whole = merged.problems - len(merged.missing)
     folders = "1 folder" if merged.folders == 1 else f"{merged.folders} folders"
-    _say(f"merged {folders}: {whole:,} of {merged.problems:,} problems complete")
+    say(f"merged {folders}: {whole:,} of {merged.problems:,} problems complete")
     if merged.missing:
         listed = "; ".join(merged.missing[:_LISTED])
         more = len(merged.missing) - _LISTED
-        _say(f"missing: {listed}" + (f"; and {more:,} more" if more > 0 else ""))
-        _say(
+        say(f"missing: {listed}" + (f"; and {more:,} more" if more > 0 else ""))
+        say(
             f"merge again with the missing shards, or complete the results with "
             f"mcbrain run {merged.folder / 'study.toml'} --out {merged.folder}"
         )
@@ -235,34 +175,20 @@ def _close(results: Written, folder: Path, stopped: bool = False) -> None:
             if stopped
             else "raise max_replicates or ask for less precision"
         )
-        _say(
+        say(
             f"{results.unmet:,} of {results.rows:,} outputs are above their target standard error "
             f"(status mcse_not_met): {advice}"
         )
     if results.failed:
-        _say(
+        say(
             f"{results.failed:,} of {results.rows:,} outputs have failed replicates: "
             f"mcbrain show {folder} --where failed"
         )
     if results.removed:
-        _say("report.html showed former results and was removed; mcbrain report makes it anew")
+        say("report.html showed former results and was removed; mcbrain report makes it anew")
     for path in results.stale:
-        _say(f"{path.name} holds former results; mcbrain export writes it anew")
-    _say(f"results: {folder / 'results.arrow'}")
-
-
-def _bar() -> Progress:
-    """A progress bar on standard error, which leaves nothing behind when it ends."""
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn
-
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TextColumn("{task.fields[rate]}"),
-        console=Console(stderr=True),
-        transient=True,
-    )
+        say(f"{path.name} holds former results; mcbrain export writes it anew")
+    say(f"results: {folder / 'results.arrow'}")
 
 
 def _summary(tally: Tally, problems: int, elapsed: float) -> str:

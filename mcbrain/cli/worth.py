@@ -77,11 +77,13 @@ def value(
         _values_of(results, baseline, n_task, n_brain, as_json)
         return
     n_task, n_brain = 500 if n_task is None else n_task, 1000 if n_brain is None else n_brain
+    from mcbrain.cli.waiting import patience
     from mcbrain.worth.valuation import value as worth
 
     if simulate and encoding_penalty:
         raise InputError("--encoding-penalty: it is for the law; leave out --simulate")
-    found = [worth(model, n_task, n_brain, baseline, encoding_penalty=encoding_penalty)]
+    with patience("solving the law of any covariance, which takes up to a minute"):
+        found = [worth(model, n_task, n_brain, baseline, encoding_penalty=encoding_penalty)]
     if simulate:
         found.append(worth(model, n_task, n_brain, baseline, simulate=True, **options))
     if as_json:
@@ -245,9 +247,13 @@ def report(
     folder: Annotated[Path, typer.Argument(help="Results folder.")],
 ) -> None:
     """Write one self-contained report.html, with its figures beside it."""
+    from mcbrain.cli.waiting import steps
+    from mcbrain.reporting.figures import FIGURES
     from mcbrain.reporting.page import report as write
 
-    print(f"report: {write(folder)}")
+    with steps("figures", len(FIGURES)) as tell:
+        page = write(folder, tell)
+    print(f"report: {page}")
 
 
 def _range(ends: tuple[float, float]) -> str:

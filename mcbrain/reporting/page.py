@@ -8,6 +8,7 @@ from pathlib import Path
 
 from mcbrain.errors import InputError
 from mcbrain.plain import numpy_defaults
+from mcbrain.plan.plans import Tell, silent
 from mcbrain.reporting import content
 from mcbrain.results.view import Results
 from mcbrain.store.atomic import write_text
@@ -38,7 +39,7 @@ class Drawn:
     data: str
 
 
-def draw(results: Results, folder: Path) -> tuple[list[Drawn], list[str]]:
+def draw(results: Results, folder: Path, tell: Tell = silent) -> tuple[list[Drawn], list[str]]:
     """Draw every figure that the results can carry into a folder.
 
     Parameters
@@ -47,6 +48,8 @@ def draw(results: Results, folder: Path) -> tuple[list[Drawn], list[str]]:
         Of any engine.
     folder : Path
         PNG and SVG go there.
+    tell : callable
+        Told how many figures are done.
 
     Returns
     -------
@@ -59,7 +62,8 @@ def draw(results: Results, folder: Path) -> tuple[list[Drawn], list[str]]:
     from mcbrain.reporting.style import save, styled
 
     drawn, missing = [], []
-    for f in FIGURES:
+    for done, f in enumerate(FIGURES):
+        tell(done)
         try:
             with styled():
                 made = f.draw(results)
@@ -74,13 +78,15 @@ def draw(results: Results, folder: Path) -> tuple[list[Drawn], list[str]]:
 
 
 @numpy_defaults
-def report(path: str | Path) -> Path:
+def report(path: str | Path, tell: Tell = silent) -> Path:
     """Write `report.html` and its figures into a results folder.
 
     Parameters
     ----------
     path : str or Path
         A results folder.
+    tell : callable
+        Told how many figures are done.
 
     Returns
     -------
@@ -95,7 +101,7 @@ def report(path: str | Path) -> Path:
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     results = Results(path)
-    figures, missing = draw(results, results.folder.path)
+    figures, missing = draw(results, results.folder.path, tell)
     environment = Environment(
         loader=PackageLoader("mcbrain.reporting", ""),
         autoescape=True,  # names of studies are a user's text

@@ -27,7 +27,7 @@ from mcbrain.typing import Floats
 
 __all__ = ["Results", "Simulated"]
 
-_KEPT_ROWS = 50_000  # whose blocks are kept for intervals
+_KEPT_ROWS = 20_000  # whose blocks are kept for intervals
 _PIECE = 1_000_000  # risks that are moved at a time
 
 
@@ -344,10 +344,12 @@ class Results:
 def _batches(moves: Iterator[Floats]) -> Iterator[list[Floats]]:
     """The same arrays, as many together as fill a piece of memory."""
     some: list[Floats] = []
+    size = 0
     for one in moves:
         some.append(one)
-        if sum(array.size for array in some) > _PIECE:
+        size += one.size
+        if size > _PIECE:
             yield some
-            some = []
+            some, size = [], 0
     if some:
         yield some

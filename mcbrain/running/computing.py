@@ -119,8 +119,10 @@ def compute_blocks(
         Called with what has been done so far after each job, its blocks being in the store.
     """
     prepared = False
-    every = plan.problems()
-    problems = _part_of(every, shard)
+    with reporter.waiting(f"planning {plan.study.n_points:,} points"):
+        every = plan.problems()
+        problems = _part_of(every, shard)
+        first = [_pilot_work(p, s) for p, s in pilots_of(plan, problems)]
     found.problems, found.owned = len(every), len(problems)
 
     def stage(name: str, works: Iterable[Work], most: Mapping[Problem, int]) -> None:
@@ -140,7 +142,6 @@ def compute_blocks(
             tally = conductor.run(coming, told)
         found.add(tally)
 
-    first = [_pilot_work(p, s) for p, s in pilots_of(plan, problems)]
     if first:
         stage("pilots", first, {work.problem: PILOT_BLOCKS for work in first})
         store.reload()

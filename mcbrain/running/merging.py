@@ -169,9 +169,11 @@ def _common_code(
 
 def _common_study(sources: Sequence[ResultsFolder], merged: Merged) -> Study:
     """The study that all folders share, their precision aside: the first folder's counts."""
-    first = sources[0].study()
+    first, text = sources[0].study(), sources[0].study_file.read_bytes()
     asked = tomllib.loads(study_text(first))  # wherever the files are that it refers to
     for source in sources[1:]:
+        if source.study_file.is_file() and source.study_file.read_bytes() == text:
+            continue
         study = source.study()
         table = tomllib.loads(study_text(study))
         for section in dict.fromkeys([*asked, *table]):

@@ -31,6 +31,10 @@ class Reporter:
         """
         return nullcontext(lambda done: None)
 
+    def waiting(self, text: str) -> AbstractContextManager[None]:
+        """Something begins of which nobody knows how far it is."""
+        return nullcontext()
+
     def compiling(self, pieces: int) -> AbstractContextManager[Callable[[int, float], None]]:
         """Kernels may be compiled; the context's value is called with the pieces that are done and
         about how many seconds are left.

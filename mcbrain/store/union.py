@@ -66,9 +66,12 @@ def new_rows(target: BlockStore, sources: Sequence[BlockStore]) -> Iterator[pa.R
 
 def _places(stores: Sequence[BlockStore]) -> Iterator[tuple[Name, list[tuple[int, pa.Table]]]]:
     """Each problem in order, with the stores that hold some of its blocks."""
-    for name in sorted({name for store in stores for name in store.names()}):
-        found = [(place, store.rows(name)) for place, store in enumerate(stores)]
-        yield name, [(place, table) for place, table in found if table.num_rows]
+    holders: dict[Name, list[int]] = {}
+    for place, store in enumerate(stores):
+        for name in store.names():
+            holders.setdefault(name, []).append(place)
+    for name in sorted(holders):
+        yield name, [(place, stores[place].rows(name)) for place in holders[name]]
 
 
 def _clash(table: pa.Table, origin: np.ndarray) -> tuple[int, int, int] | None:
