@@ -51,7 +51,7 @@ class Precision(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return 0 in (self.relative, self.absolute)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)  # a study may have a million
 class Point:
     """What is asked: one model at one number of task and of brain samples."""
 

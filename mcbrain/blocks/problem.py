@@ -156,7 +156,7 @@ class DataProblem(Problem):
         sizes = {"n_task": self.n_task, "n_brain": self.n_brain}
         return [*_spelt_model(self.model), *_spelt(sizes)]
 
-    @cached_property
+    @property
     def block_size(self) -> int:
         """Replicates of a block; see `Problem.block_size`."""
         return _power_of_two(max(_BLOCK_SECONDS / self.replicate_seconds, 1.0))
@@ -192,7 +192,7 @@ class RawProblem(DataProblem):
         """What is drawn."""
         return "pilot-raw" if self.pilot else "raw"
 
-    @cached_property
+    @property
     def replicate_seconds(self) -> float:
         """See `Problem.replicate_seconds`."""
         rows = self.n_task + self.n_brain
@@ -209,7 +209,7 @@ class SufficientProblem(DataProblem):
         """What is drawn."""
         return "sufficient"
 
-    @cached_property
+    @property
     def replicate_seconds(self) -> float:
         """See `Problem.replicate_seconds`."""
         d, p = self.model.input_dim, self.model.n_channels

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Collection
 
 import numpy as np
 
 from mcbrain.blocks.problem import Problem
 from mcbrain.blocks.series import FIRST_LOOK
+from mcbrain.typing import Floats
 
 __all__ = ["Forecast"]
 
@@ -23,8 +24,10 @@ class Forecast:
 
     Parameters
     ----------
-    most : mapping of Problem to int
-        Every problem of the stage, and the blocks that it has at most.
+    problems : collection of Problem
+        Every problem of the stage.
+    most : callable
+        Problem -> the blocks that it has at most.
 
     Attributes
     ----------
@@ -34,17 +37,18 @@ class Forecast:
         Whether no problem has been judged at a look so far.
     """
 
-    def __init__(self, most: Mapping[Problem, int] | None = None) -> None:
-        most = {} if most is None else most
-        self._place = {problem: i for i, problem in enumerate(most)}
-        self._most = np.fromiter(most.values(), float, len(most))
-        self._size = np.fromiter((p.block_size for p in most), float, len(most))
-        self._expected = self._size * np.fromiter(
-            (p.replicate_seconds for p in most), float, len(most)
-        )
-        self._latest = np.full(len(most), np.nan)
-        self._have = np.zeros(len(most))
-        self._need = np.full(len(most), np.nan)
+    def __init__(
+        self, problems: Collection[Problem] = (), most: Callable[[Problem], int] = lambda p: 0
+    ) -> None:
+        self._place = {problem: i for i, problem in enumerate(problems)}
+
+        def each(number: Callable[[Problem], float]) -> Floats:
+            return np.fromiter(map(number, self._place), float, len(self._place))
+
+        self._most, self._size = each(most), each(lambda p: p.block_size)
+        self._expected = self._size * each(lambda p: p.replicate_seconds)
+        self._latest, self._need = (np.full(len(self._place), np.nan) for _ in range(2))
+        self._have = np.zeros(len(self._place))
         self.done = self._done_expected = 0.0
         self.blind = True
 
@@ -76,7 +80,7 @@ class Forecast:
         cost = np.where(np.isnan(self._latest), expected, self._latest)
         return float(rest @ cost)
 
-    def _guess(self) -> np.ndarray | None:
+    def _guess(self) -> Floats | None:
         """The blocks that each problem is taken to need while nobody has seen what it needs."""
         least = np.minimum(self._most, FIRST_LOOK)
         judged = ~np.isnan(self._need)

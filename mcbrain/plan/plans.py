@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mcbrain.asking.studies import Point, Study
 from mcbrain.blocks.problem import Problem
@@ -130,16 +131,14 @@ def all_works(plan: Plan[User], problems: Mapping[Problem, Sequence[User]]) -> I
     spread over all: a run that ends early has seen every part of a grid, and what the first ones
     need says what the others will.
     """
-    items = list(problems.items())
-    for place in spread(len(items)):
-        yield from plan.works(*items[place])
+    found = list(problems)
+    for place in spread(len(found)):
+        yield from plan.works(found[place], problems[found[place]])
 
 
-def spread(size: int) -> list[int]:
+def spread(size: int) -> NDArray[np.intp]:
     """0 to size - 1 in an order whose beginnings lie evenly: by the golden ratio's multiples."""
-    ranks = np.arange(size) * _GOLDEN % 1.0
-    found: list[int] = np.argsort(ranks, kind="stable").tolist()
-    return found
+    return np.argsort(np.arange(size) * _GOLDEN % 1.0, kind="stable")
 
 
 def pilots_of(

@@ -16,6 +16,7 @@ from mcbrain.engines import engine_for
 from mcbrain.engines import simulate as simulate_job
 from mcbrain.engines.pieces import Piece, pieces_of
 from mcbrain.plain import numpy_defaults
+from mcbrain.plan.forecast import Forecast
 from mcbrain.plan.plans import Plan, User, Work, all_works, pilots_of
 from mcbrain.plan.shards import Shard, owned
 from mcbrain.plan.stopping import Stopping
@@ -125,15 +126,15 @@ def compute_blocks(
         first = [_pilot_work(p, s) for p, s in pilots_of(plan, problems)]
     found.problems, found.owned = len(every), len(problems)
 
-    def stage(name: str, works: Iterable[Work], most: Mapping[Problem, int]) -> None:
+    def stage(name: str, works: Iterable[Work], forecast: Forecast, size: int) -> None:
         nonlocal prepared
-        coming, conductor = iter(works), Conductor(store, *pool, simulate_job, deadline, most)
-        with reporter.steps(f"looking for blocks of {name}", len(most)) as tell:
+        coming, conductor = iter(works), Conductor(store, *pool, simulate_job, deadline, forecast)
+        with reporter.steps(f"looking for blocks of {name}", size) as tell:
             work_to_do = conductor.look_up(coming, lambda tally: tell(tally.problems))
         if work_to_do and not prepared:
             prepare()
             prepared = True
-        with reporter.stage(name, len(most)) as show:
+        with reporter.stage(name, size) as show:
 
             def told(tally: Tally) -> None:
                 show(tally)
@@ -143,11 +144,13 @@ def compute_blocks(
         found.add(tally)
 
     if first:
-        stage("pilots", first, {work.problem: PILOT_BLOCKS for work in first})
+        pilots = Forecast([work.problem for work in first], lambda pilot: PILOT_BLOCKS)
+        stage("pilots", first, pilots, len(first))
         store.reload()
     if found.stopped:  # no penalty is known before the end of the pilots
         return
-    stage(plan.stage, all_works(plan, problems), {p: plan.most(p) for p in problems})
+    forecast = Forecast(problems, plan.most)
+    stage(plan.stage, all_works(plan, problems), forecast, len(problems))
     store.compact()
 
 

@@ -6,7 +6,7 @@ import heapq
 import itertools
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from dataclasses import dataclass, field
 from typing import TypeAlias
@@ -156,9 +156,8 @@ class Conductor:
         Job -> list of BlockSums.
     deadline : float, optional
         `time.monotonic()` after which no new block is started.
-    most : mapping of Problem to int
-        Every problem of the works to come and the blocks that it has at most, so that the tally can
-        say how much is left.
+    forecast : Forecast, optional
+        Of every problem of the works to come, so that the tally can say how much is left.
     """
 
     def __init__(
@@ -168,11 +167,11 @@ class Conductor:
         slots: int,
         simulate: Callable[[Job], list[BlockSums]],
         deadline: float | None = None,
-        most: Mapping[Problem, int] | None = None,
+        forecast: Forecast | None = None,
     ) -> None:
         self.store, self.executor, self.slots = store, executor, slots
         self.simulate, self.deadline = simulate, deadline
-        self.tally = Tally(forecast=Forecast(most))
+        self.tally = Tally(forecast=forecast or Forecast())
         self._pace: dict[str, float] = {}
         # What is ready, by its look, then as it came; and works whose problem another one is at.
         self._ready: list[tuple[int, int, _Active]] = []

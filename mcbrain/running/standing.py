@@ -188,7 +188,7 @@ def _problems(
     found = [
         _pilot(problem, statistics, store) for problem, statistics in pilots_of(plan, problems)
     ]
-    forecast = Forecast({problem: plan.most(problem) for problem in problems})
+    forecast = Forecast(problems, plan.most)
     for problem, users in problems.items():
         try:
             works = [progress(work, store) for work in plan.works(problem, users)]

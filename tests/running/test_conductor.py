@@ -11,6 +11,7 @@ import pytest
 from mcbrain.blocks.problem import RawProblem
 from mcbrain.blocks.query import statistic_id
 from mcbrain.blocks.sums import BlockSums
+from mcbrain.plan.forecast import Forecast
 from mcbrain.plan.plans import Work, spread
 from mcbrain.plan.stopping import Stopping
 from mcbrain.population.model import Model
@@ -85,7 +86,8 @@ def _conduct(works, lab, store=None, threads=3, report=lambda tally: None, **opt
     store = MemoryStore() if store is None else store
     with ThreadPoolExecutor(threads) as pool:
         most = {w.problem: w.stopping.max_blocks for w in works}
-        conductor = Conductor(store, pool, threads, lab, most=most, **options)
+        forecast = Forecast(most, most.get)
+        conductor = Conductor(store, pool, threads, lab, forecast=forecast, **options)
         return store, conductor.run(iter(works), report)
 
 
@@ -245,7 +247,7 @@ def test_a_work_that_is_made_late_sees_the_blocks_of_the_one_before_it():
             yield _work(problem, (A,), 64)
 
     with ThreadPoolExecutor(1) as pool:
-        Conductor(store, pool, 1, lab, most={ONE: 64, TWO: 64}).run(works())
+        Conductor(store, pool, 1, lab, forecast=Forecast([ONE, TWO])).run(works())
     assert [p for p, _ in made] == [ONE, TWO] and made[1][1] > 0
 
 

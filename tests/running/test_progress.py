@@ -41,7 +41,7 @@ MANY = 100 * FIRST_LOOK
 
 
 def forecast_of(problems, most=MANY):
-    return Forecast(dict.fromkeys(problems, most))
+    return Forecast(problems, lambda one: most)
 
 
 def test_nothing_is_said_of_the_time_left_before_a_problem_was_judged():
@@ -107,7 +107,7 @@ def test_a_problem_to_come_is_taken_for_those_that_were_judged_by_their_cost():
 
 def test_no_problem_is_taken_to_need_more_than_it_may_have():
     one, other = problem(20), problem(21)
-    forecast = Forecast({one: MANY, other: 70})
+    forecast = Forecast([one, other], {one: MANY, other: 70}.get)
     forecast.computed(one, FIRST_LOOK, 1.0)
     forecast.judged(one, FIRST_LOOK, FIRST_LOOK)
     forecast.judged(one, FIRST_LOOK, 50 * FIRST_LOOK)
