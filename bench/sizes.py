@@ -152,6 +152,12 @@ STORED = (5_000, 64)
 RESULT_ROWS = 20_000
 """About how many rows a results file has."""
 
+MANY = (20, 10, 10)
+"""Models, task samples and brain samples of a study of many points."""
+
+SHARDS = 200
+"""Folders that are merged."""
+
 COLD: tuple[str, ...] = ("spectral", "raw")
 """Engines that are compiled from nothing."""
 
@@ -174,6 +180,7 @@ if TINY:
     BRAIN = {"d=8": Cell(8, 0, 40, latent_dim=2, n_channels=6)}
     PANEL = {"befs, d=8": Cell(8, 20, 40, ("befs",), 2, 2, 6)}
     REGRESSION, LAW_GRID, STORED, RESULT_ROWS = (60, 8, 5), (4, 2, 2), (20, 4), 64
+    MANY, SHARDS = (2, 2, 2), 3
     REPLICATES = {"raw": 16, "sufficient": 16, "spectral": 2048, "peer": 16}
     BLOCKS, COUNT, MATRIX, CALLS = 1, 1_000, 12, 2
     COLD, FIRST_ENGINE, THREADS, SAMPLES = ("law",), "law", (1, 2, 1024), (60, 120)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 
@@ -54,6 +55,7 @@ class Histogram:
         parts : sequence of (ndarray, ndarray)
             Bins, each at most once in a part, ascending, and the replicates in each of them.
         """
+        self.__dict__.pop("_up_to", None)
         parts = [p for p in ((self.places, self.counts), *parts) if p[0].size]
         if len(parts) < 2:
             self.places, self.counts = parts[0] if parts else (self.places, self.counts)
@@ -83,13 +85,18 @@ class Histogram:
         ----------
         probability : float
         """
-        up_to = np.cumsum(self.counts)
-        if not up_to.size:
+        if not self.counts.size:
             return None
+        up_to = self._up_to
         rank = probability * int(up_to[-1])
         at = int(np.searchsorted(up_to, rank))
         count = int(self.counts[at])
         return self._within(int(self.places[at]), count, rank - (int(up_to[at]) - count))
+
+    @cached_property
+    def _up_to(self) -> Integers:
+        """Replicates in each bin and those before it."""
+        return np.cumsum(self.counts)
 
     def _within(self, place: int, count: int, rank: float) -> float:
         """The value of a rank among the replicates of a bin."""

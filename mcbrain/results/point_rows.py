@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 import pyarrow as pa
 
 from mcbrain.asking.studies import Point
+from mcbrain.blocks.problem import latest
 from mcbrain.blocks.query import Query, Statistic, only
 from mcbrain.blocks.series import standard_error
 from mcbrain.blocks.sums import reason_of
@@ -16,6 +17,7 @@ from mcbrain.plan.plans import Tell, Work, silent
 from mcbrain.plan.point_plan import PointPlan
 from mcbrain.plan.statuses import has_mean, has_variance, row_status
 from mcbrain.plan.stopping import Stop, rounding_risk
+from mcbrain.population.model import Model
 from mcbrain.results.columns import RESULT_SCHEMA, RowWriter, result_words
 from mcbrain.results.failed import failed
 from mcbrain.results.predictor import Prediction, Predictor
@@ -90,7 +92,7 @@ def _point_rows(
 
 def _settings(plan: PointPlan, point: Point) -> Iterator[dict[str, object]]:
     """What each row of a point is about."""
-    scale = {"point": point.index, **point.model.columns()}
+    scale = {"point": point.index, **_model_columns(point.model)}
     for method in plan.study.methods:
         for shift in plan.study.shifts:
             yield {
@@ -102,6 +104,11 @@ def _settings(plan: PointPlan, point: Point) -> Iterator[dict[str, object]]:
                 "shift": shift.label,
                 "engine": plan.kind,
             }
+
+
+@latest
+def _model_columns(model: Model) -> dict[str, object]:
+    return model.columns()
 
 
 _UNDEFINED: dict[str, object] = {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
@@ -15,6 +15,7 @@ from mcbrain.plan.cells import Setting
 from mcbrain.plan.moments import shift_coefficients, shift_drift, signal
 from mcbrain.plan.penalties import task_noise
 from mcbrain.plan.subspaces import PilotSubspaces, Subspaces
+from mcbrain.population.model import Model
 from mcbrain.population.shifts import Shift
 from mcbrain.results.reasons import (
     ADVERSARY,
@@ -60,9 +61,10 @@ class Predictor:
         self.study = study
         self.subspaces = subspaces
         # Rows of a grid ask for the same few again and again: shifts share a task stage, and task
-        # samples a brain stage.
+        # samples a brain stage, of which those of the latest model are kept.
         self._task_moments = lru_cache(1024)(task_moments)
-        self._brain_moments = lru_cache(1024)(self._brain)
+        self._stages: dict[tuple[Estimator, int, Shift, bool], tuple[BrainMoments, int]] = {}
+        self._model: Model | None = None
         self._anisotropic = subspaces.anisotropic
 
     def predict(self, point: Point, method: Method, shift: Shift, fit: Fit) -> Prediction:
@@ -142,8 +144,12 @@ class Predictor:
         self, spared: Estimator, point: Point, shift: Shift, fit: Fit, left_out: bool = False
     ) -> Floats:
         model, d = point.model, point.model.input_dim
-        anywhere = replace(point, index=0, n_task=0)
-        brain, rank = self._brain_moments(spared, anywhere, shift, left_out)
+        if self._model is not model:
+            self._stages, self._model = {}, model
+        stage = (spared, point.n_brain, shift, left_out)
+        if stage not in self._stages:
+            self._stages[stage] = self._brain(spared, point, shift, left_out)
+        brain, rank = self._stages[stage]
         penalty = fit.in_force
         setting: Setting = {
             "n_task": point.n_task,

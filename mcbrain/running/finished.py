@@ -62,7 +62,7 @@ def recall(setup: Setup, store: BlockStore, outcome: Outcome) -> bool:
         same = setup.part is None and note["of"] == _digest(setup, store)
     except (OSError, ValueError, KeyError, TypeError):
         return False
-    if not same:
+    if not same or store.notes:  # some of the blocks are damaged
         return False
     outcome.results.count(open_results(setup.folder.path))
     outcome.reused, outcome.problems, outcome.owned = blocks, problems, problems

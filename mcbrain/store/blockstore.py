@@ -96,19 +96,22 @@ class BlockStore:
             if damage and self.read_only:
                 self.notes.append(f"{path} is damaged ({damage}); its damaged blocks are left out")
             elif damage:
-                path = self._set_aside(path, batches, damage)
+                whole = self._set_aside(path, batches, damage)
+                if whole is None:
+                    continue
+                path = whole
             self._segments[path] = [Batch(content) for content in batches]
             _index(self._places, self._segments[path])
         return None
 
-    def _set_aside(self, path: Path, batches: list[pa.RecordBatch], why: str) -> Path:
-        """Keep a damaged segment under another name, and what is good of it in a new one."""
+    def _set_aside(self, path: Path, batches: list[pa.RecordBatch], why: str) -> Path | None:
+        """Keep a damaged segment under another name, and what is good of it, if any, in a new one."""
         aside = path.with_name(path.name + f".damaged-{time.time_ns()}")
         path.rename(aside)
         self.notes.append(
             f"{path.name} is damaged ({why}); kept as {aside.name}, its blocks are computed again"
         )
-        return write_segment(self.folder, batches) if batches else path
+        return write_segment(self.folder, batches) if batches else None
 
     def of(self, problem: Problem) -> StoredBlocks:
         """The stored blocks of a problem, those not yet on disk included."""

@@ -54,6 +54,10 @@ class Batch:
         """Whether each block has a value in a column."""
         return self._once("present", name, lambda: present(self._table, name))
 
+    def complete(self, name: str) -> bool:
+        """Whether every block has a value in a column."""
+        return self._once("complete", name, lambda: not self._table.column(name).null_count)
+
     def names(self) -> Words:
         """A word for the list of statistics of each block."""
         return self._once("names", "statistics", lambda: statistics_names(self._table))

@@ -47,6 +47,24 @@ class Group:
         """Number of each block."""
         return self.scalars("index")
 
+    @cached_property
+    def ordered(self) -> bool:
+        """Whether these are the blocks 0, 1, ..., each once."""
+        return bool((self.index == np.arange(self.index.size)).all())
+
+    def series(self, statistics: Sequence[int]) -> Series:
+        """The blocks of a group that is ordered; none where it lacks a statistic."""
+        if not self.place.keys() >= set(statistics):
+            empty, none = np.zeros((len(statistics), 0)), np.zeros(0)
+            return Series(none.astype(np.int64), empty, empty, empty, empty, none)
+        columns = [self.place[s] for s in statistics]
+        count, mean, m2, better = (
+            np.ascontiguousarray(self.matrix(name).T[columns], dtype=float)
+            for name in ("count", "mean", "m2", "better")
+        )
+        replicates = self.scalars("replicates").astype(np.int64)
+        return Series(replicates, count, mean, m2, better, self.scalars("seconds"))
+
     def scalars(self, name: str) -> np.ndarray:
         """A column of one number a block."""
         if isinstance(self.content, Part):
@@ -62,8 +80,9 @@ class Group:
     def matrix(self, name: str) -> np.ndarray:
         """A column of one number a statistic, shape (blocks, statistics); NaN where it is null."""
         values = self.values(name)
-        if isinstance(self.content, list) or (there := self.content.present(name)).all():
+        if isinstance(self.content, list) or self.content.batch.complete(name):
             return values.reshape(-1, len(self.statistics))
+        there = self.content.present(name)
         matrix = np.full((there.size, len(self.statistics)), np.nan)
         matrix[there] = values.reshape(-1, len(self.statistics))
         return matrix
@@ -110,6 +129,8 @@ class StoredBlocks:
         statistics : sequence of int
             Statistic ids; rows of the arrays follow their order.
         """
+        if len(self.groups) == 1 and self.groups[0].ordered and statistics:
+            return self.groups[0].series(statistics)
         size = max(
             (int(group.index.max()) + 1 for group in self.groups if group.index.size), default=0
         )

@@ -105,7 +105,7 @@ def test_a_finished_folder_is_neither_planned_nor_are_its_rows_made(tmp_path, mo
     assert {p: p.read_bytes() for p in folder.rglob("*") if p.is_file()} == before
 
 
-@pytest.mark.parametrize("change", ["results", "blocks", "study", "note"])
+@pytest.mark.parametrize("change", ["results", "blocks", "damage", "study", "note"])
 def test_a_folder_that_was_changed_is_not_taken_for_finished(tmp_path, change):
     asked, folder = study(), tmp_path / "a"
     run(asked, folder, threads=2)
@@ -116,6 +116,9 @@ def test_a_folder_that_was_changed_is_not_taken_for_finished(tmp_path, change):
             (folder / "results.arrow").write_bytes(whole[:-1])
         case "blocks":
             next((folder / "blocks").glob("*.arrow")).unlink()
+        case "damage":
+            segment = next((folder / "blocks").glob("*.arrow"))
+            segment.write_bytes(segment.read_bytes()[:100])
         case "study":
             more = study(estimators={"ridge": "optimal"})
         case "note":
@@ -128,7 +131,7 @@ def test_a_folder_that_was_changed_is_not_taken_for_finished(tmp_path, change):
             return super().steps(name, total)
 
     again = run(more, folder, threads=2, reporter=Ear())
-    assert "rows" in made and (again.computed > 0) == (change == "blocks")
+    assert "rows" in made and (again.computed > 0) == (change in ("blocks", "damage"))
     assert again.results.changed == (change != "note")
     if change == "note":
         assert (folder / "results.arrow").read_bytes() == whole
