@@ -105,7 +105,7 @@ class BlockStore:
         return None
 
     def _set_aside(self, path: Path, batches: list[pa.RecordBatch], why: str) -> Path | None:
-        """Keep a damaged segment under another name, and what is good of it, if any, in a new one."""
+        """Keep a damaged segment under another name, and what is good of it in a new one."""
         aside = path.with_name(path.name + f".damaged-{time.time_ns()}")
         path.rename(aside)
         self.notes.append(

@@ -22,8 +22,8 @@ from mcbrain.running.runner import Reporter, run
 from mcbrain.store import parts
 from mcbrain.store.blockstore import BlockStore
 from mcbrain.store.memory import MemoryStore
+from mcbrain.worth import simulated
 from mcbrain.worth.simulated import value_in_results
-from mcbrain.worth.surface import Surface
 
 
 def study(models=3, tasks=4, brains=(0, 20, 40), blocks=1, **more):
@@ -152,14 +152,14 @@ def test_values_read_the_blocks_of_a_row_once_and_search_each_curve_once(tmp_pat
     plan = made_up(asked, store)
     results = Results.in_memory(asked, pa.Table.from_batches(plan.rows(store)), store)
     read, searched = [], []
-    whole, search = Results._without_each_block, Surface.samples_for
+    whole, search = Results._without_each_block, simulated.samples_for
     monkeypatch.setattr(
         Results, "_without_each_block", lambda self, row: read.append(row) or whole(self, row)
     )
     monkeypatch.setattr(
-        Surface,
+        simulated,
         "samples_for",
-        lambda self, risk, name: searched.append(np.size(risk)) or search(self, risk, name),
+        lambda twin, risk, name: searched.append(np.size(risk)) or search(twin, risk, name),
     )
     for task in range(len(asked.n_task)):
         value_in_results(results, 0, task, 1)
