@@ -59,7 +59,7 @@ def blocks(table: dict[str, Any], index: int, only_pilots: bool = False) -> list
     from mcbrain.asking.from_toml import study_from_table
     from mcbrain.blocks.problem import Job
     from mcbrain.engines import simulate
-    from mcbrain.plan.plans import all_works, pilots_of
+    from mcbrain.plan.plans import pilots_of
     from mcbrain.plan.subspaces import PILOT_BLOCKS
     from mcbrain.results.opening import open_plan
     from mcbrain.store.blockstore import BlockStore
@@ -78,9 +78,11 @@ def blocks(table: dict[str, Any], index: int, only_pilots: bool = False) -> list
                 ids = tuple(s.id for s in statistics)
                 for sums in simulate(Job(problem, statistics, tuple(range(PILOT_BLOCKS)))):
                     store.add(problem, ids, sums)
-        for work in () if only_pilots else all_works(plan, problems):
-            sums = simulate(Job(work.problem, work.queries, (index,)))[0]
-            found.append(_block(work.problem, work.queries, sums))
+        # In the order of the plan, by which blocks are named, and not in that of a run.
+        for problem, users in () if only_pilots else problems.items():
+            for work in plan.works(problem, users):
+                sums = simulate(Job(work.problem, work.queries, (index,)))[0]
+                found.append(_block(work.problem, work.queries, sums))
     return found
 
 
