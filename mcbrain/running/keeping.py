@@ -20,7 +20,7 @@ __all__ = ["FirstRows", "keep"]
 
 _PACE_SECONDS = 2.0  # between two notes of a run's pace
 _FIRST_ROWS = 2.0  # seconds of computing before the first rows of a folder are written
-_ROW_SECONDS = 5e-4  # and at least so many for each row: some ten times what writing it takes
+_ROW_SECONDS = 5e-3  # and at least so many for each row: some ten times what writing it takes
 
 
 def keep(
