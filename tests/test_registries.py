@@ -30,7 +30,8 @@ from mcbrain.population import shifts
 from mcbrain.population.distributions import BASES, INPUTS, LATENTS, RECORDINGS, InputFamily
 from mcbrain.population.geometry import Geometry
 from mcbrain.population.model import MODEL_FIELDS, Model
-from mcbrain.population.shifts import SHIFTS, ShiftKind, ShiftLaw, law
+from mcbrain.population.shift_laws import ShiftLaw
+from mcbrain.population.shifts import SHIFTS, ShiftKind, law
 from mcbrain.results.columns import (
     BRAIN_SCHEMA,
     MAY_BE_ABSENT,
@@ -139,7 +140,7 @@ def test_recordings_that_a_model_does_not_know_are_refused(monkeypatch):
 
 
 def test_a_basis_that_the_geometry_does_not_know_is_refused(monkeypatch):
-    monkeypatch.setattr("mcbrain.population.model.BASES", (*BASES, "wavelet"))
+    monkeypatch.setattr("mcbrain.population.settling.BASES", (*BASES, "wavelet"))
     of = model(basis="wavelet")
     with unhandled("basis 'wavelet'"):
         draw(of)

@@ -69,7 +69,7 @@ def _spectral_objection(study: Study) -> str | None:
     """The two stages of a risk come apart where one penalty acts outside the subspace alone."""
     if why := _sufficient_objection(study):
         return why
-    if any(m.spectrum_exponent for m in study.models):
+    if not all(m.input_covariance.identity for m in study.models):
         return "the covariance is not the identity; use sufficient"
     for method in study.methods:
         name = method.estimator.name

@@ -13,6 +13,7 @@ from typing import Any, TypeVar, get_args
 
 import msgspec
 
+from mcbrain.asking.arrays import with_arrays
 from mcbrain.asking.engines import ENGINE_NAMES
 from mcbrain.asking.estimators import grid, methods_from_table
 from mcbrain.asking.files import read_text
@@ -170,7 +171,8 @@ def study_from_table(
     _known(table, _SECTIONS, "")
     name = _name(table.get("name"))
     seed = integer("seed", table.get("seed", 0), 0, 2**63 - 1)
-    section = _section(table, "model")
+    section = _with_arrays(_section(table, "model"), folder)
+    table = {**table, "model": section}
     models = tuple(_models(section)) if models is None else models
     design = _section(table, "design")
     _known(design, ("n_task", "n_brain"), "[design] ")
@@ -238,6 +240,14 @@ def _check(study: Study) -> None:
             f"the grid has {study.n_points:,} points and {study.n_rows:,} rows; at most "
             f"{_MAX_ROWS:,} rows are allowed: use fewer values, or split the study"
         )
+
+
+def _with_arrays(section: Mapping[str, object], folder: Path | None) -> dict[str, object]:
+    """The table [model] with the files that it names read."""
+    try:
+        return with_arrays(section, folder)
+    except InputError as error:
+        raise InputError(f"[model] {error}") from None
 
 
 def _models(table: Mapping[str, Any]) -> list[Model]:

@@ -8,7 +8,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from mcbrain.errors import InputError, did_you_mean, unhandled
-from mcbrain.population.shifts import SHIFTS, Shift, ShiftKind, load_moment
+from mcbrain.population.shift_laws import load_moment
+from mcbrain.population.shifts import SHIFTS, Shift, ShiftKind
 
 __all__ = ["found_from", "parse_shift", "shifts_from_table", "with_files"]
 

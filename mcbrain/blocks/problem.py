@@ -15,6 +15,8 @@ import numpy as np
 
 from mcbrain.blocks.query import Statistic
 from mcbrain.errors import unhandled
+from mcbrain.population.brain_map import PLACES
+from mcbrain.population.given import Given
 from mcbrain.population.model import MODEL_FIELDS, Model
 
 __all__ = [
@@ -38,6 +40,8 @@ _TASK_STEPS = 8192  # of the recursion in a block; few replicates reach 0.1 %
 
 # Another spelling of a noise: what it follows from is not part of a problem.
 _RATIOS = ("snr_task", "snr_brain")
+# What follows from a task that is given: its digest stands for it, whatever the last bits are.
+_OF_THE_TASK = ("misalignment", "task_loadings", "signal_norm")
 # Fields of a model that every key holds, whatever their value. A field that is added later is left
 # out of the key where it stands at its default, so that no problem of today gets another key.
 _ALWAYS_WRITTEN = frozenset(
@@ -390,24 +394,31 @@ def _power_of_two(size: float) -> int:
 
 @latest
 def _spelt_out(model: Model) -> Model:
-    """The same population from a noise in place of a ratio, and from one number for each latent."""
+    """The same population from a noise in place of a ratio, and from one number for each latent.
+
+    Arrays are light: of what was given, a worker needs what follows alone.
+    """
     numbers = {n: getattr(model, n) for n in MODEL_FIELDS if n not in _RATIOS}
-    numbers["latent_gains"] = tuple(
-        float(g) for g in np.broadcast_to(model.latent_gains, model.latent_dim)
-    )
+    numbers["latent_gains"] = tuple(float(g) for g in model.every_gain)
     numbers["task_loadings"] = tuple(float(a) for a in model.loadings)
+    if model.brain_map == PLACES.get(str(model.basis)):
+        numbers["brain_map"] = None
+    numbers |= {name: given.light() for name, given in model.given_arrays.items()}
+    if isinstance(model.task, Given):
+        numbers |= dict.fromkeys(_OF_THE_TASK)
     return Model(**{name: value for name, value in numbers.items() if value is not None})
 
 
 def _written(model: Model) -> dict[str, object]:
     """The fields of a model that is spelt out, as a key holds them."""
     found: dict[str, object] = {}
+    left_out = (*_RATIOS, *(_OF_THE_TASK if isinstance(model.task, Given) else ()))
     for field in fields(model):
         value = getattr(model, field.name)
         default = None if field.default is MISSING else field.default
         written = field.name in _ALWAYS_WRITTEN or value != default
-        if written and value is not None and field.name not in _RATIOS:
-            found[field.name] = value
+        if written and value is not None and field.name not in left_out:
+            found[field.name] = f"#{value.digest}" if isinstance(value, Given) else value
     return found
 
 

@@ -32,12 +32,15 @@ _FIELDS: dict[str, tuple[object, object, str]] = {
     "snr_task": (float | None, None, "|beta|^2 / sigma_y^2."),
     "neural_noise": (float | None, None, "sigma_r; or give --snr-brain [1]."),
     "snr_brain": (float | None, None, "1 / (sigma_r^2 sum a_j^2 / D_j^2)."),
-    "latent_gains": (str, "1.0", "D: a number, or one per latent: 2,1,0.5."),
+    "latent_gains": (str, "1.0", "D: a number, one per latent (2,1,0.5), or powerlaw:ALPHA."),
     "measured_latents": (int | None, None, "k_m, latents that the recordings expose [all]."),
-    "task_loadings": (str | None, None, "a: one per latent: 1,0.5 [equal]."),
+    "task_loadings": (str | None, None, "a: one per latent (1,0.5), or powerlaw:ALPHA [equal]."),
     "signal_norm": (float, 1.0, "|beta|."),
-    "covariance": (str, "identity", "Of the inputs: identity, or powerlaw:ALPHA."),
-    "basis": (str, "haar", "Eigenvectors of the covariance: haar, seeded; or axes."),
+    "covariance": (str, "identity", "Of the inputs: identity, powerlaw:ALPHA, or file:NAME.npy."),
+    "covariance_scale": (str, "trace", "Of a covariance from a file: trace, scaled to d; as-is."),
+    "basis": (str | None, None, "Eigenvectors of the covariance: axes, or haar, seeded [haar]."),
+    "brain_map": (str | None, None, "Latents: random, leading, or file:NAME.npy [random]."),
+    "task": (str, "uniform", "What the brain misses: uniform, source:S; or beta: file:NAME.npy."),
 }
 
 
@@ -159,11 +162,15 @@ def with_overrides(
     return study
 
 
-def _numbers(name: str, text: str) -> float | tuple[float, ...]:
-    """A number, or one per latent, with or without brackets."""
+def _numbers(name: str, text: str) -> str | float | tuple[float, ...]:
+    """A number, one per latent, with or without brackets, or how they fall."""
+    if text.startswith("powerlaw"):
+        return text
     try:
         numbers = tuple(float(x) for x in text.strip("[] ").split(","))
     except ValueError:
         option = f"--{name.replace('_', '-')}"
-        raise InputError(f"{option} {text}: a number, or one per latent: 2,1,0.5") from None
+        raise InputError(
+            f"{option} {text}: a number, one per latent, such as 2,1,0.5, or powerlaw:ALPHA"
+        ) from None
     return numbers[0] if len(numbers) == 1 else numbers

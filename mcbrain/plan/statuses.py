@@ -95,7 +95,7 @@ def _subspace_words(fit: Fit, point: Point) -> Iterator[str]:
     shut = fit.in_force == math.inf
     if shut and spared < model.input_dim and not explained:
         yield dominant_row_status(n, spared, inputs.length_power)
-    if model.basis == "axes" and not exact:
+    if model.along_axes and not exact:
         others = _coordinates(fit, point, spared) - spared
         along = min(spared, model.k_m)
         yield nearly_along_status(n, along, others, inputs.smoothness, inputs.share)
@@ -123,13 +123,13 @@ def _is_exact(fit: Fit, point: Point) -> bool:
 def _coordinates(fit: Fit, point: Point, spared: int) -> int:
     """Of how many coordinates of the inputs the spared subspace is a generic subspace.
 
-    Latents along axes are coordinates themselves. A subspace that is estimated from few sparse
-    inputs has exact zeros in the coordinates that none of them used: the bound is five standard
-    deviations below the mean number of those that some did.
+    Latents along axes are coordinates themselves, and given ones are made of some. A subspace that
+    is estimated from few sparse inputs has exact zeros in the coordinates that none of them used:
+    the bound is five standard deviations below the mean number of those that some did.
     """
     model, d = point.model, point.model.input_dim
-    if model.basis == "axes" and _is_exact(fit, point):
-        return spared
+    if model.brain_place != "random" and _is_exact(fit, point):
+        return max(spared, model.coordinates_of(min(spared, model.latent_dim)))
     if fit.estimator.uses_brain and model.input_distribution.smoothness == "sparse":
         unused = (1.0 - model.input_distribution.share) ** point.n_brain
         sure = d * (1.0 - unused) - 5.0 * math.sqrt(d * unused * (1.0 - unused))
@@ -169,7 +169,7 @@ def _squares(fit: Fit, point: Point) -> Iterator[_Squares]:
         yield _Squares(n, spared, ridge, _coordinates(fit, point, spared))
     if projects or (eta == 0.0 and n <= spared):
         return  # nothing is left to fit outside P
-    d = model.input_dim
+    d = model.input_covariance.rank
     # A null direction of the Gram matrix of unit inputs, in the coordinates in which the penalty is
     # the same in every direction: the ridge that it meets on average.
     share = spared / d if eta > 0.0 else 0.0
@@ -180,4 +180,5 @@ def _squares(fit: Fit, point: Point) -> Iterator[_Squares]:
 
 @latest
 def _mean_inverse_variance(model: Model) -> float:
-    return float((1.0 / model.input_variances).mean())
+    """Over the directions in which the inputs vary."""
+    return float((1.0 / model.input_variances[: model.input_covariance.rank]).mean())

@@ -1,4 +1,4 @@
-"""What inputs, latents and recordings are drawn from: a record each, and the inputs' covariance.
+"""What inputs, latents and recordings are drawn from: a record each.
 
 A record holds the NumPy line of its distribution, which `recipe` prints and `replay` evaluates. The
 kernels know the inputs by the codes of `kernels/random/draw.py`, the others by codes that
@@ -11,9 +11,6 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
-import numpy as np
-from numpy.typing import NDArray
-
 from mcbrain.checks import parameter
 from mcbrain.errors import InputError, did_you_mean
 
@@ -24,9 +21,7 @@ __all__ = [
     "RECORDINGS",
     "InputDistribution",
     "InputFamily",
-    "parse_covariance",
     "parse_inputs",
-    "power_spectrum",
 ]
 
 
@@ -162,28 +157,3 @@ def parse_inputs(text: str) -> InputDistribution:
     if not known.low < value <= known.high:
         raise InputError(f"inputs = {text!r}: allowed is {known.form}")
     return InputDistribution(name, value)
-
-
-def parse_covariance(text: str) -> float:
-    """alpha of a model's `covariance`, such as "powerlaw:1"; 0 for "identity".
-
-    Raises
-    ------
-    InputError
-        An unknown covariance, or an alpha out of range.
-    """
-    if text == "identity":
-        return 0.0
-    name, _, number = str(text).partition(":")
-    if name != "powerlaw":
-        raise InputError(f"covariance = {text!r}: allowed: identity, powerlaw:ALPHA")
-    value = parameter("covariance", text, number, "powerlaw:ALPHA")
-    if not 0 <= value <= 10:
-        raise InputError(f"covariance = {text!r}: allowed is an ALPHA of 0 to 10")
-    return value
-
-
-def power_spectrum(dim: int, exponent: float) -> NDArray[np.float64]:
-    """Eigenvalues proportional to j^-exponent with trace `dim`, shape (dim,)."""
-    values = np.arange(1, dim + 1, dtype=float) ** -exponent
-    return np.asarray(values * (dim / values.sum()))

@@ -1,9 +1,10 @@
 """Where brain, task and shifts point in input space: the seeded directions of a study.
 
 All vectors are in native coordinates, those of the independent components of the inputs, in which
-x = scale * z. A `haar` basis is one seeded rotation for a study; `axes` is none. Only the image of
-the brain map, of beta and of the shift directions under that rotation is ever needed, so the
-rotation itself is built for custom shifts alone (theory/README.md 1).
+x = scale * z: along the eigenvectors of the covariance. A `haar` basis is one seeded rotation for a
+study; `axes` is none, or the eigenvectors of a covariance that is given. Only the image of the
+brain map, of beta and of the shift directions under that rotation is ever needed, so the rotation
+itself is built for custom shifts and for what is given alone (theory/README.md 1).
 """
 
 from __future__ import annotations
@@ -15,7 +16,10 @@ from functools import cached_property
 import numpy as np
 
 from mcbrain.errors import InputError, unhandled
+from mcbrain.population.brain_map import orthonormal_rows
+from mcbrain.population.given import Given
 from mcbrain.population.model import Model
+from mcbrain.population.task import source_direction
 from mcbrain.typing import Floats
 
 __all__ = ["BASIS", "CHANNELS", "Geometry"]
@@ -52,26 +56,47 @@ class Geometry:
 
     @cached_property
     def frame(self) -> Floats:
-        """Orthonormal rows: k latents, then u, then one more, as far as d allows."""
+        """Orthonormal rows: k latents, then two directions outside them, as far as d allows."""
         d, rows = self.model.input_dim, min(self.model.latent_dim + 2, self.model.input_dim)
-        match self.model.basis:
-            case "axes":
+        match self.model.brain_place:
+            case Given():
+                brain = self.model.fixed_brain
+                assert brain is not None
+                others = self._rng(BASIS).standard_normal((rows - len(brain), d))
+                return orthonormal_rows(np.concatenate([brain, others]))
+            case "leading":
                 return np.eye(rows, d)
-            case "haar":
-                return _orthonormal_rows(self._rng(BASIS).standard_normal((rows, d)))
-        raise unhandled("basis", self.model.basis, "the geometry of a study")
+            case "random":
+                return orthonormal_rows(self._rng(BASIS).standard_normal((rows, d)))
+        raise unhandled("brain map", self.model.brain_place, "the geometry of a study")
 
     @cached_property
     def rotation(self) -> Floats:
-        """The whole seeded basis, shape (d, d): native coordinates of x are `rotation @ x`."""
-        d = self.model.input_dim
+        """The whole basis, shape (d, d): native coordinates of x are `rotation @ x`."""
+        d, axes = self.model.input_dim, self.model.input_covariance.axes
         match self.model.basis:
             case "axes":
-                return np.eye(d)
+                return np.eye(d) if axes is None else axes
             case "haar":
-                axes = np.ascontiguousarray(self._rng(BASIS).standard_normal((d, d)))
-                return np.ascontiguousarray(_orthonormal_rows(axes).T)
+                seeded = np.ascontiguousarray(self._rng(BASIS).standard_normal((d, d)))
+                return np.ascontiguousarray(orthonormal_rows(seeded).T)
         raise unhandled("basis", self.model.basis, "the geometry of a study")
+
+    def as_given(self, rows: Floats) -> Floats:
+        """Vectors in the coordinates in which their user knows them.
+
+        Parameters
+        ----------
+        rows : ndarray, shape (..., d)
+            In native coordinates.
+
+        Returns
+        -------
+        ndarray, shape (..., d)
+            In the coordinates of x where an array of the model is in them; else as they are.
+        """
+        axes = self.model.input_covariance.axes
+        return rows if axes is None else rows @ axes
 
     @cached_property
     def brain(self) -> Floats:
@@ -81,8 +106,18 @@ class Geometry:
     @cached_property
     def missed(self) -> Floats:
         """u, shape (d,); zeros when the brain spans every input."""
-        k, d = self.model.latent_dim, self.model.input_dim
-        return self.frame[k].copy() if k < d else np.zeros(d)
+        model = self.model
+        k, d = model.latent_dim, model.input_dim
+        if k == d:
+            return np.zeros(d)
+        if isinstance(model.task, Given):
+            outside = self.beta - (self.brain @ self.beta) @ self.brain
+            # A task that misses nothing says nothing of where it would.
+            away = model.misalignment > 0
+            return np.asarray(outside / np.linalg.norm(outside) if away else self.frame[k].copy())
+        if model.source is not None:
+            return source_direction(model.input_variances, model.source, self.brain)
+        return self.frame[k].copy()
 
     @cached_property
     def orthogonal(self) -> Floats:
@@ -93,7 +128,12 @@ class Geometry:
                 f"a direction orthogonal to brain and task needs input_dim >= {k + 2}, "
                 f"two more than latent_dim; input_dim = {self.model.input_dim}"
             )
-        return np.asarray(self.frame[k + 1].copy())
+        spare = self.frame[k:]
+        if np.array_equal(self.missed, spare[0]):
+            return np.asarray(spare[1].copy())
+        left = spare - np.outer(spare @ self.missed, self.missed)
+        best = left[np.argmax(np.linalg.norm(left, axis=1))]
+        return np.asarray(best / np.linalg.norm(best))
 
     @cached_property
     def aligned(self) -> Floats:
@@ -103,10 +143,11 @@ class Geometry:
     @cached_property
     def beta(self) -> Floats:
         """Task weights, shape (d,)."""
+        if isinstance(self.model.task, Given):
+            return self.model.input_covariance.in_axes(self.model.task.values)
         m = self.model.misalignment
-        return self.model.signal_norm * (
-            math.sqrt(1.0 - m) * self.aligned + math.sqrt(m) * self.missed
-        )
+        missed = self.missed if m > 0 else np.zeros(self.model.input_dim)
+        return self.model.signal_norm * (math.sqrt(1.0 - m) * self.aligned + math.sqrt(m) * missed)
 
     @cached_property
     def turn(self) -> Floats:
@@ -125,20 +166,13 @@ class Geometry:
     def spectrum_basis(self) -> Floats:
         """Seeded Haar basis of the `spectrum` shift, orthonormal rows, shape (d, d)."""
         d = self.model.input_dim
-        return _orthonormal_rows(self._rng(_SPECTRUM).standard_normal((d, d)))
+        return orthonormal_rows(self._rng(_SPECTRUM).standard_normal((d, d)))
 
     @cached_property
     def channels(self) -> Floats:
         """H = O diag(D), shape (p, k); columns of unmeasured latents are 0."""
         model = self.model
         channels = np.zeros((model.n_channels, model.latent_dim))
-        rows = _orthonormal_rows(self._rng(CHANNELS).standard_normal((model.k_m, model.n_channels)))
+        rows = orthonormal_rows(self._rng(CHANNELS).standard_normal((model.k_m, model.n_channels)))
         channels[:, : model.k_m] = rows.T * model.gains[: model.k_m]
         return channels
-
-
-def _orthonormal_rows(gaussian: Floats) -> Floats:
-    """Gram-Schmidt of the rows (by QR, signs fixed): Haar, and rows added later change none."""
-    q, r = np.linalg.qr(gaussian.T)
-    signs = np.where(np.diag(r) < 0, -1.0, 1.0)
-    return np.ascontiguousarray((q * signs).T)

@@ -3,43 +3,26 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
-from mcbrain.checks import LARGE, by_name, integer, number, one_of, vector
+from mcbrain.checks import by_name
 from mcbrain.errors import InputError, unhandled
-from mcbrain.plain import is_number
-from mcbrain.population.distributions import (
-    BASES,
-    LATENTS,
-    RECORDINGS,
-    InputDistribution,
-    parse_covariance,
-    parse_inputs,
-    power_spectrum,
-)
+from mcbrain.population.brain_map import PLACES, orthonormal_rows
+from mcbrain.population.covariance import InputCovariance, input_covariance
+from mcbrain.population.distributions import InputDistribution, parse_inputs
+from mcbrain.population.given import Given
+from mcbrain.population.settling import powers, settle
+from mcbrain.population.task import source_exponent
 from mcbrain.typing import Floats
 
 __all__ = ["MODEL_FIELDS", "Model", "RecordedLatents", "toml_value"]
 
-
-_MAX_DIM = 20_000
-
-
-class _Held(float):
-    """A number as a model holds it, such as the noise that follows from an SNR.
-
-    `dataclasses.replace` hands every field on as if it had been given: a number that was held
-    yields to one that is given in its place, and two that are held came from one model.
-    """
-
-
-class _AllLatents(int):
-    """`measured_latents` of a model whose recordings expose every latent: so they go on to do."""
+_ROUNDING = 1e-9  # of a component of a latent that is given
 
 
 @dataclass(frozen=True)
@@ -86,22 +69,51 @@ class Model:
         sigma_y, or |beta|^2 / sigma_y^2 in its place. Default: sigma_y = 1.
     neural_noise, snr_brain : float
         sigma_r, or 1 / (sigma_r^2 sum a_j^2 / D_j^2) in its place. Default: sigma_r = 1.
-    latent_gains : float or sequence of float, shape (k,)
-        D, gain of each latent in the recordings.
+    latent_gains : float, str or sequence of float, shape (k,)
+        D, gain of each latent in the recordings; "powerlaw:ALPHA" is D_j = j^-ALPHA.
     measured_latents : int, optional
         k_m, the first latents that the recordings expose; default all.
-    task_loadings : sequence of float, shape (k,), optional
-        a, how the task loads on the latents, normalised here; default equal.
+    task_loadings : str or sequence of float, shape (k,), optional
+        a, how the task loads on the latents, normalised here; default equal. "powerlaw:ALPHA" is
+        a_j proportional to j^-ALPHA.
     signal_norm : float
         |beta|.
-    inputs, basis, covariance, latents, neural_law, baseline_rate
-        Law of the inputs, latents and recordings; see theory/README.md 1.
+    inputs : str
+        Distribution of the independent components of the inputs, of mean 0 and variance 1:
+        "gaussian", "student:NU", "rademacher", "uniform", "laplace" or "sparse:F".
+    basis : str, optional
+        Where those components lie: "axes" (the eigenvectors of the covariance, in the coordinates
+        of x) or "haar" (one seeded rotation of them). Default "haar", and "axes" where an array is
+        given: it has coordinates of its own.
+    covariance : str or ndarray
+        Of the inputs: "identity", "powerlaw:ALPHA", or "file:NAME.npy" or an array with a matrix of
+        shape (d, d), a spectrum of shape (d,), or rows of real features of shape (n, d), which are
+        centred here. Square and symmetric is a matrix.
+    covariance_scale : str
+        "trace": a covariance that is given is scaled to trace d, as the others have; "as-is".
+    brain_map : str or ndarray, optional
+        A', where the latents lie: "leading" (along the eigenvectors of the largest variances),
+        "random" (seeded), or "file:NAME.npy" or an array of shape (k, d), orthonormal rows in the
+        coordinates of x. Default "random" with the basis "haar" and "leading" with "axes".
+    task : str or ndarray
+        Where the part of beta that the brain misses lies: "uniform" (no direction is preferred),
+        "source:S" (in the covariance's eigenbasis u_j^2 Sigma_j falls as j^-(1 + 2 alpha S)), or
+        the whole of beta, from "file:NAME.npy" or an array of shape (d,), in the coordinates of x.
+        Then misalignment, task_loadings and signal_norm follow from it.
+    latents : str
+        "linear" or "tanh".
+    neural_law : str
+        Distribution of the recordings: "gaussian" or "poisson".
+    baseline_rate : float, optional
+        Of Poisson recordings, at latents of 0; default 1.
 
     Notes
     -----
     `dataclasses.replace` makes another model: a noise replaces an SNR and the reverse, and an SNR
     that is not replaced stays, whatever else is. ``Model(**model.given())`` makes this one again
-    from plain numbers, as JSON keeps them.
+    from plain numbers and names of files, as JSON keeps them.
+
+    Definitions are in theory/README.md 1.
 
     Raises
     ------
@@ -118,125 +130,23 @@ class Model:
     snr_task: float | None = None
     neural_noise: float | None = None
     snr_brain: float | None = None
-    latent_gains: float | Sequence[float] = 1.0
+    latent_gains: float | str | Sequence[float] = 1.0
     measured_latents: int | None = None
-    task_loadings: Sequence[float] | None = None
+    task_loadings: str | Sequence[float] | None = None
     signal_norm: float = 1.0
     inputs: str = "gaussian"
-    basis: str = "haar"
-    covariance: str = "identity"
+    basis: str | None = None
+    covariance: str | Floats = "identity"
     latents: str = "linear"
     neural_law: str = "gaussian"
     baseline_rate: float | None = None
+    covariance_scale: str = "trace"
+    brain_map: str | Floats | None = None
+    task: str | Floats = "uniform"
 
     def __post_init__(self) -> None:
-        set_ = object.__setattr__
-        d = integer("input_dim", self.input_dim, 1, _MAX_DIM)
-        k = integer("latent_dim", self.latent_dim, 1, _MAX_DIM)
-        if k > d:
-            raise InputError(f"latent_dim = {k}: allowed is 1 to input_dim = {d}")
-        p = integer("n_channels", self.n_channels, 1, 100 * _MAX_DIM)
-        set_(self, "input_dim", d)
-        set_(self, "latent_dim", k)
-        set_(self, "n_channels", p)
-        measured = self.measured_latents
-        measured = k if isinstance(measured, (_AllLatents, type(None))) else measured
-        measured = integer("measured_latents", measured, 1, k)
-        set_(self, "measured_latents", _AllLatents(k) if measured == k else measured)
-        if p < self.k_m:
-            key = "latent_dim" if self.k_m == k else "measured_latents"
-            raise InputError(
-                f"{key} = {self.k_m} with n_channels = {p}: recordings need a channel for each "
-                f"measured latent, so at least {self.k_m} channels or at most {p} measured latents "
-                "are allowed"
-            )
-        set_(self, "misalignment", number("misalignment", self.misalignment, 0.0, 1.0))
-        if d == k and self.misalignment > 0:
-            raise InputError(
-                f"misalignment = {self.misalignment}: with latent_dim = input_dim = {d} the brain "
-                "spans every input, so only 0 is allowed"
-            )
-        set_(self, "signal_norm", number("signal_norm", self.signal_norm, 1 / LARGE, LARGE))
-        self._settle_vectors()
-        self._settle_laws()
-        self._settle_noises()
-
-    def _settle_vectors(self) -> None:
-        k, set_ = self.latent_dim, object.__setattr__
-        gains = self.latent_gains
-        if is_number(gains):
-            set_(self, "latent_gains", number("latent_gains", gains, 0.0, LARGE))
-        else:
-            set_(self, "latent_gains", vector("latent_gains", gains, k, low=0.0))
-        if self.task_loadings is not None:
-            loadings = vector("task_loadings", self.task_loadings, k, low=-LARGE)
-            if not any(loadings):
-                raise InputError("task_loadings: at least one loading must differ from 0")
-            set_(self, "task_loadings", loadings)
-
-    def _settle_laws(self) -> None:
-        set_ = object.__setattr__
-        one_of("basis", self.basis, BASES)
-        one_of("latents", self.latents, tuple(LATENTS))
-        one_of("neural_law", self.neural_law, tuple(RECORDINGS))
-        _ = self.input_distribution, self.spectrum_exponent
-        rate = self.baseline_rate
-        match self.neural_law:
-            case "gaussian":
-                if not isinstance(rate, (_Held, type(None))):
-                    raise InputError(
-                        f"baseline_rate = {rate}: only neural_law = 'poisson' has a rate"
-                    )
-                set_(self, "baseline_rate", None)
-            case "poisson":
-                rate = number("baseline_rate", 1.0 if rate is None else rate, 1e-6, 1e6)
-                set_(self, "baseline_rate", _Held(rate))
-            case _:
-                raise unhandled("distribution of recordings", self.neural_law, "mcbrain.Model")
-
-    def _settle_noises(self) -> None:
-        self._settle_noise("task_noise", "snr_task", lambda snr: self.signal_norm / math.sqrt(snr))
-        if self.neural_law == "gaussian":
-            self._settle_noise(
-                "neural_noise",
-                "snr_brain",
-                lambda snr: math.sqrt(1.0 / (snr * self._gain_weight())),
-            )
-            return
-        for name in ("neural_noise", "snr_brain"):
-            value = getattr(self, name)
-            if not isinstance(value, (_Held, type(None))):
-                raise InputError(
-                    f"{name} = {value}: neural_law = 'poisson' has no recording noise of its own; "
-                    "choose baseline_rate and latent_gains instead"
-                )
-            object.__setattr__(self, name, None)
-
-    def _settle_noise(self, noise: str, ratio: str, follows: Callable[[float], float]) -> None:
-        """Give a noise or the SNR in its place, whichever is asked for; both are held from then."""
-        set_ = object.__setattr__
-        sigma, snr = getattr(self, noise), getattr(self, ratio)
-        if isinstance(snr, _Held) and not isinstance(sigma, (_Held, type(None))):
-            snr = None
-        if snr is not None:
-            snr = number(ratio, snr, 1e-30, 1e30)
-            value = follows(snr)
-            if not isinstance(sigma, (_Held, type(None))):
-                raise InputError(f"{noise} and {ratio} are both given; one of them is allowed")
-            sigma = value
-        sigma = number(noise, 1.0 if sigma is None else sigma, 0.0, LARGE)
-        set_(self, noise, _Held(sigma))
-        set_(self, ratio, None if snr is None else _Held(snr))
-
-    def _gain_weight(self) -> float:
-        loadings, gains = self.measured_loadings, self.gains[: self.k_m]
-        if np.any(gains[loadings != 0] == 0):
-            raise InputError(
-                "snr_brain: a measured latent with gain 0 carries the task, so the signal-to-noise "
-                "ratio of the recordings is 0; give neural_noise instead"
-            )
-        used = loadings != 0
-        return float(np.sum(loadings[used] ** 2 / gains[used] ** 2))
+        """Check every field, and hold what follows from others."""
+        settle(self)
 
     # What follows from the parameters by algebra ------------------------------------------
 
@@ -257,10 +167,17 @@ class Model:
         """Standard deviation of the recording noise; 0 for Poisson recordings."""
         return 0.0 if self.neural_noise is None else float(self.neural_noise)
 
+    @property
+    def every_gain(self) -> Floats:
+        """D as it is asked for, shape (k,), of unmeasured latents too."""
+        if isinstance(self.latent_gains, str):
+            return powers("latent_gains", self.latent_gains, self.latent_dim)
+        return np.broadcast_to(np.asarray(self.latent_gains, float), self.latent_dim).copy()
+
     @cached_property
     def gains(self) -> Floats:
         """D, shape (k,), 0 for unmeasured latents."""
-        gains = np.broadcast_to(np.asarray(self.latent_gains, float), self.latent_dim).copy()
+        gains = self.every_gain
         gains[self.k_m :] = 0.0
         return gains
 
@@ -269,7 +186,10 @@ class Model:
         """a, shape (k,), a unit vector."""
         if self.task_loadings is None:
             return np.full(self.latent_dim, 1.0 / math.sqrt(self.latent_dim))
-        loadings = np.asarray(self.task_loadings, float)
+        if isinstance(self.task_loadings, str):
+            loadings = powers("task_loadings", self.task_loadings, self.latent_dim)
+        else:
+            loadings = np.asarray(self.task_loadings, float)
         loadings = loadings / np.max(np.abs(loadings))
         return np.asarray(loadings / np.linalg.norm(loadings))
 
@@ -300,15 +220,104 @@ class Model:
         """The distribution of the inputs, parsed from `inputs`."""
         return parse_inputs(self.inputs)
 
-    @cached_property
-    def spectrum_exponent(self) -> float:
-        """alpha of covariance = 'powerlaw:alpha'; 0 for the identity."""
-        return parse_covariance(self.covariance)
+    def gain_weight(self) -> float:
+        """sum a_j^2 / D_j^2 over the measured latents: what stands beside sigma_r^2 in SNR_B.
+
+        Returns
+        -------
+        float
+
+        Raises
+        ------
+        InputError
+            A latent that carries the task and is not recorded.
+        """
+        loadings, gains = self.measured_loadings, self.gains[: self.k_m]
+        if np.any(gains[loadings != 0] == 0):
+            raise InputError(
+                "snr_brain: a measured latent with gain 0 carries the task, so the signal-to-noise "
+                "ratio of the recordings is 0; give neural_noise instead"
+            )
+        used = loadings != 0
+        return float(np.sum(loadings[used] ** 2 / gains[used] ** 2))
+
+    # Inputs: their covariance, and where brain and task lie in it -----------------------------
+
+    @property
+    def given_arrays(self) -> Mapping[str, Given]:
+        """The fields that hold an array in place of a word."""
+        held = {name: getattr(self, name) for name in ("covariance", "brain_map", "task")}
+        return {name: value for name, value in held.items() if isinstance(value, Given)}
+
+    @property
+    def input_covariance(self) -> InputCovariance:
+        """Sigma by its eigenvalues and eigenvectors."""
+        assert isinstance(self.covariance, str)
+        return input_covariance(self.covariance, self.covariance_scale, self.input_dim)
+
+    @property
+    def input_variances(self) -> Floats:
+        """Eigenvalues of Sigma, shape (d,), descending; trace d unless given as it is."""
+        return self.input_covariance.variances
+
+    @property
+    def brain_place(self) -> str:
+        """Where the latents lie: "random", "leading", or a `Given`."""
+        assert isinstance(self.brain_map, (str, type(None)))
+        if self.brain_map is not None:
+            return self.brain_map
+        if self.basis not in PLACES:
+            raise unhandled("basis", self.basis, "the place of the brain (mcbrain.Model)")
+        return PLACES[self.basis]
 
     @cached_property
-    def input_variances(self) -> Floats:
-        """Eigenvalues of Sigma, shape (d,), trace d."""
-        return power_spectrum(self.input_dim, self.spectrum_exponent)
+    def fixed_brain(self) -> Floats | None:
+        """A' in the eigenbasis of the covariance, shape (k, d); None where the seed decides."""
+        match self.brain_place:
+            case Given() as given:
+                return self.input_covariance.in_axes(orthonormal_rows(given.values))
+            case "leading":
+                return np.eye(self.latent_dim, self.input_dim)
+            case "random":
+                return None
+        raise unhandled("brain map", self.brain_place, "mcbrain.Model")
+
+    def coordinates_of(self, latents: int) -> int:
+        """How many of the inputs' independent components some latents are made of.
+
+        Parameters
+        ----------
+        latents : int
+            The first so many.
+
+        Returns
+        -------
+        int
+            d where they lie at random.
+        """
+        match self.brain_place:
+            case "leading":
+                return latents
+            case "random":
+                return self.input_dim
+        assert self.fixed_brain is not None
+        used = np.any(np.abs(self.fixed_brain[:latents]) > _ROUNDING, axis=0)
+        return int(np.count_nonzero(used))
+
+    @property
+    def along_axes(self) -> bool:
+        """Whether each latent is one of the inputs' independent components."""
+        if isinstance(self.brain_place, Given):
+            assert self.fixed_brain is not None
+            return int(np.count_nonzero(np.abs(self.fixed_brain) > _ROUNDING)) == self.latent_dim
+        return self.brain_place == "leading"
+
+    @property
+    def source(self) -> float | None:
+        """s of task = 'source:s'; None for another task."""
+        return None if isinstance(self.task, Given) else source_exponent(self.task)
+
+    # Which laws apply --------------------------------------------------------------------------
 
     @property
     def gaussian(self) -> bool:
@@ -324,27 +333,44 @@ class Model:
         """Whether inputs are Gaussian with identity covariance: then the exact laws apply to every
         estimator that uses no recordings, whatever the latents and the recordings are like.
         """
-        return self.input_distribution.name == "gaussian" and self.spectrum_exponent == 0.0
+        return self.input_distribution.name == "gaussian" and self.input_covariance.identity
 
     @property
     def isotropic(self) -> bool:
         """Whether the laws apply to the recordings too: Gaussian, with identity covariance."""
-        return self.gaussian and self.spectrum_exponent == 0.0
+        return self.gaussian and self.input_covariance.identity
+
+    # Spelling ----------------------------------------------------------------------------------
 
     def given(self) -> dict[str, Any]:
-        """Fields that make this model again: an SNR is left out where its noise stands for it."""
+        """Fields that make this model again: an SNR is left out where its noise stands for it.
+
+        Returns
+        -------
+        dict
+        """
         return {n: getattr(self, n) for n in MODEL_FIELDS if n not in ("snr_task", "snr_brain")}
 
     def columns(self) -> dict[str, Any]:
-        """Every model field as it stands in a results row; both noises and both SNRs are filled."""
+        """Every model field as it stands in a results row; both noises and both SNRs are filled.
+
+        Returns
+        -------
+        dict
+        """
         row = {name: getattr(self, name) for name in MODEL_FIELDS}
-        row["latent_gains"] = toml_value(self.latent_gains)
-        loadings = self.task_loadings if self.task_loadings is not None else self.loadings
-        row["task_loadings"] = toml_value(tuple(float(x) for x in loadings))
+        row["brain_map"] = self.brain_place
+        row |= {name: given.label for name, given in self.given_arrays.items()}
+        gains = self.latent_gains
+        row["latent_gains"] = gains if isinstance(gains, str) else toml_value(gains)
+        row["task_loadings"] = toml_value(tuple(float(x) for x in self.loadings))
+        loadings = self.task_loadings
+        if loadings is not None:
+            row["task_loadings"] = loadings if isinstance(loadings, str) else toml_value(loadings)
         row["snr_task"] = _ratio(self.signal_norm**2, self.sigma_y**2)
         if self.neural_law == "gaussian":
             try:
-                row["snr_brain"] = _ratio(1.0, self.sigma_r**2 * self._gain_weight())
+                row["snr_brain"] = _ratio(1.0, self.sigma_r**2 * self.gain_weight())
             except InputError:
                 row["snr_brain"] = 0.0
         return row
@@ -353,11 +379,22 @@ class Model:
 MODEL_FIELDS: tuple[str, ...] = tuple(f.name for f in fields(Model))
 
 
-def toml_value(value: Any) -> str:
-    """A number or a sequence of numbers in TOML spelling."""
+def toml_value(value: object) -> str:
+    """A number, a word or a sequence of them in TOML spelling.
+
+    Parameters
+    ----------
+    value : object
+        A field of a model.
+
+    Returns
+    -------
+    str
+        Of an array from a file, its name.
+    """
     if isinstance(value, (tuple, list)):
         return "[" + ", ".join(toml_value(v) for v in value) + "]"
-    return repr(value)
+    return repr(value.label if isinstance(value, Given) else value)
 
 
 def _ratio(numerator: float, denominator: float) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from mcbrain.population.given import Given
 from mcbrain.population.model import Model, toml_value
 from mcbrain.results.view import Results
 from mcbrain.worth.abstraction import LINEAR_GAUSSIAN, departing
@@ -95,7 +96,7 @@ def setting_words(
 def _spelled(field: str, value: object) -> str:
     """A field of a model and its value, in a few symbols."""
     if isinstance(value, str):
-        return f"{field} {value}"
+        return f"{field} {value.label if isinstance(value, Given) else value}"
     number = f"{value:g}" if isinstance(value, (int, float)) else toml_value(value)
     return f"{_SYMBOLS.get(field, field)} = {number}"
 

@@ -62,6 +62,9 @@ _COLUMNS: tuple[tuple[str, pa.DataType, str], ...] = (
     ("latents", _WORD, "linear or tanh"),
     ("neural_law", _WORD, "law of the recordings"),
     ("baseline_rate", _REAL, "rate of Poisson recordings at latent 0"),
+    ("covariance_scale", _WORD, "whether a given covariance is scaled to trace d"),
+    ("brain_map", _WORD, "where the latents lie: random, leading or a file"),
+    ("task", _WORD, "where the part of beta that the brain misses lies, or the file of beta"),
     ("n_task", _WHOLE, "n_T, task samples"),
     ("n_brain", _WHOLE, "n_B, brain samples"),
     ("estimator", _WORD, "estimator"),
@@ -297,6 +300,9 @@ def result_words(study: Study) -> dict[str, list[str]]:
         "covariance",
         "latents",
         "neural_law",
+        "covariance_scale",
+        "brain_map",
+        "task",
     ):
         words[name] = [str(m.columns()[name]) for m in study.models]
     return words

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from mcbrain.blocks.problem import RawProblem
 from mcbrain.errors import unhandled
+from mcbrain.population.covariance import parse_covariance
 from mcbrain.population.distributions import LATENTS, RECORDINGS
 from mcbrain.population.geometry import BASIS, CHANNELS
+from mcbrain.population.given import FILE, Given
+from mcbrain.population.given_covariance import GivenCovariance
 from mcbrain.population.model import Model
 
 __all__ = ["recipe"]
@@ -28,6 +31,42 @@ for _ in range({count}):
     drive = ({latents}) @ channels.T
     R = {recordings}"""
 
+# What a covariance was given as: how its variances and axes (rows) follow, before any scaling.
+_COVARIANCES = {
+    "spectrum": """\
+given = np.load({file!r}).astype(float)
+order = np.argsort(-given, kind="stable")
+variances, axes = given[order], np.eye(d)[order]""",
+    "matrix": """\
+given = np.load({file!r}).astype(float)
+variances, axes = np.linalg.eigh((given + given.T) / 2)""",
+    "rows": """\
+given = np.load({file!r}).astype(float)
+centred = given - given.mean(axis=0)
+variances, axes = np.linalg.eigh(centred.T @ centred / (len(given) - 1))""",
+}
+_LEADING = """\
+variances, axes = variances[::-1], axes[:, ::-1].T
+axes = axes * np.sign(axes[np.arange(d), np.abs(axes).argmax(axis=1)])[:, None]"""
+_VARYING = """\
+variances = np.where(np.arange(d) < {rank}, variances, 0.0)"""
+_TRACE = "variances = variances * (d / variances.sum())"
+_POWER = """\
+variances = np.arange(1, d + 1) ** -{exponent!r}
+variances = variances * (d / variances.sum())"""
+
+# u of a task with a source exponent; `free` are the axes that the brain leaves some of.
+_SOURCE = """\
+free = (variances > 0) & (1 - np.sum(brain_map**2, axis=0) > 1e-12)
+logarithm = ({exponent!r} - 0.5) * np.log(variances[free])
+logarithm -= np.log(np.arange(1, d + 1)[free]) / 2
+missed = np.zeros(d)
+missed[free] = np.exp(logarithm - logarithm.max())
+missed -= (brain_map @ missed) @ brain_map
+missed /= np.linalg.norm(missed)"""
+_AS_GIVEN = """\
+X, X_brain, brain_map, beta = X @ axes, X_brain @ axes, brain_map @ axes, beta @ axes"""
+
 
 def recipe(problem: RawProblem, block: int, place: int) -> str:
     """Lines that leave X, y, X_brain and R of a replicate, with beta, brain_map and channels.
@@ -41,14 +80,18 @@ def recipe(problem: RawProblem, block: int, place: int) -> str:
     model = problem.model
     sizes = (model.input_dim, model.latent_dim, model.n_channels)
     numbers = ", ".join(map(str, (*sizes, problem.n_task, problem.n_brain)))
+    scaled = not model.input_covariance.identity
+    turned = model.input_covariance.axes is not None
     return "\n".join(
         [
             "import numpy as np",
             f"d, k, p, n_task, n_brain = {numbers}",
             _TOOLS.format(seed=problem.seed),
+            *_variances(model),
+            *(["scale = np.sqrt(variances)"] if scaled else []),
             *_population(model),
             _REPLICATES.format(
-                draw=model.input_distribution.line + _scale(model),
+                draw=model.input_distribution.line + (" * scale" if scaled else ""),
                 words=", ".join(map(str, problem.words)),
                 block=block,
                 count=place + 1,
@@ -58,35 +101,65 @@ def recipe(problem: RawProblem, block: int, place: int) -> str:
                     noise=model.sigma_r, rate=model.baseline_rate, rng="streams[3]"
                 ),
             ),
+            *([_AS_GIVEN] if turned else []),
         ]
     )
 
 
+def _variances(model: Model) -> list[str]:
+    """Eigenvalues of the covariance, and its eigenvectors where it was given."""
+    match model.covariance:
+        case GivenCovariance() as given:
+            lines = [_COVARIANCES[given.kind].format(file=given.removeprefix(FILE))]
+            lines += [_LEADING] if given.kind != "spectrum" else []
+            lines.append(_VARYING.format(rank=model.input_covariance.rank))
+            return lines + ([_TRACE] if model.covariance_scale == "trace" else [])
+        case str() as word:
+            exponent = parse_covariance(word)
+            if exponent or model.source is not None:
+                return [_POWER.format(exponent=exponent)]
+            return []
+    raise unhandled("covariance", model.covariance, "the recipe of a replicate")
+
+
 def _population(model: Model) -> list[str]:
     """What all replicates share: where brain and task point, and the channels."""
-    d, k, k_m, m = model.input_dim, model.latent_dim, model.k_m, model.misalignment
-    rows = min(k + 2, d)
-    frames = {
-        "haar": f"orthonormal(stream({BASIS:#x}).standard_normal(({rows}, d)))",
-        "axes": f"np.eye({rows}, d)",
-    }
-    if model.basis not in frames:
-        raise unhandled("basis", model.basis, "the recipe of a replicate")
-    missed = f" + np.sqrt({m!r}) * frame[k]" if k < d else ""
-    inside = f"np.array({model.loadings.tolist()}) @ brain_map"
+    k_m = model.k_m
     channels = f"orthonormal(stream({CHANNELS:#x}).standard_normal(({k_m}, p))).T"
-    lines = [
-        f"frame = {frames[model.basis]}",
+    return [
+        f"frame = {_frame(model)}",
         "brain_map = frame[:k]",
-        f"beta = {model.signal_norm!r} * (np.sqrt(1 - {m!r}) * ({inside}){missed})",
+        *_task(model),
         "channels = np.zeros((p, k))",
         f"channels[:, :{k_m}] = {channels} * np.array({model.gains[:k_m].tolist()})",
     ]
-    if model.spectrum_exponent:
-        lines.append(f"variances = np.arange(1, d + 1) ** -{model.spectrum_exponent!r}")
-        lines.append("scale = np.sqrt(variances * (d / variances.sum()))")
-    return lines
 
 
-def _scale(model: Model) -> str:
-    return " * scale" if model.spectrum_exponent else ""
+def _frame(model: Model) -> str:
+    """The latents, and two directions outside them."""
+    rows = min(model.latent_dim + 2, model.input_dim)
+    others = f"stream({BASIS:#x}).standard_normal"
+    match model.brain_place:
+        case Given() as given:
+            turned = " @ axes.T" if model.input_covariance.axes is not None else ""
+            known = f"orthonormal(np.load({given.removeprefix(FILE)!r}).astype(float)){turned}"
+            more = f"{others}(({rows - model.latent_dim}, d))"
+            return f"orthonormal(np.concatenate([{known}, {more}]))"
+        case "leading":
+            return f"np.eye({rows}, d)"
+        case "random":
+            return f"orthonormal({others}(({rows}, d)))"
+    raise unhandled("brain map", model.brain_place, "the recipe of a replicate")
+
+
+def _task(model: Model) -> list[str]:
+    """beta, and what it needs."""
+    if isinstance(model.task, Given):
+        turned = " @ axes.T" if model.input_covariance.axes is not None else ""
+        return [f"beta = np.load({model.task.removeprefix(FILE)!r}).astype(float){turned}"]
+    m, inside = model.misalignment, f"np.array({model.loadings.tolist()}) @ brain_map"
+    has_source = model.source is not None and m > 0
+    source = [_SOURCE.format(exponent=model.source)] if has_source else []
+    away = "missed" if source else "frame[k]"
+    missed = f" + np.sqrt({m!r}) * {away}" if model.latent_dim < model.input_dim else ""
+    return [*source, f"beta = {model.signal_norm!r} * (np.sqrt(1 - {m!r}) * ({inside}){missed})"]

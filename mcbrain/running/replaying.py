@@ -27,6 +27,9 @@ from mcbrain.typing import Floats
 
 __all__ = ["Replay", "check_npz", "rebuild", "replay"]
 
+# What of a replicate has the coordinates of inputs.
+_OF_INPUTS = ("X", "X_brain", "brain_map", "beta")
+
 
 @dataclass(frozen=True)
 class Replay:
@@ -35,8 +38,10 @@ class Replay:
     Attributes
     ----------
     data : dict
-        X (n_task, d), y (n_task,), X_brain (n_brain, d), R (n_brain, p), in native coordinates, and
-        the population's brain_map (k, d), beta (d,) and channels (p, k).
+        X (n_task, d), y (n_task,), X_brain (n_brain, d), R (n_brain, p), and the population's
+        brain_map (k, d), beta (d,) and channels (p, k). In native coordinates, those of the
+        independent components of the inputs; in the coordinates of x where the model was given an
+        array in them.
     rows : list of dict
         Estimator, rule, penalty, shift, excess and failure of each output. The penalty is per
         sample; where the rule is "loo" or "gcv", the one that it chose on this replicate; None
@@ -165,7 +170,8 @@ def rebuild(
         X_brain = _inputs(geometry, point.n_brain, streams[2], streams[5])
         data = {"X": X, "y": y, "X_brain": X_brain, "R": _recordings(geometry, X_brain, streams[3])}
     population = {"brain_map": geometry.brain, "beta": geometry.beta, "channels": geometry.channels}
-    return data | population
+    found = data | population
+    return found | {name: geometry.as_given(found[name]) for name in _OF_INPUTS}
 
 
 def _inputs(geometry: Geometry, n: int, rng: np.random.Generator, aux: object) -> Floats:

@@ -12,6 +12,7 @@ from mcbrain.checks import duration
 from mcbrain.engines import engine_for
 from mcbrain.errors import InputError
 from mcbrain.plan.shards import Shard, parse_shard
+from mcbrain.population.given_covariance import GivenCovariance
 from mcbrain.results.writing import about
 from mcbrain.running.outcome import Reporter
 from mcbrain.store.blockstore import BlockStore
@@ -83,6 +84,8 @@ def prepare_folder(setup: Setup, reporter: Reporter) -> BlockStore:
     folder = setup.folder
     store = BlockStore(folder.blocks, any_code=setup.any_code)
     reporter.note(f"engine {setup.engine}: {setup.why}")
+    for sentence in _taken(setup.study):
+        reporter.note(sentence)
     for sentence in store.notes:
         reporter.note(sentence)
     if changed := machine_change(folder.record()):
@@ -105,6 +108,16 @@ def prepare_folder(setup: Setup, reporter: Reporter) -> BlockStore:
         part = {"shard": str(setup.part), "complete": False}
         folder.keep_record({**record, **part, "runs": history(former)})
     return store
+
+
+def _taken(study: Study) -> list[str]:
+    """What the covariances that were given were taken for, a sentence each."""
+    given = {
+        model.covariance.words(model.covariance_scale): None
+        for model in study.models
+        if isinstance(model.covariance, GivenCovariance)
+    }
+    return list(given)
 
 
 def _slug(name: str, part: Shard | None) -> str:

@@ -13,9 +13,11 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import tomli_w
 from filelock import FileLock, Timeout
 
+from mcbrain.asking.arrays import arrays_of, with_places
 from mcbrain.asking.from_toml import reload_study
 from mcbrain.asking.shift_text import parse_shift, with_files
 from mcbrain.asking.studies import Study
@@ -249,7 +251,12 @@ class ResultsFolder:
                     sink.write((aside / _place(shift)).read_bytes())
 
     def _keep_files(self, study: Study) -> None:
-        """Copy the matrices of `custom` shifts, so that the folder can be moved."""
+        """Copy what the study was given in files, so that the folder can be moved."""
+        for given in arrays_of(study.table["model"]):
+            target = self.path / given.place
+            if not target.exists():
+                with replacing(target) as sink:
+                    np.save(sink, given.values, allow_pickle=False)
         for shift in study.shifts:
             if shift.kind != "custom":
                 continue
@@ -292,7 +299,7 @@ class ResultsFolder:
 def study_text(study: Study) -> str:
     """A study as TOML that is the same wherever its results are: its files are beside it."""
     files = [_place(shift) for shift in study.shifts if shift.kind == "custom"]
-    table = study.table
+    table = {**study.table, "model": with_places(study.table["model"])}
     if files:
         table = {**table, "shifts": with_files(table["shifts"], files)}
     return tomli_w.dumps(table)

@@ -65,7 +65,8 @@ def departing(model: Model) -> dict[str, str]:
     dict
         The fields of the model that depart, and what they are.
     """
-    said = {name: str(getattr(model, name)) for name in LINEAR_GAUSSIAN}
+    columns = model.columns()
+    said = {name: str(columns[name]) for name in LINEAR_GAUSSIAN}
     return {name: value for name, value in said.items() if value != LINEAR_GAUSSIAN[name]}
 
 

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mcbrain.errors import InputError
-from mcbrain.population.distributions import power_spectrum
+from mcbrain.population.covariance import power_spectrum
 from mcbrain.population.model import Model
 
 

@@ -126,7 +126,7 @@ def test_bad_text_is_refused_in_a_sentence(text, words):
         (np.array([[1.0, 2.0], [0.0, 1.0]]), "symmetric"),
         (np.diag([1.0, -1.0]), "positive semi-definite"),
         (np.array([[np.nan]]), "finite"),
-        (np.array(["a"]), "square"),
+        (np.array(["a"]), "finite real numbers"),
     ],
 )
 def test_a_custom_matrix_that_is_no_second_moment_is_refused(tmp_path, matrix, words):

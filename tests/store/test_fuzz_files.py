@@ -11,7 +11,7 @@ from hypothesis import given
 
 from mcbrain.appraisal import load
 from mcbrain.errors import InputError
-from mcbrain.population.shifts import load_moment
+from mcbrain.population.shift_laws import load_moment
 from mcbrain.results.printing import print_results
 from mcbrain.results.tables import export_results, open_results
 from mcbrain.results.view import Results
