@@ -95,14 +95,19 @@ def _each(
     found = dict(section)
     for field in _FIELDS.keys() & found.keys():
         value = found[field]
-        listed = isinstance(value, list)
-        found[field] = [change(field, v) for v in value] if listed else change(field, value)
+        if isinstance(value, list):
+            found[field] = [change(field, one) for one in value]
+        else:
+            found[field] = change(field, value)
     return found
+
+
+def _listed(setting: object) -> list[object]:
+    return setting if isinstance(setting, list) else [setting]
 
 
 def _given(setting: object) -> Iterator[Given]:
     """The arrays of one setting, or of a list of settings."""
-    values: list[object] = setting if isinstance(setting, list) else [setting]
-    for value in values:
+    for value in _listed(setting):
         if isinstance(value, Given):
             yield value

@@ -67,7 +67,7 @@ class InputCovariance:
         -------
         ndarray, shape (..., d)
         """
-        return vectors if self.axes is None else vectors @ self.axes.T
+        return vectors if self.axes is None else np.asarray(vectors @ self.axes.T)
 
 
 @lru_cache(maxsize=16)

@@ -96,7 +96,7 @@ class Geometry:
             In the coordinates of x where an array of the model is in them; else as they are.
         """
         axes = self.model.input_covariance.axes
-        return rows if axes is None else rows @ axes
+        return rows if axes is None else np.asarray(rows @ axes)
 
     @cached_property
     def brain(self) -> Floats:
@@ -117,7 +117,7 @@ class Geometry:
             return np.asarray(outside / np.linalg.norm(outside) if away else self.frame[k].copy())
         if model.source is not None:
             return source_direction(model.input_variances, model.source, self.brain)
-        return self.frame[k].copy()
+        return np.asarray(self.frame[k].copy())
 
     @cached_property
     def orthogonal(self) -> Floats:

@@ -195,9 +195,10 @@ def _numbers(where: str, found: object) -> Floats:
     if found.size == 0 or not np.all(np.isfinite(found)):
         what = "nothing" if found.size == 0 else "NaN or infinity"
         raise InputError(f"{where}: finite real numbers are allowed, this holds {what}")
-    if np.abs(found).max() > LARGE:
+    numbers = np.ascontiguousarray(found, dtype=float)
+    if np.abs(numbers).max() > LARGE:
         raise InputError(f"{where}: numbers up to {LARGE:g} are allowed")
-    return np.ascontiguousarray(found, dtype=float)
+    return numbers
 
 
 def _digest(values: Floats) -> str:

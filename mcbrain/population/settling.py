@@ -8,12 +8,12 @@ two that are held came from one model.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mcbrain.checks import LARGE, integer, is_number, number, one_of, parameter, vector
+from mcbrain.checks import LARGE, integer, is_number, number, one_of, parameter, plain, vector
 from mcbrain.errors import InputError, unhandled
 from mcbrain.population.brain_map import PLACES, settled_map
 from mcbrain.population.covariance import SCALES, settled_covariance
@@ -240,17 +240,23 @@ def _settle_given_task(model: Model) -> None:
 
 def _yield_to_task(model: Model, name: str, default: object, follows: float | Floats) -> None:
     """Refuse what a given task says already, unless it is that or was never said."""
-    value: object = getattr(model, name)
+    value = plain(getattr(model, name))
     if isinstance(value, (_Held, _HeldNumbers)) or value == default:
         return
-    said = np.asarray(value, float) if isinstance(value, Sequence) or is_number(value) else None
-    if said is not None and not isinstance(value, str) and said.shape == np.shape(follows):
-        if name == "task_loadings" and np.any(said):
-            said = said / np.linalg.norm(said)
-        room = 0.0 if name == "signal_norm" else _SAME  # the others are shares of 1
-        if np.allclose(said, follows, rtol=_SAME, atol=room):
-            return
+    if _says(name, [value] if is_number(value) else value, np.atleast_1d(follows)):
+        return
     raise InputError(f"{name} = {value}: follows from task = '{model.task}'; leave it out")
+
+
+def _says(name: str, value: object, follows: Floats) -> bool:
+    """Whether numbers are those that follow from a task, loadings but for their norm."""
+    if not isinstance(value, (list, tuple)) or len(value) != follows.size:
+        return False
+    if not all(map(is_number, value)) or not any(value):
+        return False
+    said = np.asarray(value, float)
+    said = said / np.linalg.norm(said) if name == "task_loadings" else said
+    return np.allclose(said, follows, rtol=_SAME, atol=0.0 if name == "signal_norm" else _SAME)
 
 
 def _settle_noises(model: Model) -> None:

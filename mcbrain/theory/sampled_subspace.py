@@ -53,10 +53,12 @@ class BrainSetting:
     def __post_init__(self) -> None:
         """Refuse a rank that the recordings cannot give."""
         d, k = self.brain_map.shape
-        largest = min(self.n_brain, d, self.n_channels)
+        varying = int(np.count_nonzero(self.spectrum))
+        largest = min(self.n_brain, varying, self.n_channels)
         if not 1 <= self.rank <= largest:
+            inputs = "input_dim" if varying == d else "rank of the covariance"
             raise InputError(
-                f"rank = {self.rank}: from 1 to min(n_brain, input_dim, n_channels) = {largest} "
+                f"rank = {self.rank}: from 1 to min(n_brain, {inputs}, n_channels) = {largest} "
                 "is allowed"
             )
         if self.n_channels < k:
@@ -100,17 +102,18 @@ def drawn_subspaces(
 
 
 def _inputs(setting: BrainSetting, rng: np.random.Generator) -> tuple[Floats, Floats]:
-    """Eigenvalues (m,) and eigenvectors (d, m) of X'X, m = min(n_brain, d)."""
+    """Eigenvalues (m,) and eigenvectors (d, m) of X'X that are not 0; m is the rank of X."""
     d, n = setting.spectrum.size, setting.n_brain
+    m = min(n, int(np.count_nonzero(setting.spectrum)))
     if n <= d:
         X = rng.standard_normal((n, d)) * np.sqrt(setting.spectrum)
         _, roots, Vt = np.linalg.svd(X, full_matrices=False)
-        return roots**2, Vt.T
+        return roots[:m] ** 2, Vt[:m].T
     # Bartlett: X'X = LL' with L lower triangular, whatever n.
     L = np.tril(rng.standard_normal((d, d)), -1)
     L[np.diag_indices(d)] = np.sqrt(rng.chisquare(n - np.arange(d)))
     U, roots, _ = np.linalg.svd(np.sqrt(setting.spectrum)[:, None] * L)
-    return roots**2, U
+    return roots[:m] ** 2, U[:, :m]
 
 
 def _recordings(
