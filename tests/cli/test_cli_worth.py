@@ -2,6 +2,7 @@
 
 import re
 
+import numpy as np
 import pytest
 
 import mcbrain as mb
@@ -145,3 +146,16 @@ def test_laws_in_a_folder_have_no_intervals_and_are_refused(tmp_path, capsys, mo
             cli.main()
         assert ended.value.code == 2
         assert "nothing was simulated there" in capsys.readouterr().err
+
+
+def test_the_command_predicts_for_a_file_of_features(mcbrain, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    np.save("features.npy", np.random.default_rng(1).standard_normal((40, 16)))
+    sizes = ["--input-dim", 16, "--latent-dim", 3, "--n-channels", 9]
+    asked = ["--n-task", 30, "--n-brain", 60, "--covariance", "file:features.npy"]
+    more = ["--task", "source:0.5", "--latent-gains", "powerlaw:0.5", "--brain-map", "random"]
+    status, out, _ = mcbrain("predict", *sizes, *asked, *more)
+    assert status == 0 and "asymptotic" in out
+    status, _, err = mcbrain("predict", *sizes[2:], *asked)
+    assert status == 2
+    assert err.count("\n") == 1 and "of 16 inputs; input_dim = 200 needs as many" in err
