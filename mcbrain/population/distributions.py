@@ -111,7 +111,15 @@ BASES = ("haar", "axes")
 
 @dataclass(frozen=True)
 class InputDistribution:
-    """Distribution of the independent input components: its family, and its parameter if any."""
+    """Distribution of the independent input components.
+
+    Attributes
+    ----------
+    name : str
+        Its family, a key of `INPUTS`.
+    parameter : float
+        NaN where the family has none.
+    """
 
     name: str
     parameter: float = math.nan
@@ -139,6 +147,14 @@ class InputDistribution:
 
 def parse_inputs(text: str) -> InputDistribution:
     """The distribution that a model's `inputs` names, such as "student:5".
+
+    Parameters
+    ----------
+    text : str
+
+    Returns
+    -------
+    InputDistribution
 
     Raises
     ------

@@ -47,6 +47,7 @@ class Given(str):
     digest: str
 
     def __new__(cls, text: str, values: Floats, digest: str = "") -> Self:
+        """Make one; see the class."""
         made = super().__new__(cls, text)
         values = np.ascontiguousarray(values, dtype=float)
         values.setflags(write=False)
@@ -124,22 +125,32 @@ class Given(str):
         return f"files/{self.digest}/{self.name}"
 
     def light(self) -> Given:
-        """The same without what only a results folder needs: what travels to a worker."""
+        """The same without what only a results folder needs: what travels to a worker.
+
+        Returns
+        -------
+        Given
+        """
         return self
 
     def __eq__(self, other: object) -> bool:
+        """Whether another holds the same numbers."""
         return isinstance(other, Given) and self.digest == other.digest
 
     def __ne__(self, other: object) -> bool:
+        """Whether another holds other numbers, or none."""
         return not self == other
 
     def __hash__(self) -> int:
+        """By the numbers, as equality is."""
         return hash(self.digest)
 
     def __getnewargs__(self) -> tuple[str, Floats, str]:  # type: ignore[override]
+        """What a pickle makes one of."""
         return str(self), self.values, self.digest
 
     def __deepcopy__(self, memo: object) -> Self:
+        """Itself: it never changes."""
         return self
 
 

@@ -152,7 +152,12 @@ class GivenCovariance(Given):
         return f"covariance = {self.label}: taken as {taken}{rank}, {scaled}"
 
     def light(self) -> GivenCovariance:
-        """The same without the numbers as given: spectrum and axes are all that a worker needs."""
+        """The same without the numbers as given: spectrum and axes are all that a worker needs.
+
+        Returns
+        -------
+        GivenCovariance
+        """
         copy = GivenCovariance(str(self), np.zeros(0), self.digest)
         copy.__dict__["spectrum"] = self.spectrum
         return copy

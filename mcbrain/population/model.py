@@ -137,12 +137,12 @@ class Model:
     inputs: str = "gaussian"
     basis: str | None = None
     covariance: str | Floats = "identity"
-    latents: str = "linear"
-    neural_law: str = "gaussian"
-    baseline_rate: float | None = None
     covariance_scale: str = "trace"
     brain_map: str | Floats | None = None
     task: str | Floats = "uniform"
+    latents: str = "linear"
+    neural_law: str = "gaussian"
+    baseline_rate: float | None = None
 
     def __post_init__(self) -> None:
         """Check every field, and hold what follows from others."""
@@ -330,8 +330,10 @@ class Model:
 
     @property
     def isotropic_inputs(self) -> bool:
-        """Whether inputs are Gaussian with identity covariance: then the exact laws apply to every
-        estimator that uses no recordings, whatever the latents and the recordings are like.
+        """Whether inputs are Gaussian with identity covariance.
+
+        The exact laws then apply to every estimator that uses no recordings, whatever the latents
+        and the recordings are like.
         """
         return self.input_distribution.name == "gaussian" and self.input_covariance.identity
 

@@ -250,6 +250,11 @@ def custom_law(shift: Shift, g: Geometry) -> ShiftLaw:
     Returns
     -------
     ShiftLaw
+
+    Raises
+    ------
+    InputError
+        A matrix of another size than the inputs have.
     """
     matrix = load_moment(shift.along)
     if objection := wrong_size(shift, len(matrix), g.model.input_dim):

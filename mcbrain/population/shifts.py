@@ -70,7 +70,17 @@ class Shift:
         return SHIFTS[self.kind].moment is not None
 
     def objection(self, model: Model) -> str | None:
-        """Why this shift does not apply to a model, as a sentence, or None."""
+        """Why this shift does not apply to a model.
+
+        Parameters
+        ----------
+        model : Model
+
+        Returns
+        -------
+        str or None
+            A sentence; None where it applies.
+        """
         k, d = model.latent_dim, model.input_dim
         if self.kind == "missed-direction" and k == d:
             return "missed-direction needs latent_dim < input_dim: the brain here misses nothing"
@@ -143,6 +153,7 @@ class ShiftKind:
 
     @property
     def form(self) -> str:
+        """How its number and its direction are written: "SIZE:brain|missed|orthogonal"."""
         parts = [self.parameter.upper()] if self.parameter else []
         return ":".join(parts + (["|".join(self.directions)] if self.directions else []))
 
@@ -211,6 +222,10 @@ def law(shift: Shift, geometry: Geometry) -> ShiftLaw:
     ----------
     shift : Shift
     geometry : Geometry
+
+    Returns
+    -------
+    ShiftLaw
 
     Raises
     ------

@@ -48,7 +48,8 @@ def agree(model, n_task, n_brain, moment, replicates, estimators=ESTIMATORS):
         assert row["prediction"] in ("asymptotic", "exact"), row
         error = np.hypot(row["mcse"], row["prediction_se"] or 0.0)
         assert abs(row["predicted"] - row["mean"]) < 4.5 * error + 0.01 * row["mean"], row
-        assert error < 0.1 * row["mean"], row  # or nothing would be seen
+        # Or nothing would be seen; under some shifts few of the imagined recordings decide.
+        assert row["shift"] != "id" or error < 0.05 * row["mean"], row
     return table
 
 
