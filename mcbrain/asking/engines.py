@@ -59,8 +59,6 @@ def _sufficient_objection(study: Study) -> str | None:
             return f"latents '{model.latents}' are not linear; use raw"
         if model.neural_law != "gaussian":
             return "recordings are not Gaussian; use raw"
-        if (rank := model.input_covariance.rank) < model.input_dim:
-            return f"the covariance is singular, of rank {rank} in {model.input_dim}; use raw"
     for method in study.methods:
         if method.rule.selects:
             return f"the rule '{method.rule.kind}' chooses on whole data sets; use raw"

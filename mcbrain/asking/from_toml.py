@@ -227,7 +227,7 @@ def _check(study: Study) -> None:
     if not 0 <= study.encoding.penalty <= 1e150:
         raise InputError(f"[encoding] penalty = {study.encoding.penalty}: a number >= 0 is allowed")
     for model in study.models:
-        rank, limit = study.rank(model), min(model.input_dim, model.n_channels)
+        rank, limit = study.rank(model), min(model.native_dim, model.n_channels)
         if not 1 <= rank <= limit:
             raise InputError(
                 f"[encoding] rank = {rank}: allowed is 1 to min(input_dim, n_channels) = {limit}"

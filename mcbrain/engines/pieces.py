@@ -31,9 +31,9 @@ class Piece(NamedTuple):
         "task" or "brain"; the modules "brain" and "task" have one each. Of "raw" also "again":
         either stage of replicates whose data are singular, for "sufficient" too.
     form : str
-        Of a stage of "raw" or "sufficient": "many" samples or "few", fewer than input_dim; in the
-        task stage of "raw" also "choose-many" and "choose-few", with penalties chosen by "loo" or
-        "gcv"; in the brain stage also "ridge", with a penalty.
+        Of a stage of "raw" or "sufficient": "many" samples or "few", fewer than inputs have
+        components; in the task stage of "raw" also "choose-many" and "choose-few", with penalties
+        chosen by "loo" or "gcv"; in the brain stage also "ridge", with a penalty.
     """
 
     engine: str
@@ -136,7 +136,7 @@ def _task_piece(engine: str, problem: DataProblem, selects: bool) -> Piece:
 
 def _side(problem: DataProblem, samples: int) -> str:
     """On which side of n = d so many samples are."""
-    return "many" if samples >= problem.model.input_dim else "few"
+    return "many" if samples >= problem.model.native_dim else "few"
 
 
 def _in_order(pieces: Iterable[Piece]) -> tuple[Piece, ...]:

@@ -264,7 +264,7 @@ def _code(table: Mapping[str, int], what: str, name: str, home: str = _BRIDGE) -
 def _shift_tables(geometry: Geometry, shifts: Sequence[Shift]) -> Shifts:
     """Shift laws side by side; equal probes are kept once."""
     laws = [law(shift, geometry) for shift in shifts]
-    d = geometry.model.input_dim
+    d = geometry.model.native_dim
     blocks: dict[bytes, NDArray[np.float64]] = {}
     for one in laws:
         if len(one.probes):

@@ -28,10 +28,9 @@ from mcbrain.theory.any_covariance import (
     excess_risk,
     free_rows,
     generalised_excess_risk,
-    least_squares_excess,
 )
 from mcbrain.theory.sampled_subspace import BrainSetting, drawn_subspaces
-from mcbrain.theory.structured import Structured
+from mcbrain.theory.structured import Structured, diagonal_of
 from mcbrain.typing import Floats
 
 if TYPE_CHECKING:
@@ -137,21 +136,13 @@ class AnisotropicLaw:
         if point.n_task == 0:
             return Estimate(excess_risk(setting, math.inf), exact=True)  # predicts zero
         penalty = fit.estimator.in_force(fit.penalty)
-        # Least squares without a penalty, which is exact; a subspace counts where inputs of no
-        # variance in training are tested on.
-        exact = penalty == 0.0 and point.n_task >= setting.rank - 1
-        if exact and not setting.tests_what_never_varied:
-            return Estimate(least_squares_excess(setting), exact=True)
+        if penalty == 0.0 and point.n_task >= setting.spectrum.size - 1:
+            return Estimate(_least_squares(setting), exact=True)
         spared = self._spared(point, fit, draws)
-        found = [
-            least_squares_excess(setting, V, fit.eta)
-            if exact
-            else _given(setting, penalty, fit.eta, V, guess)
-            for V in spared
-        ]
+        found = [_given(setting, penalty, fit.eta, V, guess) for V in spared]
         mean = float(np.mean(found))
         if len(found) == 1 or not math.isfinite(mean):
-            return Estimate(mean, exact=exact)
+            return Estimate(mean)
         return Estimate(mean, float(np.std(found, ddof=1) / math.sqrt(len(found))))
 
     def interpolates(self, point: Point, fit: Fit) -> bool:
@@ -241,7 +232,7 @@ class AnisotropicLaw:
 
     def _spared(self, point: Point, fit: Fit, draws: int) -> list[Floats]:
         """Bases of the subspace that a fit spares: of one that is known, or of imagined data."""
-        model, d = point.model, point.model.input_dim
+        model, d = point.model, point.model.native_dim
         match fit.estimator.subspace:
             case "none":
                 return [np.zeros((d, 0))]
@@ -307,3 +298,15 @@ def _given(setting: TaskSetting, penalty: float, eta: float, V: Floats, guess: b
         return math.nan
     weights = Structured(np.ones(len(V)), (eta - 1.0) * V, V)
     return generalised_excess_risk(setting, penalty, weights)
+
+
+def _least_squares(setting: TaskSetting) -> float:
+    """sigma_y^2 tr(M Sigma^-1)/(n - d - 1), exactly, of every estimator without a penalty; infinite
+    where samples are as many as inputs, or one more or less.
+    """
+    spectrum = setting.spectrum
+    spare = setting.n_task - len(spectrum) - 1
+    if spare <= 0:
+        return math.inf
+    noise = setting.noise**2 * float(np.sum(diagonal_of(setting.second_moment) / spectrum))
+    return noise / spare + setting.moved(np.zeros(len(spectrum)))

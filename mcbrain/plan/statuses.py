@@ -93,7 +93,7 @@ def _subspace_words(fit: Fit, point: Point) -> Iterator[str]:
     exact = _is_exact(fit, point)
     explained = exact and model.misalignment == 0.0 and spared >= model.latent_dim
     shut = fit.in_force == math.inf
-    if shut and spared < model.input_dim and not explained:
+    if shut and spared < model.native_dim and not explained:
         yield dominant_row_status(n, spared, inputs.length_power)
     if model.along_axes and not exact:
         others = _coordinates(fit, point, spared) - spared
@@ -117,7 +117,7 @@ def _is_exact(fit: Fit, point: Point) -> bool:
     if fit.estimator.subspace == "measured":
         return True
     told = model.latents == "linear" and model.neural_law == "gaussian" and model.sigma_r == 0.0
-    return told and fit.encoding_penalty == 0.0 and point.n_brain >= model.input_dim
+    return told and fit.encoding_penalty == 0.0 and point.n_brain >= model.native_dim
 
 
 def _coordinates(fit: Fit, point: Point, spared: int) -> int:
@@ -127,7 +127,7 @@ def _coordinates(fit: Fit, point: Point, spared: int) -> int:
     is estimated from few sparse inputs has exact zeros in the coordinates that none of them used:
     the bound is five standard deviations below the mean number of those that some did.
     """
-    model, d = point.model, point.model.input_dim
+    model, d = point.model, point.model.native_dim
     if model.brain_place != "random" and _is_exact(fit, point):
         return max(spared, model.coordinates_of(min(spared, model.latent_dim)))
     if fit.estimator.uses_brain and model.input_distribution.smoothness == "sparse":
@@ -149,7 +149,7 @@ def _taken_outside(model: Model, n: int, spared: int) -> float:
         return 0.0  # zeros may leave nothing outside
     variances = model.input_variances
     scale = float(variances.min() / variances.max())
-    return scale * max(model.input_dim - spared - n - 1, 0)
+    return scale * max(model.native_dim - spared - n - 1, 0)
 
 
 def _squares(fit: Fit, point: Point) -> Iterator[_Squares]:
@@ -169,7 +169,7 @@ def _squares(fit: Fit, point: Point) -> Iterator[_Squares]:
         yield _Squares(n, spared, ridge, _coordinates(fit, point, spared))
     if projects or (eta == 0.0 and n <= spared):
         return  # nothing is left to fit outside P
-    d = model.input_covariance.rank
+    d = model.native_dim
     # A null direction of the Gram matrix of unit inputs, in the coordinates in which the penalty is
     # the same in every direction: the ridge that it meets on average.
     share = spared / d if eta > 0.0 else 0.0
@@ -181,4 +181,4 @@ def _squares(fit: Fit, point: Point) -> Iterator[_Squares]:
 @latest
 def _mean_inverse_variance(model: Model) -> float:
     """Over the directions in which the inputs vary."""
-    return float((1.0 / model.input_variances[: model.input_covariance.rank]).mean())
+    return float((1.0 / model.input_variances).mean())

@@ -36,11 +36,11 @@ class InputCovariance:
 
     Attributes
     ----------
-    variances : ndarray, shape (d,)
-        Eigenvalues of Sigma, descending; trace d unless given as it is.
-    axes : ndarray, shape (d, d), or None
-        Eigenvectors as rows, in the coordinates of x; None where they are the axes of x, or where a
-        basis that a word names says what they are.
+    variances : ndarray, shape (q,)
+        Eigenvalues of Sigma that are not 0, descending; trace d unless given as it is.
+    axes : ndarray, shape (q, d), or None
+        Their eigenvectors as rows, in the coordinates of x; None where they are the axes of x, or
+        where a basis that a word names says what they are.
     """
 
     variances: Floats
@@ -48,16 +48,17 @@ class InputCovariance:
 
     @property
     def rank(self) -> int:
-        """How many directions the inputs vary in; less than d where it is singular."""
-        return int(np.count_nonzero(self.variances))
+        """q, how many directions the inputs vary in; less than d where it is singular."""
+        return int(self.variances.size)
 
     @property
     def identity(self) -> bool:
         """Whether the inputs vary alike in every direction, by 1."""
-        return bool(np.all(self.variances == 1.0))
+        singular = self.axes is not None and len(self.axes) < self.axes.shape[1]
+        return not singular and bool(np.all(self.variances == 1.0))
 
     def in_axes(self, vectors: Floats) -> Floats:
-        """Vectors in the coordinates of x in those of the eigenvectors.
+        """Vectors in the coordinates of x in those of the eigenvectors along which inputs vary.
 
         Parameters
         ----------
@@ -65,7 +66,7 @@ class InputCovariance:
 
         Returns
         -------
-        ndarray, shape (..., d)
+        ndarray, shape (..., q)
         """
         return vectors if self.axes is None else np.asarray(vectors @ self.axes.T)
 

@@ -1,10 +1,11 @@
 """Where brain, task and shifts point in input space: the seeded directions of a study.
 
 All vectors are in native coordinates, those of the independent components of the inputs, in which
-x = scale * z: along the eigenvectors of the covariance. A `haar` basis is one seeded rotation for a
-study; `axes` is none, or the eigenvectors of a covariance that is given. Only the image of the
-brain map, of beta and of the shift directions under that rotation is ever needed, so the rotation
-itself is built for custom shifts and for what is given alone (theory/README.md 1).
+x = scale * z: along the eigenvectors of the covariance. There are q of them, d unless a covariance
+that is given is singular: nothing of a model lies where inputs never vary. A `haar` basis is one
+seeded rotation for a study; `axes` is none, or the eigenvectors of a covariance that is given. Only
+the image of the brain map, of beta and of the shift directions under that rotation is ever needed,
+so the rotation itself is built for custom shifts and for what is given alone (theory/README.md 1).
 """
 
 from __future__ import annotations
@@ -51,13 +52,13 @@ class Geometry:
 
     @cached_property
     def scale(self) -> Floats:
-        """Square roots of the eigenvalues of Sigma, shape (d,)."""
+        """Square roots of the eigenvalues of Sigma, shape (q,)."""
         return np.sqrt(self.model.input_variances)
 
     @cached_property
     def frame(self) -> Floats:
         """Orthonormal rows: k latents, then two directions outside them, as far as d allows."""
-        d, rows = self.model.input_dim, min(self.model.latent_dim + 2, self.model.input_dim)
+        d, rows = self.model.native_dim, min(self.model.latent_dim + 2, self.model.native_dim)
         match self.model.brain_place:
             case Given():
                 brain = self.model.fixed_brain
@@ -72,8 +73,8 @@ class Geometry:
 
     @cached_property
     def rotation(self) -> Floats:
-        """The whole basis, shape (d, d): native coordinates of x are `rotation @ x`."""
-        d, axes = self.model.input_dim, self.model.input_covariance.axes
+        """The whole basis, shape (q, d): native coordinates of x are `rotation @ x`."""
+        d, axes = self.model.native_dim, self.model.input_covariance.axes
         match self.model.basis:
             case "axes":
                 return np.eye(d) if axes is None else axes
@@ -87,7 +88,7 @@ class Geometry:
 
         Parameters
         ----------
-        rows : ndarray, shape (..., d)
+        rows : ndarray, shape (..., q)
             In native coordinates.
 
         Returns
@@ -100,14 +101,14 @@ class Geometry:
 
     @cached_property
     def brain(self) -> Floats:
-        """A', orthonormal rows, shape (k, d)."""
+        """A', orthonormal rows, shape (k, q)."""
         return np.ascontiguousarray(self.frame[: self.model.latent_dim])
 
     @cached_property
     def missed(self) -> Floats:
-        """u, shape (d,); zeros when the brain spans every input."""
+        """u, shape (q,); zeros when the brain spans every input."""
         model = self.model
-        k, d = model.latent_dim, model.input_dim
+        k, d = model.latent_dim, model.native_dim
         if k == d:
             return np.zeros(d)
         if isinstance(model.task, Given):
@@ -121,12 +122,12 @@ class Geometry:
 
     @cached_property
     def orthogonal(self) -> Floats:
-        """A seeded unit vector orthogonal to the brain and to u, shape (d,); needs d >= k + 2."""
+        """A seeded unit vector orthogonal to the brain and to u, shape (q,); needs q >= k + 2."""
         k = self.model.latent_dim
-        if k + 2 > self.model.input_dim:
+        if k + 2 > self.model.native_dim:
             raise InputError(
-                f"a direction orthogonal to brain and task needs input_dim >= {k + 2}, "
-                f"two more than latent_dim; input_dim = {self.model.input_dim}"
+                f"a direction orthogonal to brain and task needs {k + 2} inputs that vary, "
+                f"two more than latent_dim; there are {self.model.native_dim}"
             )
         spare = self.frame[k:]
         if np.array_equal(self.missed, spare[0]):
@@ -137,21 +138,21 @@ class Geometry:
 
     @cached_property
     def aligned(self) -> Floats:
-        """A a: the direction of the task inside the brain's span, shape (d,)."""
+        """A a: the direction of the task inside the brain's span, shape (q,)."""
         return np.asarray(self.model.loadings @ self.brain)
 
     @cached_property
     def beta(self) -> Floats:
-        """Task weights, shape (d,)."""
+        """Task weights, shape (q,)."""
         if isinstance(self.model.task, Given):
             return self.model.input_covariance.in_axes(self.model.task.values)
         m = self.model.misalignment
-        missed = self.missed if m > 0 else np.zeros(self.model.input_dim)
+        missed = self.missed if m > 0 else np.zeros(self.model.native_dim)
         return self.model.signal_norm * (math.sqrt(1.0 - m) * self.aligned + math.sqrt(m) * missed)
 
     @cached_property
     def turn(self) -> Floats:
-        """A seeded unit vector inside the brain's span, orthogonal to beta, shape (d,)."""
+        """A seeded unit vector inside the brain's span, orthogonal to beta, shape (q,)."""
         k = self.model.latent_dim
         if k < 2:
             raise InputError(
@@ -164,8 +165,8 @@ class Geometry:
 
     @cached_property
     def spectrum_basis(self) -> Floats:
-        """Seeded Haar basis of the `spectrum` shift, orthonormal rows, shape (d, d)."""
-        d = self.model.input_dim
+        """Seeded Haar basis of the `spectrum` shift, orthonormal rows, shape (q, q)."""
+        d = self.model.native_dim
         return orthonormal_rows(self._rng(_SPECTRUM).standard_normal((d, d)))
 
     @cached_property

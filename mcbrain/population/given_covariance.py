@@ -36,11 +36,11 @@ class _Spectrum:
     ----------
     kind : str
         "matrix", "spectrum" or "rows": what was given.
-    variances : ndarray, shape (d,)
-        Eigenvalues, descending; those that are 0 but for rounding are 0.
-    axes : ndarray, shape (d, d), or None
-        Eigenvectors as rows, the largest entry of each positive; None where they are the axes of
-        the inputs, in their order.
+    variances : ndarray, shape (q,)
+        Eigenvalues, descending, without those that are 0 but for rounding.
+    axes : ndarray, shape (q, d), or None
+        Their eigenvectors as rows, the largest entry of each positive; None where they are the axes
+        of all inputs, in their order.
     rows : int
         Rows that were given.
     """
@@ -96,7 +96,7 @@ class GivenCovariance(Given):
 
     @property
     def axes(self) -> Floats | None:
-        """Eigenvectors as rows, shape (d, d); None where they are the axes of the inputs."""
+        """Eigenvectors as rows, shape (q, d); None where they are the axes of the inputs."""
         return self.spectrum.axes
 
     @property
@@ -107,15 +107,15 @@ class GivenCovariance(Given):
     @property
     def input_dim(self) -> int:
         """d, the number of inputs."""
-        return int(self.spectrum.variances.size)
+        return self.rank if self.axes is None else int(self.axes.shape[1])
 
     @property
     def rank(self) -> int:
-        """How many directions the inputs vary in."""
-        return int(np.count_nonzero(self.spectrum.variances))
+        """q, how many directions the inputs vary in."""
+        return int(self.spectrum.variances.size)
 
     def variances(self, scale: str) -> Floats:
-        """Eigenvalues in descending order, shape (d,).
+        """Eigenvalues in descending order, shape (q,).
 
         Parameters
         ----------
@@ -127,7 +127,7 @@ class GivenCovariance(Given):
         ndarray
         """
         found = self.spectrum.variances
-        return found * (found.size / found.sum()) if scale == "trace" else found
+        return found * (self.input_dim / found.sum()) if scale == "trace" else found
 
     def words(self, scale: str) -> str:
         """What the file was taken for, as a run says it.
@@ -190,9 +190,10 @@ def _from_spectrum(where: str, given: Floats) -> _Spectrum:
             f"{where}: a variance is not negative; the smallest of the spectrum is {given.min():g}"
         )
     order = np.argsort(-given, kind="stable")
-    as_they_are = bool(np.all(order == np.arange(order.size)))
-    axes = None if as_they_are else np.eye(order.size)[order]
-    return _Spectrum("spectrum", _varying(where, given[order], 1), axes, given.size)
+    variances = _varying(where, given[order], 1)
+    as_they_are = np.array_equal(order[: variances.size], np.arange(given.size))
+    axes = None if as_they_are else np.eye(order.size)[order[: variances.size]]
+    return _Spectrum("spectrum", variances, axes, given.size)
 
 
 def _from_matrix(where: str, kind: str, matrix: Floats, rows: int) -> _Spectrum:
@@ -207,12 +208,12 @@ def _from_matrix(where: str, kind: str, matrix: Floats, rows: int) -> _Spectrum:
     largest = np.abs(axes).argmax(axis=1)
     axes = axes * np.sign(axes[np.arange(len(axes)), largest])[:, None]
     variances = _varying(where, values[::-1], max(rows, len(matrix)))
-    return _Spectrum(kind, variances, np.ascontiguousarray(axes), rows)
+    return _Spectrum(kind, variances, np.ascontiguousarray(axes[: variances.size]), rows)
 
 
 def _varying(where: str, values: Floats, rows: int) -> Floats:
-    """Descending eigenvalues, with 0 for what is rounding of sums over so many rows."""
+    """Descending eigenvalues without those that are 0 or rounding of sums over so many rows."""
     if not values[0] > _SMALLEST:
         raise InputError(f"{where}: every variance is 0; inputs that vary are needed")
     noise = 2.0 * rows * np.finfo(float).eps if rows > 1 else 0.0
-    return np.where(values > noise * values[0], values, 0.0)
+    return np.asarray(values[values > noise * values[0]])

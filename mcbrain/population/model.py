@@ -88,7 +88,8 @@ class Model:
     covariance : str or ndarray
         Of the inputs: "identity", "powerlaw:ALPHA", or "file:NAME.npy" or an array with a matrix of
         shape (d, d), a spectrum of shape (d,), or rows of real features of shape (n, d), which are
-        centred here. Square and symmetric is a matrix.
+        centred here. Square and symmetric is a matrix. A singular one is the model of the
+        directions in which inputs vary.
     covariance_scale : str
         "trace": a covariance that is given is scaled to trace d, as the others have; "as-is".
     brain_map : str or ndarray, optional
@@ -257,8 +258,13 @@ class Model:
 
     @property
     def input_variances(self) -> Floats:
-        """Eigenvalues of Sigma, shape (d,), descending; trace d unless given as it is."""
+        """Eigenvalues of Sigma that are not 0, descending; trace d unless given as it is."""
         return self.input_covariance.variances
+
+    @property
+    def native_dim(self) -> int:
+        """q, how many independent components inputs have: d unless a given Sigma is singular."""
+        return self.input_covariance.rank
 
     @property
     def brain_place(self) -> str:
@@ -272,12 +278,12 @@ class Model:
 
     @cached_property
     def fixed_brain(self) -> Floats | None:
-        """A' in the eigenbasis of the covariance, shape (k, d); None where the seed decides."""
+        """A' in the eigenbasis of the covariance, shape (k, q); None where the seed decides."""
         match self.brain_place:
             case Given() as given:
-                return self.input_covariance.in_axes(orthonormal_rows(given.values))
+                return orthonormal_rows(self.input_covariance.in_axes(given.values))
             case "leading":
-                return np.eye(self.latent_dim, self.input_dim)
+                return np.eye(self.latent_dim, self.native_dim)
             case "random":
                 return None
         raise unhandled("brain map", self.brain_place, "mcbrain.Model")
@@ -293,13 +299,13 @@ class Model:
         Returns
         -------
         int
-            d where they lie at random.
+            q where they lie at random.
         """
         match self.brain_place:
             case "leading":
                 return latents
             case "random":
-                return self.input_dim
+                return self.native_dim
         assert self.fixed_brain is not None
         used = np.any(np.abs(self.fixed_brain[:latents]) > _ROUNDING, axis=0)
         return int(np.count_nonzero(used))

@@ -33,6 +33,8 @@ _POWERS = "powerlaw:ALPHA with an ALPHA of 0 to 10"
 _SAME = 1e-9
 """Relative difference up to which a number that follows from a given task may be written beside it,
 as JSON and TOML keep it."""
+_WITHIN = 1e-6
+"""Share of the length of a given latent that may lie along inputs which never vary."""
 _INSIDE = 1e-24
 """Share of a given beta that rounding leaves outside a span that holds it."""
 
@@ -169,6 +171,8 @@ def _settle_arrays(model: Model) -> None:
         task=settled_task(model.task, d),
         brain_map=settled_map(model.brain_map, k, d),
     )
+    if isinstance(model.brain_map, Given):
+        _check_within(model, model.brain_map)
     given = model.given_arrays
     basis = model.basis
     if isinstance(basis, (_HeldWord, type(None))):
@@ -184,6 +188,16 @@ def _settle_arrays(model: Model) -> None:
     _hold(model, basis=basis)
 
 
+def _check_within(model: Model, brain_map: Given) -> None:
+    """Refuse latents that read inputs which never vary, and of those that do too little."""
+    lengths = np.linalg.norm(model.input_covariance.in_axes(brain_map.values), axis=1)
+    if (shortest := float(lengths.min())) < 1.0 - _WITHIN:
+        raise InputError(
+            f"brain_map = '{brain_map}': reads inputs that never vary under this covariance; row "
+            f"{int(lengths.argmin())} has the length {shortest:.3g} in the others; 1 is allowed"
+        )
+
+
 def _settle_task(model: Model) -> None:
     """How much of a task that is described lies where, and how the rest loads on the latents."""
     k, loadings = model.latent_dim, model.task_loadings
@@ -195,9 +209,10 @@ def _settle_task(model: Model) -> None:
         misalignment=number("misalignment", m, 0.0, 1.0),
         signal_norm=number("signal_norm", norm, 1 / LARGE, LARGE),
     )
-    if k == model.input_dim and model.misalignment > 0:
+    if k == model.native_dim and model.misalignment > 0:
+        what = "input_dim" if k == model.input_dim else "rank of the covariance"
         raise InputError(
-            f"misalignment = {model.misalignment}: with latent_dim = input_dim = {k} the brain "
+            f"misalignment = {model.misalignment}: with latent_dim = {what} = {k} the brain "
             "spans every input, so only 0 is allowed"
         )
     if isinstance(loadings, str):
@@ -220,9 +235,11 @@ def _settle_given_task(model: Model) -> None:
         )
     beta = model.input_covariance.in_axes(model.task.values)
     square = math.fsum(beta**2)
+    if square < _INSIDE * math.fsum(model.task.values**2):
+        raise InputError(f"task = '{model.task}': acts on nothing but inputs that never vary")
     inside = brain @ beta
     missed = math.fsum((beta - inside @ brain) ** 2) / square
-    missed = 0.0 if missed < _INSIDE or model.latent_dim == model.input_dim else min(missed, 1.0)
+    missed = 0.0 if missed < _INSIDE or model.latent_dim == model.native_dim else min(missed, 1.0)
     loadings = inside if np.any(inside) and missed < 1.0 else np.ones(model.latent_dim)
     loadings = loadings / np.linalg.norm(loadings)
     _yield_to_task(model, "misalignment", 0.0, missed)

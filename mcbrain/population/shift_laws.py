@@ -44,9 +44,9 @@ class ShiftLaw:
     Attributes
     ----------
     scale : float
-    probes : ndarray, shape (n, d)
+    probes : ndarray, shape (n, q)
     weights : ndarray, shape (n,)
-    target : ndarray, shape (d,)
+    target : ndarray, shape (q,)
     budget : float
     """
 
@@ -63,7 +63,7 @@ def _structured(geometry: Geometry, scale: float, rows: Floats, weight: float) -
 
 
 def _none(geometry: Geometry) -> Floats:
-    return np.zeros((0, geometry.model.input_dim))
+    return np.zeros((0, geometry.model.native_dim))
 
 
 def id_law(shift: Shift, g: Geometry) -> ShiftLaw:
@@ -177,7 +177,7 @@ def spectrum_law(shift: Shift, g: Geometry) -> ShiftLaw:
     -------
     ShiftLaw
     """
-    values = power_spectrum(g.model.input_dim, shift.value)
+    values = power_spectrum(g.model.native_dim, shift.value)
     return ShiftLaw(0.0, g.spectrum_basis * g.scale, values, g.beta)
 
 

@@ -81,13 +81,14 @@ class Shift:
         str or None
             A sentence; None where it applies.
         """
-        k, d = model.latent_dim, model.input_dim
-        if self.kind == "missed-direction" and k == d:
+        k, d, q = model.latent_dim, model.input_dim, model.native_dim
+        if self.kind == "missed-direction" and k == q:
             return "missed-direction needs latent_dim < input_dim: the brain here misses nothing"
-        if self.along == "missed" and k == d:
+        if self.along == "missed" and k == q:
             return f"{self.label} needs latent_dim < input_dim: the brain here misses nothing"
-        if self.along == "orthogonal" and k + 2 > d:
-            return f"{self.label} needs input_dim >= latent_dim + 2 = {k + 2}; input_dim = {d}"
+        if self.along == "orthogonal" and k + 2 > q:
+            varying = "input_dim" if q == d else "rank of the covariance"
+            return f"{self.label} needs {varying} >= latent_dim + 2 = {k + 2}; it is {q}"
         if self.kind == "concept" and self.along == "brain" and k < 2:
             return f"{self.label} needs latent_dim >= 2; use concept:ANGLE:orthogonal"
         if self.kind == "adversarial" and not model.isotropic_inputs:

@@ -106,14 +106,14 @@ def source_direction(variances: Floats, exponent: float, brain: Floats) -> Float
     Returns
     -------
     ndarray, shape (d,)
-        A unit vector; no part of it is where inputs do not vary.
+        A unit vector.
 
     Raises
     ------
     InputError
         The inputs vary in no direction that the brain misses.
     """
-    open_to_it = (variances > 0) & (1.0 - np.sum(brain**2, axis=0) > _RULED_OUT)
+    open_to_it = 1.0 - np.sum(brain**2, axis=0) > _RULED_OUT
     if not np.any(open_to_it):
         raise InputError(
             f"task = 'source:{exponent:g}': the inputs vary in no direction that the brain misses"

@@ -105,7 +105,7 @@ class Predictor:
 
     def _anisotropic_prediction(self, point: Point, shift: Shift, fit: Fit) -> Prediction:
         """By the law of any covariance and encoder (theory/README.md 5f, 5g)."""
-        if _banded(fit) and fit.penalty == 0 and point.n_task < point.model.input_covariance.rank:
+        if _banded(fit) and fit.penalty == 0 and point.n_task < point.model.native_dim:
             return Prediction(reason=TWO_ZEROS)
         found = self._anisotropic.risk(point, shift, fit)
         if np.isnan(found.value):
@@ -175,6 +175,5 @@ def _spared(estimator: Estimator, point: Point, fit: Fit) -> Estimator:
     on either side with samples enough, where all of them are least squares.
     """
     alike = fit.eta == 1.0
-    varying = point.model.input_covariance.rank
-    alike |= _banded(fit) and fit.penalty == 0 and point.n_task >= varying == point.model.input_dim
+    alike |= _banded(fit) and fit.penalty == 0 and point.n_task >= point.model.native_dim
     return ESTIMATORS["ridge"] if alike else estimator

@@ -31,7 +31,8 @@ for _ in range({count}):
     drive = ({latents}) @ channels.T
     R = {recordings}"""
 
-# What a covariance was given as: how its variances and axes (rows) follow, before any scaling.
+# What a covariance was given as: how its variances and axes (rows) follow, before any scaling. Of
+# a singular one, the directions in which inputs vary are all that the rest knows.
 _COVARIANCES = {
     "spectrum": """\
 given = np.load({file!r}).astype(float)
@@ -48,16 +49,16 @@ variances, axes = np.linalg.eigh(centred.T @ centred / (len(given) - 1))""",
 _LEADING = """\
 variances, axes = variances[::-1], axes[:, ::-1].T
 axes = axes * np.sign(axes[np.arange(d), np.abs(axes).argmax(axis=1)])[:, None]"""
-_VARYING = """\
-variances = np.where(np.arange(d) < {rank}, variances, 0.0)"""
+_VARYING = "variances, axes = variances[:{rank}], axes[:{rank}]"
 _TRACE = "variances = variances * (d / variances.sum())"
+_NATIVE = "d = {rank}"
 _POWER = """\
 variances = np.arange(1, d + 1) ** -{exponent!r}
 variances = variances * (d / variances.sum())"""
 
 # u of a task with a source exponent; `free` are the axes that the brain leaves some of.
 _SOURCE = """\
-free = (variances > 0) & (1 - np.sum(brain_map**2, axis=0) > 1e-12)
+free = 1 - np.sum(brain_map**2, axis=0) > 1e-12
 logarithm = ({exponent!r} - 0.5) * np.log(variances[free])
 logarithm -= np.log(np.arange(1, d + 1)[free]) / 2
 missed = np.zeros(d)
@@ -112,8 +113,10 @@ def _variances(model: Model) -> list[str]:
         case GivenCovariance() as given:
             lines = [_COVARIANCES[given.kind].format(file=given.removeprefix(FILE))]
             lines += [_LEADING] if given.kind != "spectrum" else []
-            lines.append(_VARYING.format(rank=model.input_covariance.rank))
-            return lines + ([_TRACE] if model.covariance_scale == "trace" else [])
+            singular = model.native_dim < model.input_dim
+            lines += [_VARYING.format(rank=model.native_dim)] if singular else []
+            lines += [_TRACE] if model.covariance_scale == "trace" else []
+            return lines + ([_NATIVE.format(rank=model.native_dim)] if singular else [])
         case str() as word:
             exponent = parse_covariance(word)
             if exponent or model.source is not None:
@@ -137,12 +140,12 @@ def _population(model: Model) -> list[str]:
 
 def _frame(model: Model) -> str:
     """The latents, and two directions outside them."""
-    rows = min(model.latent_dim + 2, model.input_dim)
+    rows = min(model.latent_dim + 2, model.native_dim)
     others = f"stream({BASIS:#x}).standard_normal"
     match model.brain_place:
         case Given() as given:
             turned = " @ axes.T" if model.input_covariance.axes is not None else ""
-            known = f"orthonormal(np.load({given.removeprefix(FILE)!r}).astype(float)){turned}"
+            known = f"orthonormal(np.load({given.removeprefix(FILE)!r}).astype(float){turned})"
             more = f"{others}(({rows - model.latent_dim}, d))"
             return f"orthonormal(np.concatenate([{known}, {more}]))"
         case "leading":
@@ -161,5 +164,5 @@ def _task(model: Model) -> list[str]:
     has_source = model.source is not None and m > 0
     source = [_SOURCE.format(exponent=model.source)] if has_source else []
     away = "missed" if source else "frame[k]"
-    missed = f" + np.sqrt({m!r}) * {away}" if model.latent_dim < model.input_dim else ""
+    missed = f" + np.sqrt({m!r}) * {away}" if model.latent_dim < model.native_dim else ""
     return [*source, f"beta = {model.signal_norm!r} * (np.sqrt(1 - {m!r}) * ({inside}){missed})"]

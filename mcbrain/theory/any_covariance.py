@@ -15,16 +15,10 @@ import numpy as np
 
 from mcbrain.errors import InputError
 from mcbrain.theory.equivalents import Equivalent, Matrix, generalised, partialled
-from mcbrain.theory.structured import Structured, diagonal_of, solve_rows
+from mcbrain.theory.structured import Structured, solve_rows
 from mcbrain.typing import Floats
 
-__all__ = [
-    "TaskSetting",
-    "excess_risk",
-    "free_rows",
-    "generalised_excess_risk",
-    "least_squares_excess",
-]
+__all__ = ["TaskSetting", "excess_risk", "free_rows", "generalised_excess_risk"]
 
 
 @dataclass(frozen=True)
@@ -34,7 +28,7 @@ class TaskSetting:
     Attributes
     ----------
     spectrum : ndarray, shape (d,)
-        Eigenvalues of the inputs' covariance; 0 along what never varies.
+        Eigenvalues of the inputs' covariance.
     weights : ndarray, shape (d,)
         beta, in the eigenbasis of the covariance.
     second_moment : Structured or ndarray, shape (d, d)
@@ -60,16 +54,6 @@ class TaskSetting:
             raise InputError(f"n_task must be at least 1, got {self.n_task}")
         if np.any(self.spectrum < 0) or not np.any(self.spectrum > 0):
             raise InputError("the covariance must be positive semi-definite and not zero")
-
-    @property
-    def rank(self) -> int:
-        """How many directions the inputs vary in."""
-        return int(np.count_nonzero(self.spectrum))
-
-    @property
-    def tests_what_never_varied(self) -> bool:
-        """Whether test inputs vary where those of the training data do not."""
-        return bool(np.any(diagonal_of(self.second_moment)[self.spectrum == 0] > 0))
 
     def moved(self, mean_error: Floats) -> float:
         """What a moved task adds: -2 E(error)'M drift + drift'M drift.
@@ -188,51 +172,6 @@ def excess_risk(
         mean = law.mean_error(b) if setting.drift is not None else b
     inside = (variance + seen) * split.leverage / (rows - 1.0) if rank else 0.0
     return float(judged + inside + setting.moved(split.corrected(mean)))
-
-
-def least_squares_excess(
-    setting: TaskSetting, spared: Floats | None = None, eta: float = 1.0
-) -> float:
-    """E (beta_hat - beta_te)'M(beta_hat - beta_te) without a penalty, exactly; n_task > rank + 1.
-
-    What varies is fitted without bias, with the noise sigma_y^2 tr(M Sigma^-1)/(n - rank - 1). What
-    never varies, N, follows from the fit b by the limit of a small penalty b'Omega b,
-    Omega = I - P + eta P: it is -(N'Omega N)^+ N'Omega b.
-
-    Parameters
-    ----------
-    setting : TaskSetting
-    spared : ndarray, shape (d, r), optional
-        Orthonormal basis of P in the eigenbasis of the covariance.
-    eta : float
-        Penalty inside P over that outside.
-
-    Returns
-    -------
-    float
-        inf where samples are as many as directions that vary, or one more or less.
-    """
-    varies = setting.spectrum > 0
-    spare = setting.n_task - setting.rank - 1
-    if spare <= 0:
-        return math.inf
-    d, M = setting.spectrum.size, setting.second_moment
-    if not setting.tests_what_never_varied:
-        weights = diagonal_of(M)[varies] / setting.spectrum[varies]
-        noise = setting.noise**2 * float(np.sum(weights))
-        return noise / spare + setting.moved(np.zeros(d))
-    fills = np.eye(d)[:, varies]
-    if spared is not None and spared.shape[1]:
-        inside = spared[~varies]
-        omega = np.eye(d - setting.rank) + (eta - 1.0) * inside @ inside.T
-        cross = (eta - 1.0) * inside @ spared[varies].T
-        fills[~varies] = -np.linalg.pinv(omega, hermitian=True) @ cross
-    image = _image(M, fills)
-    noise = setting.noise**2 * float(
-        np.sum(np.sum(fills * image, axis=0) / setting.spectrum[varies])
-    )
-    error = fills @ setting.weights[varies] - setting.weights
-    return noise / spare + float(error @ _image(M, error)) + setting.moved(error)
 
 
 def _interpolated(split: _Split, order: int) -> float:

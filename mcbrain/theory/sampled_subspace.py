@@ -53,12 +53,10 @@ class BrainSetting:
     def __post_init__(self) -> None:
         """Refuse a rank that the recordings cannot give."""
         d, k = self.brain_map.shape
-        varying = int(np.count_nonzero(self.spectrum))
-        largest = min(self.n_brain, varying, self.n_channels)
+        largest = min(self.n_brain, d, self.n_channels)
         if not 1 <= self.rank <= largest:
-            inputs = "input_dim" if varying == d else "rank of the covariance"
             raise InputError(
-                f"rank = {self.rank}: from 1 to min(n_brain, {inputs}, n_channels) = {largest} "
+                f"rank = {self.rank}: from 1 to min(n_brain, input_dim, n_channels) = {largest} "
                 "is allowed"
             )
         if self.n_channels < k:
@@ -102,18 +100,17 @@ def drawn_subspaces(
 
 
 def _inputs(setting: BrainSetting, rng: np.random.Generator) -> tuple[Floats, Floats]:
-    """Eigenvalues (m,) and eigenvectors (d, m) of X'X that are not 0; m is the rank of X."""
+    """Eigenvalues (m,) and eigenvectors (d, m) of X'X, m = min(n_brain, d)."""
     d, n = setting.spectrum.size, setting.n_brain
-    m = min(n, int(np.count_nonzero(setting.spectrum)))
     if n <= d:
         X = rng.standard_normal((n, d)) * np.sqrt(setting.spectrum)
         _, roots, Vt = np.linalg.svd(X, full_matrices=False)
-        return roots[:m] ** 2, Vt[:m].T
+        return roots**2, Vt.T
     # Bartlett: X'X = LL' with L lower triangular, whatever n.
     L = np.tril(rng.standard_normal((d, d)), -1)
     L[np.diag_indices(d)] = np.sqrt(rng.chisquare(n - np.arange(d)))
     U, roots, _ = np.linalg.svd(np.sqrt(setting.spectrum)[:, None] * L)
-    return roots[:m] ** 2, U[:, :m]
+    return roots**2, U
 
 
 def _recordings(

@@ -86,7 +86,7 @@ class _Curves:
             where its law is not given.
         """
         at = cache(lambda n: self.best(baseline, n, guess=True).value)
-        low = 0 if baseline == "ridge" else self.model.input_covariance.rank + 2
+        low = 0 if baseline == "ridge" else self.model.native_dim + 2
         if not 0.0 < risk < math.inf or not at(low) >= risk:
             return math.nan
         high = max(2 * low, 1)

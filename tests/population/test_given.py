@@ -71,8 +71,9 @@ SINGULAR = RNG.standard_normal((8, 8)) * np.arange(8, 0, -1)
         (ROWS, MAP, BETA),
         (ROWS, "leading", 0.4),
         (SINGULAR, "random", 1.2),
+        (SINGULAR, "leading", BETA),
     ],
-    ids=["leading", "source", "map", "beta", "leading-source", "singular"],
+    ids=["leading", "source", "map", "beta", "leading-source", "singular", "singular-beta"],
 )
 def test_replicates_are_those_of_the_twin_in_the_coordinates_of_x(tmp_path, rows, brain, source):
     """To 1e-10, every estimator under every shift, `custom` included."""
@@ -337,13 +338,30 @@ def test_a_study_file_names_files_beside_it(tmp_path):
         study_from_table(table)
 
 
-def test_a_singular_covariance_is_left_to_the_engine_that_draws_whole_data_sets():
-    def asked(covariance, engine):
-        of = {**SMALL, "covariance": covariance}
-        given = model(covariance=covariance).covariance
-        return study(model=of | {"covariance": given}, engine={"kind": engine}, encoding={})
+def test_nothing_lies_where_inputs_never_vary():
+    of = model(covariance=SINGULAR, task=BETA)
+    g = Geometry(of, 3)
+    assert (of.native_dim, g.frame.shape, g.rotation.shape) == (7, (4, 7), (7, 8))
+    never = np.linalg.svd(SINGULAR - SINGULAR.mean(axis=0))[2][-1]
+    seen = BETA - (BETA @ never) * never
+    np.testing.assert_allclose(g.as_given(g.beta), seen, atol=1e-12)
+    assert of.signal_norm == pytest.approx(np.linalg.norm(seen))
+    with pytest.raises(InputError, match="acts on nothing but inputs that never vary"):
+        model(covariance=SINGULAR, task=never)
+    with pytest.raises(InputError, match="reads inputs that never vary"):
+        model(covariance=SINGULAR, brain_map=MAP)
+    with pytest.raises(InputError, match="with latent_dim = rank of the covariance = 7"):
+        model(covariance=SINGULAR, latent_dim=7, n_channels=9, misalignment=0.1)
+    assert "rank of the covariance >= latent_dim" in (
+        parse_shift("mean:1:orthogonal").objection(
+            model(covariance=SINGULAR, latent_dim=6, n_channels=9)
+        )
+        or ""
+    )
 
-    assert engine_for(asked(SINGULAR, "auto"))[0] == "raw"
-    assert engine_for(asked(ROWS, "auto"))[0] == "sufficient"
-    with pytest.raises(InputError, match="the covariance is singular, of rank 7 in 8; use raw"):
-        engine_for(asked(SINGULAR, "sufficient"))
+
+def test_every_engine_but_the_spectral_serves_a_given_covariance():
+    for rows in (ROWS, SINGULAR):
+        given = model(covariance=rows).covariance
+        asked = study(model={**SMALL, "covariance": given}, engine={"kind": "auto"}, encoding={})
+        assert engine_for(asked)[0] == "sufficient"

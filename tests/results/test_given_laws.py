@@ -65,11 +65,7 @@ def agree(model, n_task, n_brain, moment, replicates, estimators=ESTIMATORS):
     ids=["matrix", "beta", "singular", "source"],
 )
 def test_predictions_are_the_means_of_whole_data_sets(given, tmp_path):
-    """63 outputs of each model; false alarms of all together below 2e-3.
-
-    `custom`, `mean` and a beta that is given also test where inputs of a singular covariance never
-    varied, and two-penalty and BEFS without a penalty as its limit.
-    """
+    """63 outputs of each model; false alarms of all together below 2e-3."""
     model = mb.Model(input_dim=16, **MODEL, **given)
     agree(model, 50, 70, tmp_path / "moment.npy", 4000)
 

@@ -27,12 +27,16 @@ def gram_schmidt(rows):
 
 
 def principal(rows):
-    """Variances scaled to trace d, descending, and axes as columns, of rows of features."""
+    """Variances scaled to trace d, descending, and axes as columns, of rows of features.
+
+    Only of directions in which they vary.
+    """
     _, singular, axes = np.linalg.svd(rows - rows.mean(axis=0), full_matrices=True)
     d = rows.shape[1]
     variances = np.zeros(d)
     variances[: singular.size] = singular**2
-    variances[variances < 1e-13 * variances[0]] = 0.0
+    q = np.sum(variances > 1e-13 * variances[0])
+    variances, axes = variances[:q], axes[:q]
     for axis in axes:
         axis *= np.sign(axis[np.argmax(np.abs(axis))])
     return variances * d / variances.sum(), axes.T
@@ -48,7 +52,7 @@ class Population:
         self.seed, self.k, self.norm = seed, k, norm
         self.variances, self.V = principal(rows)
         self.root = self.V @ np.diag(np.sqrt(self.variances)) @ self.V.T
-        d = len(self.V)
+        d = len(self.variances)
         normals = stream(seed, BASIS).standard_normal
         if isinstance(brain, str):
             frame = np.eye(k + 2, d) if brain == "leading" else gram_schmidt(normals((k + 2, d)))
@@ -56,20 +60,18 @@ class Population:
         else:
             frame = gram_schmidt([*brain, *(normals((2, d)) @ self.V.T)])
         self.A = frame[:k]
-        outside = np.eye(d) - self.A.T @ self.A
+        if np.ndim(source):
+            source = self.V @ (self.V.T @ source)  # the rest acts on nothing
+        outside = np.eye(len(self.V)) - self.A.T @ self.A
         if np.ndim(source):
             self.u = outside @ source
             loadings = self.A @ source
         elif source is None:
             self.u = frame[k]
         else:
-            varies = self.variances > 0
-            profile = np.zeros(d)
-            number = np.arange(1, d + 1)
             # u_j^2 Sigma_j = Sigma_j^(2s) / j
-            profile[varies] = np.sqrt(
-                self.variances[varies] ** (2 * source) / number[varies] / self.variances[varies]
-            )
+            number = np.arange(1, d + 1)
+            profile = np.sqrt(self.variances ** (2 * source) / number / self.variances)
             self.u = outside @ self.V @ profile
         self.u = self.u / np.linalg.norm(self.u)
         self.a = np.asarray(loadings) / np.linalg.norm(loadings)
@@ -103,7 +105,7 @@ class Population:
             norm = np.linalg.norm(self.beta)
             return sigma, np.cos(value) * self.beta + np.sin(value) * norm * toward
         if kind == "spectrum":
-            d = len(eye)
+            d = len(self.variances)
             rows = gram_schmidt(stream(self.seed, SPECTRUM).standard_normal((d, d))) @ self.V.T
             falls = np.arange(1.0, d + 1) ** -value
             inner = rows.T @ np.diag(falls * d / falls.sum()) @ rows
@@ -125,7 +127,7 @@ def replicates(one, words, block, count, sizes, noises, gains, fits, shifts):
     "estimated" or "measured"), eta and a penalty per sample.
     """
     n_task, n_brain, p = sizes
-    d = len(one.V)
+    d = len(one.variances)
     rngs = [stream(one.seed, *words, block, role) for role in range(6)]
     H, scale = one.channels(p, gains), np.sqrt(one.variances)
     found = np.empty((count, len(fits), len(shifts)))
