@@ -95,7 +95,7 @@ def _subspace_words(fit: Fit, point: Point) -> Iterator[str]:
     shut = fit.in_force == math.inf
     if shut and spared < model.native_dim and not explained:
         yield dominant_row_status(n, spared, inputs.length_power)
-    if model.along_axes and not exact:
+    if model.brain.along_axes and not exact:
         others = _coordinates(fit, point, spared) - spared
         along = min(spared, model.k_m)
         yield nearly_along_status(n, along, others, inputs.smoothness, inputs.share)
@@ -128,8 +128,8 @@ def _coordinates(fit: Fit, point: Point, spared: int) -> int:
     the bound is five standard deviations below the mean number of those that some did.
     """
     model, d = point.model, point.model.native_dim
-    if model.brain_place != "random" and _is_exact(fit, point):
-        return max(spared, model.coordinates_of(min(spared, model.latent_dim)))
+    if model.brain.word != "random" and _is_exact(fit, point):
+        return max(spared, model.brain.coordinates_of(min(spared, model.latent_dim)))
     if fit.estimator.uses_brain and model.input_distribution.smoothness == "sparse":
         unused = (1.0 - model.input_distribution.share) ** point.n_brain
         sure = d * (1.0 - unused) - 5.0 * math.sqrt(d * unused * (1.0 - unused))

@@ -2,21 +2,86 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from functools import cached_property
+
 import numpy as np
 
 from mcbrain.checks import one_of
-from mcbrain.errors import InputError
+from mcbrain.errors import InputError, unhandled
+from mcbrain.population.covariance import InputCovariance
 from mcbrain.population.given import Given, is_file
 from mcbrain.typing import Floats
 
-__all__ = ["PLACES", "orthonormal_rows", "settled_map"]
+__all__ = ["PLACES", "BrainPlace", "orthonormal_rows", "settled_map"]
 
 PLACES = {"haar": "random", "axes": "leading"}
 """Where the brain map lies unless a model says so, by its basis. `leading`: along the eigenvectors
 of the largest variances; `random`: a seeded direction, one for a study."""
 
+_ROUNDING = 1e-9
+"""A component of a latent that is given below which it has none there."""
+
 _ORTHONORMAL = 1e-6
 """How far a given map may be from orthonormal: files of single precision are."""
+
+
+@dataclass(frozen=True, eq=False)
+class BrainPlace:
+    """Where the latents of a model lie, in native coordinates.
+
+    Attributes
+    ----------
+    word : str
+        "random", "leading", or a `Given` of shape (k, d).
+    latent_dim : int
+        k.
+    covariance : InputCovariance
+        Whose eigenvectors native coordinates are along.
+    """
+
+    word: str
+    latent_dim: int
+    covariance: InputCovariance
+
+    @cached_property
+    def fixed(self) -> Floats | None:
+        """A', orthonormal rows, shape (k, q); None where the seed decides."""
+        match self.word:
+            case Given() as given:
+                return orthonormal_rows(self.covariance.in_axes(given.values))
+            case "leading":
+                return np.eye(self.latent_dim, self.covariance.rank)
+            case "random":
+                return None
+        raise unhandled("brain map", self.word, "the place of the brain")
+
+    def coordinates_of(self, latents: int) -> int:
+        """How many of the inputs' independent components some latents are made of.
+
+        Parameters
+        ----------
+        latents : int
+            The first so many.
+
+        Returns
+        -------
+        int
+            q where they lie at random.
+        """
+        if self.word == "leading":
+            return latents
+        if self.fixed is None:
+            return self.covariance.rank
+        used = np.any(np.abs(self.fixed[:latents]) > _ROUNDING, axis=0)
+        return int(np.count_nonzero(used))
+
+    @property
+    def along_axes(self) -> bool:
+        """Whether each latent is one of the inputs' independent components."""
+        if self.word == "leading" or self.fixed is None:
+            return self.word == "leading"
+        return int(np.count_nonzero(np.abs(self.fixed) > _ROUNDING)) == self.latent_dim
 
 
 def settled_map(value: object, latent_dim: int, input_dim: int) -> str | None:

@@ -59,9 +59,9 @@ class Geometry:
     def frame(self) -> Floats:
         """Orthonormal rows: k latents, then two directions outside them, as far as d allows."""
         d, rows = self.model.native_dim, min(self.model.latent_dim + 2, self.model.native_dim)
-        match self.model.brain_place:
+        match self.model.brain.word:
             case Given():
-                brain = self.model.fixed_brain
+                brain = self.model.brain.fixed
                 assert brain is not None
                 others = self._rng(BASIS).standard_normal((rows - len(brain), d))
                 return orthonormal_rows(np.concatenate([brain, others]))
@@ -69,7 +69,7 @@ class Geometry:
                 return np.eye(rows, d)
             case "random":
                 return orthonormal_rows(self._rng(BASIS).standard_normal((rows, d)))
-        raise unhandled("brain map", self.model.brain_place, "the geometry of a study")
+        raise unhandled("brain map", self.model.brain.word, "the geometry of a study")
 
     @cached_property
     def rotation(self) -> Floats:

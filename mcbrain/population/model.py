@@ -12,17 +12,16 @@ import numpy as np
 
 from mcbrain.checks import by_name
 from mcbrain.errors import InputError, unhandled
-from mcbrain.population.brain_map import PLACES, orthonormal_rows
+from mcbrain.population.brain_map import PLACES, BrainPlace
 from mcbrain.population.covariance import InputCovariance, input_covariance
 from mcbrain.population.distributions import InputDistribution, parse_inputs
 from mcbrain.population.given import Given
 from mcbrain.population.settling import powers, settle
+from mcbrain.population.spelling import word_or_numbers
 from mcbrain.population.task import source_exponent
 from mcbrain.typing import Floats
 
-__all__ = ["MODEL_FIELDS", "Model", "RecordedLatents", "toml_value"]
-
-_ROUNDING = 1e-9  # of a component of a latent that is given
+__all__ = ["MODEL_FIELDS", "Model", "RecordedLatents"]
 
 
 @dataclass(frozen=True)
@@ -266,57 +265,16 @@ class Model:
         """q, how many independent components inputs have: d unless a given Sigma is singular."""
         return self.input_covariance.rank
 
-    @property
-    def brain_place(self) -> str:
-        """Where the latents lie: "random", "leading", or a `Given`."""
-        assert isinstance(self.brain_map, (str, type(None)))
-        if self.brain_map is not None:
-            return self.brain_map
-        if self.basis not in PLACES:
-            raise unhandled("basis", self.basis, "the place of the brain (mcbrain.Model)")
-        return PLACES[self.basis]
-
     @cached_property
-    def fixed_brain(self) -> Floats | None:
-        """A' in the eigenbasis of the covariance, shape (k, q); None where the seed decides."""
-        match self.brain_place:
-            case Given() as given:
-                return orthonormal_rows(self.input_covariance.in_axes(given.values))
-            case "leading":
-                return np.eye(self.latent_dim, self.native_dim)
-            case "random":
-                return None
-        raise unhandled("brain map", self.brain_place, "mcbrain.Model")
-
-    def coordinates_of(self, latents: int) -> int:
-        """How many of the inputs' independent components some latents are made of.
-
-        Parameters
-        ----------
-        latents : int
-            The first so many.
-
-        Returns
-        -------
-        int
-            q where they lie at random.
-        """
-        match self.brain_place:
-            case "leading":
-                return latents
-            case "random":
-                return self.native_dim
-        assert self.fixed_brain is not None
-        used = np.any(np.abs(self.fixed_brain[:latents]) > _ROUNDING, axis=0)
-        return int(np.count_nonzero(used))
-
-    @property
-    def along_axes(self) -> bool:
-        """Whether each latent is one of the inputs' independent components."""
-        if isinstance(self.brain_place, Given):
-            assert self.fixed_brain is not None
-            return int(np.count_nonzero(np.abs(self.fixed_brain) > _ROUNDING)) == self.latent_dim
-        return self.brain_place == "leading"
+    def brain(self) -> BrainPlace:
+        """Where the latents lie among the inputs."""
+        word = self.brain_map
+        if word is None:
+            if self.basis not in PLACES:
+                raise unhandled("basis", self.basis, "the place of the brain (mcbrain.Model)")
+            word = PLACES[self.basis]
+        assert isinstance(word, str)
+        return BrainPlace(word, self.latent_dim, self.input_covariance)
 
     @property
     def source(self) -> float | None:
@@ -367,14 +325,12 @@ class Model:
         dict
         """
         row = {name: getattr(self, name) for name in MODEL_FIELDS}
-        row["brain_map"] = self.brain_place
+        row["brain_map"] = self.brain.word
         row |= {name: given.label for name, given in self.given_arrays.items()}
-        gains = self.latent_gains
-        row["latent_gains"] = gains if isinstance(gains, str) else toml_value(gains)
-        row["task_loadings"] = toml_value(tuple(float(x) for x in self.loadings))
+        row["latent_gains"] = word_or_numbers(self.latent_gains)
         loadings = self.task_loadings
-        if loadings is not None:
-            row["task_loadings"] = loadings if isinstance(loadings, str) else toml_value(loadings)
+        every = tuple(float(a) for a in self.loadings) if loadings is None else loadings
+        row["task_loadings"] = word_or_numbers(every)
         row["snr_task"] = _ratio(self.signal_norm**2, self.sigma_y**2)
         if self.neural_law == "gaussian":
             try:
@@ -385,24 +341,6 @@ class Model:
 
 
 MODEL_FIELDS: tuple[str, ...] = tuple(f.name for f in fields(Model))
-
-
-def toml_value(value: object) -> str:
-    """A number, a word or a sequence of them in TOML spelling.
-
-    Parameters
-    ----------
-    value : object
-        A field of a model.
-
-    Returns
-    -------
-    str
-        Of an array from a file, its name.
-    """
-    if isinstance(value, (tuple, list)):
-        return "[" + ", ".join(toml_value(v) for v in value) + "]"
-    return repr(value.label if isinstance(value, Given) else value)
 
 
 def _ratio(numerator: float, denominator: float) -> float:

@@ -227,7 +227,7 @@ def _settle_task(model: Model) -> None:
 def _settle_given_task(model: Model) -> None:
     """Misalignment, loadings and norm of a beta that is given; they are not given beside it."""
     assert isinstance(model.task, Given)
-    brain = model.fixed_brain
+    brain = model.brain.fixed
     if brain is None:
         raise InputError(
             f"task = '{model.task}' with brain_map = 'random': how much of a given task the brain "

@@ -8,7 +8,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from mcbrain.population.model import MODEL_FIELDS, toml_value
+from mcbrain.population.model import MODEL_FIELDS
+from mcbrain.population.spelling import toml_value
 from mcbrain.reporting.findings import abstraction, departures, findings
 from mcbrain.reporting.fits import fit_rows
 from mcbrain.reporting.shift_figures import residuals

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from mcbrain.population.given import Given
-from mcbrain.population.model import Model, toml_value
+from mcbrain.population.model import Model
+from mcbrain.population.spelling import toml_value
 from mcbrain.results.view import Results
 from mcbrain.worth.abstraction import LINEAR_GAUSSIAN, departing
 

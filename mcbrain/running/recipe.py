@@ -142,7 +142,7 @@ def _frame(model: Model) -> str:
     """The latents, and two directions outside them."""
     rows = min(model.latent_dim + 2, model.native_dim)
     others = f"stream({BASIS:#x}).standard_normal"
-    match model.brain_place:
+    match model.brain.word:
         case Given() as given:
             turned = " @ axes.T" if model.input_covariance.axes is not None else ""
             known = f"orthonormal(np.load({given.removeprefix(FILE)!r}).astype(float){turned})"
@@ -152,7 +152,7 @@ def _frame(model: Model) -> str:
             return f"np.eye({rows}, d)"
         case "random":
             return f"orthonormal({others}(({rows}, d)))"
-    raise unhandled("brain map", model.brain_place, "the recipe of a replicate")
+    raise unhandled("brain map", model.brain.word, "the recipe of a replicate")
 
 
 def _task(model: Model) -> list[str]:

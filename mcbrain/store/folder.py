@@ -23,6 +23,7 @@ from mcbrain.asking.shift_text import parse_shift, with_files
 from mcbrain.asking.studies import Study
 from mcbrain.checks import results_path
 from mcbrain.errors import StoreError, unwritable
+from mcbrain.population.given import FILE
 from mcbrain.population.shifts import Shift
 from mcbrain.store.atomic import replacing, write_text
 from mcbrain.store.identity import Identity
@@ -108,11 +109,18 @@ class ResultsFolder:
         Raises
         ------
         InputError
-            Not a results folder.
+            Not a results folder, or one in which an array has changed.
         """
         if not self.study_file.is_file():
             raise StoreError(f"{self.path}: no study.toml here; name a results folder")
-        return reload_study(self.study_file)
+        study = reload_study(self.study_file)
+        for given in arrays_of(study.table["model"]):
+            if self.path / given.place != Path(given.removeprefix(FILE)):
+                raise StoreError(
+                    f"{given.removeprefix(FILE)}: is not the array that was kept here; put the "
+                    "original in its place"
+                )
+        return study
 
     def record(self) -> dict[str, Any]:
         """Provenance of what is here; empty where there is none."""

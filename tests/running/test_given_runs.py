@@ -156,3 +156,11 @@ def test_arrays_from_python_are_run_and_kept(tmp_path):
     kept = load_study(tmp_path / "out" / "study.toml")
     assert kept.models == (model,)
     assert run(kept, tmp_path / "out").computed == 0
+
+
+def test_an_array_that_is_not_what_was_kept_is_refused(written, tmp_path):
+    run(written, tmp_path / "out")
+    kept = next((tmp_path / "out" / "files").glob("*/features.npy"))
+    np.save(kept, 2 * FILES["features.npy"])
+    with pytest.raises(InputError, match=r"features\.npy: is not the array that was kept here"):
+        replay(tmp_path / "out", 0, 3)
