@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mcbrain.checks import LARGE, integer, is_number, number, one_of, parameter, plain, vector
+from mcbrain.checks import LARGE, integer, number, one_of, parameter, vector
 from mcbrain.errors import InputError, unhandled
+from mcbrain.plain import is_number, plain
 from mcbrain.population.brain_map import PLACES, settled_map
 from mcbrain.population.covariance import SCALES, settled_covariance
 from mcbrain.population.distributions import BASES, LATENTS, RECORDINGS

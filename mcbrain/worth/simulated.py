@@ -128,7 +128,7 @@ def _usable(
     A mean without a variance is none: no interval could be given for what is read from it.
     """
     study = results.study
-    samples, input_dim = np.array(study.n_task), study.models[model].input_dim
+    samples, input_dim = np.array(study.n_task), study.models[model].native_dim
     within = (samples > input_dim + 1) | (baseline == "ridge")
     there = np.isfinite(results.mean[row])
     usable = there & np.isfinite(results.mcse[row]) & within
@@ -300,7 +300,7 @@ def _study(model: Model, n_task: list[int], n_brain: int, baseline: str, effort:
 
 def _grid(model: Model, n_task: int, law: Value | None, baseline: str) -> list[int]:
     """Task samples at which to simulate: about the law's answer, or wide where there is none."""
-    lowest = model.input_dim + 9 if baseline == "ols" else 1
+    lowest = model.native_dim + 9 if baseline == "ols" else 1
     if law is not None and np.isfinite(law.task_samples):
         around = (n_task + law.task_samples) * np.array([0.75, 0.9, 1.0, 1.1, 1.3])
     else:
