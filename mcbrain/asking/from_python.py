@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from mcbrain.asking.from_toml import GEOMETRIC, study_from_table
+from mcbrain.asking.design_section import GEOMETRIC
+from mcbrain.asking.from_toml import study_from_table
 from mcbrain.asking.studies import Study
 from mcbrain.errors import InputError
 from mcbrain.plain import plain

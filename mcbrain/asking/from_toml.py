@@ -14,8 +14,9 @@ from typing import Any, TypeVar, get_args
 import msgspec
 
 from mcbrain.asking.arrays import with_arrays
+from mcbrain.asking.design_section import MOST_ROWS, design_from_table
 from mcbrain.asking.engines import ENGINE_NAMES
-from mcbrain.asking.estimators import grid, methods_from_table
+from mcbrain.asking.estimators import methods_from_table
 from mcbrain.asking.files import read_text
 from mcbrain.asking.older_names import warn_of_older, with_new_names
 from mcbrain.asking.settings import merged, settings_table
@@ -35,13 +36,9 @@ from mcbrain.plain import numpy_defaults, plain_table, whole
 from mcbrain.population.model import MODEL_FIELDS, Model
 from mcbrain.population.shifts import Shift
 
-__all__ = ["GEOMETRIC", "load_study", "reload_study", "shipped_studies", "study_from_table"]
+__all__ = ["load_study", "reload_study", "shipped_studies", "study_from_table"]
 
-_MAX_ROWS = 50_000_000
 _MAX_MODELS = 250_000  # 0.1 ms and 0.6 kB each, before anything is simulated
-_MAX_SAMPLES = 1_000_000_000
-# Said where a sample number is not whole.
-GEOMETRIC = "{ geometric = [low, high, count] } makes a grid of whole numbers"
 _SECTIONS = (
     "name",
     "seed",
@@ -174,10 +171,7 @@ def study_from_table(
     section = _with_arrays(_section(table, "model"), folder)
     table = {**table, "model": section}
     models = tuple(_models(section)) if models is None else models
-    design = _section(table, "design")
-    _known(design, ("n_task", "n_brain"), "[design] ")
-    n_task = _samples("n_task", design.get("n_task"), 1)
-    n_brain = _samples("n_brain", design.get("n_brain", 0), 0)
+    design, models = design_from_table(_section(table, "design"), models)
     settings = dict(_section(table, "estimators"))
     penalty_scale = settings.pop("penalty_scale", "per-sample")
     one_of("[estimators] penalty_scale", penalty_scale, PENALTY_SCALES)
@@ -189,8 +183,7 @@ def study_from_table(
         name=name,
         seed=seed,
         models=models,
-        n_task=n_task,
-        n_brain=n_brain,
+        design=design,
         methods=tuple(methods_from_table(settings)),
         shifts=shifts,
         encoding=_convert(_section(table, "encoding", {}), Encoding, "encoding"),
@@ -235,10 +228,10 @@ def _check(study: Study) -> None:
         for shift in study.shifts:
             if objection := shift.objection(model):
                 raise InputError(f"[shifts] {objection}")
-    if study.n_rows > _MAX_ROWS:
+    if study.n_rows > MOST_ROWS:
         raise InputError(
             f"the grid has {study.n_points:,} points and {study.n_rows:,} rows; at most "
-            f"{_MAX_ROWS:,} rows are allowed: use fewer values, or split the study"
+            f"{MOST_ROWS:,} rows are allowed: use fewer values, or split the study"
         )
 
 
@@ -277,39 +270,13 @@ def _models(table: Mapping[str, Any]) -> list[Model]:
     return models
 
 
-def _samples(key: str, value: object, low: int) -> tuple[int, ...]:
-    where = f"[design] {key}"
-    if value is None:
-        raise InputError(f"{where} is missing")
-    if isinstance(value, Mapping):
-        points = (round(v) for v in grid(value, f"{where} = {dict(value)!r}"))
-        values: list[object] = list(dict.fromkeys(points))
-    else:
-        values = list(value) if isinstance(value, (list, tuple)) else [value]
-    if not values:
-        raise InputError(f"{where} = []: an empty list asks for nothing")
-    numbers = tuple(_count(where, v, low) for v in values)
-    if len(set(numbers)) < len(numbers):
-        raise InputError(f"{where} = {values}: a number is listed twice")
-    return numbers
-
-
-def _count(where: str, value: object, low: int) -> int:
-    try:
-        return integer(where, value, low, _MAX_SAMPLES)
-    except InputError as error:
-        if isinstance(value, float):
-            raise InputError(f"{error}; {GEOMETRIC}") from None
-        raise
-
-
 def _resolved(study: Study, table: Mapping[str, Any]) -> dict[str, object]:
     """The study's tables with every default written out."""
     return {
         "name": study.name,
         "seed": study.seed,
         "model": dict(table["model"]),
-        "design": {"n_task": list(study.n_task), "n_brain": list(study.n_brain)},
+        "design": study.design.table,
         "encoding": without_none(study.encoding),
         "estimators": {**table["estimators"], "penalty_scale": study.penalty_scale},
         "shifts": _resolved_shifts(study, table.get("shifts", {"id": {}})),

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any, TypedDict, Unpack, overload
 
 import msgspec
 
+from mcbrain.asking.designs import Design
 from mcbrain.asking.engines import ENGINE_NAMES
 from mcbrain.asking.estimators import Method
 from mcbrain.checks import integer, one_of
@@ -72,14 +72,15 @@ class Options(TypedDict, total=False):
 
 @dataclass(frozen=True)
 class Study:
-    """A validated study; `points()` is its full grid, models outermost.
+    """A validated study; `points()` are the cells of its design, models outermost.
 
     Attributes
     ----------
     name : str
     seed : int
     models : tuple of Model
-    n_task, n_brain : tuple of int
+    design : Design
+        The numbers of task and of brain samples that are asked of each model.
     methods : tuple of Method
         Estimators under their penalty rules.
     shifts : tuple of Shift
@@ -99,8 +100,7 @@ class Study:
     name: str
     seed: int
     models: tuple[Model, ...]
-    n_task: tuple[int, ...]
-    n_brain: tuple[int, ...]
+    design: Design
     methods: tuple[Method, ...]
     shifts: tuple[Shift, ...]
     encoding: Encoding = field(default_factory=Encoding)
@@ -112,9 +112,19 @@ class Study:
     text: str = field(default="", repr=False)
 
     @property
+    def n_task(self) -> tuple[int, ...]:
+        """The numbers of task samples that are asked of some model: an axis of the results."""
+        return self.design.n_task
+
+    @property
+    def n_brain(self) -> tuple[int, ...]:
+        """The numbers of brain samples that are asked of some model: an axis of the results."""
+        return self.design.n_brain
+
+    @property
     def n_points(self) -> int:
-        """Number of points of the grid."""
-        return len(self.models) * len(self.n_task) * len(self.n_brain)
+        """Number of points."""
+        return self.design.n_points
 
     @property
     def n_rows(self) -> int:
@@ -122,21 +132,55 @@ class Study:
         return self.n_points * len(self.methods) * len(self.shifts)
 
     def points(self) -> Iterator[Point]:
-        """Every point, models outermost, then n_task, then n_brain."""
-        cells = itertools.product(self.models, self.n_task, self.n_brain)
-        for index, (model, n_task, n_brain) in enumerate(cells):
-            yield Point(index, model, n_task, n_brain)
+        """Every point, models outermost, the cells of each in the order of the design.
 
-    def point(self, model: int, task: int, brain: int) -> Point:
-        """The point at some places on the axes, as `points` numbers it.
+        Yields
+        ------
+        Point
+            In the order of their numbers.
+        """
+        n_task, n_brain = self.n_task, self.n_brain
+        for model, start, cells in zip(
+            self.models, self.design.starts, self.design.cells, strict=False
+        ):
+            places = zip(cells.task.tolist(), cells.brain.tolist(), strict=True)
+            for index, (task, brain) in enumerate(places, start):
+                yield Point(index, model, n_task[task], n_brain[brain])
+
+    def point(self, model: int, cell: int) -> Point:
+        """One point.
 
         Parameters
         ----------
-        model, task, brain : int
-            Places among the models, the numbers of task and of brain samples.
+        model : int
+            Place among the models.
+        cell : int
+            Place among the cells that the design asks of the model.
+
+        Returns
+        -------
+        Point
+            With the number that `points` gives it.
         """
-        index = (model * len(self.n_task) + task) * len(self.n_brain) + brain
-        return Point(index, self.models[model], self.n_task[task], self.n_brain[brain])
+        cells, index = self.design.cells[model], self.design.starts[model] + cell
+        n_task, n_brain = self.n_task[cells.task[cell]], self.n_brain[cells.brain[cell]]
+        return Point(index, self.models[model], n_task, n_brain)
+
+    def numbered(self, index: int) -> Point:
+        """The point of a number.
+
+        Parameters
+        ----------
+        index : int
+            From 0 to `n_points` - 1.
+
+        Returns
+        -------
+        Point
+            The point.
+        """
+        model = self.design.model_of(index)
+        return self.point(model, index - self.design.starts[model])
 
     def rank(self, model: Model) -> int:
         """Rank that the estimators of the subspace use for a model."""

@@ -39,7 +39,7 @@ _CELLS = 16
 # Blocks of a problem -> how many times as many each output needs that needs it, 0 for enough.
 Lacks = Callable[[Series], Iterator[float]]
 
-# Who uses a problem: a side, and for a task problem its place on the n_task axis.
+# Who uses a problem: a side, and for a task problem the place in the side's `n_task`.
 User = tuple[Side, int]
 
 
@@ -71,22 +71,22 @@ class GridPlan(Plan[User]):
         return [side for family in self.families for side in sides(self.study, family)]
 
     def task_problem(self, side: Side, place: int) -> TaskProblem | None:
-        """The task problem behind a side at a place on the n_task axis; None with the law on."""
+        """The task problem behind a side at a place in its `n_task`; None with the law on."""
         if self.study.exact_task_stage:
             return None
         d = side.family.model.input_dim
-        return task_problem(self.study.n_task[place], side.rank, d, self.study.seed)
+        return task_problem(int(side.n_task[place]), side.rank, d, self.study.seed)
 
     def problems(self) -> dict[Problem, list[User]]:
-        """Every brain problem, then every task problem, with the sides (and places on the n_task
-        axis) that use it; no penalty is needed.
+        """Every brain problem, then every task problem, with the sides (and places in their
+        `n_task`) that use it; no penalty is needed.
         """
         brains: dict[Problem, list[User]] = {}
         tasks: dict[Problem, list[User]] = {}
         for side in filter(lambda s: not s.undefined, self.sides):
             if side.simulated:
                 brains.setdefault(brain_problem(self.study, side), []).append((side, 0))
-            for place in range(len(self.study.n_task)):
+            for place in range(side.n_task.size):
                 problem = self.task_problem(side, place)
                 if problem is not None:
                     tasks.setdefault(problem, []).append((side, place))
@@ -122,7 +122,7 @@ class GridPlan(Plan[User]):
     def task_statistics(self, where: Sequence[User]) -> tuple[TaskStatistic, ...]:
         """What is asked of a task problem by all who use it."""
         z = [
-            self.study.n_task[place] * self.risks.grid(side, shift).penalty[:, place].ravel()
+            side.n_task[place] * self.risks.grid(side, shift).penalty[:, place].ravel()
             for side, place in where
             for shift in self.study.shifts[: None if side.by_shift else 1]
         ]

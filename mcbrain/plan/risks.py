@@ -33,7 +33,7 @@ from mcbrain.typing import Floats
 
 __all__ = ["Grid", "SideRisks", "TaskBlocks"]
 
-# For each place on the n_task axis that has a task problem: its statistics and their blocks.
+# For each place in a side's `n_task` that has a task problem: its statistics and their blocks.
 TaskBlocks = Mapping[int, tuple[tuple[TaskStatistic, ...], Series]]
 
 _CACHE_VALUES = 20_000_000
@@ -58,16 +58,12 @@ class SideRisks:
     pilots : PilotSubspaces
         Moments that are independent of the run's own, for `predicted` and for stopping.
 
-    Attributes
-    ----------
-    n_task : ndarray, shape (n_task,)
     """
 
     def __init__(self, study: Study, penalties: Penalties, pilots: PilotSubspaces) -> None:
         self.study = study
         self.penalties = penalties
         self.pilots = pilots
-        self.n_task = np.array(study.n_task, float)
         self._shifts: dict[tuple[Model, Shift], tuple[ShiftCoefficients, Floats | None]] = {}
         self._grids: dict[tuple[Side, Shift | None], Grid] = {}
         self._latest: tuple[tuple[object, ...], list[Series], TaskEstimate] | None = None
@@ -78,7 +74,7 @@ class SideRisks:
         if name not in self._grids:
             penalty = np.stack([self._penalties(side, c, shift) for c in side.methods])
             d = side.family.model.input_dim
-            law = task_moments(self.n_task[:, None], side.rank, d, penalty)
+            law = task_moments(side.n_task[:, None], side.rank, d, penalty)
             if len(self._grids) * penalty.size > _CACHE_VALUES:
                 self._grids.clear()
             self._grids[name] = Grid(penalty, law)
@@ -87,16 +83,16 @@ class SideRisks:
     def _penalties(self, side: Side, method: Method, shift: Shift) -> Floats:
         """Per-sample penalties of a method, shape (n_task, noises)."""
         rule, noise = method.rule, side.family.task_noise
-        shape = (self.n_task.size, noise.size)
+        shape = (side.n_task.size, noise.size)
         if method.estimator.penalty == "infinite":
             return np.full(shape, math.inf)
         if rule.kind == "fixed":
-            penalty = self.study.per_sample(rule.value, self.n_task[:, None])
+            penalty = self.study.per_sample(rule.value, side.n_task[:, None])
             return np.broadcast_to(penalty, shape).astype(float)
         if rule.kind == "optimal":
             m_bar, rank = self.penalties.missed(method, point_of(self.study, side))
             d = side.family.model.input_dim
-            return exact.optimal_penalty(noise, self.n_task[:, None], rank, d, m_bar)
+            return exact.optimal_penalty(noise, side.n_task[:, None], rank, d, m_bar)
         return np.array(
             [
                 [
@@ -123,7 +119,7 @@ class SideRisks:
             Of the task stage, whose smallest eigenvalues may be too rare for them.
         """
         grid = self.grid(side, shift)
-        n, d = self.n_task[:, None], side.family.model.input_dim
+        n, d = side.n_task[:, None], side.family.model.input_dim
         words = np.full(grid.penalty.shape, "ok", dtype="<U17")
         if not self.study.exact_task_stage:
             words = np.where(n > side.rank, status(n, 0, d, grid.penalty), words)
@@ -137,8 +133,8 @@ class SideRisks:
     ) -> None:
         """Mark penalties too small for the replicates to show what they do."""
         q = side.family.model.input_dim - side.rank
-        counts = np.broadcast_to(replicates, self.n_task.shape)
-        for place, n in enumerate(self.study.n_task):
+        counts = np.broadcast_to(replicates, side.n_task.shape)
+        for place, n in enumerate(side.n_task.astype(int).tolist()):
             here = penalty[:, place]
             for value in np.unique(here[np.isfinite(here) & (here > 0)]).tolist():
                 word = least_squares_status(n - side.rank, q, n * value, float(counts[place]))
@@ -165,9 +161,9 @@ class SideRisks:
         task : TaskBlocks, optional
             Blocks of the task problems; without them the exact law.
         at : slice
-            The part of the n_task axis that is wanted; places in `task` count within it.
+            The part of the side's `n_task` that is wanted; places in `task` count within it.
         """
-        model, grid, n_task = side.family.model, self.grid(side, shift), self.n_task[at]
+        model, grid, n_task = side.family.model, self.grid(side, shift), side.n_task[at]
         if task is None:
             law = {f: getattr(grid.law, f)[:, at] for f in grid.law.__dataclass_fields__}
             moments = TaskEstimate(exact.TaskMoments(**law))

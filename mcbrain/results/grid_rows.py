@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from mcbrain.asking.studies import Study
+from mcbrain.asking.designs import Cells
 from mcbrain.blocks.query import Statistic, only
 from mcbrain.blocks.series import Series
 from mcbrain.blocks.sums import reason_of
@@ -70,16 +70,20 @@ class GridRows(GridPlan):
         home = {int(i): (f, s) for f in self.families for s, i in enumerate(f.indices)}
         ready: dict[Family, Columns] = {}
         left: dict[Family, int] = {}
-        cells = len(study.n_task) * len(study.n_brain)
-        rows = cells * len(study.methods) * len(study.shifts)
-        shared = {name: writer.column(name, rows, v) for name, v in _shared_columns(self).items()}
+        each = len(study.methods) * len(study.shifts)
+        shared: dict[Cells, dict[str, pa.Array]] = {}
         for index, model in enumerate(study.models):
             family, place = home[index]
+            rows = family.cells.size * each
+            if family.cells not in shared:
+                same = _shared_columns(self, family.cells).items()
+                shared = {family.cells: {name: writer.column(name, rows, v) for name, v in same}}
             if family not in ready:
                 ready[family] = _family_columns(self, family, prefixes)
                 left[family] = len(family.indices)
-            columns: dict[str, object] = {**model.columns(), **shared}
-            columns["point"] = np.repeat(index * cells + np.arange(cells), rows // cells)
+            columns: dict[str, object] = {**model.columns(), **shared[family.cells]}
+            first = study.design.starts[index]
+            columns["point"] = np.repeat(first + np.arange(family.cells.size), each)
             for name, values in ready[family].items():
                 columns[name] = values[place].ravel()
             tell((index + 1) * cells)
@@ -128,15 +132,13 @@ def _prefix(work: Work, store: Store) -> _Prefix:
     return _Prefix(work.queries, series.head(stop.blocks), stop.met)
 
 
-def _shared_columns(plan: GridPlan) -> dict[str, object]:
-    """Columns that are the same for every model: the design, the methods, the shifts."""
+def _shared_columns(plan: GridPlan, cells: Cells) -> dict[str, object]:
+    """Columns that are the same for every model with these cells: samples, methods and shifts."""
     study = plan.study
-    n_task, n_brain = np.array(study.n_task), np.array(study.n_brain)
-    methods, shifts = len(study.methods), len(study.shifts)
-    shape = (n_task.size, n_brain.size, methods, shifts)
+    each = len(study.methods) * len(study.shifts)
     return {
-        "n_task": np.broadcast_to(n_task[:, None, None, None], shape).ravel(),
-        "n_brain": np.broadcast_to(n_brain[:, None, None], shape).ravel(),
+        "n_task": np.repeat(np.array(study.n_task)[cells.task], each),
+        "n_brain": np.repeat(np.array(study.n_brain)[cells.brain], each),
         "estimator": [c.estimator.name for c in study.methods for _ in study.shifts],
         "penalty_rule": [c.rule.kind for c in study.methods for _ in study.shifts],
         "shift": [s.label for _ in study.methods for s in study.shifts],
@@ -146,7 +148,7 @@ def _shared_columns(plan: GridPlan) -> dict[str, object]:
 
 @dataclass(frozen=True)
 class _Blocks:
-    """The blocks behind a side; which places on the n_task axis lack theirs, or have too few."""
+    """The blocks behind a side; which of its numbers of task samples lack theirs, or have few."""
 
     brain: Series | None
     task: TaskBlocks | None
@@ -176,7 +178,7 @@ class _Blocks:
 
 
 def _blocks(plan: GridPlan, side: Side, prefixes: Prefixes) -> _Blocks:
-    brain, places = None, len(plan.study.n_task)
+    brain, places = None, side.n_task.size
     lacking, short = np.zeros(places, bool), np.zeros(places, bool)
     if side.simulated:
         problem = brain_problem(plan.study, side)
@@ -200,19 +202,25 @@ def _blocks(plan: GridPlan, side: Side, prefixes: Prefixes) -> _Blocks:
 
 @dataclass(frozen=True)
 class _Base:
-    """The baseline under one shift: its cell, its place there, and what it has of moments."""
+    """The baseline under one shift over its side's n_task: (n_task, noises) and (..., groups)."""
 
-    cell: Cell
-    method: int
+    side: Side
+    mean: Floats
+    task_deviation: Floats | None
     no_mean: NDArray[np.bool_]
     no_variance: NDArray[np.bool_]
 
+    def beside(self, side: Side) -> _Base:
+        """The same over the n_task of another side, which are among its own."""
+        at = np.searchsorted(self.side.tasks, side.tasks)
+        deviation = None if self.task_deviation is None else self.task_deviation[at]
+        return _Base(side, self.mean[at], deviation, self.no_mean[at], self.no_variance[at])
+
 
 def _family_columns(plan: GridPlan, family: Family, prefixes: Prefixes) -> Columns:
-    """Result columns of a family, shape (noises, n_task, n_brain, methods, shifts) each."""
+    """Result columns of a family, shape (noises, cells, methods, shifts) each."""
     study = plan.study
-    samples = (len(study.n_task), len(study.n_brain))
-    shape = (family.task_noise.size, *samples, len(study.methods), len(study.shifts))
+    shape = (family.task_noise.size, family.cells.size, len(study.methods), len(study.shifts))
     out: Columns = {name: np.full(shape, math.nan) for name in _REALS}
     out |= {name: np.zeros(shape, np.int64) for name in ("replicates", "failed")}
     out["status"] = np.full(shape, _STATUS["undefined"], np.int8)
@@ -230,20 +238,17 @@ def _family_columns(plan: GridPlan, family: Family, prefixes: Prefixes) -> Colum
                 if bases[s] is None and baseline in side.methods:
                     place = side.methods.index(baseline)
                     lost = _lost(plan.risks.status(side, shift)[place], blocks.lacking)
-                    bases[s] = _Base(cell, place, *lost)
+                    deviation = cell.task_deviation
+                    own = None if deviation is None else deviation[place]
+                    bases[s] = _Base(side, cell.mean[place], own, *lost)
                 _fill(plan, side, shift, blocks, cell, bases[s], out)
         except MissingPilotError:  # of shards that are yet to be merged
             for method in side.methods:
-                at = (..., _brains(study, side), study.methods.index(method), slice(None))
+                at = (slice(None), side.cells, study.methods.index(method))
                 out["status"][at] = _STATUS["mcse_not_met"]
     undefined = out["status"] == _STATUS["undefined"]
     out["reason"] = np.where(undefined, REASON_WORDS.index(FEW_BRAIN_SAMPLES), -1)
     return out
-
-
-def _brains(study: Study, side: Side) -> slice | list[int]:
-    """Places on the n_brain axis that a side fills."""
-    return [study.n_brain.index(side.n_brain)] if side.subspace == "estimated" else slice(None)
 
 
 def _fill(
@@ -257,19 +262,19 @@ def _fill(
 ) -> None:
     """Write a side under a shift into its family's columns."""
     study = plan.study
-    brains = _brains(study, side)
     columns = _columns(plan, side, shift, blocks, cell)
     if base is not None:
+        base = base.beside(side)
         gain, error = _gain(cell, side, base)
         no_gain = np.isnan(columns["mean"]) | base.no_mean
         no_error = no_gain | np.isnan(columns["mcse"]) | base.no_variance
         columns["gain"] = np.where(no_gain, math.nan, gain)
         columns["gain_mcse"] = np.where(no_error, math.nan, error)
     for place, method in enumerate(side.methods):
-        at = (..., brains, study.methods.index(method), study.shifts.index(shift))
+        at = (slice(None), side.cells, study.methods.index(method), study.shifts.index(shift))
         for name, values in columns.items():
             if name != "penalty" or method.estimator.penalty != "infinite":
-                out[name][at] = values[place].T[:, :, None]
+                out[name][at] = values[place].T[:, side.place]
 
 
 def _columns(plan: GridPlan, side: Side, shift: Shift, blocks: _Blocks, cell: Cell) -> Columns:
@@ -321,14 +326,16 @@ def _gain(cell: Cell, side: Side, base: _Base) -> tuple[Floats, Floats]:
 
     Choices without a subspace share their task blocks with the baseline, so their errors are joint.
     """
-    above = base.cell.mean[base.method]
+    above = base.mean
     with np.errstate(invalid="ignore", divide="ignore"):
         gain = above / cell.mean
         spread = cell.brain_variance / cell.mean**2
-        if cell.task_deviation is not None and base.cell.task_deviation is not None:
+        if cell.task_deviation is not None and base.task_deviation is not None:
             own = cell.task_deviation / cell.mean[..., None]
-            others = base.cell.task_deviation[base.method] / above[..., None]
+            others = base.task_deviation / above[..., None]
             if side.rank == 0:
+                # The same blocks; beyond them are zeros, for other n_task of the baseline's.
+                others = others[..., : own.shape[-1]]
                 spread = spread + ((own - others) ** 2).sum(axis=-1)
             else:
                 spread = spread + (own**2).sum(axis=-1) + (others**2).sum(axis=-1)
