@@ -133,7 +133,7 @@ def _affordable(points: int) -> None:
     """Refuse more points of one model than a study may have rows."""
     if points > MOST_ROWS:
         raise InputError(
-            f"[design] asks for {points:,} points of each model; a study of at most "
+            f"the design asks for {points:,} points of each model; a study of at most "
             f"{MOST_ROWS:,} rows is allowed: use fewer values, or split the study"
         )
 

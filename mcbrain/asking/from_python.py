@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TypeAlias
 
 from mcbrain.asking.design_section import GEOMETRIC
 from mcbrain.asking.from_toml import study_from_table
@@ -11,7 +12,10 @@ from mcbrain.errors import InputError
 from mcbrain.plain import plain
 from mcbrain.population.model import Model
 
-__all__ = ["adhoc_study", "check_model"]
+__all__ = ["Samples", "adhoc_study", "check_model"]
+
+# Numbers of samples.
+Samples: TypeAlias = int | Iterable[int]
 
 _TUNED = {"ols": 0.0, "ridge": "optimal", "befs": "optimal", "befs-oracle": "optimal"}
 
@@ -19,9 +23,15 @@ _TUNED = {"ols": 0.0, "ridge": "optimal", "befs": "optimal", "befs-oracle": "opt
 def check_model(model: object) -> None:
     """Refuse what is not a model.
 
+    Parameters
+    ----------
+    model : object
+        What was given.
+
     Raises
     ------
     InputError
+        It is no `Model`.
     """
     if not isinstance(model, Model):
         raise InputError(f"model = {model!r}: an mcbrain.Model is allowed")
@@ -29,8 +39,8 @@ def check_model(model: object) -> None:
 
 def adhoc_study(
     model: Model,
-    n_task: int | Iterable[int],
-    n_brain: int | Iterable[int],
+    n_task: Samples | None,
+    n_brain: Samples | str | None,
     estimators: Mapping[str, object] | None,
     shifts: Iterable[str],
     *,
@@ -42,8 +52,46 @@ def adhoc_study(
     engine: str = "auto",
     exact_task_stage: bool = True,
     name: str = "simulate",
+    points: Iterable[Sequence[int]] | None = None,
+    where: str | None = None,
 ) -> Study:
     """A study from Python values, one model.
+
+    Parameters
+    ----------
+    model : Model
+        The model.
+    n_task, n_brain : int, iterable of int, or (n_brain) str, or None
+        As in the section [design] of a study file; None is left out.
+    estimators : mapping, or None
+        Name to penalty rule; None for ols, ridge, befs and befs-oracle, tuned.
+    shifts : iterable of str
+        In text, such as "brain-insensitive:4".
+    seed : int
+        Of all random numbers.
+    rank : int, optional
+        Rank that the estimator uses.
+    encoding_penalty : float
+        Ridge penalty of stage 1.
+    penalty_scale : str
+        "per-sample" or "sum".
+    precision : mapping, optional
+        The section [precision] of a study file.
+    engine : str
+        Name of an engine, or "auto".
+    law : bool
+        Engine spectral: whether the exact law of the task stage stands for its simulation.
+    name : str
+        Name of the study.
+    points : iterable of pairs of int, optional
+        (n_task, n_brain), in the place of `n_task` and `n_brain`.
+    where : str, optional
+        A condition on the points, as in a study file.
+
+    Returns
+    -------
+    Study
+        As `study_from_table` gives it.
 
     Raises
     ------
@@ -62,8 +110,14 @@ def adhoc_study(
         "seed": seed,
         "model": {k: [list(v)] if isinstance(v, tuple) else v for k, v in settings.items()},
         "design": {
-            "n_task": _whole_numbers(n_task),
-            "n_brain": _whole_numbers(n_brain),
+            key: _listed(value)
+            for key, value in (
+                ("n_task", n_task),
+                ("n_brain", n_brain),
+                ("points", points),
+                ("where", where),
+            )
+            if value is not None
         },
         "encoding": {"penalty": encoding_penalty} | ({} if rank is None else {"rank": rank}),
         "estimators": {
@@ -102,8 +156,8 @@ def _in_python(sentence: str) -> str:
     return sentence
 
 
-def _whole_numbers(value: int | Iterable[int]) -> object:
-    """Python and NumPy whole numbers as TOML holds them; anything else is refused later."""
+def _listed(value: object) -> object:
+    """Numbers of Python and NumPy, and any iterable of them, as TOML holds them."""
     value = plain(value)
     if isinstance(value, Iterable) and not isinstance(value, (str, bytes, Mapping)):
         return list(value)

@@ -154,11 +154,15 @@ def _values_of(
             raise InputError(
                 f"{name} {wanted}: the results in {folder} hold {', '.join(map(str, held))}"
             )
+    if not _among(view, n_task, n_brain):
+        raise InputError(
+            f"--n-task {n_task} --n-brain {n_brain}: no point of the study in {folder} has both"
+        )
     found = []
     for i, model in enumerate(study.models):
         for (t, task), (b, brain) in product(enumerate(study.n_task), enumerate(study.n_brain)):
-            asked = n_task in (None, task) and n_brain in (None, brain)
-            if asked and brain >= study.rank(model):
+            wanted = n_task in (None, task) and n_brain in (None, brain) and view.asked[i, t, b]
+            if wanted and brain >= study.rank(model):
                 value, note = value_in_results(view, i, t, b, baseline)
                 ends = float(value.low), float(value.high)
                 number = float(value.value)
@@ -171,6 +175,15 @@ def _values_of(
         row = f"{one.misalignment:8g}{one.n_task:10,}{one.n_brain:10,}"
         row += f"{_number(one.value):>12s}  {_range(one.interval):24s}{one.note}"
         print(row.rstrip())
+
+
+def _among(view: Results, n_task: int | None, n_brain: int | None) -> bool:
+    """Whether some point of a study has these numbers of samples; None is any."""
+    tasks, brains = (
+        [wanted is None or wanted == n for n in axis]
+        for wanted, axis in ((n_task, view.study.n_task), (n_brain, view.study.n_brain))
+    )
+    return bool(view.asked[:, tasks][:, :, brains].any())
 
 
 @with_model

@@ -52,7 +52,7 @@ def budget_line(results: Results) -> Line | None:
             (i, j)
             for i, t in enumerate(study.n_task)
             for j, b in enumerate(study.n_brain)
-            if abs(t + price * b - budget) <= 0.5
+            if abs(t + price * b - budget) <= 0.5 and results.asked[0, i, j]
         ]
         if len(points) >= 4 and (best is None or len(points) > len(best[2])):
             best = (price, float(budget), points)

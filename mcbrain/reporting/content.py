@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
 import numpy as np
 import pyarrow as pa
@@ -140,6 +141,7 @@ def _agreement(results: Results) -> dict[str, object]:
             words += f": {same:,} rows were computed through the law they would be held against"
         return {"bad": False, "rows": [], "sentence": words + "."}
     names = results.column("estimator").ravel()[rows]
+    rows = results.row(np.unravel_index(rows, results.shape))
     table = []
     for name in sorted(set(names)):
         mine = names == name
@@ -181,8 +183,7 @@ def _design(results: Results) -> list[tuple[str, str]]:
         values = list(dict.fromkeys(toml_value(getattr(m, field)) for m in study.models))
         if field in _SYMBOLS or len(values) > 1:
             rows.append((_SYMBOLS.get(field, field), _listed(values)))
-    rows.append(("task samples n_T", _listed([f"{n:,}" for n in study.n_task])))
-    rows.append(("brain samples n_B", _listed([f"{n:,}" for n in study.n_brain])))
+    rows += _samples(study.design.table)
     methods = [
         f"{c.estimator.name} ({c.rule.kind if c.rule.kind != 'fixed' else f'{c.rule.value:g}'})"
         for c in study.methods
@@ -190,6 +191,17 @@ def _design(results: Results) -> list[tuple[str, str]]:
     rows.append(("estimators (penalty)", _listed(methods)))
     rows.append(("shifts", _listed([s.label for s in study.shifts])))
     return rows
+
+
+def _samples(design: Mapping[str, object]) -> list[tuple[str, str]]:
+    """The numbers of samples that were asked for, as the study spells them."""
+    names = {"n_task": "task samples n_T", "n_brain": "brain samples n_B"}
+    names |= {"points": "points [n_T, n_B]", "where": "where"}
+    return [
+        (names[key], _listed([f"{v:,}" if isinstance(v, int) else str(v) for v in values]))
+        for key, value in design.items()
+        for values in [value if isinstance(value, list) else [value]]
+    ]
 
 
 def _listed(values: list[str], most: int = 24) -> str:

@@ -10,9 +10,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.typing import ColorType
+from numpy.typing import NDArray
 
 from mcbrain.asking.estimators import Method
-from mcbrain.asking.studies import Study
 from mcbrain.errors import InputError
 from mcbrain.reporting.style import (
     COLOURS,
@@ -28,14 +28,16 @@ from mcbrain.results.view import Results
 from mcbrain.typing import Floats
 from mcbrain.worth.surface import Surface
 
-__all__ = ["law_of", "line_handles", "need_gain", "pick", "risk_figure"]
+__all__ = ["law_of", "line_handles", "most_brain", "need_gain", "pick", "risk_figure"]
 
 
 # Places on the axes (model, n_task, n_brain, output, shift) of a study's arrays.
-Places: TypeAlias = tuple[int | slice | list[int], ...]
+Places: TypeAlias = tuple[int | slice | list[int] | NDArray[np.int64], ...]
 
 _COLOUR: dict[str, ColorType] = {"ols": COLOURS[6], "ridge": COLOURS[1], "befs-oracle": COLOURS[2]}
 _CURVES = 4
+# Numbers of task samples that a curve of its own needs at least, for a number of brain samples.
+_LINE = 2
 
 
 def pick(values: Sequence[object], most: int = _CURVES) -> list[int]:
@@ -105,6 +107,24 @@ def need_gain(results: Results) -> tuple[Method, int]:
     return baseline, befs
 
 
+def most_brain(results: Results, task: int) -> int:
+    """Place of the most brain samples that some model is asked beside a number of task samples.
+
+    Parameters
+    ----------
+    results : Results
+        For the study.
+    task : int
+        Place among its numbers of task samples.
+
+    Returns
+    -------
+    int
+        The last place on the axis n_brain with a point.
+    """
+    return int(np.flatnonzero(results.asked[:, task].any(axis=0))[-1])
+
+
 def line_handles(
     results: Results, names: tuple[str, ...], exact: bool = True, asymptotic: bool = True
 ) -> list[Line2D]:
@@ -161,12 +181,12 @@ def risk_figure(results: Results) -> Figure:
     """
     study, model = results.study, 0
     brains = [b for b, n in enumerate(study.n_brain) if n > 0]
-    over_task = len(study.n_task) >= 3
+    over_task = int(results.asked[model].any(axis=1).sum()) >= 3
     over_brain = len(brains) >= 3 and _known_over_brain(results, model, brains)
     if not over_task and not over_brain:
         raise InputError(
-            "a curve of the risk needs at least three n_task, or three n_brain, the estimator "
-            "'befs' and an n_task more than 7 from the rank"
+            "a curve of the risk needs at least three n_task, or three n_brain beside one n_task, "
+            "the estimator 'befs' and an n_task more than 7 from the rank"
         )
     shift = 0
     made, axes = figure(over_task + over_brain, height=4.3, wide=4.3)
@@ -195,20 +215,25 @@ def _over_task(ax: Axes, results: Results, model: int, brains: list[int], s: int
         if name == "befs-oracle" and not _tuned(results, c):
             continue
         colour = _COLOUR[name]
-        _risks(ax, results, n, (model, slice(None), 0, c, s), colour)
+        row: Places = (model, np.arange(n.size), results.without_brain(model, 0), c, s)
+        _risks(ax, results, n, row, colour)
         if lawful and surface is not None and (_tuned(results, c) or name == "ols"):
-            law = _exact_curve(surface, name, fine)
-            ax.plot(fine, _finite(law * unit), color=colour)
+            exact = _exact_curve(surface, name, fine)
+            ax.plot(fine, _finite(exact * unit), color=colour)
         words = {"ols": "OLS", "ridge": "tuned ridge", "befs-oracle": "BEFS, unlimited brain data"}
         handles.append(Line2D([], [], color=colour, label=words[name]))
     befs = results.method("befs")
     if befs is not None:
-        shown = [brains[i] for i in pick(brains)]
+        lines = [b for b in brains if np.count_nonzero(results.asked[model, :, b]) >= _LINE]
+        shown = [lines[i] for i in pick(lines)]
+        if not lines and brains:
+            law = surface if lawful and _tuned(results, befs) else None
+            handles.append(_path(ax, results, (model, befs, s), brains, law))
         for b, colour in zip(shown, ramp(len(shown)), strict=True):
             _risks(ax, results, n, (model, slice(None), b, befs, s), colour)
             if lawful and surface is not None and _tuned(results, befs):
-                law = surface.risk(fine, study.n_brain[b])
-                ax.plot(fine, _finite(law * unit), color=colour, ls="--")
+                risk = surface.risk(fine, study.n_brain[b])
+                ax.plot(fine, _finite(risk * unit), color=colour, ls="--")
             handles.append(
                 Line2D([], [], color=colour, label=f"BEFS, $n_B$ = {study.n_brain[b]:,}")
             )
@@ -221,6 +246,26 @@ def _over_task(ax: Axes, results: Results, model: int, brains: list[int], s: int
     legend_under(ax, handles)
 
 
+def _path(
+    ax: Axes, results: Results, row: tuple[int, int, int], brains: list[int], law: Surface | None
+) -> Line2D:
+    """The risks of BEFS where no number of brain samples has a curve of its own: all in one.
+
+    The law joins them where each number of task samples has one of brain samples beside it.
+    """
+    (model, befs, s), study = row, results.study
+    tasks, places = (np.array(x) for x in np.nonzero(results.asked[model][:, brains]))
+    chosen = np.array(brains)[places]
+    n, n_brain = np.array(study.n_task, float)[tasks], np.array(study.n_brain, float)[chosen]
+    _risks(ax, results, n, (model, tasks, chosen, befs, s), COLOURS[0])
+    if law is not None and np.unique(tasks).size == tasks.size:
+        risk = law.risk(n, n_brain) * study.models[model].signal_norm ** 2
+        ax.plot(n, _finite(risk), color=COLOURS[0], ls="--")
+    spelled = study.design.table.get("n_brain")
+    words = spelled if isinstance(spelled, str) else "of each point"
+    return Line2D([], [], color=COLOURS[0], label=f"BEFS, n_brain {words}")
+
+
 def _over_brain(ax: Axes, results: Results, model: int, brains: list[int], s: int) -> None:
     """The panel of the risk of BEFS against brain samples, a curve for each n_task."""
     study, surface = results.study, law_of(results, model)
@@ -230,7 +275,7 @@ def _over_brain(ax: Axes, results: Results, model: int, brains: list[int], s: in
     fine = np.geomspace(max(n.min(), r), n.max(), 500)
     unit = study.models[model].signal_norm ** 2
     lawful = surface is not None and study.shifts[s].label == "id" and _tuned(results, befs)
-    fits = _clear_of_rank(study, model)
+    fits = _clear_of_rank(results, model, brains)
     shown = [fits[i] for i in pick(fits)]
     handles = []
     for t, colour in zip(shown, ramp(len(shown)), strict=True):
@@ -251,15 +296,16 @@ def _over_brain(ax: Axes, results: Results, model: int, brains: list[int], s: in
     legend_under(ax, handles)
 
 
-def _clear_of_rank(study: Study, model: int) -> list[int]:
-    """Places of the numbers of task samples at which BEFS has a risk to be drawn."""
-    r = study.rank(study.models[model])
-    return [t for t, v in enumerate(study.n_task) if abs(v - r) > 7]
+def _clear_of_rank(results: Results, model: int, brains: list[int]) -> list[int]:
+    """Places of the numbers of task samples at which BEFS has risks to be drawn over n_brain."""
+    study = results.study
+    r, several = study.rank(study.models[model]), results.asked[model][:, brains].sum(axis=1) >= 2
+    return [t for t, v in enumerate(study.n_task) if abs(v - r) > 7 and several[t]]
 
 
 def _known_over_brain(results: Results, model: int, brains: list[int]) -> bool:
     """Whether there is a risk of BEFS to draw over brain samples."""
-    befs, tasks = results.method("befs"), _clear_of_rank(results.study, model)
+    befs, tasks = results.method("befs"), _clear_of_rank(results, model, brains)
     if befs is None:
         return False
     return bool(np.isfinite(results.mean[np.ix_([model], tasks, brains, [befs], [0])]).any())

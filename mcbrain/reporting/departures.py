@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from mcbrain.errors import InputError
-from mcbrain.reporting.curves import need_gain, pick
+from mcbrain.reporting.curves import most_brain, need_gain, pick
 from mcbrain.reporting.style import COLOURS, figure, label_panels
 from mcbrain.reporting.words import departure_words
 from mcbrain.results.view import Results
@@ -46,19 +46,20 @@ def departure_figure(results: Results) -> Figure:
         )
     _, befs = need_gain(results)
     gain, error = (
-        np.asarray(results.column(c), float)[:, :, -1, befs, 0] for c in ("gain", "gain_mcse")
+        np.asarray(results.column(c), float)[..., befs, 0] for c in ("gain", "gain_mcse")
     )
     tasks, lines = pick(list(study.n_task), 3), np.arange(len(models))
     usual = [i for i, m in enumerate(models) if m.isotropic]
     shift = f" under {study.shifts[0].label}" if len(study.shifts) > 1 else ""
     made, axes = figure(len(tasks), height=0.8 + 0.17 * len(lines), wide=3.2)
     for ax, t in zip(axes[0], tasks, strict=True):
+        b = most_brain(results, t)
         for i in usual:
-            ax.axvline(gain[i, t], color="#999999", lw=0.9, zorder=0)
-        bars = 2.0 * np.nan_to_num(error[:, t])
-        ax.errorbar(gain[:, t], lines, xerr=bars, fmt="o", color=COLOURS[0], mfc="white")
+            ax.axvline(gain[i, t, b], color="#999999", lw=0.9, zorder=0)
+        bars = 2.0 * np.nan_to_num(error[:, t, b])
+        ax.errorbar(gain[:, t, b], lines, xerr=bars, fmt="o", color=COLOURS[0], mfc="white")
         ax.set(xlabel=f"gain{shift}", ylim=(len(lines) - 0.5, -0.5))
-        ax.set_title(f"$n_T$ = {study.n_task[t]:,}, $n_B$ = {study.n_brain[-1]:,}", loc="right")
+        ax.set_title(f"$n_T$ = {study.n_task[t]:,}, $n_B$ = {study.n_brain[b]:,}", loc="right")
         ax.set_yticks(lines, [departure_words(m) for m in models] if ax is axes[0, 0] else [])
     label_panels(axes)
     return made

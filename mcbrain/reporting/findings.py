@@ -40,7 +40,7 @@ def findings(results: Results, values: list[ValueRow]) -> list[str]:
         with_brain = np.array(study.n_brain)[:, None] > 0
         for b, s in _extremes(np.where(with_brain, gains[:, :, :, befs, :], np.nan)):
             place = (*s[:3], befs, s[3])
-            row = int(np.ravel_multi_index(place, results.shape))
+            row = int(results.row(place))
             found.append(
                 f"The {b} gain of BEFS{so_far} is {gains[place]:.3g} ± {2 * errors[place]:.2g} "
                 f"at n_T = {study.n_task[s[1]]:,}, n_B = {study.n_brain[s[2]]:,}, "
@@ -122,12 +122,17 @@ def abstraction(results: Results) -> list[list[str]]:
     -------
     list of list of str
         A row for each model: what departs, n_task, n_brain, and the ratios of gain and of value to
-        the laws of the Gaussian model. Empty where no model departs, or nothing can be said.
+        the laws of the Gaussian model. Empty where no model departs, no point is common to all
+        models, or nothing can be said.
     """
     study = results.study
     if all(m.isotropic for m in study.models) or len(study.models) > 60:
         return []
-    task, brain = 0, len(study.n_brain) - 1
+    common = np.argwhere(results.asked.all(axis=0))
+    if not common.size:
+        return []
+    brain = int(common[:, 1].max())
+    task = int(common[common[:, 1] == brain, 0].min())
     try:
         found = departures_of(results, task, brain)
     except InputError:

@@ -15,6 +15,8 @@ __all__ = ["fit_rows"]
 
 # A row whose relative error is below this was computed by a law, so that there is nothing to fit.
 _TIGHT = 1e-6
+# Points that a form over n_task, and over n_brain, is fitted to at least.
+_FEWEST_TASKS, _FEWEST_BRAINS = 5, 4
 # A form is rejected below this p value.
 _REJECTED = 0.001
 _FORMS = {
@@ -54,14 +56,21 @@ def fit_rows(results: Results) -> list[list[str]]:
         place = results.method(name)
         if place is None:
             continue
-        brains = (
-            [b for b, n in enumerate(results.study.n_brain) if n > 0] if name == "befs" else [0]
-        )
+        brains = [
+            b
+            for b, n in enumerate(results.study.n_brain)
+            if n > 0 and results.asked[0, :, b].sum() >= _FEWEST_TASKS
+        ]
+        brains = brains if name == "befs" else [0]
         for b in [brains[i] for i in pick(brains, 3)]:
             rows += _over_task(results, name, place, b)
     place = results.method("befs")
     if place is not None:
-        tasks = [t for t, n in enumerate(results.study.n_task) if n > _rank(results) + 7]
+        tasks = [
+            t
+            for t, n in enumerate(results.study.n_task)
+            if n > _rank(results) + 7 and results.asked[0, t].sum() >= _FEWEST_BRAINS
+        ]
         for t in [tasks[i] for i in pick(tasks, 3)]:
             rows += _over_brain(results, place, t)
         rows += _over_both(results, place)
@@ -83,13 +92,14 @@ def _over_task(results: Results, name: str, place: int, b: int) -> list[list[str
     """The row of one estimator's curve over n_task, or none."""
     study, surface = results.study, law_of(results, 0)
     n = np.array(study.n_task, float)
-    at = (0, slice(None), b, place, 0)
+    brains = b if name == "befs" else results.without_brain(0, b)
+    at: Places = (0, np.arange(n.size), brains, place, 0)
     good = _sound(results, at) & (n > _rank(results) + 7)
     if name == "ols":
         good &= n > study.models[0].input_dim + 8
     label = "ridge" if name == "ridge" else f"BEFS, n_B = {study.n_brain[b]:,}"
     mean, error = results.mean[at][good], results.mcse[at][good]
-    if good.sum() < 5:
+    if good.sum() < _FEWEST_TASKS:
         return []
     local = ""
     if surface is not None and study.shifts[0].label == "id" and name != "ols":
@@ -114,7 +124,7 @@ def _over_brain(results: Results, place: int, t: int) -> list[list[str]]:
     at = (0, t, slice(None), place, 0)
     # The form is that of the law of large n_B.
     good = _sound(results, at) & (n > 2 * d)
-    if good.sum() < 4:
+    if good.sum() < _FEWEST_BRAINS:
         return []
     found = fit(n[good], results.mean[at][good], results.mcse[at][good], "brain-law", d)
     local = ""

@@ -57,7 +57,10 @@ def rules_figure(results: Results) -> Figure:
         raise InputError("what a rule costs needs loo or gcv beside optimal, and several n_task")
     names = list(dict.fromkeys(name for name, *_ in pairs))
     colours = dict(zip(names, cycle(COLOURS), strict=False))
-    brains = sorted({0, len(study.n_brain) - 1})
+    curves = np.flatnonzero(results.asked[0].sum(axis=0) >= 2)
+    if not curves.size:
+        raise InputError("what a rule costs needs several n_task beside one n_brain")
+    brains = sorted({int(curves[0]), int(curves[-1])})
     made, axes = figure(len(brains), height=3.6, wide=3.6)
     x = np.array(study.n_task, float)
     for ax, b in zip(axes[0], brains, strict=True):

@@ -81,7 +81,10 @@ def shift_figure(results: Results) -> Figure:
 
 def _task(results: Results) -> int:
     """The place of the number of task samples that gains are shown at: a third up the axis."""
-    return len(results.study.n_task) // 3
+    study = results.study
+    enough = np.array(study.n_brain) >= study.rank(study.models[0])
+    tasks = np.flatnonzero((results.asked[0] & enough).any(axis=1))
+    return int(tasks[tasks.size // 3]) if tasks.size else len(study.n_task) // 3
 
 
 def _gain_curves(
@@ -95,7 +98,8 @@ def _gain_curves(
     """Draw the gains of one panel, and return the entries of its legend."""
     study, (places, x) = results.study, over
     model, t = 0, _task(results)
-    brains = [b for b, n in enumerate(study.n_brain) if n >= study.rank(study.models[model])]
+    rank, asked = study.rank(study.models[model]), results.asked[model, t]
+    brains = [b for b, n in enumerate(study.n_brain) if n >= rank and asked[b]]
     shown = [brains[i] for i in pick(brains, 3)]
     befs = results.need("befs", "a gain")
     base = study.baseline()
@@ -120,7 +124,7 @@ def _gain_curves(
         handles.append(Line2D([], [], color=colour, label=f"BEFS, $n_B$ = {study.n_brain[b]:,}"))
     oracle = results.method("befs-oracle")
     if oracle is not None:
-        row = (model, t, 0, oracle, places)
+        row = (model, t, int(results.without_brain(model, 0)[t]), oracle, places)
         errorbars(ax, x, gains[row], errors[row], COLOURS[1], simulated=results.simulated[row])
         _oracle_law(ax, results, x, row)
         handles.append(Line2D([], [], color=COLOURS[1], label="BEFS, unlimited brain data"))
@@ -153,7 +157,7 @@ def residuals(results: Results) -> tuple[Floats, NDArray[np.int64], int]:
     z : array (n,)
         Standard normal where the laws are right.
     rows : array (n,)
-        Numbers of the rows.
+        Places of the rows in the flattened columns of the results.
     same : int
         How many rows were computed through their law.
     """

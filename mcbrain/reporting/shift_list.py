@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from mcbrain.errors import InputError
-from mcbrain.reporting.curves import need_gain, pick
+from mcbrain.reporting.curves import most_brain, need_gain, pick
 from mcbrain.reporting.style import figure, label_panels, legend_below, ramp, same_limits
 from mcbrain.reporting.words import model_words
 from mcbrain.results.view import Results
@@ -52,15 +52,16 @@ def shift_list_figure(results: Results) -> Figure:
     colours, lines = ramp(len(models)), np.arange(len(study.shifts))
     made, axes = figure(len(tasks), height=1.1 + 0.24 * len(lines), wide=3.4)
     for ax, t in zip(axes[0], tasks, strict=True):
+        b = most_brain(results, t)
         for place, (i, colour) in enumerate(zip(models, colours, strict=True)):
             y = lines + 0.22 * (place - (len(models) - 1) / 2)
-            ax.vlines(law[i, t, -1], y - 0.16, y + 0.16, colour, lw=1.4, zorder=4)  # over points
-            bars = 2.0 * np.nan_to_num(error[i, t, -1, befs])
-            x = gain[i, t, -1, befs]
+            ax.vlines(law[i, t, b], y - 0.16, y + 0.16, colour, lw=1.4, zorder=4)  # over points
+            bars = 2.0 * np.nan_to_num(error[i, t, b, befs])
+            x = gain[i, t, b, befs]
             ax.errorbar(x, y, xerr=bars, ls="", color=colour, marker=marker, mfc=face)
         ax.axvline(1.0, color="#999999", lw=0.9, zorder=0)
         ax.set(xscale="log", xlabel="gain", ylim=(len(lines) - 0.5, -0.5))
-        ax.set_title(f"$n_T$ = {study.n_task[t]:,}, $n_B$ = {study.n_brain[-1]:,}", loc="right")
+        ax.set_title(f"$n_T$ = {study.n_task[t]:,}, $n_B$ = {study.n_brain[b]:,}", loc="right")
         ax.set_yticks(lines, [s.label for s in study.shifts] if ax is axes[0, 0] else [])
     same_limits(list(axes[0]), "x")
     label_panels(axes)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from mcbrain.asking.estimators import Method
 from mcbrain.errors import InputError
 from mcbrain.reporting.curves import law_of, pick
 from mcbrain.reporting.words import count, signed
@@ -90,6 +91,8 @@ def value_table(results: Results) -> ValueTable:
     # With more task samples the baseline rarely reaches the risk of BEFS within the study.
     tasks = tasks[: max(1, 2 * len(tasks) // 3)]
     brains = [b for b, n in enumerate(study.n_brain) if n >= ranks]
+    if not study.design.full:
+        return _spread(results, befs, tasks, brains, base)
     models = pick(list(study.models), 4)
     per = max(1, _ROWS // max(1, len(models) * min(len(tasks), 3)))
     tasks = [tasks[t] for t in pick(tasks, 3)]
@@ -105,7 +108,32 @@ def value_table(results: Results) -> ValueTable:
         "n_B, spread evenly; the largest third of n_T is left out, where the baseline rarely "
         "reaches the risk of BEFS within the study."
     )
-    return ValueTable(rows, "tuned ridge" if base.tuned else "OLS", shown)
+    return ValueTable(rows, _in_words(base), shown)
+
+
+def _spread(
+    results: Results, befs: int, tasks: list[int], brains: list[int], base: Method
+) -> ValueTable:
+    """The values at some points of a study that is no full grid, spread evenly over those asked."""
+    usable = np.zeros(results.asked.shape, bool)
+    usable[np.ix_(range(len(usable)), tasks, brains)] = True
+    points = np.argwhere(results.asked & usable).tolist()
+    places = [(i, t, b, befs, 0) for i, t, b in (points[p] for p in pick(points, _ROWS))]
+    try:
+        rows = [_row(results, place, base.estimator.name) for place in places]
+    except InputError:
+        return ValueTable([], "", "")
+    shown = (
+        f"The table shows {len(rows)} of the study's {results.study.n_points:,} points, spread "
+        "evenly; the largest third of n_T is left out, where the baseline rarely reaches the risk "
+        "of BEFS within the study."
+    )
+    return ValueTable(rows, _in_words(base), shown)
+
+
+def _in_words(base: Method) -> str:
+    """A baseline in words."""
+    return "tuned ridge" if base.tuned else "OLS"
 
 
 def _row(results: Results, place: Place, baseline: str) -> ValueRow:
@@ -129,7 +157,7 @@ def _row(results: Results, place: Place, baseline: str) -> ValueRow:
         "–" if surface is None else _law(surface, n_task, n_brain, baseline),
         f"{signed(100 * v / (n_task + v), '.1f')} %" if known else "–",
         signed(v / n_brain, ".3f") if known else "–",
-        str(int(np.ravel_multi_index(place, results.shape))),
+        str(int(results.row(place))),
         "" if found.bound else note,
     ]
     return ValueRow(v, low, high, high < 0 or worse, bool(found.bound), cells)

@@ -132,7 +132,13 @@ def value_figure(results: Results) -> Figure:
     models = pick(list(study.models), 3)
     stacked = len(models) > 1
     made, axes = figure(*((len(models), 2) if stacked else (2, 1)), height=3.3, wide=4.1)
-    fits = _tasks(study)
+    several = results.asked[models][:, :, brains].sum(axis=2).max(axis=0) >= 2
+    fits = [t for t in _tasks(study) if several[t]]
+    if not fits:
+        raise InputError(
+            "a curve of the value needs two n_brain beside one n_task; the points of this study "
+            "are in the table of values"
+        )
     tasks = [fits[i] for i in pick(fits[: max(1, len(fits) - 2)], 3)]
     colours = ramp(len(tasks))
     for column, model in enumerate(models):
@@ -166,6 +172,9 @@ def _value_curve(
 ) -> None:
     """Value and exchange rate over n_brain at one (model, n_task): points, law and saturation."""
     (top, low), (model, t), study = panels, at, results.study
+    brains = [b for b in brains if results.asked[model, t, b]]
+    if not brains:
+        return
     n, n_task = np.array([study.n_brain[b] for b in brains], float), study.n_task[t]
     found = simulated_values(results, [(model, t, b) for b in brains], base)
     _points(top, results, n, found, colour)
@@ -226,8 +235,7 @@ def alignment_figure(results: Results) -> Figure:
     x, curve, panel = (*varied, None, None)[:3]
     panels = [varied[panel][i] for i in pick(varied[panel], 3)] if panel else [None]
     curves = [varied[curve][i] for i in pick(varied[curve], 5)] if curve else [None]
-    fits = _tasks(study)
-    task, brain = fits[len(fits) // 3], brains[-1]
+    task, brain = _common_point(results, _tasks(study), brains)
     rest = {f: getattr(study.models[0], f) for f in results.varied if f not in (x, curve, panel)}
     made, axes = figure(len(panels), height=4.0, wide=4.4)
     colours = ramp(len(curves))
@@ -249,6 +257,16 @@ def alignment_figure(results: Results) -> Figure:
     legend_below(made, handles, title=words if panel else "")
     label_panels(axes)
     return made
+
+
+def _common_point(results: Results, tasks: list[int], brains: list[int]) -> tuple[int, int]:
+    """A point that every model is asked: of the most brain samples, a third up those of tasks."""
+    common = np.asarray(results.asked.all(axis=0))
+    for brain in reversed(brains):
+        shared = [t for t in tasks if common[t, brain]]
+        if shared:
+            return shared[len(shared) // 3], brain
+    raise InputError("what alignment and noise do needs a point that every model is asked")
 
 
 def _varied(study: Study) -> dict[str, list[float]]:

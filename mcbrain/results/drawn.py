@@ -28,23 +28,23 @@ def drawn(results: Results, column: str) -> float:
         return 0.0
     values = np.nan_to_num(np.asarray(results.column(column), float)).max(axis=(3, 4))
     most: dict[Problem, float] = {}
-    for problem, places in _problems(results, values):
-        most[problem] = max(most.get(problem, 0.0), float(places.max()))
+    for problem, value in _problems(results, values):
+        most[problem] = max(most.get(problem, 0.0), float(value))
     return sum(most.values())
 
 
-def _problems(results: Results, values: Floats) -> Iterator[tuple[Problem, Floats]]:
-    """Each problem with the part of (model, n_task, n_brain) that it serves, maybe repeatedly."""
+def _problems(results: Results, values: Floats) -> Iterator[tuple[Problem, float]]:
+    """Each problem with the most of a point (model, n_task, n_brain) that it serves, repeatedly."""
     study = results.study
     for i, model in enumerate(study.models):
         for b, n_brain in enumerate(study.n_brain):
+            tasks = np.flatnonzero(results.asked[i, :, b])
             if results.engine == "spectral":
                 rank, penalty = study.rank(model), study.encoding.penalty
-                problem = BrainProblem.of(model, n_brain, rank, penalty, study.seed)
-                yield problem, values[i, :, b]
+                brain = BrainProblem.of(model, n_brain, rank, penalty, study.seed)
+                yield brain, values[i, tasks, b].max(initial=0.0)
                 continue
-            for t, n_task in enumerate(study.n_task):
-                yield (
-                    data_problem(results.engine, model, n_task, n_brain, study.seed),
-                    values[i, t, b],
-                )
+            for t in tasks.tolist():
+                n_task = study.n_task[t]
+                problem = data_problem(results.engine, model, n_task, n_brain, study.seed)
+                yield problem, values[i, t, b]

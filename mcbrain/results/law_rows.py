@@ -8,7 +8,7 @@ from typing import Never
 import pyarrow as pa
 
 from mcbrain.asking.estimators import Method
-from mcbrain.asking.from_python import adhoc_study
+from mcbrain.asking.from_python import Samples, adhoc_study
 from mcbrain.asking.studies import Point, Study
 from mcbrain.blocks.problem import Problem
 from mcbrain.errors import InputError
@@ -31,8 +31,8 @@ __all__ = ["LawRows", "law_rows", "law_table", "predict"]
 @numpy_defaults
 def predict(
     model: Model,
-    n_task: int | Iterable[int],
-    n_brain: int | Iterable[int] = 0,
+    n_task: Samples | None = None,
+    n_brain: Samples | str | None = None,
     estimators: Mapping[str, object] | None = None,
     shifts: Iterable[str] = ("id",),
     *,
@@ -40,14 +40,17 @@ def predict(
     encoding_penalty: float = 0.0,
     penalty_scale: str = "per-sample",
     seed: int = 0,
+    points: Iterable[Sequence[int]] | None = None,
+    where: str | None = None,
 ) -> pa.Table:
     """The risk of each estimator from the laws alone (theory/README.md 4 and 5).
 
     Parameters
     ----------
     model : Model
-    n_task, n_brain : int or iterable of int
-        Task and brain samples; a grid of both is predicted.
+    n_task, n_brain : int or iterable of int, optional
+        Task and brain samples; a grid of both is predicted. `n_brain` may be an expression of
+        n_task, such as "2 * n_task"; without it there is no brain data.
     estimators : mapping, optional
         Name to penalty rule, as in a study; default ols, ridge, befs and befs-oracle, tuned.
     shifts : iterable of str
@@ -61,6 +64,10 @@ def predict(
     seed : int
         Seed of the directions in which brain, task and shifts lie, which matter where the inputs'
         covariance is not the identity; of imagined recordings; and of a `spectrum` shift.
+    points : iterable of pairs of int, optional
+        (n_task, n_brain), in the place of `n_task` and `n_brain`.
+    where : str, optional
+        A condition on the points, such as "n_brain <= 10 * n_task"; as in a study.
 
     Returns
     -------
@@ -84,6 +91,8 @@ def predict(
         rank=rank,
         encoding_penalty=encoding_penalty,
         penalty_scale=penalty_scale,
+        points=points,
+        where=where,
         engine="law",
     )
     return law_table(study)

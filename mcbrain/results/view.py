@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,7 +14,8 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import ArrayLike, NDArray
 
-from mcbrain.asking.studies import Point, Study
+from mcbrain.asking.design_section import MOST_ROWS
+from mcbrain.asking.studies import Study
 from mcbrain.errors import InputError
 from mcbrain.plan.penalties import Penalties
 from mcbrain.plan.subspaces import PilotSubspaces
@@ -117,6 +119,64 @@ class Results:
         return len(s.models), len(s.n_task), len(s.n_brain), len(s.methods), len(s.shifts)
 
     @cached_property
+    def numbers(self) -> NDArray[np.int64]:
+        """Number of the point at each (model, n_task, n_brain); -1 where the study asks for none.
+
+        Raises
+        ------
+        InputError
+            The study's points are few among those of the grid of its samples, which has too many.
+        """
+        if math.prod(self.shape) > max(MOST_ROWS, self.study.n_rows):
+            raise InputError(
+                f"{self.place}: the study's {self.study.n_points:,} points lie on a grid of "
+                f"{math.prod(self.shape[:3]):,} cells, too many for a table over it; "
+                "results.arrow holds the rows"
+            )
+        return self.study.design.numbers()
+
+    @cached_property
+    def asked(self) -> NDArray[np.bool_]:
+        """Which (model, n_task, n_brain) are points of the study; columns are NaN at the others."""
+        return np.asarray(self.numbers >= 0)
+
+    def row(self, place: tuple[ArrayLike, ...]) -> NDArray[np.int64]:
+        """The numbers of some rows in the table.
+
+        Parameters
+        ----------
+        place : tuple of array_like of int
+            Places (model, n_task, n_brain, method, shift), broadcast against each other.
+
+        Returns
+        -------
+        ndarray of int
+            Negative where the study asks for no such point.
+        """
+        model, task, brain, method, shift = np.broadcast_arrays(*place)
+        point = self.numbers[model, task, brain]
+        return np.asarray((point * self.shape[3] + method) * self.shape[4] + shift)
+
+    def without_brain(self, model: int, n_brain: int) -> NDArray[np.int64]:
+        """Where to read, at each n_task, a row of a method that uses no brain data.
+
+        Any n_brain will do; the nearest to the wanted one is its own, where the methods share data.
+
+        Parameters
+        ----------
+        model, n_brain : int
+            Place of a model, and place on the axis n_brain of what the rows are compared with.
+
+        Returns
+        -------
+        ndarray of int, shape (n_task,)
+            Places on the axis n_brain: the given one where the study asks for it, else the first
+            that it asks for.
+        """
+        asked = self.asked[model]
+        return np.where(asked[:, n_brain], n_brain, asked.argmax(axis=1))
+
+    @cached_property
     def provenance(self) -> Mapping[str, object]:
         """Versions, machine, seed, times and study text of the run."""
         found = (self.table.schema.metadata or {}).get(b"mcbrain.provenance", b"{}")
@@ -140,11 +200,33 @@ class Results:
         return str(self.table["engine"][0].as_py())
 
     def column(self, name: str) -> NDArray[Any]:
-        """A column of the table over the grid; nulls of numbers are NaN."""
+        """A column of the table over the grid.
+
+        Parameters
+        ----------
+        name : str
+            Of the column.
+
+        Returns
+        -------
+        ndarray, shape (models, n_task, n_brain, methods, shifts)
+            Nulls of numbers are NaN, and so is what was not asked; a word that is not there is
+            None. Whole numbers are floats where something was not asked.
+        """
         if pa.types.is_dictionary(self.table[name].type):
             words, places = self._words(name)
             return np.asarray(words[places])
-        found: NDArray[Any] = self.table[name].to_numpy().reshape(self.shape)
+        found = self.table[name].to_numpy()
+        return self._over_grid(found, math.nan)
+
+    def _over_grid(self, values: NDArray[Any], missing: object) -> NDArray[Any]:
+        """What the rows of the table hold, over the grid."""
+        if self.study.design.full:
+            return values.reshape(self.shape)
+        asked, of_points = self.asked, values.reshape(-1, *self.shape[3:])
+        kind = values.dtype if asked.all() else np.result_type(values.dtype, type(missing))
+        found = np.full(self.shape, missing, kind)
+        found[asked] = of_points[self.numbers[asked]]
         return found
 
     def among(self, name: str, *allowed: str) -> NDArray[np.bool_]:
@@ -157,7 +239,7 @@ class Results:
         chunks = self.table[name].unify_dictionaries().chunks
         words = np.array([*chunks[0].dictionary.to_pylist(), None], dtype=object)
         places = [c.indices.fill_null(len(words) - 1).to_numpy() for c in chunks]
-        return words, np.concatenate(places).reshape(self.shape)
+        return words, self._over_grid(np.concatenate(places), len(words) - 1)
 
     @cached_property
     def mean(self) -> Floats:
@@ -279,8 +361,9 @@ class Results:
                 yield one
             return
         per_point = self.shape[3] * self.shape[4]
-        for point in np.unique(rows // per_point).tolist():
-            places = np.flatnonzero(rows // per_point == point)
+        cells = rows // per_point
+        for cell in np.unique(cells[self.numbers.ravel()[cells] >= 0]).tolist():
+            places = np.flatnonzero(cells == cell)
             columns = [self._of_row(row) for row in rows[places].tolist()]
             moves = np.zeros((max(c.size for c in columns), rows.size))
             for place, column in zip(places, columns, strict=True):
@@ -288,7 +371,10 @@ class Results:
             yield moves
 
     def _of_row(self, row: int) -> Floats:
-        """What leaving out each of its blocks does to a row, scaled; kept for whoever asks next."""
+        """What leaving out each of its blocks does to a row, scaled; kept for whoever asks next.
+
+        Rows are numbered over the whole grid, of which the table may hold fewer.
+        """
         if row not in self._left_out:
             if len(self._left_out) >= _KEPT_ROWS:
                 self._left_out.clear()
@@ -296,17 +382,16 @@ class Results:
         return self._left_out[row]
 
     def _without_each_block(self, row: int) -> Floats:
-        index, place = divmod(row, self.shape[3] * self.shape[4])
-        points = self._points
-        if index not in points:
-            raise InputError(f"{self.place}: point {index} does not exist")
-        query = self._plan.queries(points[index])[place]
-        problem = self._plan.problem(points[index])
+        per_point = self.shape[3] * self.shape[4]
+        cell, place = divmod(row, per_point)
+        index = int(self.numbers.ravel()[cell])
+        point, written = self.study.numbered(index), index * per_point + place
+        query, problem = self._plan.queries(point)[place], self._plan.problem(point)
         series = self._store.of(problem).series([query.id]) if query else None
         if series is None or not series.n_blocks:
-            raise InputError(f"{self.place}: the blocks of row {row} are missing")
+            raise InputError(f"{self.place}: the blocks of row {written} are missing")
         # The row has kept where it stopped, as a number of replicates.
-        series = series.head(max(int(self._replicates[row]) // problem.block_size, 1))
+        series = series.head(max(int(self._replicates[written]) // problem.block_size, 1))
         leave = series.without_each_block()[0]
         if np.isnan(self.mcse.flat[row]):
             leave = np.full(leave.shape, np.nan)
@@ -319,10 +404,6 @@ class Results:
     @cached_property
     def _replicates(self) -> NDArray[np.int64]:
         return np.asarray(self.table["replicates"].to_numpy())
-
-    @cached_property
-    def _points(self) -> dict[int, Point]:
-        return {p.index: p for p in self.study.points()}
 
     @cached_property
     def _store(self) -> Store:

@@ -129,7 +129,7 @@ def replay(folder: str | Path, point: int, replicate: int) -> Replay:
     if engine != "raw":
         raise InputError(f"{home.path}: results of engine {engine}; only raw keeps data sets")
     store = blocks_behind(home)
-    asked = next(p for p in study.points() if p.index == point)
+    asked = study.numbered(point)
     plan = PointRows(study, "raw", Penalties(study, PilotSubspaces(study, store), store))
     queries = tuple(q for q in plan.queries(asked) if q is not None)
     problem = RawProblem.of(asked.model, asked.n_task, asked.n_brain, study.seed)

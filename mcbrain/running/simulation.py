@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 import pyarrow as pa
 
-from mcbrain.asking.from_python import adhoc_study
+from mcbrain.asking.from_python import Samples, adhoc_study
 from mcbrain.asking.older_names import keyword
 from mcbrain.checks import number
 from mcbrain.plain import numpy_defaults
@@ -19,8 +19,8 @@ __all__ = ["simulate"]
 @numpy_defaults
 def simulate(
     model: Model,
-    n_task: int | Iterable[int],
-    n_brain: int | Iterable[int] = 0,
+    n_task: Samples | None = None,
+    n_brain: Samples | str | None = None,
     estimators: Mapping[str, object] | None = None,
     shifts: Iterable[str] = ("id",),
     *,
@@ -34,6 +34,8 @@ def simulate(
     rank: int | None = None,
     encoding_penalty: float = 0.0,
     penalty_scale: str = "per-sample",
+    points: Iterable[Sequence[int]] | None = None,
+    where: str | None = None,
     law: bool | None = None,
 ) -> pa.Table:
     """Simulate one model; the same numbers as `mcbrain run` gives for the same seed.
@@ -41,8 +43,9 @@ def simulate(
     Parameters
     ----------
     model : Model
-    n_task, n_brain : int or iterable of int
-        Task and brain samples; a grid of both is simulated.
+    n_task, n_brain : int or iterable of int, optional
+        Task and brain samples; a grid of both is simulated. `n_brain` may be an expression of
+        n_task, such as "2 * n_task"; without it there is no brain data.
     estimators : mapping, optional
         Name to penalty rule, as in a study; default ols, ridge, befs and befs-oracle, tuned.
     shifts : iterable of str
@@ -59,6 +62,10 @@ def simulate(
     threads : int, optional
     rank, encoding_penalty, penalty_scale
         Stage 1 and the penalty convention, as in a study.
+    points : iterable of pairs of int, optional
+        (n_task, n_brain), in the place of `n_task` and `n_brain`.
+    where : str, optional
+        A condition on the points, such as "n_brain <= 10 * n_task"; as in a study.
     law : bool, optional
         The older name of `exact_task_stage`, read until release 0.3 with a warning.
 
@@ -85,6 +92,8 @@ def simulate(
         rank=rank,
         encoding_penalty=encoding_penalty,
         penalty_scale=penalty_scale,
+        points=points,
+        where=where,
         engine=engine,
         exact_task_stage=keyword("law", law, exact_task_stage),
         precision={**targets, "max_replicates": max_replicates},

@@ -97,8 +97,9 @@ def purchase_in_results(
     found, note = value_in_results(results, model, int(t), int(b))
     n_task, n_brain, affordable = study.n_task[t], study.n_brain[b], budget / cost_task
     low, high = n_task + float(found.low), n_task + float(found.high)
-    last = int(np.argmax(study.n_task))
-    rows = model, np.array([last, t]), b, np.array([ridge, befs]), results.shift()
+    brains = results.without_brain(model, int(b))
+    last = int(np.argmax(np.where(results.asked[model].any(axis=1), study.n_task, 0)))
+    rows = model, np.array([last, t]), [brains[last], b], np.array([ridge, befs]), results.shift()
     if not np.isfinite(low) and float(results.measure(_first_less_second, rows).low[0]) > 0:
         low, high = float(study.n_task[last]), np.inf
     verdict = "worth" if low >= affordable else "not worth" if high < affordable else "cannot tell"

@@ -92,20 +92,28 @@ def value_in_results(
     Raises
     ------
     InputError
-        Results without the baseline, without BEFS, or of a single number of task samples.
+        No such point, or results without the baseline, without BEFS, or of a single number of task
+        samples.
     """
     study = results.study
     base = results.need(baseline, f"the value against {baseline}")
     befs = results.need("befs", "the value of brain data")
     if study.n_brain[n_brain] == 0:
         raise InputError("n_brain = 0: brain data that was not collected has no value")
+    if not results.asked[model, n_task, n_brain]:
+        raise InputError(
+            f"{results.place}: n_task = {study.n_task[n_task]} with n_brain = "
+            f"{study.n_brain[n_brain]} is no point of the study; add it to [design] and run again"
+        )
     s, samples = results.shift(shift), np.array(study.n_task, dtype=float)
-    curve = results.mean[model, :, n_brain, base, s]
-    places = _usable(results, (model, slice(None), n_brain, base, s), model, baseline)
+    # The baseline uses no brain data: where a point was not asked, one of other brain data serves.
+    brains = results.without_brain(model, n_brain)
+    row = (model, np.arange(samples.size), brains, base, s)
+    curve, places = results.mean[row], _usable(results, row, model, baseline)
     scale = _Scale(study.models[model], baseline, samples[places], samples[n_task])
-    tasks = np.append(places, n_task)
+    tasks, brains = np.append(places, n_task), np.append(brains[places], n_brain)
     methods = np.append(np.full(places.size, base), befs)
-    found = results.measure(scale, (model, tasks, n_brain, methods, s))
+    found = results.measure(scale, (model, tasks, brains, methods, s))
     place = (model, n_task, n_brain, befs, s)
     risk, lowest = results.mean[place], curve[places[-1]]
     single = SimulatedValue(
@@ -121,7 +129,7 @@ def value_in_results(
 
 
 def _usable(
-    results: Results, row: tuple[int | slice, ...], model: int, baseline: str
+    results: Results, row: tuple[int | NDArray[np.int64], ...], model: int, baseline: str
 ) -> NDArray[np.int64]:
     """Places on the n_task axis at which the baseline's curve can be inverted: two at least.
 
