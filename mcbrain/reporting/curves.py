@@ -13,6 +13,7 @@ from matplotlib.typing import ColorType
 from numpy.typing import NDArray
 
 from mcbrain.asking.estimators import Method
+from mcbrain.asking.studies import Study
 from mcbrain.errors import InputError
 from mcbrain.reporting.style import (
     COLOURS,
@@ -261,9 +262,14 @@ def _path(
     if law is not None and np.unique(tasks).size == tasks.size:
         risk = law.risk(n, n_brain) * study.models[model].signal_norm ** 2
         ax.plot(n, _finite(risk), color=COLOURS[0], ls="--")
-    spelled = study.design.table.get("n_brain")
-    words = spelled if isinstance(spelled, str) else "of each point"
-    return Line2D([], [], color=COLOURS[0], label=f"BEFS, n_brain {words}")
+    return Line2D([], [], color=COLOURS[0], label=f"BEFS, {_beside(study)}")
+
+
+def _beside(study: Study) -> str:
+    """How many brain samples are beside each number of task samples, in words."""
+    asked = study.design.table.get("n_brain", [])
+    rules = [rule for rule in (asked if isinstance(asked, list) else [asked]) if rule != 0]
+    return f"n_brain = {rules[0]}" if len(rules) == 1 else "n_brain of each point"
 
 
 def _over_brain(ax: Axes, results: Results, model: int, brains: list[int], s: int) -> None:

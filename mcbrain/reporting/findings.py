@@ -92,10 +92,13 @@ def _half_space(results: Results) -> str:
     if model.input_dim < model.latent_dim + 2:
         # The half-space needs a direction outside the latents and u.
         return ""
-    found = half_space(model, tasks[len(tasks) // 3], brains[-1])
+    task, brain = tasks[len(tasks) // 3], brains[-1]
+    beside = results.asked[place, study.n_task.index(task)]
+    brain = next((n for n in reversed(brains) if beside[study.n_brain.index(n)]), brain)
+    found = half_space(model, task, brain)
     return (
         f"By the laws for {plain(model_words(results, place))} at "
-        f"n_T = {tasks[len(tasks) // 3]:,}, n_B = {brains[-1]:,}, against tuned ridge: "
+        f"n_T = {task:,}, n_B = {brain:,}, against tuned ridge: "
         f"{found.verdict()}"
     )
 
