@@ -22,6 +22,8 @@ MOST_ROWS = 50_000_000
 _MOST_SAMPLES = 1_000_000_000
 # Said where a sample number is not whole.
 GEOMETRIC = "{ geometric = [low, high, count] } makes a grid of whole numbers"
+# A number as large is printed as this one: floating-point numbers end soon after it.
+_UNPRINTED = 10**300
 _KEYS = ("n_task", "n_brain", "points", "where")
 _POINTS = "a list of pairs [n_task, n_brain] is allowed, such as [[30, 50], [60, 200]]"
 # A ratio is held as the noise that follows from it.
@@ -148,8 +150,9 @@ def _rule(entry: object) -> Callable[[int], int]:
     def beside(n_task: int) -> int:
         value = found.value({"n_task": n_task})
         if value.denominator != 1 or not 0 <= value <= _MOST_SAMPLES:
+            shown = float(min(max(value, -_UNPRINTED), _UNPRINTED))
             raise InputError(
-                f"[design] n_brain = {entry!r}: is {float(value):.12g} at n_task = {n_task}; a "
+                f"[design] n_brain = {entry!r}: is {shown:.12g} at n_task = {n_task}; a "
                 f"whole number from 0 to {_MOST_SAMPLES} is allowed (a // b rounds down)"
             )
         return int(value)

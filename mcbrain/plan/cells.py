@@ -83,12 +83,20 @@ def combine(task: TaskEstimate, brain: BrainEstimate, setting: Setting, scale: f
     with np.errstate(invalid="ignore"):
         if brain.covariance is not None:
             slope = _slopes(task.mean, brain.mean, BRAIN_FIELDS, setting)
-            pulled = np.einsum("ij,j...->i...", brain.covariance, slope)
-            variance = np.maximum((slope * pulled).sum(axis=0), 0.0)
+            variance = np.maximum((slope * _pulled(brain.covariance, slope)).sum(axis=0), 0.0)
         if task.deviation is not None:
             slope = _slopes(task.mean, brain.mean, TASK_FIELDS, setting)
             deviation = np.einsum("f...,f...g->...g", slope, task.deviation) * scale
     return Cell(mean * scale, variance * scale**2, deviation)
+
+
+def _pulled(covariance: Floats, slope: Floats) -> Floats:
+    """Covariance times slope, to the same bits whatever other risks are asked for beside one.
+
+    A single risk is doubled: `einsum` would add up its products in another order.
+    """
+    each = np.repeat(slope, 2, axis=-1) if slope[0].size == 1 else slope
+    return np.asarray(np.einsum("ij,j...->i...", covariance, each)[..., : slope.shape[-1]])
 
 
 def _slopes(
