@@ -18,6 +18,7 @@ ROOT = Path(__file__).parents[1] / "mcbrain"
 # Packages and modules that are held. A new package joins this list.
 HELD = (
     "appraisal",
+    "asking",
     "befs",
     "certificate",
     "cli",
@@ -39,7 +40,6 @@ HELD = (
 # Packages whose docstrings are still to be completed: take one out of here, out of the list of
 # exceptions in pyproject.toml ("lint.per-file-ignores"), and mend what fails.
 TO_DO = (
-    "asking",
     "blocks",
     "engines",
     "plan",
@@ -144,8 +144,8 @@ def missing_from_class(record: ast.ClassDef) -> Iterator[tuple[str, str]]:
     if wanted and described[: len(wanted)] != wanted:
         yield record.name, f"fields are {wanted}, described are {described}"
     for item in record.body:
-        if not isinstance(item, Function):
-            continue
+        if not isinstance(item, Function) or "overload" in decorators(item):
+            continue  # an overload is described with the function itself
         if item.name == "__init__":
             given = [arg.arg for arg in arguments(item, True)]
             if described[: len(given)] != given:

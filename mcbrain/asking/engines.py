@@ -118,6 +118,12 @@ def engine_of(name: str) -> Engine:
     Parameters
     ----------
     name : str
+        As in `ENGINES`.
+
+    Returns
+    -------
+    Engine
+        Its entry in the table.
 
     Raises
     ------

@@ -78,7 +78,18 @@ class Estimator:
         return self.penalty == "chosen"
 
     def in_force(self, chosen: float) -> float:
-        """The penalty that the estimator has, where the one chosen for it is given."""
+        """The penalty that the estimator has, where the one chosen for it is given.
+
+        Parameters
+        ----------
+        chosen : float
+            By a number or a rule.
+
+        Returns
+        -------
+        float
+            The same, or what the estimator's penalty always is.
+        """
         match self.penalty:
             case "chosen":
                 return chosen
@@ -100,6 +111,11 @@ ESTIMATORS: dict[str, Estimator] = {
 
 def check_estimators(table: Mapping[str, Estimator]) -> None:
     """Refuse a table in which an estimator would carry the numbers of another.
+
+    Parameters
+    ----------
+    table : mapping of str to Estimator
+        Estimators by their names.
 
     Raises
     ------
@@ -123,7 +139,15 @@ check_estimators(ESTIMATORS)
 
 @dataclass(frozen=True)
 class Rule:
-    """How a penalty is chosen: a `fixed` number, or one of `RULES`."""
+    """How a penalty is chosen.
+
+    Attributes
+    ----------
+    kind : str
+        "fixed", or one of `RULES`.
+    value : float
+        The fixed penalty; NaN under a rule.
+    """
 
     kind: str
     value: float = math.nan
@@ -136,7 +160,15 @@ class Rule:
 
 @dataclass(frozen=True)
 class Method:
-    """An estimator under a penalty rule: `estimator` and `penalty_rule` of a results row."""
+    """An estimator under a penalty rule: what is compared.
+
+    Attributes
+    ----------
+    estimator : Estimator
+        `estimator` of a results row.
+    rule : Rule
+        `penalty_rule` of a results row.
+    """
 
     estimator: Estimator
     rule: Rule
@@ -149,6 +181,16 @@ class Method:
 
 def parse_estimator(name: str) -> Estimator:
     """An estimator from its name, `two-penalty:eta` included.
+
+    Parameters
+    ----------
+    name : str
+        As in a study.
+
+    Returns
+    -------
+    Estimator
+        That of the table, or one with this eta.
 
     Raises
     ------
@@ -178,6 +220,11 @@ def methods_from_table(table: Mapping[str, Any]) -> list[Method]:
     ----------
     table : mapping
         Estimator name to a number, a list, a rule in words or `{geometric = [low, high, count]}`.
+
+    Returns
+    -------
+    list of Method
+        At least one, and none twice.
 
     Raises
     ------
@@ -223,6 +270,18 @@ def _rules(estimator: Estimator, value: Any) -> list[Rule]:
 
 def grid(setting: Mapping[str, Any], where: str) -> list[float]:
     """Values of `{geometric = [low, high, count]}` or `{linear = [low, high, count]}`.
+
+    Parameters
+    ----------
+    setting : mapping
+        "geometric" or "linear" to its three numbers.
+    where : str
+        What to call it in a sentence.
+
+    Returns
+    -------
+    list of float
+        From `low` to `high`, `count` of them.
 
     Raises
     ------

@@ -20,6 +20,16 @@ def read_text(path: Path) -> str:
     A key of n dotted parts costs the TOML parser n^2 memory. Each of its dots but one is beside
     something other than a digit, or has a bare word between itself and the next: floats have none.
 
+    Parameters
+    ----------
+    path : Path
+        Of the file.
+
+    Returns
+    -------
+    str
+        Without a mark of its encoding.
+
     Raises
     ------
     InputError

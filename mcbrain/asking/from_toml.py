@@ -61,7 +61,13 @@ class _Engine(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def shipped_studies() -> dict[str, Path]:
-    """The studies that come with mcbrain: name to file."""
+    """The studies that come with mcbrain.
+
+    Returns
+    -------
+    dict of str to Path
+        Name to file, by name.
+    """
     folder: Any = files("mcbrain.asking") / "shipped"  # in a zip file, what is like a Path
     if not folder.is_dir():
         folder = Path(__file__).parents[2] / "data" / "studies"
@@ -77,8 +83,14 @@ def load_study(source: str | Path, settings: Iterable[str] = ()) -> Study:
     Parameters
     ----------
     source : str or Path
+        The file, or the name.
     settings : iterable of str
         Keys in place of the file's, such as "model.misalignment=0.2"; see `settings_table`.
+
+    Returns
+    -------
+    Study
+        As `study_from_table` gives it, with the text of the file.
 
     Raises
     ------
@@ -158,6 +170,11 @@ def study_from_table(
         The study as it was written, kept for provenance.
     models : tuple of Model, optional
         The models that [model] spells, where they are there already.
+
+    Returns
+    -------
+    Study
+        Validated; its table has every default written out.
 
     Raises
     ------

@@ -22,6 +22,12 @@ def parse_shift(text: str) -> Shift:
     Parameters
     ----------
     text : str
+        As in a study or in a results row.
+
+    Returns
+    -------
+    Shift
+        The shift.
 
     Raises
     ------
@@ -56,6 +62,11 @@ def shifts_from_table(table: Mapping[str, object], folder: Path | None = None) -
     folder : Path, optional
         Where relative files of `custom` shifts are looked for.
 
+    Returns
+    -------
+    list of Shift
+        In the order of the table, none twice.
+
     Raises
     ------
     InputError
@@ -88,7 +99,20 @@ def shifts_from_table(table: Mapping[str, object], folder: Path | None = None) -
 
 
 def found_from(text: str, folder: Path | None) -> str:
-    """A shift in text whose file, if it has one, is looked for in a folder."""
+    """A shift in text whose file, if it has one, is looked for in a folder.
+
+    Parameters
+    ----------
+    text : str
+        A shift in text.
+    folder : Path or None
+        The folder; None leaves a relative file where it is.
+
+    Returns
+    -------
+    str
+        The shift in text.
+    """
     if folder is None or not text.startswith(_CUSTOM):
         return text
     return f"{_CUSTOM}{folder / text.removeprefix(_CUSTOM)}"
@@ -103,6 +127,11 @@ def with_files(shifts: object, files: Sequence[str]) -> object:
         As in a study: shifts in text, or the table [shifts].
     files : sequence of str
         A name for each `custom` shift, in order.
+
+    Returns
+    -------
+    list of str or dict
+        The same shifts.
     """
     if isinstance(shifts, (list, tuple)):
         rest = iter(files)

@@ -53,7 +53,17 @@ class Precision(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 @dataclass(frozen=True, slots=True)  # a study may have a million
 class Point:
-    """What is asked: one model at one number of task and of brain samples."""
+    """What is asked: one model at one number of task and of brain samples.
+
+    Attributes
+    ----------
+    index : int
+        Its number, column `point` of the results.
+    model : Model
+        The model.
+    n_task, n_brain : int
+        Numbers of samples.
+    """
 
     index: int
     model: Model
@@ -183,7 +193,18 @@ class Study:
         return self.point(model, index - self.design.starts[model])
 
     def rank(self, model: Model) -> int:
-        """Rank that the estimators of the subspace use for a model."""
+        """Rank that the estimators of the subspace use for a model.
+
+        Parameters
+        ----------
+        model : Model
+            One of the study's.
+
+        Returns
+        -------
+        int
+            That of [encoding], by default the number of measured latents.
+        """
         return model.k_m if self.encoding.rank is None else self.encoding.rank
 
     @overload
@@ -200,6 +221,12 @@ class Study:
         penalty : float
             As it was written.
         n_task : int or ndarray
+            Numbers of task samples.
+
+        Returns
+        -------
+        float or ndarray
+            As `penalty_scale` says: the same number, or a share of it for each sample.
         """
         match self.penalty_scale:
             case "per-sample":
@@ -209,7 +236,20 @@ class Study:
         raise unhandled("penalty_scale", self.penalty_scale, "a study")
 
     def undefined(self, method: Method, point: Point) -> bool:
-        """Whether a method asks for more brain directions than a point has brain samples."""
+        """Whether a method asks for more brain directions than a point has brain samples.
+
+        Parameters
+        ----------
+        method : Method
+            One of the study's.
+        point : Point
+            One of the study's.
+
+        Returns
+        -------
+        bool
+            Such rows have status "undefined".
+        """
         return method.estimator.uses_brain and 0 < point.n_brain < self.rank(point.model)
 
     @property
@@ -218,13 +258,30 @@ class Study:
         return any(method.rule.selects for method in self.methods)
 
     def baseline(self) -> Method | None:
-        """What gains are measured against: tuned ridge if the study has it, else OLS."""
+        """What gains are measured against.
+
+        Returns
+        -------
+        Method or None
+            Tuned ridge if the study has it, else OLS; None without either.
+        """
         tuned = [c for c in self.methods if c.tuned]
         plain = [c for c in self.methods if c.estimator.name == "ols"]
         return next(iter(tuned + plain), None)
 
     def with_options(self, **options: Unpack[Options]) -> Study:
-        """A copy with some options replaced, in its table too; see `Options`."""
+        """A copy with some options replaced, in its table too.
+
+        Parameters
+        ----------
+        **options : int, str, bool or Precision
+            `seed`, `engine`, `exact_task_stage` or `precision`.
+
+        Returns
+        -------
+        Study
+            The copy.
+        """
         table = dict(self.table)
         if "seed" in options:
             table["seed"] = options["seed"] = integer("seed", options["seed"], 0, 2**63 - 1)
@@ -242,7 +299,18 @@ class Study:
 
 
 def check_precision(precision: Precision) -> None:
-    """Refuse targets that are not numbers >= 0."""
+    """Refuse targets that are not numbers >= 0.
+
+    Parameters
+    ----------
+    precision : Precision
+        The section [precision] of a study.
+
+    Raises
+    ------
+    InputError
+        A target that is negative or NaN, or a count of replicates that is not whole.
+    """
     for key in ("relative", "absolute"):
         value = getattr(precision, key)
         if value is not None and not 0 <= value <= 1e150:
@@ -256,12 +324,14 @@ def check_task_stage(engine: str, exact: bool) -> None:
     Parameters
     ----------
     engine : str
+        Name of an engine.
     exact : bool
         `exact_task_stage` of the study.
 
     Raises
     ------
     InputError
+        No law may stand for what is nothing but laws.
     """
     if engine == "law" and not exact:
         raise InputError(
@@ -270,5 +340,16 @@ def check_task_stage(engine: str, exact: bool) -> None:
 
 
 def without_none(section: msgspec.Struct) -> dict[str, Any]:
-    """A section as a table, without what is not set."""
+    """A section as a table, without what is not set.
+
+    Parameters
+    ----------
+    section : msgspec.Struct
+        Such as [precision].
+
+    Returns
+    -------
+    dict
+        Keys of a study file and their values.
+    """
     return {k: v for k, v in msgspec.structs.asdict(section).items() if v is not None}
