@@ -12,11 +12,30 @@ import itertools
 from bisect import bisect_right
 from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Cells", "Design"]
+__all__ = ["Cells", "Design", "Part"]
+
+
+class Part(NamedTuple):
+    """Some of the cells of a model, by their numbers of task samples.
+
+    Attributes
+    ----------
+    cells : ndarray of int, shape (cells,)
+        Places among the model's cells.
+    tasks : ndarray of int, shape (tasks,)
+        Places on the axis n_task at which something is asked, ascending.
+    place : ndarray of int, shape (cells,)
+        Place in `tasks` of each cell.
+    """
+
+    cells: NDArray[np.intp]
+    tasks: NDArray[np.intp]
+    place: NDArray[np.intp]
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,6 +72,22 @@ class Cells:
             return np.tile(np.arange(self.shape[1]), self.shape[0])
         return self.listed[:, 1]
 
+    @cached_property
+    def whole(self) -> Part:
+        """All of them."""
+        return self._part(np.arange(self.size))
+
+    @cached_property
+    def by_brain(self) -> dict[int, Part]:
+        """Those at each place on the axis n_brain that has some, in the order of the axis."""
+        order = np.argsort(self.brain, kind="stable")
+        brains, first = np.unique(self.brain[order], return_index=True)
+        parts = map(self._part, np.split(order, first[1:]))
+        return dict(zip(brains.tolist(), parts, strict=True))
+
+    def _part(self, cells: NDArray[np.intp]) -> Part:
+        return Part(cells, *np.unique(self.task[cells], return_inverse=True))
+
 
 @dataclass(frozen=True, eq=False)
 class Design:
@@ -83,7 +118,7 @@ class Design:
         """How many points there are."""
         return self.starts[-1]
 
-    @property
+    @cached_property
     def full(self) -> bool:
         """Whether every model is asked every cell of the grid, in its order."""
         return all(cells.listed is None for cells in self.cells)
@@ -111,6 +146,9 @@ class Design:
         ndarray of int, shape (models, n_task, n_brain)
             Number of the point at each cell, -1 where there is none.
         """
+        if self.full:
+            shape = (len(self.cells), len(self.n_task), len(self.n_brain))
+            return np.arange(self.n_points).reshape(shape)
         found = np.full((len(self.cells), len(self.n_task), len(self.n_brain)), -1)
         for model, (start, cells) in enumerate(zip(self.starts, self.cells, strict=False)):
             found[model, cells.task, cells.brain] = start + np.arange(cells.size)

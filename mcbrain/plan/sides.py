@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mcbrain.asking.designs import Cells
+from mcbrain.asking.designs import Cells, Part
 from mcbrain.asking.estimators import Method, Subspace
 from mcbrain.asking.studies import Point, Study
 from mcbrain.blocks.problem import BrainProblem
@@ -18,8 +17,6 @@ from mcbrain.population.model import MODEL_FIELDS, Model
 from mcbrain.typing import Floats
 
 __all__ = ["Family", "Side", "brain_problem", "families", "point_of", "sides"]
-
-Served: TypeAlias = tuple[NDArray[np.int64], Floats, NDArray[np.int64], NDArray[np.int64]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,14 +57,10 @@ class Side:
         Of the subspace.
     methods : tuple of Method
         In the order of the study.
-    tasks : ndarray of int, shape (n_task,)
-        Places on the axis n_task at which something is asked, ascending.
+    part : Part
+        Which of the family's cells it fills.
     n_task : ndarray, shape (n_task,)
-        The numbers of task samples there.
-    cells : ndarray of int, shape (cells,)
-        Places among the family's cells of those that the side fills.
-    place : ndarray of int, shape (cells,)
-        Place in `n_task` of each of these cells.
+        The numbers of task samples at which something is asked, along `part.tasks`.
     """
 
     family: Family
@@ -75,16 +68,14 @@ class Side:
     n_brain: int
     rank: int
     methods: tuple[Method, ...]
-    tasks: NDArray[np.int64] = field(compare=False)
+    part: Part = field(compare=False)
     n_task: Floats = field(compare=False)
-    cells: NDArray[np.int64] = field(compare=False)
-    place: NDArray[np.int64] = field(compare=False)
 
     @cached_property
-    def first(self) -> NDArray[np.int64]:
+    def first(self) -> NDArray[np.intp]:
         """For each number of task samples, the first of the cells that have it."""
-        _, index = np.unique(self.place, return_index=True)
-        return self.cells[index]
+        _, index = np.unique(self.part.place, return_index=True)
+        return self.part.cells[index]
 
     @property
     def simulated(self) -> bool:
@@ -148,27 +139,14 @@ def sides(study: Study, family: Family) -> Iterator[Side]:
     """
     model, cells = family.model, family.cells
     ranks = {"none": 0, "measured": model.k_m, "estimated": study.rank(model)}
-    every = np.arange(cells.size)
     for subspace in dict.fromkeys(c.estimator.subspace for c in study.methods):
         methods = tuple(c for c in study.methods if c.estimator.subspace == subspace)
-        if subspace != "estimated":
-            n_brain = study.n_brain[cells.brain[0]]
-            yield Side(
-                family, subspace, n_brain, ranks[subspace], methods, *_served(study, cells, every)
-            )
-            continue
-        order = np.argsort(cells.brain, kind="stable")
-        brains, first = np.unique(cells.brain[order], return_index=True)
-        for brain, mine in zip(brains.tolist(), np.split(order, first[1:]), strict=True):
+        parts = cells.by_brain if subspace == "estimated" else {int(cells.brain[0]): cells.whole}
+        for brain, part in parts.items():
             n_brain = study.n_brain[brain]
-            rank = ranks[subspace] if n_brain else 0
-            yield Side(family, subspace, n_brain, rank, methods, *_served(study, cells, mine))
-
-
-def _served(study: Study, cells: Cells, mine: NDArray[np.int64]) -> Served:
-    """What a side holds of the cells that it fills: tasks, n_task, cells and place."""
-    tasks, place = np.unique(cells.task[mine], return_inverse=True)
-    return tasks, np.array([study.n_task[t] for t in tasks.tolist()], float), mine, place
+            rank = 0 if subspace == "estimated" and n_brain == 0 else ranks[subspace]
+            n_task = np.array([study.n_task[t] for t in part.tasks.tolist()], float)
+            yield Side(family, subspace, n_brain, rank, methods, part, n_task)
 
 
 def brain_problem(study: Study, side: Side) -> BrainProblem:

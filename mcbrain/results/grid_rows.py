@@ -212,7 +212,7 @@ class _Base:
 
     def beside(self, side: Side) -> _Base:
         """The same over the n_task of another side, which are among its own."""
-        at = np.searchsorted(self.side.tasks, side.tasks)
+        at = np.searchsorted(self.side.part.tasks, side.part.tasks)
         deviation = None if self.task_deviation is None else self.task_deviation[at]
         return _Base(side, self.mean[at], deviation, self.no_mean[at], self.no_variance[at])
 
@@ -244,7 +244,7 @@ def _family_columns(plan: GridPlan, family: Family, prefixes: Prefixes) -> Colum
                 _fill(plan, side, shift, blocks, cell, bases[s], out)
         except MissingPilotError:  # of shards that are yet to be merged
             for method in side.methods:
-                at = (slice(None), side.cells, study.methods.index(method))
+                at = (slice(None), side.part.cells, study.methods.index(method))
                 out["status"][at] = _STATUS["mcse_not_met"]
     undefined = out["status"] == _STATUS["undefined"]
     out["reason"] = np.where(undefined, REASON_WORDS.index(FEW_BRAIN_SAMPLES), -1)
@@ -271,10 +271,10 @@ def _fill(
         columns["gain"] = np.where(no_gain, math.nan, gain)
         columns["gain_mcse"] = np.where(no_error, math.nan, error)
     for place, method in enumerate(side.methods):
-        at = (slice(None), side.cells, study.methods.index(method), study.shifts.index(shift))
+        at = (slice(None), side.part.cells, study.methods.index(method), study.shifts.index(shift))
         for name, values in columns.items():
             if name != "penalty" or method.estimator.penalty != "infinite":
-                out[name][at] = values[place].T[:, side.place]
+                out[name][at] = values[place].T[:, side.part.place]
 
 
 def _columns(plan: GridPlan, side: Side, shift: Shift, blocks: _Blocks, cell: Cell) -> Columns:
