@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from mcbrain.asking.designs import Cells, Design
 from mcbrain.asking.estimators import grid
 from mcbrain.asking.expressions import Expression, Number, expression
-from mcbrain.checks import integer, is_number
+from mcbrain.checks import integer
 from mcbrain.errors import InputError, did_you_mean
+from mcbrain.plain import is_number
 from mcbrain.population.model import MODEL_FIELDS, Model
 
 __all__ = ["GEOMETRIC", "MOST_ROWS", "design_from_table"]

@@ -79,7 +79,7 @@ def adhoc_study(
         The section [precision] of a study file.
     engine : str
         Name of an engine, or "auto".
-    law : bool
+    exact_task_stage : bool
         Engine spectral: whether the exact law of the task stage stands for its simulation.
     name : str
         Name of the study.

@@ -106,6 +106,12 @@ def reload_study(path: Path) -> Study:
     Parameters
     ----------
     path : Path
+        Of the file.
+
+    Returns
+    -------
+    Study
+        As `load_study` gives it.
 
     Raises
     ------

@@ -19,6 +19,12 @@ def with_new_names(section: Mapping[str, object]) -> dict[str, object]:
     Parameters
     ----------
     section : mapping
+        As it was written.
+
+    Returns
+    -------
+    dict
+        The same values.
 
     Raises
     ------
@@ -55,6 +61,11 @@ def keyword(old: str, given: bool | None, new: bool) -> bool:
         What was given under that name; None if nothing was.
     new : bool
         What was given under the name of today, or its default.
+
+    Returns
+    -------
+    bool
+        The one that counts.
     """
     if given is None:
         return new

@@ -62,6 +62,7 @@ def merged(table: Mapping[str, Any], changes: Mapping[str, Any]) -> Table:
     Parameters
     ----------
     table, changes : mapping
+        Tables of a study, and what is to stand in their place.
 
     Returns
     -------
