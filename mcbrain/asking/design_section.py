@@ -9,7 +9,7 @@ from typing import NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from mcbrain.asking.designs import Cells, Design
+from mcbrain.asking.designs import Design, Pairs
 from mcbrain.asking.estimators import grid
 from mcbrain.asking.expressions import Expression, Number, expression
 from mcbrain.checks import integer
@@ -34,11 +34,11 @@ Pair: TypeAlias = tuple[int, int]
 
 
 class _Asked(NamedTuple):
-    """What a section asks of one model, were there no condition: axes, cells and spelling."""
+    """What a section asks of one model, were there no condition: axes, pairs and spelling."""
 
     n_task: tuple[int, ...]
     n_brain: tuple[int, ...]
-    cells: Cells
+    pairs: Pairs
     table: dict[str, object]
 
 
@@ -71,15 +71,15 @@ def design_from_table(
             raise InputError(f"[design] {key}: unknown key; {did_you_mean(str(key), _KEYS)}")
     asked = _listed(table) if "points" in table else _crossed(table)
     if "where" not in table:
-        every = (asked.cells,) * len(models)
+        every = (asked.pairs,) * len(models)
         return Design(asked.n_task, asked.n_brain, every, asked.table), tuple(models)
     condition = _condition(table["where"])
     kept = list(_filtered(condition, asked, models))
-    if not any(cells.size for cells in kept):
+    if not any(pairs.size for pairs in kept):
         raise InputError(f"[design] where = {condition.text!r}: no point of the design meets it")
     spelled = {**asked.table, "where": condition.text}
-    design = _trimmed(asked, [cells for cells in kept if cells.size], spelled)
-    return design, tuple(m for m, cells in zip(models, kept, strict=True) if cells.size)
+    design = _trimmed(asked, [pairs for pairs in kept if pairs.size], spelled)
+    return design, tuple(m for m, pairs in zip(models, kept, strict=True) if pairs.size)
 
 
 def _listed(table: Mapping[str, object]) -> _Asked:
@@ -121,8 +121,8 @@ def _crossed(table: Mapping[str, object]) -> _Asked:
     if not any(isinstance(entry, str) for entry in entries):
         brains = _samples("n_brain", value, 0)
         _affordable(len(tasks) * len(brains))
-        cells = Cells((len(tasks), len(brains)))
-        return _Asked(tasks, brains, cells, {"n_task": list(tasks), "n_brain": list(brains)})
+        every = Pairs((len(tasks), len(brains)))
+        return _Asked(tasks, brains, every, {"n_task": list(tasks), "n_brain": list(brains)})
     if twice := [entry for i, entry in enumerate(entries) if entry in entries[:i]]:
         raise InputError(f"[design] n_brain = {entries}: {twice[0]!r} is listed twice")
     _affordable(len(tasks) * len(entries))
@@ -161,21 +161,21 @@ def _rule(entry: object) -> Callable[[int], int]:
     return beside
 
 
-def _on_axes(pairs: Sequence[Pair], spelled: dict[str, object]) -> _Asked:
+def _on_axes(asked: Sequence[Pair], spelled: dict[str, object]) -> _Asked:
     """Pairs as places on two axes, either in ascending order."""
-    samples = np.array(pairs)
+    samples = np.array(asked)
     (tasks, task), (brains, brain) = (np.unique(x, return_inverse=True) for x in samples.T)
-    cells = _cells(np.column_stack([task, brain]), (tasks.size, brains.size))
-    return _Asked(tuple(tasks.tolist()), tuple(brains.tolist()), cells, spelled)
+    pairs = _pairs(np.column_stack([task, brain]), (tasks.size, brains.size))
+    return _Asked(tuple(tasks.tolist()), tuple(brains.tolist()), pairs, spelled)
 
 
-def _cells(listed: NDArray[np.intp], shape: tuple[int, int]) -> Cells:
-    """Cells from their places, which may be those of the full grid."""
-    every = Cells(shape)
+def _pairs(listed: NDArray[np.intp], shape: tuple[int, int]) -> Pairs:
+    """Pairs from their places, which may be those of the full grid."""
+    every = Pairs(shape)
     same = every.size == len(listed) and np.array_equal(
         listed, np.column_stack([every.task, every.brain])
     )
-    return every if same else Cells(shape, listed)
+    return every if same else Pairs(shape, listed)
 
 
 def _condition(text: object) -> Expression:
@@ -188,18 +188,18 @@ def _condition(text: object) -> Expression:
     return expression("[design] where", text, "condition", ("n_task", "n_brain", *_MODEL_NUMBERS))
 
 
-def _filtered(condition: Expression, asked: _Asked, models: Sequence[Model]) -> Iterator[Cells]:
-    """The cells of each model that meet a condition, which is asked once for equal numbers."""
-    places = np.column_stack([asked.cells.task, asked.cells.brain])
-    pairs = [(asked.n_task[t], asked.n_brain[b]) for t, b in places.tolist()]
+def _filtered(condition: Expression, asked: _Asked, models: Sequence[Model]) -> Iterator[Pairs]:
+    """The pairs of each model that meet a condition, which is asked once for equal numbers."""
+    places = np.column_stack([asked.pairs.task, asked.pairs.brain])
+    samples = [(asked.n_task[t], asked.n_brain[b]) for t, b in places.tolist()]
     used = [name for name in condition.names if name in _MODEL_NUMBERS]
-    known: dict[tuple[Number, ...], Cells] = {}
+    known: dict[tuple[Number, ...], Pairs] = {}
     for model in models:
         numbers = {name: _number_of(model, name, condition) for name in used}
         key = tuple(numbers.values())
         if key not in known:
-            held = [condition.value({**numbers, "n_task": t, "n_brain": b}) for t, b in pairs]
-            known[key] = Cells(asked.cells.shape, places[np.array(held, bool)])
+            held = [condition.value({**numbers, "n_task": t, "n_brain": b}) for t, b in samples]
+            known[key] = Pairs(asked.pairs.shape, places[np.array(held, bool)])
         yield known[key]
 
 
@@ -213,7 +213,7 @@ def _number_of(model: Model, name: str, condition: Expression) -> Number:
     return int(value) if isinstance(value, int) else Fraction(repr(float(value)))
 
 
-def _trimmed(asked: _Asked, kept: Sequence[Cells], spelled: dict[str, object]) -> Design:
+def _trimmed(asked: _Asked, kept: Sequence[Pairs], spelled: dict[str, object]) -> Design:
     """A design on the parts of two axes that some model is asked."""
     distinct = list(dict.fromkeys(kept))
     used = [
@@ -222,18 +222,18 @@ def _trimmed(asked: _Asked, kept: Sequence[Cells], spelled: dict[str, object]) -
     ]
     shape = (used[0].size, used[1].size)
     moved = {
-        cells: _cells(
+        pairs: _pairs(
             np.column_stack(
-                [np.searchsorted(used[0], cells.task), np.searchsorted(used[1], cells.brain)]
+                [np.searchsorted(used[0], pairs.task), np.searchsorted(used[1], pairs.brain)]
             ),
             shape,
         )
-        for cells in distinct
+        for pairs in distinct
     }
     return Design(
         tuple(asked.n_task[t] for t in used[0].tolist()),
         tuple(asked.n_brain[b] for b in used[1].tolist()),
-        tuple(moved[cells] for cells in kept),
+        tuple(moved[pairs] for pairs in kept),
         spelled,
     )
 

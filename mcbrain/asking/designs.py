@@ -2,7 +2,7 @@
 
 A design is the full grid of two lists, the part of a grid that meets a condition, or a list of
 pairs. Whatever it is, each of its numbers of samples is a place on one of two axes, so that results
-are tables over the axes, and its points are numbered here: models outermost, the cells of a model
+are tables over the axes, and its points are numbered here: models outermost, the pairs of a model
 in the order in which they were asked for.
 """
 
@@ -17,37 +17,37 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Cells", "Design", "Part"]
+__all__ = ["Design", "Pairs", "Part"]
 
 
 class Part(NamedTuple):
-    """Some of the cells of a model, by their numbers of task samples.
+    """Some of the pairs of a model, by their numbers of task samples.
 
     Attributes
     ----------
-    cells : ndarray of int, shape (cells,)
-        Places among the model's cells.
+    pairs : ndarray of int, shape (pairs,)
+        Places among the model's pairs.
     tasks : ndarray of int, shape (tasks,)
         Places on the axis n_task at which something is asked, ascending.
-    place : ndarray of int, shape (cells,)
-        Place in `tasks` of each cell.
+    place : ndarray of int, shape (pairs,)
+        Place in `tasks` of each pair.
     """
 
-    cells: NDArray[np.intp]
+    pairs: NDArray[np.intp]
     tasks: NDArray[np.intp]
     place: NDArray[np.intp]
 
 
 @dataclass(frozen=True, eq=False)
-class Cells:
+class Pairs:
     """The numbers of samples that are asked of a model, as places on the axes of a design.
 
     Attributes
     ----------
     shape : tuple of int
         Lengths of the axes n_task and n_brain.
-    listed : ndarray of int, shape (cells, 2), or None
-        Place on either axis of each cell; None where every one is asked, n_task outermost.
+    listed : ndarray of int, shape (pairs, 2), or None
+        Place on either axis of each pair; None where every one is asked, n_task outermost.
     """
 
     shape: tuple[int, int]
@@ -60,14 +60,14 @@ class Cells:
 
     @cached_property
     def task(self) -> NDArray[np.intp]:
-        """Place on the axis n_task of each cell."""
+        """Place on the axis n_task of each pair."""
         if self.listed is None:
             return np.repeat(np.arange(self.shape[0]), self.shape[1])
         return self.listed[:, 0]
 
     @cached_property
     def brain(self) -> NDArray[np.intp]:
-        """Place on the axis n_brain of each cell."""
+        """Place on the axis n_brain of each pair."""
         if self.listed is None:
             return np.tile(np.arange(self.shape[1]), self.shape[0])
         return self.listed[:, 1]
@@ -85,8 +85,8 @@ class Cells:
         parts = map(self._part, np.split(order, first[1:]))
         return dict(zip(brains.tolist(), parts, strict=True))
 
-    def _part(self, cells: NDArray[np.intp]) -> Part:
-        return Part(cells, *np.unique(self.task[cells], return_inverse=True))
+    def _part(self, pairs: NDArray[np.intp]) -> Part:
+        return Part(pairs, *np.unique(self.task[pairs], return_inverse=True))
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,21 +97,21 @@ class Design:
     ----------
     n_task, n_brain : tuple of int
         The axes: each number that is asked of some model, once.
-    cells : tuple of Cells
-        What is asked of each model, never nothing; models that share their cells share the record.
+    pairs : tuple of Pairs
+        What is asked of each model, never nothing; models that share their pairs share the record.
     table : dict
         The design as a study file spells it, geometric lists written out.
     """
 
     n_task: tuple[int, ...]
     n_brain: tuple[int, ...]
-    cells: tuple[Cells, ...]
+    pairs: tuple[Pairs, ...]
     table: dict[str, object]
 
     @cached_property
     def starts(self) -> list[int]:
         """Number of the first point of each model, and last the number of all points."""
-        return [0, *itertools.accumulate(cells.size for cells in self.cells)]
+        return [0, *itertools.accumulate(pairs.size for pairs in self.pairs)]
 
     @property
     def n_points(self) -> int:
@@ -120,8 +120,8 @@ class Design:
 
     @cached_property
     def full(self) -> bool:
-        """Whether every model is asked every cell of the grid, in its order."""
-        return all(cells.listed is None for cells in self.cells)
+        """Whether every model is asked every pair of the grid, in its order."""
+        return all(pairs.listed is None for pairs in self.pairs)
 
     def model_of(self, index: int) -> int:
         """Place of the model that a point belongs to.
@@ -144,12 +144,12 @@ class Design:
         Returns
         -------
         ndarray of int, shape (models, n_task, n_brain)
-            Number of the point at each cell, -1 where there is none.
+            Number of the point at each pair, -1 where there is none.
         """
         if self.full:
-            shape = (len(self.cells), len(self.n_task), len(self.n_brain))
+            shape = (len(self.pairs), len(self.n_task), len(self.n_brain))
             return np.arange(self.n_points).reshape(shape)
-        found = np.full((len(self.cells), len(self.n_task), len(self.n_brain)), -1)
-        for model, (start, cells) in enumerate(zip(self.starts, self.cells, strict=False)):
-            found[model, cells.task, cells.brain] = start + np.arange(cells.size)
+        found = np.full((len(self.pairs), len(self.n_task), len(self.n_brain)), -1)
+        for model, (start, pairs) in enumerate(zip(self.starts, self.pairs, strict=False)):
+            found[model, pairs.task, pairs.brain] = start + np.arange(pairs.size)
         return found

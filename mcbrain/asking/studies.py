@@ -82,7 +82,7 @@ class Options(TypedDict, total=False):
 
 @dataclass(frozen=True)
 class Study:
-    """A validated study; `points()` are the cells of its design, models outermost.
+    """A validated study; `points()` are the pairs of its design, models outermost.
 
     Attributes
     ----------
@@ -142,7 +142,7 @@ class Study:
         return self.n_points * len(self.methods) * len(self.shifts)
 
     def points(self) -> Iterator[Point]:
-        """Every point, models outermost, the cells of each in the order of the design.
+        """Every point, models outermost, the pairs of each in the order of the design.
 
         Yields
         ------
@@ -150,30 +150,30 @@ class Study:
             In the order of their numbers.
         """
         n_task, n_brain = self.n_task, self.n_brain
-        for model, start, cells in zip(
-            self.models, self.design.starts, self.design.cells, strict=False
+        for model, start, pairs in zip(
+            self.models, self.design.starts, self.design.pairs, strict=False
         ):
-            places = zip(cells.task.tolist(), cells.brain.tolist(), strict=True)
+            places = zip(pairs.task.tolist(), pairs.brain.tolist(), strict=True)
             for index, (task, brain) in enumerate(places, start):
                 yield Point(index, model, n_task[task], n_brain[brain])
 
-    def point(self, model: int, cell: int) -> Point:
+    def point(self, model: int, pair: int) -> Point:
         """One point.
 
         Parameters
         ----------
         model : int
             Place among the models.
-        cell : int
-            Place among the cells that the design asks of the model.
+        pair : int
+            Place among the pairs that the design asks of the model.
 
         Returns
         -------
         Point
             With the number that `points` gives it.
         """
-        cells, index = self.design.cells[model], self.design.starts[model] + cell
-        n_task, n_brain = self.n_task[cells.task[cell]], self.n_brain[cells.brain[cell]]
+        pairs, index = self.design.pairs[model], self.design.starts[model] + pair
+        n_task, n_brain = self.n_task[pairs.task[pair]], self.n_brain[pairs.brain[pair]]
         return Point(index, self.models[model], n_task, n_brain)
 
     def numbered(self, index: int) -> Point:

@@ -9,7 +9,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from mcbrain.asking.designs import Cells, Part
+from mcbrain.asking.designs import Pairs, Part
 from mcbrain.asking.estimators import Method, Subspace
 from mcbrain.asking.studies import Point, Study
 from mcbrain.blocks.problem import BrainProblem
@@ -31,14 +31,14 @@ class Family:
         Their places among the study's models.
     task_noise : ndarray, shape (noises,)
         sigma_y / |beta| of each.
-    cells : Cells
+    pairs : Pairs
         The numbers of samples that the design asks of each of them.
     """
 
     model: Model
     indices: NDArray[np.int64]
     task_noise: Floats
-    cells: Cells
+    pairs: Pairs
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ class Side:
     methods : tuple of Method
         In the order of the study.
     part : Part
-        Which of the family's cells it fills.
+        Which of the family's pairs it fills.
     n_task : ndarray, shape (n_task,)
         The numbers of task samples at which something is asked, along `part.tasks`.
     """
@@ -73,9 +73,9 @@ class Side:
 
     @cached_property
     def first(self) -> NDArray[np.intp]:
-        """For each number of task samples, the first of the cells that have it."""
+        """For each number of task samples, the first of the pairs that have it."""
         _, index = np.unique(self.part.place, return_index=True)
-        return self.part.cells[index]
+        return self.part.pairs[index]
 
     @property
     def simulated(self) -> bool:
@@ -108,15 +108,15 @@ def families(study: Study) -> list[Family]:
     """
     same = [n for n in MODEL_FIELDS if n not in ("task_noise", "snr_task", "snr_brain")]
     groups: dict[tuple[object, ...], list[int]] = {}
-    for i, (model, cells) in enumerate(zip(study.models, study.design.cells, strict=True)):
-        groups.setdefault((cells, *(getattr(model, n) for n in same)), []).append(i)
+    for i, (model, pairs) in enumerate(zip(study.models, study.design.pairs, strict=True)):
+        groups.setdefault((pairs, *(getattr(model, n) for n in same)), []).append(i)
     models = study.models
     return [
         Family(
             models[members[0]],
             np.array(members),
             np.array([models[i].sigma_y / models[i].signal_norm for i in members]),
-            study.design.cells[members[0]],
+            study.design.pairs[members[0]],
         )
         for members in groups.values()
     ]
@@ -137,11 +137,11 @@ def sides(study: Study, family: Family) -> Iterator[Side]:
     Side
         By subspace in the order of the methods, then by the axis n_brain.
     """
-    model, cells = family.model, family.cells
+    model, pairs = family.model, family.pairs
     ranks = {"none": 0, "measured": model.k_m, "estimated": study.rank(model)}
     for subspace in dict.fromkeys(c.estimator.subspace for c in study.methods):
         methods = tuple(c for c in study.methods if c.estimator.subspace == subspace)
-        parts = cells.by_brain if subspace == "estimated" else {int(cells.brain[0]): cells.whole}
+        parts = pairs.by_brain if subspace == "estimated" else {int(pairs.brain[0]): pairs.whole}
         for brain, part in parts.items():
             n_brain = study.n_brain[brain]
             rank = 0 if subspace == "estimated" and n_brain == 0 else ranks[subspace]

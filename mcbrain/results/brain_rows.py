@@ -31,8 +31,8 @@ def brain_batches(study: Study, store: Store) -> Iterator[pa.RecordBatch]:
         BRAIN_SCHEMA, {"source": ["pilot", "run"], "moment": list(_MOMENTS.values())}
     )
     done: set[bytes] = set()
-    for model, cells in zip(study.models, study.design.cells, strict=True):
-        for n_brain in (study.n_brain[b] for b in np.unique(cells.brain).tolist()):
+    for model, pairs in zip(study.models, study.design.pairs, strict=True):
+        for n_brain in (study.n_brain[b] for b in np.unique(pairs.brain).tolist()):
             rank = study.rank(model)
             if not model.isotropic or n_brain < rank:
                 continue

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from mcbrain.asking.designs import Cells
+from mcbrain.asking.designs import Pairs
 from mcbrain.blocks.query import Statistic, only
 from mcbrain.blocks.series import Series
 from mcbrain.blocks.sums import reason_of
@@ -71,19 +71,19 @@ class GridRows(GridPlan):
         ready: dict[Family, Columns] = {}
         left: dict[Family, int] = {}
         each = len(study.methods) * len(study.shifts)
-        shared: dict[Cells, dict[str, pa.Array]] = {}
+        shared: dict[Pairs, dict[str, pa.Array]] = {}
         for index, model in enumerate(study.models):
             family, place = home[index]
-            rows = family.cells.size * each
-            if family.cells not in shared:
-                same = _shared_columns(self, family.cells).items()
-                shared = {family.cells: {name: writer.column(name, rows, v) for name, v in same}}
+            rows = family.pairs.size * each
+            if family.pairs not in shared:
+                same = _shared_columns(self, family.pairs).items()
+                shared = {family.pairs: {name: writer.column(name, rows, v) for name, v in same}}
             if family not in ready:
                 ready[family] = _family_columns(self, family, prefixes)
                 left[family] = len(family.indices)
-            columns: dict[str, object] = {**model.columns(), **shared[family.cells]}
+            columns: dict[str, object] = {**model.columns(), **shared[family.pairs]}
             first = study.design.starts[index]
-            columns["point"] = np.repeat(first + np.arange(family.cells.size), each)
+            columns["point"] = np.repeat(first + np.arange(family.pairs.size), each)
             for name, values in ready[family].items():
                 columns[name] = values[place].ravel()
             tell((index + 1) * cells)
@@ -132,13 +132,13 @@ def _prefix(work: Work, store: Store) -> _Prefix:
     return _Prefix(work.queries, series.head(stop.blocks), stop.met)
 
 
-def _shared_columns(plan: GridPlan, cells: Cells) -> dict[str, object]:
-    """Columns that are the same for every model with these cells: samples, methods and shifts."""
+def _shared_columns(plan: GridPlan, pairs: Pairs) -> dict[str, object]:
+    """Columns that are the same for every model with these pairs: samples, methods and shifts."""
     study = plan.study
     each = len(study.methods) * len(study.shifts)
     return {
-        "n_task": np.repeat(np.array(study.n_task)[cells.task], each),
-        "n_brain": np.repeat(np.array(study.n_brain)[cells.brain], each),
+        "n_task": np.repeat(np.array(study.n_task)[pairs.task], each),
+        "n_brain": np.repeat(np.array(study.n_brain)[pairs.brain], each),
         "estimator": [c.estimator.name for c in study.methods for _ in study.shifts],
         "penalty_rule": [c.rule.kind for c in study.methods for _ in study.shifts],
         "shift": [s.label for _ in study.methods for s in study.shifts],
@@ -218,9 +218,9 @@ class _Base:
 
 
 def _family_columns(plan: GridPlan, family: Family, prefixes: Prefixes) -> Columns:
-    """Result columns of a family, shape (noises, cells, methods, shifts) each."""
+    """Result columns of a family, shape (noises, pairs, methods, shifts) each."""
     study = plan.study
-    shape = (family.task_noise.size, family.cells.size, len(study.methods), len(study.shifts))
+    shape = (family.task_noise.size, family.pairs.size, len(study.methods), len(study.shifts))
     out: Columns = {name: np.full(shape, math.nan) for name in _REALS}
     out |= {name: np.zeros(shape, np.int64) for name in ("replicates", "failed")}
     out["status"] = np.full(shape, _STATUS["undefined"], np.int8)
@@ -244,7 +244,7 @@ def _family_columns(plan: GridPlan, family: Family, prefixes: Prefixes) -> Colum
                 _fill(plan, side, shift, blocks, cell, bases[s], out)
         except MissingPilotError:  # of shards that are yet to be merged
             for method in side.methods:
-                at = (slice(None), side.part.cells, study.methods.index(method))
+                at = (slice(None), side.part.pairs, study.methods.index(method))
                 out["status"][at] = _STATUS["mcse_not_met"]
     undefined = out["status"] == _STATUS["undefined"]
     out["reason"] = np.where(undefined, REASON_WORDS.index(FEW_BRAIN_SAMPLES), -1)
@@ -271,7 +271,7 @@ def _fill(
         columns["gain"] = np.where(no_gain, math.nan, gain)
         columns["gain_mcse"] = np.where(no_error, math.nan, error)
     for place, method in enumerate(side.methods):
-        at = (slice(None), side.part.cells, study.methods.index(method), study.shifts.index(shift))
+        at = (slice(None), side.part.pairs, study.methods.index(method), study.shifts.index(shift))
         for name, values in columns.items():
             if name != "penalty" or method.estimator.penalty != "infinite":
                 out[name][at] = values[place].T[:, side.part.place]

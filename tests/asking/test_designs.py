@@ -37,7 +37,7 @@ def test_a_list_is_asked_in_its_order_on_axes_in_theirs():
     points = list(found.points())
     assert [p.index for p in points] == list(range(6)) and found.n_points == 6
     assert [found.numbered(i) for i in range(6)] == points
-    assert [found.point(model, cell) for model in range(2) for cell in range(3)] == points
+    assert [found.point(model, pair) for model in range(2) for pair in range(3)] == points
     assert found.n_rows == 6 * 2
     numbers = found.design.numbers()
     assert numbers.tolist() == [[[1, -1], [2, 0]], [[4, -1], [5, 3]]]
