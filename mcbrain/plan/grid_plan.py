@@ -1,9 +1,9 @@
-"""A plan of a grid: brain problems and task problems behind a grid, each simulated once.
+"""A plan of a grid or of a part of one: the brain and task problems behind it, simulated once.
 
 Brain data enters the risk through a few moments of the subspace, task data through a few moments of
 the spectrum, and the risk is linear in each (theory/README.md 4d). So a grid costs the sum of its
 brain axis and its task axis; where the task stage has its exact law, that takes the place of a task
-problem.
+problem. A problem stops when the points that the study asks of it are precise enough.
 """
 
 from __future__ import annotations
@@ -71,15 +71,32 @@ class GridPlan(Plan[User]):
         return [side for family in self.families for side in sides(self.study, family)]
 
     def task_problem(self, side: Side, place: int) -> TaskProblem | None:
-        """The task problem behind a side at a place in its `n_task`; None with the law on."""
+        """The task problem behind a side at one of its numbers of task samples.
+
+        Parameters
+        ----------
+        side : Side
+            One of `sides`.
+        place : int
+            Place in its `n_task`.
+
+        Returns
+        -------
+        TaskProblem or None
+            None with the law on, and where no data act outside the subspace.
+        """
         if self.study.exact_task_stage:
             return None
         d = side.family.model.input_dim
         return task_problem(int(side.n_task[place]), side.rank, d, self.study.seed)
 
     def problems(self) -> dict[Problem, list[User]]:
-        """Every brain problem, then every task problem, with the sides (and places in their
-        `n_task`) that use it; no penalty is needed.
+        """Every brain problem, then every task problem; no penalty is needed.
+
+        Returns
+        -------
+        dict of Problem to list of User
+            Each with the sides, and places in their `n_task`, that use it.
         """
         brains: dict[Problem, list[User]] = {}
         tasks: dict[Problem, list[User]] = {}
@@ -97,12 +114,36 @@ class GridPlan(Plan[User]):
         return max(2, -(-self.study.precision.max_replicates // problem.block_size))
 
     def points(self, users: Sequence[User]) -> list[Point]:
-        """Points whose penalties the work of a problem with these users needs."""
+        """Points whose penalties the work of a problem needs.
+
+        Parameters
+        ----------
+        users : sequence of User
+            Who uses the problem.
+
+        Returns
+        -------
+        list of Point
+            One of each side that depends on brain data.
+        """
         served = dict.fromkeys(side for side, _ in users if side.simulated)
         return [point_of(self.study, side) for side in served]
 
     def works(self, problem: Problem, users: Sequence[User]) -> Iterator[Work]:
-        """The work of a problem; none where every penalty of a task problem is infinite."""
+        """The work of a problem; none where every penalty of a task problem is infinite.
+
+        Parameters
+        ----------
+        problem : Problem
+            One of `problems`.
+        users : sequence of User
+            Who uses it.
+
+        Yields
+        ------
+        Work
+            One at most.
+        """
         match problem:
             case BrainProblem():
                 statistics = brain_statistics(len(problem.latent_gains))
@@ -115,12 +156,36 @@ class GridPlan(Plan[User]):
                 raise unhandled("kind of problem", problem.kind, "the plan of a grid")
 
     def describe(self, problem: Problem, users: Sequence[User]) -> str:
-        """A problem in words, its numbers included."""
+        """A problem in words, its numbers included.
+
+        Parameters
+        ----------
+        problem : Problem
+            One of `problems`.
+        users : sequence of User
+            Who uses it.
+
+        Returns
+        -------
+        str
+            Without a full stop.
+        """
         numbers = ", ".join(f"{name} = {value}" for name, value in sorted(problem.content.items()))
         return f"{problem.kind} problem {numbers}"
 
     def task_statistics(self, where: Sequence[User]) -> tuple[TaskStatistic, ...]:
-        """What is asked of a task problem by all who use it."""
+        """What is asked of a task problem by all who use it.
+
+        Parameters
+        ----------
+        where : sequence of User
+            The sides and places in their `n_task`.
+
+        Returns
+        -------
+        tuple of TaskStatistic
+            In order of the ridge; none where every penalty is infinite.
+        """
         z = [
             side.n_task[place] * self.risks.grid(side, shift).penalty[:, place].ravel()
             for side, place in where

@@ -41,7 +41,15 @@ _CACHE_VALUES = 20_000_000
 
 @dataclass(frozen=True)
 class Grid:
-    """Penalties of a side, shape (methods, n_task, noises), and the task stage's law at them."""
+    """Penalties of a side, and what the law of the task stage says at them.
+
+    Attributes
+    ----------
+    penalty : ndarray, shape (methods, n_task, noises)
+        Per-sample penalties.
+    law : TaskMoments
+        Fields of the same shape.
+    """
 
     penalty: Floats
     law: exact.TaskMoments
@@ -69,7 +77,20 @@ class SideRisks:
         self._latest: tuple[tuple[object, ...], list[Series], TaskEstimate] | None = None
 
     def grid(self, side: Side, shift: Shift) -> Grid:
-        """Penalties of a side and the law at them, kept for the next look."""
+        """Penalties of a side and the law at them, kept for the next look.
+
+        Parameters
+        ----------
+        side : Side
+            One of the study's.
+        shift : Shift
+            Counts where some penalty differs from shift to shift.
+
+        Returns
+        -------
+        Grid
+            Over the side's `n_task`.
+        """
         name = (side, shift if side.by_shift else None)
         if name not in self._grids:
             penalty = np.stack([self._penalties(side, c, shift) for c in side.methods])
@@ -114,9 +135,16 @@ class SideRisks:
         Parameters
         ----------
         side : Side
+            One of the study's.
         shift : Shift
+            One of the study's.
         replicates : float or ndarray, shape (n_task,)
             Of the task stage, whose smallest eigenvalues may be too rare for them.
+
+        Returns
+        -------
+        ndarray of str
+            Words of theory/tails.py, over the side's `n_task`.
         """
         grid = self.grid(side, shift)
         n, d = side.n_task[:, None], side.family.model.input_dim
@@ -154,7 +182,9 @@ class SideRisks:
         Parameters
         ----------
         side : Side
+            One of the study's.
         shift : Shift
+            One of the study's.
         brain : Series, optional
             Blocks of the brain problem, in the order of `brain_statistics`; without them the
             moments that the pilot has frozen.
@@ -162,6 +192,11 @@ class SideRisks:
             Blocks of the task problems; without them the exact law.
         at : slice
             The part of the side's `n_task` that is wanted; places in `task` count within it.
+
+        Returns
+        -------
+        Cell
+            Over this part.
         """
         model, grid, n_task = side.family.model, self.grid(side, shift), side.n_task[at]
         if task is None:
@@ -191,7 +226,20 @@ class SideRisks:
         return estimate
 
     def predicted(self, side: Side, shift: Shift) -> Cell:
-        """The exact law of the task stage with the pilot's moments, and the pilot's error."""
+        """The exact law of the task stage with the pilot's moments, and the pilot's error.
+
+        Parameters
+        ----------
+        side : Side
+            One of the study's.
+        shift : Shift
+            One of the study's.
+
+        Returns
+        -------
+        Cell
+            Without the blocks of the run.
+        """
         pilot = None
         if side.simulated:
             pilot = self.pilots.series(self.pilots.problem(point_of(self.study, side)))

@@ -86,7 +86,7 @@ class GridRows(GridPlan):
             columns["point"] = np.repeat(first + np.arange(family.pairs.size), each)
             for name, values in ready[family].items():
                 columns[name] = values[place].ravel()
-            tell((index + 1) * cells)
+            tell(int(first) + family.pairs.size)
             yield writer.batch(rows, columns)
             left[family] -= 1
             if not left[family]:

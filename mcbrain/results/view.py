@@ -17,10 +17,8 @@ from numpy.typing import ArrayLike, NDArray
 from mcbrain.asking.design_section import MOST_ROWS
 from mcbrain.asking.studies import Study
 from mcbrain.errors import InputError
-from mcbrain.plan.penalties import Penalties
-from mcbrain.plan.subspaces import PilotSubspaces
 from mcbrain.population.model import MODEL_FIELDS
-from mcbrain.results.point_rows import PointRows
+from mcbrain.results.jackknife import Jackknife, as_if_of_blocks
 from mcbrain.results.tables import open_results
 from mcbrain.store.blockstore import blocks_behind
 from mcbrain.store.folder import ResultsFolder
@@ -29,7 +27,6 @@ from mcbrain.typing import Floats
 
 __all__ = ["Results", "Simulated"]
 
-_KEPT_ROWS = 20_000  # whose blocks are kept for intervals
 _PIECE = 1_000_000  # risks that are moved at a time
 
 
@@ -347,64 +344,6 @@ class Results:
         reach = float(stdtrit(freedom, 0.975)) * error
         return Simulated(value, error, value - reach, value + reach)
 
-    def _moves(self, rows: NDArray[np.int64]) -> Iterator[Floats]:
-        """For each problem behind the rows, what leaving out a block does to them, (blocks, rows).
-
-        Scaled so that the sum over blocks of the squared change of a number is its variance.
-        """
-        if self.engine not in ("raw", "sufficient"):
-            # Plus and minus the standard error, as if of 64 blocks: the first look.
-            for i in np.flatnonzero(self.mcse.ravel()[rows] != 0):  # NaN: no variance
-                one = np.zeros((64, rows.size))
-                one[:, i] = self.mcse.ravel()[rows[i]] / 8.0
-                one[1::2] *= -1.0
-                yield one
-            return
-        per_point = self.shape[3] * self.shape[4]
-        cells = rows // per_point
-        for cell in np.unique(cells[self.numbers.ravel()[cells] >= 0]).tolist():
-            places = np.flatnonzero(cells == cell)
-            columns = [self._of_row(row) for row in rows[places].tolist()]
-            moves = np.zeros((max(c.size for c in columns), rows.size))
-            for place, column in zip(places, columns, strict=True):
-                moves[: column.size, place] = column
-            yield moves
-
-    def _of_row(self, row: int) -> Floats:
-        """What leaving out each of its blocks does to a row, scaled; kept for whoever asks next.
-
-        Rows are numbered over the whole grid, of which the table may hold fewer.
-        """
-        if row not in self._left_out:
-            if len(self._left_out) >= _KEPT_ROWS:
-                self._left_out.clear()
-            self._left_out[row] = self._without_each_block(row)
-        return self._left_out[row]
-
-    def _without_each_block(self, row: int) -> Floats:
-        per_point = self.shape[3] * self.shape[4]
-        cell, place = divmod(row, per_point)
-        index = int(self.numbers.ravel()[cell])
-        point, written = self.study.numbered(index), index * per_point + place
-        query, problem = self._plan.queries(point)[place], self._plan.problem(point)
-        series = self._store.of(problem).series([query.id]) if query else None
-        if series is None or not series.n_blocks:
-            raise InputError(f"{self.place}: the blocks of row {written} are missing")
-        # The row has kept where it stopped, as a number of replicates.
-        series = series.head(max(int(self._replicates[written]) // problem.block_size, 1))
-        leave = series.without_each_block()[0]
-        if np.isnan(self.mcse.flat[row]):
-            leave = np.full(leave.shape, np.nan)
-        return np.asarray((leave - leave.mean()) * np.sqrt((leave.size - 1) / leave.size))
-
-    @cached_property
-    def _left_out(self) -> dict[int, Floats]:
-        return {}
-
-    @cached_property
-    def _replicates(self) -> NDArray[np.int64]:
-        return np.asarray(self.table["replicates"].to_numpy())
-
     @cached_property
     def _store(self) -> Store:
         if self._kept is not None:
@@ -417,9 +356,26 @@ class Results:
         return blocks_behind(self.folder)
 
     @cached_property
-    def _plan(self) -> PointRows:
-        subspaces = PilotSubspaces(self.study, self._store)
-        return PointRows(self.study, self.engine, Penalties(self.study, subspaces, self._store))
+    def _jackknife(self) -> Jackknife:
+        return Jackknife(self.study, self.engine, self.table, self._store, self.place)
+
+    def _moves(self, rows: NDArray[np.int64]) -> Iterator[Floats]:
+        """For each problem behind the rows, what leaving out a block does to them, (blocks, rows).
+
+        Scaled so that the sum over blocks of the squared change of a number is its variance.
+        """
+        errors = self.mcse.ravel()[rows]
+        if self.engine not in ("raw", "sufficient"):
+            yield from as_if_of_blocks(errors)
+            return
+        each = self.shape[3] * self.shape[4]
+        points = self.numbers.ravel()[rows // each]
+        for point in np.unique(points[points >= 0]).tolist():
+            mine = np.flatnonzero(points == point)
+            of_point = self._jackknife.of_point(point, rows[mine] % each, errors[mine])
+            spread = np.zeros((len(of_point), rows.size))
+            spread[:, mine] = of_point
+            yield spread
 
 
 def _batches(moves: Iterator[Floats]) -> Iterator[list[Floats]]:
