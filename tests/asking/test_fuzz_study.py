@@ -92,6 +92,7 @@ LEAVES = st.one_of(
     st.integers(-(10**400), 10**400),
     st.floats(),
     st.sampled_from(["optimal", "gcv", "haar", "student:5", "poisson", "id", "mean:2:brain", ""]),
+    st.sampled_from(["2 * n_task", "n_brain <= n_task", "n_task / 4", "misalignment < 0.1"]),
     st.text(max_size=6),
     st.dates(),
     st.binary(max_size=3),
@@ -108,6 +109,8 @@ PATHS = [
     *[("model", k) for k in tomllib.loads(BASE)["model"]],
     *[("model", k) for k in ("task_noise", "neural_noise", "snr_brain", "signal_norm", "latents")],
     *[("model", k) for k in ("measured_latents", "basis", "neural_law", "baseline_rate")],
+    ("design", "points"),
+    ("design", "where"),
     *[(s, k) for s in ("design", "encoding", "estimators") for k in tomllib.loads(BASE)[s]],
     *[
         ("shifts", k)
@@ -130,6 +133,23 @@ def test_any_value_at_any_key_is_a_study_or_a_sentence(cases):
             for section in path[:-1]:
                 place = place[section] if isinstance(place.get(section), dict) else {}
             place[path[-1]] = value
+        with one_sentence_at_most():
+            engine_for(study_from_table(table))
+
+    check()
+
+
+TOKENS = "n_task n_brain n_channels inputs 0 1 2.5 9e99 ( ) + - * / // ** < <= == != and or not "
+TOKENS += "min( max( , , if is in lambda : [ ] . ' % ~ @ := \0 \n é"
+
+
+@suites(150, 30_000)
+def test_any_words_are_an_expression_or_a_sentence(cases):
+    @seeded(cases)
+    @given(st.lists(st.sampled_from(TOKENS.split(" ")), max_size=12), st.sampled_from("bw"))
+    def check(words, key):
+        table = tomllib.loads(BASE)
+        table["design"] |= {"n_brain" if key == "b" else "where": " ".join(words)}
         with one_sentence_at_most():
             engine_for(study_from_table(table))
 
