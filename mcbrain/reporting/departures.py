@@ -19,8 +19,8 @@ _MOST = 40
 def departure_figure(results: Results) -> Figure:
     """Gain of BEFS over the baseline for each model, a panel for each number of task samples.
 
-    The gains are those under the study's first shift and with its most brain samples. The grey line
-    through each panel is the gain of the linear Gaussian model.
+    The gains are those under the study's first shift and with the most brain samples beside
+    each n_task. The grey line through each panel is the gain of the linear Gaussian model.
 
     Parameters
     ----------

@@ -104,14 +104,14 @@ FIGURES: tuple[Figure, ...] = (
         shift_list_figure,
         "Gain of BEFS under every shift of the study",
         "Risk of the baseline over that of BEFS, penalties as tuned without shift, with the "
-        "most brain samples of the study; right of 1 BEFS wins. {points} Ticks: "
+        "most brain samples beside each n_T; right of 1 BEFS wins. {points} Ticks: "
         "laws.",
     ),
     Figure(
         "departures",
         departure_figure,
         "Gain of BEFS for every kind of inputs, latents and recordings",
-        "Risk of the baseline over that of BEFS with the most brain samples of the study. "
+        "Risk of the baseline over that of BEFS with the most brain samples beside each n_T. "
         "{points} The grey line is the linear Gaussian model.",
     ),
     Figure(

@@ -20,8 +20,8 @@ _FEWEST = 4
 def shift_list_figure(results: Results) -> Figure:
     """Gain of BEFS over the baseline under each shift, a panel for each number of task samples.
 
-    Gains are those with the study's most brain samples, in a colour for each model; a bar marks
-    what the laws predict.
+    Gains are those with the most brain samples beside each n_task, in a colour for each model;
+    a bar marks what the laws predict.
 
     Parameters
     ----------
