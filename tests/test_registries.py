@@ -13,7 +13,7 @@ import pytest
 import mcbrain as mb
 from mcbrain.asking import estimators
 from mcbrain.asking.engines import ENGINE_NAMES, ENGINES
-from mcbrain.asking.estimators import ESTIMATORS, Estimator, Method, Rule
+from mcbrain.asking.estimators import ESTIMATORS, RULES, Estimator, Method, Rule, RuleKind
 from mcbrain.asking.shift_text import parse_shift
 from mcbrain.asking.studies import Point
 from mcbrain.blocks.problem import Job, Problem, RawProblem, data_problem
@@ -27,26 +27,27 @@ from mcbrain.plan.penalties import Penalties, pilots
 from mcbrain.plan.subspaces import LawSubspaces
 from mcbrain.plan.task_stage import task_statistics
 from mcbrain.population import shifts
-from mcbrain.population.distributions import BASES, INPUTS, LATENTS, RECORDINGS, InputFamily
+from mcbrain.population.distributions import (
+    BASES,
+    INPUTS,
+    LATENTS,
+    RECORDINGS,
+    InputFamily,
+    LatentFamily,
+    RecordingFamily,
+)
 from mcbrain.population.geometry import Geometry
 from mcbrain.population.model import MODEL_FIELDS, Model
 from mcbrain.population.shift_laws import ShiftLaw
 from mcbrain.population.shifts import SHIFTS, ShiftKind, law
-from mcbrain.results.columns import (
-    BRAIN_SCHEMA,
-    MAY_BE_ABSENT,
-    PREDICTIONS,
-    RESULT_SCHEMA,
-    STATUSES,
-    ColumnWriter,
-    RowWriter,
-    result_words,
-)
+from mcbrain.results.columns import PREDICTIONS, RESULT_COLUMNS, STATUSES
 from mcbrain.results.opening import open_plan
+from mcbrain.results.row_writers import words_of
 from mcbrain.running.recipe import recipe
 from mcbrain.running.replaying import rebuild
 from mcbrain.theory import tails
 from mcbrain.worth import scaling
+from mcbrain.worth.abstraction import gaussian_twin
 from mcbrain.worth.surface import Surface
 from tests.support.small_study import TABLE, study
 
@@ -119,7 +120,7 @@ def test_an_input_distribution_with_a_parameter_has_a_range():
 
 
 def test_latents_are_drawn_by_their_line_or_not_at_all(monkeypatch):
-    monkeypatch.setitem(LATENTS, "relu", "np.maximum({X} @ brain_map.T, 0.0)")
+    monkeypatch.setitem(LATENTS, "relu", LatentFamily("np.maximum({X} @ brain_map.T, 0.0)"))
     of = model(latents="relu")
     with unhandled("latents 'relu'"):
         draw(of)
@@ -133,10 +134,26 @@ def test_latents_are_drawn_by_their_line_or_not_at_all(monkeypatch):
     assert "np.maximum" in recipe(problem(of), 0, 0)
 
 
-def test_recordings_that_a_model_does_not_know_are_refused(monkeypatch):
-    monkeypatch.setitem(RECORDINGS, "binomial", "{rng}.binomial(9, 1 / (1 + np.exp(-drive)))")
+def test_recordings_are_drawn_by_their_line_or_not_at_all(monkeypatch):
+    line = "{rng}.binomial(9, 1 / (1 + np.exp(-np.log({rate!r}) - drive))).astype(np.float64)"
+    family = RecordingFamily(line, twin_noise=lambda rate: (1.0 + rate) / (3.0 * rate**0.5))
+    monkeypatch.setitem(RECORDINGS, "binomial", family)
+    of = model(neural_law="binomial", baseline_rate=2.0)
     with unhandled("distribution of recordings 'binomial'"):
-        model(neural_law="binomial")
+        draw(of)
+    for engine in ("sufficient", "spectral"):
+        with pytest.raises(InputError, match="recordings are not Gaussian"):
+            engine_for(without_fit(of, kind=engine))
+    names = {}
+    exec(recipe(problem(of), 0, 0), names)
+    data = rebuild(replace(study(), seed=1), Point(0, of, 12, 20), problem(of), 0, 0)
+    np.testing.assert_array_equal(data["R"], names["R"])
+    assert data["R"].min() >= 0 and data["R"].max() <= 9
+    assert gaussian_twin(of).sigma_r == pytest.approx(3.0 / (3.0 * 2.0**0.5))
+    with pytest.raises(InputError, match="'binomial' has no recording noise"):
+        model(neural_law="binomial", neural_noise=1.0)
+    with pytest.raises(InputError, match="only neural_law = 'poisson' or 'binomial' has a rate"):
+        model(baseline_rate=1.0)
 
 
 def test_a_basis_that_the_geometry_does_not_know_is_refused(monkeypatch):
@@ -299,23 +316,42 @@ def test_a_penalty_that_an_estimator_cannot_have_is_refused():
 
 
 def test_a_penalty_rule_that_nobody_carries_out_is_refused(monkeypatch):
-    monkeypatch.setattr(estimators, "RULES", (*estimators.RULES, "aic"))
+    """One that chooses on each replicate is in the kernels, or ends in a sentence."""
+    monkeypatch.setitem(RULES, "aic", RuleKind("replicate"))
     (method,) = estimators.methods_from_table({"ridge": "aic"})
     assert method == Method(ESTIMATORS["ridge"], Rule("aic"))
-    asking = study(estimators={"ridge": "aic"})
-    subspaces, point = LawSubspaces(asking), next(asking.points())
+    for engine in ("sufficient", "spectral"):
+        with pytest.raises(InputError, match="'aic' chooses on whole data sets"):
+            engine_for(study(estimators={"ridge": "aic"}, engine={"kind": engine}))
     with unhandled("penalty rule 'aic'"):
-        Penalties(asking, subspaces).resolve(method, point, parse_shift("id"))
-    with unhandled("penalty rule 'aic'"):
-        list(pilots(asking, subspaces, [point]))
-    for engine in ("raw", "sufficient", "spectral", "law"):
-        with unhandled("penalty rule 'aic'"):
-            mb.simulate(
-                model(), 30, 40, {"ridge": "aic"}, precision=0, max_replicates=64, threads=1,
-                engine=engine,
-            )  # fmt: skip
+        mb.simulate(model(), 30, 40, {"ridge": "aic"}, precision=0, max_replicates=64, threads=1)
     with unhandled("penalty rule 'aic'"):
         draw(model(), replace(RIDGE, rule="aic", penalty=math.nan))
+    assert mb.predict(model(), 30, 40, {"ridge": "aic"})["predicted"].to_pylist() == [None]
+
+
+@pytest.mark.parametrize("kind", [RuleKind("guess"), RuleKind("risk", "some")])
+def test_a_way_to_choose_that_nobody_knows_is_refused(monkeypatch, kind):
+    monkeypatch.setitem(RULES, "aic", kind)
+    asking = study(estimators={"ridge": "aic"})
+    subspaces, point = LawSubspaces(asking), next(asking.points())
+    (method,) = asking.methods
+    with unhandled("penalty rule 'aic'"):
+        Penalties(asking, subspaces).resolve(method, point, parse_shift("id"))
+        list(pilots(asking, subspaces, [point]))
+    with unhandled("penalty rule 'aic'"):
+        mb.simulate(model(), 30, 40, {"ridge": "aic"}, precision=0, max_replicates=64, threads=1)
+
+
+def test_a_rule_of_anothers_definition_is_refused(monkeypatch):
+    monkeypatch.setitem(RULES, "best", RuleKind("risk", "id"))
+    with pytest.raises(ValueError, match="'optimal' and 'best' have one definition"):
+        mb.predict(model(), 12, 20, {"ridge": "best"})
+
+
+def test_a_rule_of_no_table_is_refused():
+    with unhandled("penalty rule 'aic'"):
+        _ = Rule("aic").selects
 
 
 def test_a_penalty_scale_that_nobody_knows_is_refused(tmp_path):
@@ -360,7 +396,11 @@ def test_what_an_engine_names_and_nobody_can_do_is_refused(monkeypatch):
 
 
 def test_every_engine_is_spelt_in_studies_and_results():
-    assert set(ENGINE_NAMES) == {"auto", *ENGINES} == {"auto", *result_words(study())["engine"]}
+    assert (
+        set(ENGINE_NAMES)
+        == {"auto", *ENGINES}
+        == {"auto", *words_of(RESULT_COLUMNS, study())["engine"]}
+    )
     assert all(name == engine.name for name, engine in ENGINES.items())
 
 
@@ -406,70 +446,10 @@ def test_however_a_model_is_spelt_its_problem_is_one():
     assert RawProblem.of(one, 12, 20, 1, pilot=True).key != problem(one).key
 
 
-# Result columns, statuses and predictions ---------------------------------------------------
-
-
-def a_row(**changes):
-    words = {name: str(value) for name, value in study().models[0].columns().items()}
-    row = dict.fromkeys(RESULT_SCHEMA.names) | {"point": 0, "replicates": 0, "failed": 0}
-    row |= {name: words[name] for name in ("latent_gains", "inputs", "basis")}
-    return row | {"status": "ok", "prediction": "none", "engine": "raw"} | changes
-
-
-@pytest.fixture(params=[RowWriter, ColumnWriter])
-def write(request):
-    """Whether a row is taken, by either writer."""
-    writer = request.param(RESULT_SCHEMA, result_words(study()))
-
-    def taken(row):
-        if isinstance(writer, ColumnWriter):
-            return writer.batch(1, row)
-        writer.add(row)
-        return writer.take()
-
-    return taken
-
-
-def test_a_whole_row_is_taken(write):
-    found = write(a_row(mean=0.5)).to_pylist()[0]
-    assert found["mean"] == 0.5
-    assert found["status"] == "ok"
-
-
-@pytest.mark.parametrize("key", ["maen", "gain_mcs", "reasons"])
-def test_a_key_that_is_no_column_is_refused(write, key):
-    with pytest.raises(ValueError, match=f"'{key}' is no column"):
-        write(a_row(**{key: 1.0}))
-
-
-@pytest.mark.parametrize("key", sorted(set(RESULT_SCHEMA.names) - MAY_BE_ABSENT))
-def test_a_forgotten_column_is_refused(write, key):
-    row = a_row()
-    del row[key]
-    with pytest.raises(ValueError, match=f"a row leaves out '{key}'"):
-        write(row)
-
-
-def test_a_simulated_number_may_be_absent(write):
-    row = {name: value for name, value in a_row().items() if name not in MAY_BE_ABSENT}
-    assert write(row).to_pylist()[0]["mean"] is None
-    assert set(RESULT_SCHEMA.names) > MAY_BE_ABSENT
-    assert set(MODEL_FIELDS) <= set(RESULT_SCHEMA.names)
-
-
-@pytest.mark.parametrize("column", ["status", "prediction", "engine", "inputs"])
-def test_a_word_that_its_column_does_not_know_is_refused(write, column):
-    with pytest.raises(ValueError, match=f"column '{column}' does not know the word 'odd'"):
-        write(a_row(**{column: "odd"}))
-
-
-def test_a_brain_row_has_every_key():
-    writer = RowWriter(BRAIN_SCHEMA, {"source": ["pilot"], "moment": ["overlap"]})
-    with pytest.raises(ValueError, match="a row leaves out 'rank'"):
-        writer.add({name: None for name in BRAIN_SCHEMA.names if name != "rank"})
+# Statuses and predictions ------------------------------------------------------------------
 
 
 def test_every_status_and_prediction_has_its_homes():
     assert set(tails.STATUSES) < set(STATUSES)
     assert set(_FAMILIES) == set(PREDICTIONS)
-    assert TABLE["engine"]["kind"] in result_words(study())["engine"]
+    assert TABLE["engine"]["kind"] in words_of(RESULT_COLUMNS, study())["engine"]

@@ -55,9 +55,9 @@ def _sufficient_objection(study: Study) -> str | None:
     for model in study.models:
         if model.input_distribution.name != "gaussian":
             return f"inputs '{model.inputs}' are not Gaussian; use raw"
-        if model.latents != "linear":
+        if not model.linear_latents:
             return f"latents '{model.latents}' are not linear; use raw"
-        if model.neural_law != "gaussian":
+        if not model.recordings.gaussian:
             return "recordings are not Gaussian; use raw"
     for method in study.methods:
         if method.rule.selects:
@@ -75,7 +75,7 @@ def _spectral_objection(study: Study) -> str | None:
         name = method.estimator.name
         if method.estimator.two_bands:
             return f"'{name}' penalises inside the subspace; use sufficient"
-        if method.rule.kind == "fixed" and method.rule.value < 0:
+        if method.rule.fixed and method.rule.value < 0:
             return f"'{name}' has a negative penalty; use sufficient"
     for shift in study.shifts:
         if not shift.has_moment:

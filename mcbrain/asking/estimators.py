@@ -18,14 +18,18 @@ from mcbrain.errors import InputError, did_you_mean, unhandled
 
 __all__ = [
     "ESTIMATORS",
+    "FIXED",
     "RULES",
     "SELECTION_GRID",
     "Estimator",
     "Method",
     "Rule",
+    "RuleKind",
     "check_estimators",
+    "check_rules",
     "grid",
     "methods_from_table",
+    "rules_by",
 ]
 
 # Candidates of `loo` and `gcv`, as multiples of the mean eigenvalue of the penalised block's Gram
@@ -35,9 +39,6 @@ SELECTION_GRID = tuple(float(v) for v in np.geomspace(1e-4, 1e4, 49))
 _MAX_METHODS = 200_000
 
 Subspace = Literal["none", "estimated", "measured"]
-
-# Rules in words; a number or a grid of numbers is the rule `fixed`.
-RULES = ("optimal", "optimal-shift", "loo", "gcv")
 
 
 Penalty = Literal["chosen", "zero", "infinite"]
@@ -138,24 +139,108 @@ check_estimators(ESTIMATORS)
 
 
 @dataclass(frozen=True)
+class RuleKind:
+    """A way to choose a penalty.
+
+    Attributes
+    ----------
+    by : {"study", "risk", "replicate"}
+        What chooses: the number that the study gives, the least risk before the first replicate
+        (by a law, or by a pilot where there is none), or each replicate by its own data, as the
+        kernels do under this rule's name (`engines/sampled.py`).
+    under : {"", "id", "each"}
+        The shifts under which the risk is the least: without a shift, or under each of the
+        study's, which then has a penalty of its own.
+    """
+
+    by: Literal["study", "risk", "replicate"]
+    under: Literal["", "id", "each"] = ""
+
+
+FIXED = "fixed"
+"""The rule of a number or a grid of numbers, which has no word of its own in a study."""
+
+RULES: dict[str, RuleKind] = {
+    FIXED: RuleKind("study"),
+    "optimal": RuleKind("risk", "id"),
+    "optimal-shift": RuleKind("risk", "each"),
+    "loo": RuleKind("replicate"),
+    "gcv": RuleKind("replicate"),
+}
+
+
+def check_rules(table: Mapping[str, RuleKind]) -> None:
+    """Refuse a table in which a rule would carry the numbers of another.
+
+    Parameters
+    ----------
+    table : mapping
+        Rules by name.
+
+    Raises
+    ------
+    ValueError
+        Two rules that choose before the first replicate have one definition.
+    """
+    seen: dict[RuleKind, str] = {}
+    for name, kind in table.items():
+        other = seen.setdefault(kind, name)
+        if kind.by != "replicate" and other != name:
+            raise ValueError(
+                f"penalty rules '{other}' and '{name}' have one definition, {kind}: what '{name}' "
+                f"does differently from '{other}' is not said, so it would carry the same numbers"
+            )
+
+
+check_rules(RULES)
+
+
+def rules_by(chooser: str) -> tuple[str, ...]:
+    """The names of the penalty rules by which something chooses.
+
+    Parameters
+    ----------
+    chooser : {"study", "risk", "replicate"}
+        See `RuleKind.by`.
+
+    Returns
+    -------
+    tuple of str
+    """
+    return tuple(name for name, kind in RULES.items() if kind.by == chooser)
+
+
+@dataclass(frozen=True)
 class Rule:
-    """How a penalty is chosen.
+    """How a penalty is chosen: one of `RULES`, and the number of a fixed one.
 
     Attributes
     ----------
     kind : str
-        "fixed", or one of `RULES`.
+        Its name in `RULES`.
     value : float
-        The fixed penalty; NaN under a rule.
+        Of a fixed penalty, as it was written; NaN under a rule.
     """
 
     kind: str
     value: float = math.nan
 
     @property
+    def record(self) -> RuleKind:
+        """Its entry in the table of rules."""
+        if self.kind not in RULES:
+            raise unhandled("penalty rule", self.kind, "the table of rules (asking/estimators.py)")
+        return RULES[self.kind]
+
+    @property
+    def fixed(self) -> bool:
+        """Whether it is a number that the study gives."""
+        return self.record.by == "study"
+
+    @property
     def selects(self) -> bool:
         """Whether each replicate chooses its own penalty from its data."""
-        return self.kind in ("loo", "gcv")
+        return self.record.by == "replicate"
 
 
 @dataclass(frozen=True)
@@ -176,7 +261,7 @@ class Method:
     @property
     def tuned(self) -> bool:
         """Whether this is tuned ridge, the fair opponent that gains are measured against."""
-        return self.estimator.name == "ridge" and self.rule.kind != "fixed"
+        return self.estimator.name == "ridge" and not self.rule.fixed
 
 
 def parse_estimator(name: str) -> Estimator:
@@ -251,21 +336,23 @@ def _rules(estimator: Estimator, value: Any) -> list[Rule]:
     where = f"[estimators] {estimator.name} = {value!r}"
     if not estimator.penalised:
         if isinstance(value, (int, float)) and not isinstance(value, bool) and value == 0:
-            return [Rule("fixed", 0.0)]
+            return [Rule(FIXED, 0.0)]
         raise InputError(f"{where}: {estimator.name} has no penalty to choose; only 0.0 is allowed")
     if isinstance(value, str):
-        if value not in RULES:
-            raise InputError(f"{where}: a number, a list or a rule; {did_you_mean(value, RULES)}")
+        check_rules(RULES)
+        words = [name for name in RULES if name != FIXED]
+        if value not in words:
+            raise InputError(f"{where}: a number, a list or a rule; {did_you_mean(value, words)}")
         return [Rule(value)]
     if isinstance(value, Mapping):
-        return [Rule("fixed", v) for v in grid(value, where)]
+        return [Rule(FIXED, v) for v in grid(value, where)]
     if isinstance(value, (bool, np.bool_)) or not isinstance(
         value, (int, float, np.integer, np.floating)
     ):
         raise InputError(f"{where}: a number, a list, a rule or {{geometric = [low, high, count]}}")
     if not -1e150 <= value <= 1e150:  # before float(): whole numbers may be too large for it
         raise InputError(f"{where}: a finite penalty is allowed; for infinity use 'projection'")
-    return [Rule("fixed", float(value))]
+    return [Rule(FIXED, float(value))]
 
 
 def grid(setting: Mapping[str, Any], where: str) -> list[float]:

@@ -70,6 +70,14 @@ class Histogram:
 
         Of values that are equal up to rounding the least is kept, so that the order in which blocks
         are counted does not matter.
+
+        Parameters
+        ----------
+        place : int
+            The bin.
+        value : float
+        shares : int
+            Replicates that have it.
         """
         known = self.atoms.setdefault(place, [])
         for i, (other, count) in enumerate(known):
@@ -78,15 +86,20 @@ class Histogram:
                 return
         known.append((value, shares))
 
-    def quantile(self, probability: float) -> float | None:
-        """A quantile: exact at an atom, else geometric within a bin; None without a value.
+    def quantile(self, probability: float) -> float:
+        """A quantile: exact at an atom, else geometric within a bin.
 
         Parameters
         ----------
         probability : float
+
+        Returns
+        -------
+        float
+            NaN without a value.
         """
         if not self.counts.size:
-            return None
+            return math.nan
         up_to = self._up_to
         rank = probability * int(up_to[-1])
         at = int(np.searchsorted(up_to, rank))

@@ -147,6 +147,11 @@ class DataProblem(Problem):
         seed : int
         **more : bool
             Fields of the problem's own, such as `pilot`.
+
+        Returns
+        -------
+        DataProblem
+            Of the class that is asked.
         """
         model = _spelt_out(model)
         return cls(model=model, n_task=n_task, n_brain=n_brain, seed=seed, **more)
@@ -265,6 +270,10 @@ class BrainProblem(Problem):
             Ridge penalty of stage 1.
         seed : int
         pilot : bool
+
+        Returns
+        -------
+        BrainProblem
         """
         return cls(
             n_brain=n_brain,
@@ -341,7 +350,16 @@ class TaskProblem(Problem):
 
 @dataclass(frozen=True)
 class Job:
-    """Blocks of one problem that one worker computes in one go."""
+    """Blocks of one problem that one worker computes in one go.
+
+    Attributes
+    ----------
+    problem : Problem
+    queries : tuple of Statistic
+        Columns of the sums.
+    indices : tuple of int
+        Numbers of the blocks.
+    """
 
     problem: Problem
     queries: tuple[Statistic, ...]
@@ -379,6 +397,15 @@ def data_problem(kind: str, model: Model, n_task: int, n_brain: int, seed: int) 
     model : Model
     n_task, n_brain : int
     seed : int
+
+    Returns
+    -------
+    DataProblem
+
+    Raises
+    ------
+    NotImplementedError
+        No problem is of that kind.
     """
     match kind:
         case "raw":

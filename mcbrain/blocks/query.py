@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Protocol, TypeVar
 
-from mcbrain.asking.estimators import Estimator
+from mcbrain.asking.estimators import Estimator, Rule
 from mcbrain.errors import unhandled
 from mcbrain.population.shifts import Shift
 
@@ -59,6 +59,11 @@ class Fit:
     encoding_penalty: float
 
     @property
+    def selects(self) -> bool:
+        """Whether each replicate chooses its own penalty from its data."""
+        return Rule(self.rule).selects
+
+    @property
     def in_force(self) -> float:
         """The per-sample penalty that acts, whatever was chosen; NaN where it is not known yet."""
         return self.estimator.in_force(self.penalty)
@@ -69,13 +74,18 @@ class Fit:
         Parameters
         ----------
         n_task : int
+
+        Returns
+        -------
+        float
         """
         return self.in_force * n_task
 
     @property
     def shown(self) -> float | None:
-        """The per-sample penalty as results show it; None where it differs by replicate, or where
-        the estimator leaves nothing to penalise.
+        """The per-sample penalty as results show it.
+
+        None where it differs by replicate, or where the estimator leaves nothing to penalise.
         """
         if self.estimator.penalty == "infinite" or math.isnan(self.penalty):
             return None
@@ -92,7 +102,15 @@ class Fit:
 
 @dataclass(frozen=True)
 class Query:
-    """One column of a sampled problem's sums: a fit under a shift, against that of the baseline."""
+    """One column of a sampled problem's sums: a fit under a shift, against that of the baseline.
+
+    Attributes
+    ----------
+    fit : Fit
+    shift : Shift
+    baseline : Fit or None
+        What the fit is compared with on the same data.
+    """
 
     fit: Fit
     shift: Shift
@@ -118,6 +136,10 @@ def only(kind: type[S], statistics: tuple[Statistic, ...]) -> tuple[S, ...]:
     kind : type
     statistics : tuple of Statistic
 
+    Returns
+    -------
+    tuple of `kind`
+
     Raises
     ------
     NotImplementedError
@@ -131,5 +153,15 @@ def only(kind: type[S], statistics: tuple[Statistic, ...]) -> tuple[S, ...]:
 
 
 def statistic_id(label: str) -> int:
-    """64-bit name of a statistic, by content."""
+    """64-bit name of a statistic, by content.
+
+    Parameters
+    ----------
+    label : str
+        Its name by content.
+
+    Returns
+    -------
+    int
+    """
     return int.from_bytes(hashlib.blake2b(label.encode(), digest_size=8).digest(), "little")

@@ -33,7 +33,16 @@ ROUNDING = 2.0**-46
 class Series:
     """The blocks 0, 1, ... of one problem for some statistics, as far as they are complete.
 
-    All arrays have shape (statistics, blocks); `replicates` and `seconds` have shape (blocks,).
+    Attributes
+    ----------
+    replicates : ndarray, shape (blocks,)
+        Replicates drawn.
+    count, mean, m2 : ndarray, shape (statistics, blocks)
+        Replicates with a value, their mean, their centred sum of squares.
+    better : ndarray, shape (statistics, blocks)
+        Replicates that beat the baseline.
+    seconds : ndarray, shape (blocks,)
+        Time of one core.
     """
 
     replicates: Integers
@@ -49,7 +58,16 @@ class Series:
         return int(self.replicates.size)
 
     def head(self, n: int) -> Series:
-        """The first n blocks."""
+        """The first n blocks.
+
+        Parameters
+        ----------
+        n : int
+
+        Returns
+        -------
+        Series
+        """
         if n >= self.n_blocks:
             return self
         return Series(
@@ -73,10 +91,14 @@ class Series:
         )
 
     def totals(self) -> tuple[Floats, Floats, Floats]:
-        """Count, mean and centred sum of squares over the blocks, shape (statistics,) each.
+        """Count, mean and centred sum of squares over the blocks.
 
         Sums run along the contiguous axis, so a statistic's total never depends on its neighbours.
         Where all values are one number up to rounding, the sum of squares is 0.
+
+        Returns
+        -------
+        count, mean, m2 : ndarray, shape (statistics,)
         """
         count = self.count.sum(axis=1)
         with np.errstate(invalid="ignore", divide="ignore"):
@@ -94,12 +116,22 @@ class Series:
         return count, mean, m2
 
     def mcse(self) -> Floats:
-        """Monte-Carlo standard error of each mean, from per-replicate squares."""
+        """Monte-Carlo standard error of each mean, from per-replicate squares.
+
+        Returns
+        -------
+        ndarray, shape (statistics,)
+        """
         count, _, m2 = self.totals()
         return standard_error(count, m2)
 
     def without_each_block(self) -> Floats:
-        """Mean of each statistic with one block left out, shape (statistics, blocks)."""
+        """Mean of each statistic with one block left out.
+
+        Returns
+        -------
+        ndarray, shape (statistics, blocks)
+        """
         weighted = np.where(self.count > 0, self.count * self.mean, 0.0)
         with np.errstate(invalid="ignore", divide="ignore"):
             return np.asarray(
@@ -109,7 +141,22 @@ class Series:
 
 
 def looks(n_blocks: int) -> list[int]:
-    """Numbers of blocks at which a problem may stop: 64, 128, ... and the most that is allowed."""
+    """Numbers of blocks at which a problem may stop: 64, 128, ... and the most that is allowed.
+
+    Parameters
+    ----------
+    n_blocks : int
+        The most that is allowed.
+
+    Returns
+    -------
+    list of int
+
+    Raises
+    ------
+    InputError
+        No block is allowed.
+    """
     if n_blocks < 1:
         raise InputError(f"n_blocks = {n_blocks}: at least one block is needed")
     points, look = [], FIRST_LOOK
@@ -131,7 +178,18 @@ def standard_error(count: Floats, m2: Floats) -> Floats:
 
 
 def jackknife(values: Sequence[float] | Floats) -> float:
-    """Delete-one-block jackknife standard error from the leave-one-out values, shape (blocks,)."""
+    """Delete-one-block jackknife standard error.
+
+    Parameters
+    ----------
+    values : sequence of float, shape (blocks,)
+        A number with each block left out.
+
+    Returns
+    -------
+    float
+        NaN of fewer than two blocks; 0 where it is no more than rounding.
+    """
     leave = np.asarray(values, float)
     n = leave.size
     if n < 2:
@@ -141,5 +199,15 @@ def jackknife(values: Sequence[float] | Floats) -> float:
 
 
 def unless_rounding(error: float, value: float) -> float:
-    """A standard error; 0 where it is no more than the rounding of what it belongs to."""
+    """A standard error; 0 where it is no more than the rounding of what it belongs to.
+
+    Parameters
+    ----------
+    error, value : float
+        The error, and what it belongs to.
+
+    Returns
+    -------
+    float
+    """
     return 0.0 if error <= ROUNDING * abs(value) else error

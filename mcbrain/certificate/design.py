@@ -10,13 +10,23 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from mcbrain.asking.estimators import ESTIMATORS, rules_by
 from mcbrain.asking.from_python import adhoc_study
 from mcbrain.asking.shift_text import parse_shift
 from mcbrain.asking.studies import Point, Study
 from mcbrain.blocks.problem import RawProblem, data_problem
 from mcbrain.population.model import Model
+from mcbrain.population.shifts import SHIFTS
 
 __all__ = ["Cell", "Extent", "cells", "random_model"]
+
+# How strong the shifts of the design are, by what their number means.
+_STRENGTHS = {
+    "factor": (0.2, 8.0),
+    "size": (0.5, 4.0),
+    "angle": (0.1, 1.5),
+    "exponent": (0.2, 2.0),
+}
 
 
 @dataclass(frozen=True)
@@ -169,15 +179,19 @@ def _affordable(model: Model, n_task: int, n_brain: int) -> bool:
 
 def _estimators(rng: np.random.Generator) -> dict[str, float | str]:
     """Every estimator that has a law, each under a random rule."""
+    first, *others = rules_by("risk")
 
     def rule() -> float | str:
         draw = rng.random()
         if draw < 0.45:
-            return "optimal"
-        return "optimal-shift" if draw < 0.6 else _log_uniform(rng, 0.01, 10.0)
+            return first
+        if draw < 0.6:
+            return others[int((draw - 0.45) / 0.15 * len(others))]
+        return _log_uniform(rng, 0.01, 10.0)
 
-    chosen: dict[str, float | str] = {"ols": 0.0, "ridge": rule(), "befs": rule()}
-    chosen |= {"befs-oracle": rule(), "projection": 0.0}
+    chosen: dict[str, float | str] = {
+        name: rule() if estimator.penalised else 0.0 for name, estimator in ESTIMATORS.items()
+    }
     if rng.random() < 0.5:
         # Exact laws hold where the penalty inside the subspace is 0 or that outside; between the
         # two it is the approximation 5e.
@@ -188,19 +202,12 @@ def _estimators(rng: np.random.Generator) -> dict[str, float | str]:
 
 def _shifts(rng: np.random.Generator, model: Model, file: Path) -> list[str]:
     """`id` and two others of those that have a law; the matrix of a `custom` one is the file."""
-    factor, size = _log_uniform(rng, 0.2, 8.0), _log_uniform(rng, 0.5, 4.0)
-    angle = _log_uniform(rng, 0.1, 1.5)
+    numbers = {name: _log_uniform(rng, *range_) for name, range_ in _STRENGTHS.items()}
     forms = [
-        f"scale:{factor}",
-        f"brain-insensitive:{factor}",
-        f"brain-aligned:{factor}",
-        f"missed-direction:{factor}",
-        f"mean:{size}:brain",
-        f"mean:{size}:missed",
-        f"mean:{size}:orthogonal",
-        f"spectrum:{_log_uniform(rng, 0.2, 2.0)}",
-        f"concept:{angle}:brain",
-        f"concept:{angle}:orthogonal",
+        ":".join([name, str(numbers[kind.parameter]), *([toward] if toward else [])])
+        for name, kind in SHIFTS.items()
+        if kind.parameter and kind.moment is not None
+        for toward in kind.directions or ("",)
     ]
     fit = [form for form in forms if parse_shift(form).objection(model) is None]
     chosen = [str(form) for form in rng.choice([*fit, f"custom:{file}"], 2, replace=False)]

@@ -68,7 +68,7 @@ def engine_scores(extent: Extent, seed: int) -> Iterator[Score]:
             row = replace(
                 blank,
                 estimator=f"{query.fit.estimator.name} {query.fit.rule}",
-                penalty=query.fit.penalty if query.fit.rule == "fixed" else None,
+                penalty=None if query.fit.selects else query.fit.penalty,
                 shift=query.shift.label,
             )
             status = row_status(query.fit, point)

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from mcbrain.asking.estimators import ESTIMATORS
 from mcbrain.blocks.problem import DataProblem
 from mcbrain.blocks.query import Fit, Query
-from mcbrain.blocks.sums import BlockSums
+from mcbrain.blocks.sums import SUMS, BlockSums
 from mcbrain.errors import unhandled
 from mcbrain.kernels.random.draw import INPUT_CODES
 from mcbrain.kernels.replicate.accumulate import (
@@ -137,13 +137,10 @@ def compute(bench: Bench, indices: Sequence[int]) -> list[BlockSums]:
             index=index,
             replicates=replicates,
             count=sums.valid,
-            mean=sums.mean,
-            m2=sums.m2,
-            better=sums.better,
+            **_summed(sums),
             bin_sizes=histograms.sizes.copy(),
             bins=histograms.bins[:bins].copy(),
             bin_counts=histograms.counts[:bins].copy(),
-            cross=sums.cross,
             joint=joint,
             joint_sums=joint_sums,
             atoms=atoms,
@@ -153,6 +150,15 @@ def compute(bench: Bench, indices: Sequence[int]) -> list[BlockSums]:
         )
         blocks.append(block)
     return blocks
+
+
+# Any: whole numbers or floats, as the field of that name is declared.
+def _summed(sums: Sums) -> dict[str, Any]:
+    """What is stored of each query under the name that the kernel gives it; `count` is `valid`."""
+    names = [name for name, record in SUMS.items() if record.per == "statistic" and name != "count"]
+    if forgotten := [name for name in names if name not in Sums._fields]:
+        raise unhandled("sum", forgotten[0], "mcbrain/kernels/replicate/accumulate.py")
+    return {name: getattr(sums, name) for name in names}
 
 
 def _joint(sums: Sums, wanted: Asked, replicates: int) -> tuple[Integers, Floats]:

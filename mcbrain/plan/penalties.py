@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 
 import numpy as np
 
-from mcbrain.asking.estimators import Method
+from mcbrain.asking.estimators import FIXED, Method
 from mcbrain.asking.shift_text import parse_shift
 from mcbrain.asking.studies import Point, Study
 from mcbrain.blocks.problem import BrainProblem, RawProblem
@@ -47,7 +47,7 @@ def has_law(method: Method, point: Point, shift: Shift, subspaces: Subspaces) ->
     estimator = method.estimator
     if not subspaces.lawful(estimator, point) or not shift.has_moment:
         return False
-    if method.rule.kind == "optimal" or not subspaces.simulated(estimator, point):
+    if method.rule.record.under == "id" or not subspaces.simulated(estimator, point):
         return True
     return not estimator.two_bands
 
@@ -91,12 +91,12 @@ def pilots(
 
 def _shifts(study: Study, method: Method) -> tuple[Shift, ...]:
     """The shifts under which a method's penalty must be optimised."""
-    match method.rule.kind:
-        case "fixed" | "loo" | "gcv":
+    match method.rule.record.under:
+        case "":
             return ()
-        case "optimal":
+        case "id":
             return (_ID,)
-        case "optimal-shift":
+        case "each":
             return study.shifts
     raise unhandled("penalty rule", method.rule.kind, "the pilots (plan/penalties.py)")
 
@@ -123,7 +123,7 @@ def grid_queries(study: Study, method: Method, point: Point, shift: Shift) -> tu
     estimator, rank = method.estimator, study.rank(point.model)
     encoding = float(study.encoding.penalty)
     return tuple(
-        Query(Fit(estimator, "fixed", float(v), estimator.eta, rank, encoding), shift, None)
+        Query(Fit(estimator, FIXED, float(v), estimator.eta, rank, encoding), shift, None)
         for v in (0.0, *inner, math.inf)
     )
 
@@ -155,7 +155,7 @@ class Penalties:
             See `resolve`.
         """
         penalty, eta = self.resolve(method, point, shift)
-        rule = method.rule.kind if method.rule.selects else "fixed"
+        rule = method.rule.kind if method.rule.selects else FIXED
         rank, encoding = self.study.rank(point.model), float(self.study.encoding.penalty)
         return Fit(method.estimator, rule, penalty, eta, rank, encoding)
 
@@ -168,16 +168,22 @@ class Penalties:
             The pilot has not been run, or no law gives the optimum and nothing may be simulated.
         """
         rule, estimator = method.rule, method.estimator
-        if rule.selects:
-            return math.nan, estimator.eta
-        if rule.kind == "fixed":
-            return self.study.per_sample(rule.value, point.n_task), estimator.eta
-        if rule.kind not in ("optimal", "optimal-shift"):
-            raise unhandled("penalty rule", rule.kind, "the choice of penalties")
-        if rule.kind == "optimal":
+        match rule.record.by:
+            case "replicate":
+                return math.nan, estimator.eta
+            case "study":
+                return self.study.per_sample(rule.value, point.n_task), estimator.eta
+            case "risk":
+                return self._of_least_risk(method, point, shift)
+        raise unhandled("penalty rule", rule.kind, "the choice of penalties (plan/penalties.py)")
+
+    def _of_least_risk(self, method: Method, point: Point, shift: Shift) -> tuple[float, float]:
+        """The penalty of the least risk under the rule's shift, and eta."""
+        estimator, at_id = method.estimator, method.rule.record.under == "id"
+        if at_id:
             shift = _ID
         lawful = has_law(method, point, shift, self.subspaces)
-        if lawful and estimator.two_bands and rule.kind == "optimal":
+        if lawful and estimator.two_bands and at_id:
             return self._bands(method, point)
         name = (point.index, method, shift)
         if name not in self._best:
@@ -193,7 +199,7 @@ class Penalties:
     def _from_law(self, method: Method, point: Point, shift: Shift) -> float:
         model, n, d = point.model, point.n_task, point.model.input_dim
         noise, seed = task_noise(model), self.study.seed
-        if method.rule.kind == "optimal":
+        if method.rule.record.under == "id":
             m_bar, rank = self.missed(method, point)
             best = float(exact.optimal_penalty(noise, n, rank, d, m_bar))
         else:
@@ -212,7 +218,7 @@ class Penalties:
         law, encoding = self.subspaces.anisotropic, float(self.study.encoding.penalty)
 
         def fit_at(penalty: float) -> Fit:
-            return Fit(estimator, "fixed", penalty, estimator.eta, rank, encoding)
+            return Fit(estimator, FIXED, penalty, estimator.eta, rank, encoding)
 
         best = math.nan
         if not estimator.two_bands and shift.has_moment and law.gaussian(estimator, point):

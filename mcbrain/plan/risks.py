@@ -107,10 +107,10 @@ class SideRisks:
         shape = (side.n_task.size, noise.size)
         if method.estimator.penalty == "infinite":
             return np.full(shape, math.inf)
-        if rule.kind == "fixed":
+        if rule.fixed:
             penalty = self.study.per_sample(rule.value, side.n_task[:, None])
             return np.broadcast_to(penalty, shape).astype(float)
-        if rule.kind == "optimal":
+        if rule.record.under == "id":
             m_bar, rank = self.penalties.missed(method, point_of(self.study, side))
             d = side.family.model.input_dim
             return exact.optimal_penalty(noise, side.n_task[:, None], rank, d, m_bar)

@@ -85,7 +85,7 @@ class Side:
     @property
     def by_shift(self) -> bool:
         """Whether some penalty differs from shift to shift."""
-        return any(c.rule.kind == "optimal-shift" for c in self.methods)
+        return any(c.rule.record.under == "each" for c in self.methods)
 
     @property
     def undefined(self) -> bool:

@@ -116,7 +116,7 @@ def _is_exact(fit: Fit, point: Point) -> bool:
     model = point.model
     if fit.estimator.subspace == "measured":
         return True
-    told = model.latents == "linear" and model.neural_law == "gaussian" and model.sigma_r == 0.0
+    told = model.linear_latents and model.recordings.gaussian and model.sigma_r == 0.0
     return told and fit.encoding_penalty == 0.0 and point.n_brain >= model.native_dim
 
 
@@ -159,8 +159,8 @@ def _squares(fit: Fit, point: Point) -> Iterator[_Squares]:
     projects = fit.estimator.penalty == "infinite"
     if blind and projects:
         return  # predicts zero
-    # Each replicate of loo and gcv may choose 0, whatever its smallest eigenvalue is.
-    penalty = 0.0 if fit.rule != "fixed" else fit.penalty
+    # A replicate that chooses may choose 0, whatever its smallest eigenvalue is.
+    penalty = 0.0 if fit.selects else fit.penalty
     eta = 1.0 if blind or spared == 0 else fit.eta
     if eta == 0.0:
         yield _Squares(n, spared, 0.0, _coordinates(fit, point, spared))

@@ -8,6 +8,7 @@ kernels know the inputs by the codes of `kernels/random/draw.py`, the others by 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -21,6 +22,8 @@ __all__ = [
     "RECORDINGS",
     "InputDistribution",
     "InputFamily",
+    "LatentFamily",
+    "RecordingFamily",
     "parse_inputs",
 ]
 
@@ -93,16 +96,65 @@ INPUTS: dict[str, InputFamily] = {
     ),
 }
 
-# Latents of the inputs X, shape (n, k), as a NumPy expression.
-LATENTS: dict[str, str] = {
-    "linear": "{X} @ brain_map.T",
-    "tanh": "np.tanh({X} @ brain_map.T) / 0.628",
+
+@dataclass(frozen=True)
+class LatentFamily:
+    """How the latents follow from the inputs.
+
+    Attributes
+    ----------
+    line : str
+        NumPy expression of the latents of inputs {X}, shape (n, k).
+    linear : bool
+        Whether they are linear in the inputs, for which alone there are laws.
+    """
+
+    line: str
+    linear: bool = False
+
+
+LATENTS: dict[str, LatentFamily] = {
+    "linear": LatentFamily("{X} @ brain_map.T", linear=True),
+    "tanh": LatentFamily("np.tanh({X} @ brain_map.T) / 0.628"),
 }
 
-# Recordings that the latents drive, as a NumPy expression of `drive`, shape (n, p).
-RECORDINGS: dict[str, str] = {
-    "gaussian": "drive + {noise!r} * {rng}.standard_normal(drive.shape)",
-    "poisson": "{rng}.poisson(np.exp(np.log({rate!r}) + drive)).astype(np.float64)",
+
+@dataclass(frozen=True)
+class RecordingFamily:
+    """A distribution of the recordings that the latents drive.
+
+    Attributes
+    ----------
+    line : str
+        NumPy expression of the recordings at `drive`, shape (n, p), from the generator {rng};
+        {noise} and {rate} stand for the model's numbers.
+    gaussian : bool
+        Whether it is Gaussian about the drive, for which alone there are laws.
+    twin_noise : callable, optional
+        Of counts, which have a `baseline_rate` and no noise of their own: rate -> the noise,
+        relative to the gains, of Gaussian recordings that say as much where the signal is small.
+        Without it, recordings have `neural_noise`, or `snr_brain` in its place.
+    """
+
+    line: str
+    gaussian: bool = False
+    twin_noise: Callable[[float], float] | None = None
+
+    @property
+    def counted(self) -> bool:
+        """Whether recordings are counts of a rate, without a noise of their own."""
+        return self.twin_noise is not None
+
+
+RECORDINGS: dict[str, RecordingFamily] = {
+    "gaussian": RecordingFamily(
+        "drive + {noise!r} * {rng}.standard_normal(drive.shape)", gaussian=True
+    ),
+    # Poisson counts of rate b at rest answer to a latent with slope b and variance b.
+    "poisson": RecordingFamily(
+        "{rng}.poisson(np.exp(np.log({rate!r}) + drive)).astype(np.float64)",
+        twin_noise=lambda rate: 1.0 / math.sqrt(rate),
+    ),
 }
 
 # The basis in which the components of the inputs are independent: a seeded rotation, or none.

@@ -14,7 +14,13 @@ from mcbrain.checks import by_name
 from mcbrain.errors import InputError, unhandled
 from mcbrain.population.brain_map import PLACES, BrainPlace
 from mcbrain.population.covariance import InputCovariance, input_covariance
-from mcbrain.population.distributions import InputDistribution, parse_inputs
+from mcbrain.population.distributions import (
+    LATENTS,
+    RECORDINGS,
+    InputDistribution,
+    RecordingFamily,
+    parse_inputs,
+)
 from mcbrain.population.given import Given
 from mcbrain.population.settling import powers, settle
 from mcbrain.population.spelling import word_or_numbers
@@ -164,7 +170,7 @@ class Model:
 
     @property
     def sigma_r(self) -> float:
-        """Standard deviation of the recording noise; 0 for Poisson recordings."""
+        """Standard deviation of the recording noise; 0 where there is none of its own."""
         return 0.0 if self.neural_noise is None else float(self.neural_noise)
 
     @property
@@ -284,12 +290,22 @@ class Model:
     # Which laws apply --------------------------------------------------------------------------
 
     @property
+    def linear_latents(self) -> bool:
+        """Whether the latents are linear in the inputs."""
+        return LATENTS[self.latents].linear
+
+    @property
+    def recordings(self) -> RecordingFamily:
+        """What the recordings are drawn from."""
+        return RECORDINGS[self.neural_law]
+
+    @property
     def gaussian(self) -> bool:
         """Whether inputs, latents and recordings follow the linear Gaussian model."""
         return (
             self.input_distribution.name == "gaussian"
-            and self.latents == "linear"
-            and self.neural_law == "gaussian"
+            and self.linear_latents
+            and self.recordings.gaussian
         )
 
     @property
@@ -332,7 +348,7 @@ class Model:
         every = tuple(float(a) for a in self.loadings) if loadings is None else loadings
         row["task_loadings"] = word_or_numbers(every)
         row["snr_task"] = _ratio(self.signal_norm**2, self.sigma_y**2)
-        if self.neural_law == "gaussian":
+        if not self.recordings.counted:
             try:
                 row["snr_brain"] = _ratio(1.0, self.sigma_r**2 * self.gain_weight())
             except InputError:

@@ -185,7 +185,7 @@ def _design(results: Results) -> list[tuple[str, str]]:
             rows.append((_SYMBOLS.get(field, field), _listed(values)))
     rows += _samples(study.design.table)
     methods = [
-        f"{c.estimator.name} ({c.rule.kind if c.rule.kind != 'fixed' else f'{c.rule.value:g}'})"
+        f"{c.estimator.name} ({f'{c.rule.value:g}' if c.rule.fixed else c.rule.kind})"
         for c in study.methods
     ]
     rows.append(("estimators (penalty)", _listed(methods)))

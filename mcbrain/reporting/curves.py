@@ -325,7 +325,7 @@ def _risks(ax: Axes, results: Results, x: Floats, place: Places, colour: ColorTy
 
 def _tuned(results: Results, method: int) -> bool:
     """Whether an estimator has its optimal penalty."""
-    return results.study.methods[method].rule.kind == "optimal"
+    return results.study.methods[method].rule.record.under == "id"
 
 
 def _ols(surface: Surface, n: Floats) -> Floats:

@@ -8,6 +8,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from mcbrain.asking.estimators import RULES, rules_by
 from mcbrain.errors import InputError
 from mcbrain.reporting.style import (
     COLOURS,
@@ -22,7 +23,11 @@ from mcbrain.results.view import Results
 
 __all__ = ["rules_figure"]
 
-_MARKERS = {"loo": "o", "gcv": "s"}
+# The rules by which a replicate chooses, and how each is drawn.
+_CHOSEN = rules_by("replicate")
+_MARKERS = dict(zip(_CHOSEN, cycle("osD^v"), strict=False))
+_LINES = dict(zip(_CHOSEN, cycle(("-", ":", "--", "-.")), strict=False))
+_BEST = next(name for name, kind in RULES.items() if kind.under == "id")
 
 
 def rules_figure(results: Results) -> Figure:
@@ -34,7 +39,7 @@ def rules_figure(results: Results) -> Figure:
     Parameters
     ----------
     results : Results
-        With loo or gcv beside "optimal" for an estimator.
+        With a rule that looks at the data beside "optimal" for an estimator.
 
     Returns
     -------
@@ -48,13 +53,15 @@ def rules_figure(results: Results) -> Figure:
     """
     study = results.study
     pairs = [
-        (name, rule, results.method(name, rule), results.method(name, "optimal"))
+        (name, rule, results.method(name, rule), results.method(name, _BEST))
         for name in dict.fromkeys(c.estimator.name for c in study.methods)
         for rule in _MARKERS
     ]
     pairs = [pair for pair in pairs if None not in pair[2:]]
     if not pairs or len(study.n_task) < 2:
-        raise InputError("what a rule costs needs loo or gcv beside optimal, and several n_task")
+        raise InputError(
+            f"what a rule costs needs {' or '.join(_CHOSEN)} beside {_BEST}, and several n_task"
+        )
     names = list(dict.fromkeys(name for name, *_ in pairs))
     colours = dict(zip(names, cycle(COLOURS), strict=False))
     curves = np.flatnonzero(results.asked[0].sum(axis=0) >= 2)
@@ -68,7 +75,7 @@ def rules_figure(results: Results) -> Figure:
             mean, error = results.mean[0, :, b, :, 0], results.mcse[0, :, b, :, 0]
             ratio = mean[:, chosen] / mean[:, best]
             spread = np.hypot(error[:, chosen] / mean[:, chosen], error[:, best] / mean[:, best])
-            ax.plot(x, ratio, color=colours[name], lw=1.0, ls="-" if rule == "loo" else ":")
+            ax.plot(x, ratio, color=colours[name], lw=1.0, ls=_LINES[rule])
             errorbars(ax, x, ratio, ratio * spread, colours[name], _MARKERS[rule])
         ax.axhline(1.0, color="#999999", lw=0.9, zorder=0)
         ax.axvline(study.models[0].input_dim, color="#bbbbbb", lw=1.0, zorder=0)
@@ -84,6 +91,7 @@ def rules_figure(results: Results) -> Figure:
 
 def _handle(name: str, rule: str, colour: str) -> Line2D:
     """The entry of the legend for an estimator and a rule."""
-    style = "-" if rule == "loo" else ":"
     word = f"{name}, {rule}"
-    return Line2D([], [], color=colour, ls=style, marker=_MARKERS[rule], mfc="white", label=word)
+    return Line2D(
+        [], [], color=colour, ls=_LINES[rule], marker=_MARKERS[rule], mfc="white", label=word
+    )

@@ -107,7 +107,7 @@ def _gain_curves(
         law_of(results, model) is not None
         and base is not None
         and base.tuned
-        and study.methods[befs].rule.kind == "optimal"
+        and study.methods[befs].rule.record.under == "id"
         and SHIFTS[kind[0]].moment is not None
     )
     handles = []

@@ -11,7 +11,9 @@ from mcbrain.asking.studies import Study
 from mcbrain.blocks.problem import BrainProblem
 from mcbrain.blocks.series import Series
 from mcbrain.plan.moments import brain_statistics
-from mcbrain.results.columns import BRAIN_SCHEMA, RowWriter
+from mcbrain.results.column import BRAIN_ROWS
+from mcbrain.results.other_columns import BRAIN_COLUMNS
+from mcbrain.results.row_writers import RowWriter
 from mcbrain.store.protocol import Store
 
 __all__ = ["brain_batches"]
@@ -26,10 +28,12 @@ def brain_batches(study: Study, store: Store) -> Iterator[pa.RecordBatch]:
     ----------
     study : Study
     store : Store
+
+    Yields
+    ------
+    pyarrow.RecordBatch
     """
-    writer = RowWriter(
-        BRAIN_SCHEMA, {"source": ["pilot", "run"], "moment": list(_MOMENTS.values())}
-    )
+    writer = RowWriter(BRAIN_COLUMNS, BRAIN_ROWS, study)
     done: set[bytes] = set()
     for model, pairs in zip(study.models, study.design.pairs, strict=True):
         for n_brain in (study.n_brain[b] for b in np.unique(pairs.brain).tolist()):

@@ -23,6 +23,11 @@ def drawn(results: Results, column: str) -> float:
     column : str
         "replicates" or "seconds". Engine `spectral` counts brain problems; what its task problems
         took is part of the row with the most.
+
+    Returns
+    -------
+    float
+        0 where nothing is drawn.
     """
     if not engine_of(results.engine).draws:
         return 0.0

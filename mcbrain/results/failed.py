@@ -18,6 +18,11 @@ def failed(store: BlockStore, problem: Problem) -> dict[tuple[int, int, int], in
     ----------
     store : BlockStore
     problem : Problem
+
+    Returns
+    -------
+    dict
+        In the order of blocks and replicates.
     """
     table = store.rows((problem.key, problem.seed))
     values, ends = flat(table, "failures")

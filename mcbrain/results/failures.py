@@ -8,28 +8,14 @@ import pyarrow as pa
 
 from mcbrain.asking.engines import engine_of
 from mcbrain.errors import InputError
+from mcbrain.results.column import FAILURES
 from mcbrain.results.opening import open_plan
+from mcbrain.results.other_columns import FAILURE_COLUMNS, FAILURE_SCHEMA
+from mcbrain.results.row_writers import checked_table
 from mcbrain.store.blockstore import blocks_behind
 from mcbrain.store.folder import ResultsFolder
 
-__all__ = ["FAILURE_SCHEMA", "failures"]
-
-_WORD = pa.dictionary(pa.int32(), pa.string())
-
-# Penalty, estimator and shift are null where a whole brain replicate failed, whatever its use.
-FAILURE_SCHEMA = pa.schema(
-    [
-        ("point", pa.int32()),
-        ("n_task", pa.int64()),
-        ("n_brain", pa.int64()),
-        ("estimator", _WORD),
-        ("penalty", pa.float64()),
-        ("shift", _WORD),
-        ("block", pa.int64()),
-        ("replicate", pa.int64()),
-        ("reason", _WORD),
-    ]
-)
+__all__ = ["failures"]
 
 
 def failures(folder: str | Path) -> pa.Table:
@@ -43,7 +29,7 @@ def failures(folder: str | Path) -> pa.Table:
     Returns
     -------
     pyarrow.Table
-        Columns as in `FAILURE_SCHEMA`; `replicate` is counted within the point, as `replay` counts.
+        Columns as in `other_columns.FAILURE_COLUMNS`.
 
     Raises
     ------
@@ -57,6 +43,5 @@ def failures(folder: str | Path) -> pa.Table:
     if not engine_of(engine).draws:
         return FAILURE_SCHEMA.empty_table()
     store = blocks_behind(home)
-    return pa.Table.from_pylist(
-        list(open_plan(study, engine, store).failures(store)), FAILURE_SCHEMA
-    )
+    found = open_plan(study, engine, store).failures(store)
+    return checked_table(FAILURE_COLUMNS, FAILURES, found)

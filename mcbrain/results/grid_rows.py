@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from mcbrain.asking.designs import Pairs
 from mcbrain.blocks.query import Statistic, only
 from mcbrain.blocks.series import Series
 from mcbrain.blocks.sums import reason_of
@@ -24,9 +23,13 @@ from mcbrain.plan.statuses import NO_MEAN, NO_VARIANCE
 from mcbrain.plan.stopping import precise_enough
 from mcbrain.plan.task_stage import TaskStatistic
 from mcbrain.population.shifts import Shift
-from mcbrain.results.columns import PREDICTIONS, RESULT_SCHEMA, STATUSES, ColumnWriter, result_words
+from mcbrain.results.column import GRID_ROWS
+from mcbrain.results.columns import PREDICTIONS, RESULT_COLUMNS, STATUSES
 from mcbrain.results.failed import failed
+from mcbrain.results.numbers import NOTHING, Estimates, Missing, arrays
 from mcbrain.results.reasons import FEW_BRAIN_SAMPLES, REASON_WORDS
+from mcbrain.results.row_writers import ColumnWriter
+from mcbrain.results.settings import GridSettings
 from mcbrain.store.blockstore import BlockStore
 from mcbrain.store.protocol import Store
 from mcbrain.typing import Floats
@@ -47,7 +50,8 @@ class _Prefix:
 
 Prefixes = Mapping[bytes, _Prefix]
 
-_REALS = ("penalty", "mean", "mcse", "gain", "gain_mcse", "predicted", "prediction_se", "seconds")
+# The columns of a failed brain replicate that belong to the rows that used it.
+_OF_NO_ROW = dict.fromkeys(("n_task", "estimator", "penalty", "shift"))
 _STATUS = {word: code for code, word in enumerate(STATUSES)}
 _PREDICTION = {word: code for code, word in enumerate(PREDICTIONS)}
 
@@ -63,31 +67,28 @@ class GridRows(GridPlan):
         store : Store
         tell : callable
             See `Plan.rows`.
+
+        Yields
+        ------
+        pyarrow.RecordBatch
         """
         study = self.study
-        writer = ColumnWriter(RESULT_SCHEMA, result_words(study))
+        writer = ColumnWriter(RESULT_COLUMNS, GRID_ROWS, study)
         prefixes = _prefixes(self, store)
         home = {int(i): (f, s) for f in self.families for s, i in enumerate(f.indices)}
         ready: dict[Family, Columns] = {}
         left: dict[Family, int] = {}
-        each = len(study.methods) * len(study.shifts)
-        shared: dict[Pairs, dict[str, pa.Array]] = {}
+        settings = GridSettings(study, self.kind, writer)
         for index, model in enumerate(study.models):
             family, place = home[index]
-            rows = family.pairs.size * each
-            if family.pairs not in shared:
-                same = _shared_columns(self, family.pairs).items()
-                shared = {family.pairs: {name: writer.column(name, rows, v) for name, v in same}}
             if family not in ready:
                 ready[family] = _family_columns(self, family, prefixes)
                 left[family] = len(family.indices)
-            columns: dict[str, object] = {**model.columns(), **shared[family.pairs]}
-            first = study.design.starts[index]
-            columns["point"] = np.repeat(first + np.arange(family.pairs.size), each)
+            columns = settings.of(index, model, family.pairs)
             for name, values in ready[family].items():
                 columns[name] = values[place].ravel()
-            tell(int(first) + family.pairs.size)
-            yield writer.batch(rows, columns)
+            tell(study.design.starts[index] + family.pairs.size)
+            yield writer.batch(settings.rows(family.pairs), columns)
             left[family] -= 1
             if not left[family]:
                 del ready[family]
@@ -98,6 +99,11 @@ class GridRows(GridPlan):
         Parameters
         ----------
         store : BlockStore
+
+        Yields
+        ------
+        dict
+            Value by column of `FAILURE_COLUMNS`.
         """
         for problem, users in self.problems().items():
             found = failed(store, problem)
@@ -105,6 +111,7 @@ class GridRows(GridPlan):
             point = point_of(self.study, users[0][0])
             for (block, replicate), code in once.items():
                 yield {
+                    **_OF_NO_ROW,
                     "point": point.index,
                     "n_brain": point.n_brain,
                     "block": block,
@@ -130,20 +137,6 @@ def _prefix(work: Work, store: Store) -> _Prefix:
     series = store.series(work.problem, [s.id for s in work.queries])
     stop = work.stopping.stop(series, work.queries)
     return _Prefix(work.queries, series.head(stop.blocks), stop.met)
-
-
-def _shared_columns(plan: GridPlan, pairs: Pairs) -> dict[str, object]:
-    """Columns that are the same for every model with these pairs: samples, methods and shifts."""
-    study = plan.study
-    each = len(study.methods) * len(study.shifts)
-    return {
-        "n_task": np.repeat(np.array(study.n_task)[pairs.task], each),
-        "n_brain": np.repeat(np.array(study.n_brain)[pairs.brain], each),
-        "estimator": [c.estimator.name for c in study.methods for _ in study.shifts],
-        "penalty_rule": [c.rule.kind for c in study.methods for _ in study.shifts],
-        "shift": [s.label for _ in study.methods for s in study.shifts],
-        "engine": plan.kind,
-    }
 
 
 @dataclass(frozen=True)
@@ -221,11 +214,12 @@ def _family_columns(plan: GridPlan, family: Family, prefixes: Prefixes) -> Colum
     """Result columns of a family, shape (noises, pairs, methods, shifts) each."""
     study = plan.study
     shape = (family.task_noise.size, family.pairs.size, len(study.methods), len(study.shifts))
-    out: Columns = {name: np.full(shape, math.nan) for name in _REALS}
-    out |= {name: np.zeros(shape, np.int64) for name in ("replicates", "failed")}
+    nothing = arrays(NOTHING, GRID_ROWS, Missing.of("ok"))
+    reals = ("penalty", "predicted", "prediction_se")
+    out: Columns = {name: np.full(shape, math.nan) for name in reals}
+    out |= {name: np.full(shape, value) for name, value in nothing.items()}
     out["status"] = np.full(shape, _STATUS["undefined"], np.int8)
     out["prediction"] = np.full(shape, _PREDICTION["none"], np.int8)
-    out["seconds"][:] = 0.0
     baseline = study.baseline()
     bases: list[_Base | None] = [None] * len(study.shifts)
     # The baseline's side comes first: the others are compared with it.
@@ -262,14 +256,8 @@ def _fill(
 ) -> None:
     """Write a side under a shift into its family's columns."""
     study = plan.study
-    columns = _columns(plan, side, shift, blocks, cell)
-    if base is not None:
-        base = base.beside(side)
-        gain, error = _gain(cell, side, base)
-        no_gain = np.isnan(columns["mean"]) | base.no_mean
-        no_error = no_gain | np.isnan(columns["mcse"]) | base.no_variance
-        columns["gain"] = np.where(no_gain, math.nan, gain)
-        columns["gain_mcse"] = np.where(no_error, math.nan, error)
+    base = None if base is None else base.beside(side)
+    columns = _columns(plan, side, shift, blocks, cell, base)
     for place, method in enumerate(side.methods):
         at = (slice(None), side.part.pairs, study.methods.index(method), study.shifts.index(shift))
         for name, values in columns.items():
@@ -277,7 +265,9 @@ def _fill(
                 out[name][at] = values[place].T[:, side.part.place]
 
 
-def _columns(plan: GridPlan, side: Side, shift: Shift, blocks: _Blocks, cell: Cell) -> Columns:
+def _columns(
+    plan: GridPlan, side: Side, shift: Shift, blocks: _Blocks, cell: Cell, base: _Base | None
+) -> Columns:
     """Columns of a side under a shift, shape (methods, n_task, noises) each."""
     precision, error = plan.study.precision, cell.error
     moments = plan.risks.status(side, shift, blocks.task_replicates())
@@ -287,7 +277,6 @@ def _columns(plan: GridPlan, side: Side, shift: Shift, blocks: _Blocks, cell: Ce
     else:
         unfinished = ~precise_enough(precision, cell.mean, error)
     lacking = np.broadcast_to(blocks.lacking[:, None], moments.shape)
-    no_mean, no_variance = _lost(moments, blocks.lacking)
     unmet = np.where(moments == "ok", unfinished | lacking, lacking & (moments != "infinite_mean"))
     words = np.where(unmet, "mcse_not_met", moments)
     predicted = np.where(np.isfinite(law.mean), law.mean, math.nan)
@@ -295,17 +284,33 @@ def _columns(plan: GridPlan, side: Side, shift: Shift, blocks: _Blocks, cell: Ce
         "same-law" if plan.study.exact_task_stage else "semi-exact" if side.simulated else "exact"
     )
     known = ~lacking & np.isfinite(predicted)
-    counts = (np.broadcast_to(x[:, None], words.shape) for x in blocks.counts())
-    columns: Columns = dict(zip(("replicates", "failed", "seconds"), counts, strict=True))
-    return columns | {
+    missing = Missing(*_lost(moments, blocks.lacking))
+    if base is not None:
+        missing = replace(missing, base_mean=base.no_mean, base_variance=base.no_variance)
+    return {
+        **arrays(_estimates(side, blocks, cell, base), GRID_ROWS, missing),
         "penalty": plan.risks.grid(side, shift).penalty,
-        "mean": np.where(no_mean, math.nan, cell.mean),
-        "mcse": np.where(no_variance, math.nan, error),
         "predicted": predicted,
         "prediction_se": np.where(known & side.simulated, law.error, math.nan),
         "prediction": np.where(known, _PREDICTION[kind], _PREDICTION["none"]),
         "status": _codes(words),
     }
+
+
+def _estimates(side: Side, blocks: _Blocks, cell: Cell, base: _Base | None) -> Estimates[Floats]:
+    """What the blocks of a side say, shape (methods, n_task, noises)."""
+    shape = cell.mean.shape
+    replicates, failed, seconds = blocks.counts()
+    gain, gain_error = (np.full(shape, math.nan),) * 2 if base is None else _gain(cell, side, base)
+    return Estimates(
+        replicates=np.broadcast_to(replicates[:, None], shape),
+        failed=np.broadcast_to(failed[:, None], shape),
+        seconds=np.broadcast_to(seconds[:, None], shape),
+        mean=cell.mean,
+        mcse=cell.error,
+        gain=gain,
+        gain_mcse=gain_error,
+    )
 
 
 def _lost(
@@ -340,6 +345,5 @@ def _gain(cell: Cell, side: Side, base: _Base) -> tuple[Floats, Floats]:
             else:
                 spread = spread + (own**2).sum(axis=-1) + (others**2).sum(axis=-1)
         error = np.sqrt(spread) * gain
-    return np.where(np.isfinite(gain), gain, math.nan), np.where(
-        np.isfinite(error), error, math.nan
-    )
+        known = np.isfinite(error) & ~np.isnan(cell.error)
+    return np.where(np.isfinite(gain), gain, math.nan), np.where(known, error, math.nan)

@@ -19,9 +19,13 @@ from mcbrain.plan.statuses import has_mean, row_status
 from mcbrain.plan.subspaces import LawSubspaces
 from mcbrain.population.model import Model
 from mcbrain.population.shifts import Shift
-from mcbrain.results.columns import RESULT_SCHEMA, RowWriter, result_words
+from mcbrain.results.column import LAW_ROWS
+from mcbrain.results.columns import RESULT_COLUMNS, RESULT_SCHEMA
+from mcbrain.results.numbers import NOTHING, Missing, numbers
 from mcbrain.results.predictor import Prediction, Predictor
 from mcbrain.results.reasons import FEW_BRAIN_SAMPLES, NO_OPTIMUM
+from mcbrain.results.row_writers import RowWriter
+from mcbrain.results.settings import settings
 from mcbrain.store.blockstore import BlockStore
 from mcbrain.store.protocol import Store
 
@@ -99,7 +103,16 @@ def predict(
 
 
 def law_table(study: Study) -> pa.Table:
-    """Every row of a study, predicted; see `law_rows`."""
+    """Every row of a study, predicted; see `law_rows`.
+
+    Parameters
+    ----------
+    study : Study
+
+    Returns
+    -------
+    pyarrow.Table
+    """
     return pa.Table.from_batches(law_rows(study), RESULT_SCHEMA)
 
 
@@ -118,7 +131,13 @@ class LawRows(Plan[Never]):
         self.penalties = Penalties(study, LawSubspaces(study))
 
     def problems(self) -> Mapping[Problem, Sequence[Never]]:
-        """None."""
+        """None.
+
+        Returns
+        -------
+        mapping
+            Empty.
+        """
         return {}
 
     def most(self, problem: Problem) -> int:
@@ -126,23 +145,80 @@ class LawRows(Plan[Never]):
         return 0
 
     def points(self, users: Sequence[Never]) -> Sequence[Point]:
-        """None, since there is no problem that could have users."""
+        """None, since there is no problem that could have users.
+
+        Parameters
+        ----------
+        users : sequence
+            Nobody.
+
+        Returns
+        -------
+        sequence of Point
+            Empty.
+        """
         return ()
 
     def works(self, problem: Problem, users: Sequence[Never]) -> Iterator[Work]:
-        """None."""
+        """None.
+
+        Parameters
+        ----------
+        problem : Problem
+            Of another engine.
+        users : sequence
+            Nobody.
+
+        Yields
+        ------
+        Work
+            Never.
+        """
         yield from ()
 
     def describe(self, problem: Problem, users: Sequence[Never]) -> str:
-        """A problem in words; it is another engine's."""
+        """A problem in words; it is another engine's.
+
+        Parameters
+        ----------
+        problem : Problem
+            Of another engine.
+        users : sequence
+            Nobody.
+
+        Returns
+        -------
+        str
+        """
         return f"{problem.kind} problem"
 
     def rows(self, store: Store, tell: Tell = silent) -> Iterator[pa.RecordBatch]:
-        """See `law_rows`; nothing is read from the store."""
+        """See `law_rows`; nothing is read from the store.
+
+        Parameters
+        ----------
+        store : Store
+        tell : callable
+            See `Plan.rows`.
+
+        Returns
+        -------
+        iterator of pyarrow.RecordBatch
+        """
         return law_rows(self.study, tell)
 
     def failures(self, store: BlockStore) -> Iterator[dict[str, object]]:
-        """None."""
+        """None.
+
+        Parameters
+        ----------
+        store : BlockStore
+
+        Yields
+        ------
+        dict
+            Never.
+        """
         yield from ()
 
 
@@ -154,24 +230,17 @@ def law_rows(study: Study, tell: Tell = silent) -> Iterator[pa.RecordBatch]:
     study : Study
     tell : callable
         See `Plan.rows`.
+
+    Yields
+    ------
+    pyarrow.RecordBatch
     """
     subspaces = LawSubspaces(study)
     penalties, predictor = Penalties(study, subspaces), Predictor(study, subspaces)
-    writer = RowWriter(RESULT_SCHEMA, result_words(study))
+    writer = RowWriter(RESULT_COLUMNS, LAW_ROWS, study)
     for point in study.points():
-        shared = {**point.model.columns(), "point": point.index, "engine": "law"}
-        shared |= {"n_task": point.n_task, "n_brain": point.n_brain, "replicates": 0, "failed": 0}
-        for method in study.methods:
-            for shift in study.shifts:
-                writer.add(
-                    {
-                        **shared,
-                        "estimator": method.estimator.name,
-                        "penalty_rule": method.rule.kind,
-                        "shift": shift.label,
-                        **_law_columns(study, penalties, predictor, point, method, shift),
-                    }
-                )
+        for method, shift, row in settings(study, "law", point):
+            writer.add({**row, **_law_columns(study, penalties, predictor, point, method, shift)})
         tell(point.index + 1)
         if writer.full():
             yield writer.take()
@@ -187,23 +256,22 @@ def _law_columns(
     shift: Shift,
 ) -> dict[str, object]:
     if study.undefined(method, point):
-        return _without_number(FEW_BRAIN_SAMPLES)
+        return _without_number(FEW_BRAIN_SAMPLES, None)
     try:
         fit = penalties.fit(method, point, shift)
     except InputError:
-        return _without_number(NO_OPTIMUM)
+        return _without_number(NO_OPTIMUM, None)
     law = predictor.predict(point, method, shift, fit)
     status = row_status(fit, point)
-    found: dict[str, object] = {
-        "status": status,
-        "predicted": law.value,
-        "prediction_se": law.standard_error,
-        "prediction": law.kind,
-    }
     if law.reason is not None and has_mean(status):
-        found = _without_number(law.reason)
-    return found | {"penalty": fit.shown}
+        return _without_number(law.reason, fit.shown)
+    standing = {"status": status, "reason": None, "penalty": fit.shown}
+    return {**_NOT_SIMULATED, **law.columns(), **standing}
 
 
-def _without_number(reason: str) -> dict[str, object]:
-    return {"status": "undefined", "prediction": Prediction().kind, "reason": reason}
+_NOT_SIMULATED = numbers(NOTHING, LAW_ROWS, Missing.of("ok"))
+
+
+def _without_number(reason: str, penalty: float | None) -> dict[str, object]:
+    standing = {"status": "undefined", "reason": reason, "penalty": penalty}
+    return {**_NOT_SIMULATED, **Prediction().columns(), **standing}

@@ -29,6 +29,10 @@ def open_plan(study: Study, engine: str, store: Store) -> Plan[Any]:
     engine : str
         A name in the table of engines.
     store : Store
+
+    Returns
+    -------
+    Plan
     """
     kind = engine_of(engine).plan
     match kind:

@@ -38,13 +38,34 @@ __all__ = ["Prediction", "Predictor"]
 class Prediction:
     """A predicted mean excess risk, its standard error, and what kind of law gave it.
 
-    `reason` says why there is none; an infinite mean is no reason, but what the law says.
+    Attributes
+    ----------
+    value : float, optional
+    standard_error : float, optional
+    kind : str
+        Of the law: a word of column `prediction`.
+    reason : str, optional
+        Why there is none; an infinite mean is no reason, but what the law says.
     """
 
     value: float | None = None
     standard_error: float | None = None
     kind: str = "none"
     reason: str | None = None
+
+    def columns(self) -> dict[str, object]:
+        """The columns of a row that follow from a law.
+
+        Returns
+        -------
+        dict
+            Value by column.
+        """
+        return {
+            "predicted": self.value,
+            "prediction_se": self.standard_error,
+            "prediction": self.kind,
+        }
 
 
 class Predictor:
@@ -77,6 +98,10 @@ class Predictor:
         shift : Shift
         fit : Fit
             With the resolved penalty.
+
+        Returns
+        -------
+        Prediction
         """
         if self.study.undefined(method, point):
             return Prediction(reason=FEW_BRAIN_SAMPLES)
@@ -116,9 +141,7 @@ class Predictor:
         return Prediction(found.value, found.standard_error, kind)
 
     def _lawless(self, spared: Estimator, point: Point, method: Method, shift: Shift) -> str | None:
-        """Why no law exists, which needs Gaussian data as far as it is used, and a penalty that is
-        fixed in advance.
-        """
+        """Why no law exists: it needs Gaussian data, as far as used, and a penalty set before."""
         if not self._anisotropic.gaussian(spared, point):
             return NOT_GAUSSIAN
         if not shift.has_moment:
@@ -171,8 +194,10 @@ def _banded(fit: Fit) -> bool:
 
 
 def _spared(estimator: Estimator, point: Point, fit: Fit) -> Estimator:
-    """The estimator itself, or ridge where it is that: equal penalties inside and outside, or none
-    on either side with samples enough, where all of them are least squares.
+    """The estimator itself, or ridge where it is that.
+
+    So it is with equal penalties inside and outside, and with none on either side and samples
+    enough, where both are least squares.
     """
     alike = fit.eta == 1.0
     alike |= _banded(fit) and fit.penalty == 0 and point.n_task >= point.model.native_dim

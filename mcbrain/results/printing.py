@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from shutil import get_terminal_size
 from typing import TYPE_CHECKING
@@ -15,6 +15,8 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from mcbrain.errors import InputError
+from mcbrain.results.column import Column
+from mcbrain.results.columns import RESULT_COLUMNS, column_of
 from mcbrain.results.tables import check_column, open_results, select
 
 if TYPE_CHECKING:
@@ -22,23 +24,17 @@ if TYPE_CHECKING:
 
 __all__ = ["chosen_rows", "print_results", "print_table", "print_uncut"]
 
-_DEFAULT = (
-    "n_task",
-    "n_brain",
-    "estimator",
-    "penalty_rule",
-    "penalty",
-    "shift",
-    "mean",
-    "mcse",
-    "predicted",
-    "prediction",
-    "gain",
-    "status",
-)
 
+def _in_turn(turn: Callable[[Column], int]) -> tuple[str, ...]:
+    """Names of the columns that have a turn, in order."""
+    return tuple(c.name for c in sorted(RESULT_COLUMNS, key=turn) if turn(c))
+
+
+# What is printed where nothing else is asked for, from the left.
+_DEFAULT = _in_turn(lambda column: column.shown)
 # What a narrow terminal leaves out, in this order; after columns of a single value.
-_SPARE = ("penalty_rule", "prediction", "gain", "predicted", "penalty", "status")
+_SPARE = _in_turn(lambda column: column.spare)
+_OF_MODEL = frozenset(c.name for c in RESULT_COLUMNS if c.source == "model")
 
 
 def print_results(
@@ -63,6 +59,11 @@ def print_results(
         Rows at most.
     spread : bool
         Show rows from all over the table, not its first ones.
+
+    Raises
+    ------
+    InputError
+        No such file, a column that it does not hold, or a condition that makes no sense.
     """
     table, names = chosen_rows(path, columns=columns, where=where)
     conditions = list(where or [])
@@ -136,7 +137,7 @@ def _spread(table: pa.Table, limit: int) -> pa.Table:
 def print_table(
     table: pa.Table, names: list[str], limit: int = 100, spare: Sequence[str] = ()
 ) -> None:
-    """Print some columns of a table, numbers to five digits, null as a dash.
+    """Print some columns of a table, numbers as their columns say, null as a dash.
 
     Parameters
     ----------
@@ -185,8 +186,9 @@ def _view(table: pa.Table, names: list[str]) -> Table:
     for name in names:
         numeric = not pa.types.is_dictionary(table.schema.field(name).type)
         view.add_column(name, justify="right" if numeric else "left", no_wrap=True)
+    forms = [found.form if (found := column_of(name)) else Column.form for name in names]
     for row in zip(*table.select(names).to_pydict().values(), strict=True):
-        view.add_row(*(_text(v) for v in row))
+        view.add_row(*(_text(v, form) for v, form in zip(row, forms, strict=True)))
     return view
 
 
@@ -227,14 +229,14 @@ def _columns(table: pa.Table, columns: str | None) -> list[str]:
         return names
     if "mean" not in table.schema.names or "estimator" not in table.schema.names:
         return list(table.schema.names)
-    end = table.schema.names.index("n_task")
-    fields = [n for n in table.schema.names[1:end] if len(pc.unique(table[n])) > 1]
+    of_model = [n for n in table.schema.names if n in _OF_MODEL]
+    fields = [n for n in of_model if len(pc.unique(table[n])) > 1]
     return fields + [n for n in _DEFAULT if n in table.schema.names]
 
 
-def _text(value: object) -> str:
+def _text(value: object, form: str) -> str:
     if value is None:
         return "-"
     if isinstance(value, float):
-        return f"{value:.5g}" if math.isfinite(value) else str(value)
+        return format(value, form) if math.isfinite(value) else str(value)
     return str(value)

@@ -34,6 +34,11 @@ def open_results(path: str | Path) -> pa.Table:
     path : str or Path
         A results folder, or an Arrow file.
 
+    Returns
+    -------
+    pyarrow.Table
+        Its words are dictionaries of strings, whatever tool wrote them.
+
     Raises
     ------
     InputError
@@ -99,6 +104,10 @@ def select(table: pa.Table, where: list[str], known_words: bool = True) -> pa.Ta
     known_words : bool
         Whether a word that a column does not hold is a mistake.
 
+    Returns
+    -------
+    pyarrow.Table
+
     Raises
     ------
     InputError
@@ -159,6 +168,11 @@ def export_results(path: str | Path, form: str) -> Path:
     form : str
         "parquet" or "csv".
 
+    Returns
+    -------
+    Path
+        The file that was written.
+
     Raises
     ------
     InputError
@@ -191,7 +205,18 @@ def _plain(kind: pa.DataType) -> pa.DataType:
 
 
 def check_column(name: str, table: pa.Table) -> None:
-    """Refuse the name of a column that a table does not have."""
+    """Refuse the name of a column that a table does not have.
+
+    Parameters
+    ----------
+    name : str
+    table : pyarrow.Table
+
+    Raises
+    ------
+    InputError
+        The table does not have it; the sentence says what was meant.
+    """
     if name not in table.schema.names:
         raise InputError(
             f"column '{name}' does not exist; {did_you_mean(name, table.schema.names)}"

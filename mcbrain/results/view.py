@@ -80,6 +80,10 @@ class Results:
             Its rows, all of them.
         store : Store
             The blocks behind them.
+
+        Returns
+        -------
+        Results
         """
         results = cls.__new__(cls)
         results._hold(study, table, None, store)
@@ -227,7 +231,18 @@ class Results:
         return found
 
     def among(self, name: str, *allowed: str) -> NDArray[np.bool_]:
-        """Which rows have one of some words in a column, over the grid."""
+        """Which rows have one of some words in a column.
+
+        Parameters
+        ----------
+        name : str
+            A column of words.
+        *allowed : str
+
+        Returns
+        -------
+        ndarray of bool, shape `shape`
+        """
         words, places = self._words(name)
         return np.asarray(np.isin(words, allowed)[places])
 
@@ -268,9 +283,20 @@ class Results:
         return self.among("status", "mcse_not_met") & ~np.isfinite(self.mean)
 
     def method(self, estimator: str, rule: str | None = None) -> int | None:
-        """Place of an estimator among the methods: of a rule, or tuned before fixed; or None."""
+        """Place of an estimator among the methods: of a rule, or tuned before fixed.
+
+        Parameters
+        ----------
+        estimator : str
+        rule : str, optional
+
+        Returns
+        -------
+        int or None
+            None where the study does not ask for it.
+        """
         found = [
-            (c.rule.kind == "fixed" and c.estimator.penalised, i)
+            (c.rule.fixed and c.estimator.penalised, i)
             for i, c in enumerate(self.study.methods)
             if c.estimator.name == estimator and rule in (None, c.rule.kind)
         ]
@@ -278,6 +304,16 @@ class Results:
 
     def need(self, estimator: str, why: str) -> int:
         """`method`, or the sentence that says how to get it.
+
+        Parameters
+        ----------
+        estimator : str
+        why : str
+            What needs it, as the subject of the sentence.
+
+        Returns
+        -------
+        int
 
         Raises
         ------
@@ -295,6 +331,15 @@ class Results:
 
     def shift(self, label: str = "id") -> int:
         """Place of a shift.
+
+        Parameters
+        ----------
+        label : str
+            As column `shift` spells it.
+
+        Returns
+        -------
+        int
 
         Raises
         ------
@@ -326,6 +371,10 @@ class Results:
         cells : tuple of array
             Places (model, n_task, n_brain, method, shift) of the rows, broadcast against each
             other.
+
+        Returns
+        -------
+        Simulated
         """
         from scipy.special import stdtrit
 

@@ -14,7 +14,8 @@ import pyarrow.compute as pc
 from mcbrain.asking.studies import Study
 from mcbrain.plan.plans import Plan, Tell, silent
 from mcbrain.results.brain_rows import brain_batches
-from mcbrain.results.columns import BRAIN_SCHEMA, RESULT_SCHEMA
+from mcbrain.results.columns import RESULT_SCHEMA
+from mcbrain.results.other_columns import BRAIN_SCHEMA
 from mcbrain.store.atomic import mapped
 from mcbrain.store.folder import ResultsFolder, study_text
 from mcbrain.store.identity import code_identity
@@ -74,6 +75,11 @@ def about(
     store : Store
     former : mapping
         The record that is there.
+
+    Returns
+    -------
+    mapping
+        What goes into the provenance, but for the runs.
     """
     text = study_text(study)
     # A study read from its own results folder has lost its comments; the record has kept them.

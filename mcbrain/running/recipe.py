@@ -97,8 +97,8 @@ def recipe(problem: RawProblem, block: int, place: int) -> str:
                 block=block,
                 count=place + 1,
                 task_noise=model.sigma_y,
-                latents=LATENTS[model.latents].format(X="X_brain"),
-                recordings=RECORDINGS[model.neural_law].format(
+                latents=LATENTS[model.latents].line.format(X="X_brain"),
+                recordings=RECORDINGS[model.neural_law].line.format(
                     noise=model.sigma_r, rate=model.baseline_rate, rng="streams[3]"
                 ),
             ),

@@ -184,8 +184,10 @@ def _inputs(geometry: Geometry, n: int, rng: np.random.Generator, aux: object) -
 def _recordings(geometry: Geometry, X: Floats, rng: np.random.Generator) -> Floats:
     """Recordings of inputs, likewise."""
     model = geometry.model
-    latents = _value(LATENTS[model.latents].format(X="X"), {"X": X, "brain_map": geometry.brain})
-    line = RECORDINGS[model.neural_law].format(
+    latents = _value(
+        LATENTS[model.latents].line.format(X="X"), {"X": X, "brain_map": geometry.brain}
+    )
+    line = RECORDINGS[model.neural_law].line.format(
         noise=model.sigma_r, rate=model.baseline_rate, rng="rng"
     )
     return _value(line, {"drive": latents @ geometry.channels.T, "rng": rng})
@@ -210,7 +212,7 @@ def _solve(
         {
             "estimator": q.fit.estimator.name,
             "rule": q.fit.rule,
-            "penalty": float(chosen[i]) if q.fit.rule != "fixed" else q.fit.shown,
+            "penalty": float(chosen[i]) if q.fit.selects else q.fit.shown,
             "shift": q.shift.label,
             "excess": float(excess[i]),
             "failure": REASONS.get(int(failures[i]), ""),

@@ -8,6 +8,7 @@ from hashlib import blake2b
 import numpy as np
 import pyarrow as pa
 
+from mcbrain.blocks.sums import SUMS
 from mcbrain.store.columns import (
     COLUMNS,
     StoredColumn,
@@ -20,6 +21,11 @@ from mcbrain.store.columns import (
 from mcbrain.typing import Words
 
 __all__ = ["checksums", "statistics_names", "sums_by_cell"]
+
+# Sums of which every block has one for each statistic.
+_OF_STATISTICS = [
+    n for n, record in SUMS.items() if record.per == "statistic" and record.since == 1
+]
 
 
 def checksums(table: pa.Table) -> Words:
@@ -65,7 +71,7 @@ def _list_words(table: pa.Table, name: str, place: int) -> Words:
 
 def sums_by_cell(table: pa.Table) -> Words:
     """One word for all sums of a block at a statistic; equal sums have equal words."""
-    columns = [flat(table, name)[0] for name in ("count", "mean", "m2", "better")]
+    columns = [flat(table, name)[0] for name in _OF_STATISTICS]
     sizes, _ = flat(table, "bin_sizes")
     replicates = np.repeat(numbers(table, "replicates"), np.diff(flat(table, "statistics")[1]))
     total = _mix(_as_words(replicates))

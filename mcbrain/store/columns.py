@@ -10,12 +10,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from mcbrain.blocks.sums import SUMS, Sum
 from mcbrain.typing import Words
 
 __all__ = [
     "COLUMNS",
     "FORMAT",
-    "LISTS",
     "SCHEMA",
     "StoredColumn",
     "completed",
@@ -28,14 +28,10 @@ __all__ = [
     "text",
 ]
 
-# The format of today. Format 1 had no identity, no joint sums and no atoms; its segments are read
-# and their blocks kept.
-FORMAT = 2
-
 
 @dataclass(frozen=True)
 class StoredColumn:
-    """A column of the stored blocks.
+    """A column of the stored blocks: of what names a block, or of a sum (`blocks/sums.py`).
 
     Attributes
     ----------
@@ -53,52 +49,37 @@ class StoredColumn:
     since: int = 1
 
 
-# Columns are only ever appended: their places salt the checksums.
-COLUMNS = (
+# What names a block: its problem, what was asked of it, and the code that answered.
+_NAMES = (
     StoredColumn("key", pa.binary(16), "problem, by content"),
     StoredColumn("seed", pa.int64(), "seed of the study"),
-    StoredColumn("index", pa.int32(), "number of the block within its problem"),
-    StoredColumn("replicates", pa.int32(), "replicates drawn"),
-    StoredColumn("seconds", pa.float64(), "time of one core"),
     StoredColumn("statistics", pa.list_(pa.uint64()), "statistics, by content"),
-    StoredColumn("count", pa.list_(pa.int32()), "replicates that succeeded"),
-    StoredColumn("mean", pa.list_(pa.float64()), "their mean"),
-    StoredColumn("m2", pa.list_(pa.float64()), "their centred sum of squares"),
-    StoredColumn("better", pa.list_(pa.int32()), "replicates that beat the baseline"),
-    StoredColumn("bin_sizes", pa.list_(pa.int32()), "histogram bins of each statistic"),
-    StoredColumn("bins", pa.list_(pa.int16()), "floor(log(value) / log(1.01))"),
-    StoredColumn("bin_counts", pa.list_(pa.int32()), "replicates in each bin"),
-    StoredColumn("failures", pa.list_(pa.int32()), "replicate, statistic, reason of each failure"),
     StoredColumn("identity", pa.string(), "the code that computed the block", since=2),
-    StoredColumn(
-        "cross", pa.list_(pa.float64()), "centred sum of products with the baseline", since=2
-    ),
-    StoredColumn(
-        "joint",
-        pa.list_(pa.int32()),
-        "statistic, replicates in which it and its baseline have values: where some lack",
-        since=2,
-    ),
-    StoredColumn(
-        "joint_sums",
-        pa.list_(pa.float64()),
-        "over those: mean and centred sum of squares of the statistic, then of the baseline",
-        since=2,
-    ),
-    StoredColumn(
-        "atoms",
-        pa.list_(pa.int32()),
-        "statistic, bin, replicates of the bin that share one value",
-        since=2,
-    ),
-    StoredColumn("atom_values", pa.list_(pa.float64()), "those values", since=2),
 )
+
+
+def _of_sum(name: str, record: Sum) -> StoredColumn:
+    number = pa.type_for_alias(record.kind)
+    kind = number if record.per == "block" else pa.list_(number)
+    return StoredColumn(name, kind, record.meaning, record.since)
+
+
+def _place(column: StoredColumn) -> tuple[int, bool]:
+    return column.since, pa.types.is_list(column.kind)
+
+
+# Their places salt the checksums, so columns of one format keep them whatever comes later.
+COLUMNS = tuple(
+    sorted([*_NAMES, *(_of_sum(name, record) for name, record in SUMS.items())], key=_place)
+)
+# The format of today. Format 1 had no identity, no joint sums and no atoms; its segments are read
+# and their blocks kept.
+FORMAT = max(column.since for column in COLUMNS)
 SCHEMA = pa.schema(
     [pa.field(c.name, c.kind, metadata={"meaning": c.meaning}) for c in COLUMNS]
     + [pa.field("checksum", pa.uint64())],
     metadata={"mcbrain.blocks": str(FORMAT)},
 )
-LISTS = tuple(c.name for c in COLUMNS if pa.types.is_list(c.kind))
 
 
 def readable(schema: pa.Schema) -> bool:

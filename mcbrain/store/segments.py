@@ -5,21 +5,22 @@ from __future__ import annotations
 import zlib
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
 from mcbrain.blocks.problem import Problem
-from mcbrain.blocks.sums import BlockSums
+from mcbrain.blocks.sums import SUMS, BlockSums
 from mcbrain.errors import StoreError
 from mcbrain.store.atomic import mapped, replacing, sync_folder
 from mcbrain.store.checksums import checksums
 from mcbrain.store.columns import (
     COLUMNS,
     FORMAT,
-    LISTS,
     SCHEMA,
+    StoredColumn,
     completed,
     dtype_of,
     numbers,
@@ -130,24 +131,22 @@ def to_table(
     records = sorted(records, key=lambda r: (r[0].key, r[0].seed, r[2].index))
     sums = [s for _, _, s in records]
     names = {q: np.array(q, np.uint64) for q in {q for _, q, _ in records}}
-    columns: dict[str, list[object]] = {
+    columns: dict[str, list[Any]] = {
         "key": [p.key for p, _, _ in records],
         "seed": [p.seed for p, _, _ in records],
-        "index": [s.index for s in sums],
-        "replicates": [s.replicates for s in sums],
-        "seconds": [s.seconds for s in sums],
+        "statistics": [names[q] for _, q, _ in records],
         "identity": [identity] * len(sums),
     }
-    arrays = {name: pa.array(values, SCHEMA.field(name).type) for name, values in columns.items()}
-    arrays["statistics"] = _list_array("statistics", [names[q] for _, q, _ in records])
-    for name in LISTS[1:]:
-        arrays[name] = _list_array(name, [getattr(s, name) for s in sums])
-    table = pa.table({name: arrays[name] for name in SCHEMA.names[:-1]})
+    columns |= {name: [getattr(s, name) for s in sums] for name in SUMS}
+    table = pa.table({column.name: _array(column, columns[column.name]) for column in COLUMNS})
     return table.append_column("checksum", pa.array(checksums(table))).cast(SCHEMA)
 
 
-def _list_array(name: str, parts: list[np.ndarray]) -> pa.ListArray:
-    kind = SCHEMA.field(name).type.value_type
+# Any: a number, a key or a word for each row, or an array.
+def _array(column: StoredColumn, parts: list[Any]) -> pa.Array:
+    if not pa.types.is_list(column.kind):
+        return pa.array(parts, column.kind)
+    kind = column.kind.value_type
     offsets = np.zeros(len(parts) + 1, np.int32)
     np.cumsum([p.size for p in parts], out=offsets[1:])
     values = np.concatenate(parts).ravel().astype(dtype_of(kind))

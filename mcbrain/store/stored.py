@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from mcbrain.blocks.histogram import Histogram
 from mcbrain.blocks.series import Series
-from mcbrain.blocks.sums import BlockSums
+from mcbrain.blocks.sums import SUMS, BlockSums
 from mcbrain.store.bins import summed_atoms, summed_bins
 from mcbrain.store.pairs import Pairs
 from mcbrain.store.parts import Part
@@ -220,6 +220,41 @@ class StoredBlocks:
         for histogram, parts in zip(found, counted, strict=True):
             histogram.count(parts)
         return found
+
+    def total(self, name: str, statistic: int, n_blocks: int) -> float:
+        """The sum over the first blocks of what blocks add up for each statistic.
+
+        Parameters
+        ----------
+        name : str
+            A field of `blocks.sums.BlockSums`.
+        statistic : int
+            Statistic id.
+        n_blocks : int
+
+        Returns
+        -------
+        float
+            NaN where one of the blocks does not have it.
+
+        Raises
+        ------
+        NotImplementedError
+            No such sum, or one that blocks do not add up (`blocks.sums.Sum.merge`).
+        """
+        record = SUMS.get(name)
+        if record is None or record.per != "statistic" or record.merge != "add":
+            raise NotImplementedError(
+                f"blocks keep no sum '{name}' that is added up for each statistic; its record "
+                "belongs to mcbrain/blocks/sums.py"
+            )
+        values = np.full(n_blocks, np.nan)
+        for group in reversed(self.groups):  # where a block stands twice, the first counts
+            if statistic in group.place:
+                row, found = group.entries(name, len(group.statistics))
+                kept = group.index[row] < n_blocks
+                values[group.index[row[kept]]] = found[kept, group.place[statistic]]
+        return float(values.sum())
 
 
 def _lay_joint(

@@ -6,13 +6,12 @@ Gaussian twin.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mcbrain.errors import InputError, unhandled
+from mcbrain.errors import InputError
 from mcbrain.population.model import Model
 from mcbrain.results.view import Results, Simulated
 from mcbrain.worth.inversion import samples_for
@@ -73,8 +72,8 @@ def departing(model: Model) -> dict[str, str]:
 def gaussian_twin(model: Model) -> Model:
     """The linear Gaussian model with the same dimensions, signal and noise.
 
-    Poisson recordings of rate b at rest answer to a latent with slope b and variance b where the
-    signal is small, so that their noise relative to the gains is 1/sqrt(b).
+    Recordings without a noise of their own have the one that says as much where the signal is
+    small (`population/distributions.RecordingFamily`).
 
     Parameters
     ----------
@@ -87,14 +86,9 @@ def gaussian_twin(model: Model) -> Model:
         Isotropic and Gaussian; the model itself where it is so already.
     """
     changes: dict[str, object] = {**LINEAR_GAUSSIAN, "baseline_rate": None}
-    match model.neural_law:
-        case "gaussian":
-            pass
-        case "poisson":
-            assert model.baseline_rate is not None
-            changes["neural_noise"] = 1.0 / math.sqrt(model.baseline_rate)
-        case _:
-            raise unhandled("distribution of recordings", model.neural_law, "a Gaussian twin")
+    if (twin_noise := model.recordings.twin_noise) is not None:
+        assert model.baseline_rate is not None
+        changes["neural_noise"] = twin_noise(model.baseline_rate)
     return Model(**{**model.given(), **changes})
 
 

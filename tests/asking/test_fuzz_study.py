@@ -7,9 +7,14 @@ import tomli_w
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mcbrain.asking.engines import ENGINE_NAMES
+from mcbrain.asking.estimators import ESTIMATORS, RULES
 from mcbrain.asking.from_toml import load_study, study_from_table
 from mcbrain.engines.automatic import engine_for
 from mcbrain.errors import InputError
+from mcbrain.population.distributions import BASES, LATENTS, RECORDINGS
+from mcbrain.population.model import MODEL_FIELDS
+from mcbrain.population.shifts import SHIFTS
 from tests.support.fuzzing import one_sentence_at_most, seeded, suites
 
 BASE = """name = "test"
@@ -91,7 +96,8 @@ LEAVES = st.one_of(
     st.integers(-2, 60),
     st.integers(-(10**400), 10**400),
     st.floats(),
-    st.sampled_from(["optimal", "gcv", "haar", "student:5", "poisson", "id", "mean:2:brain", ""]),
+    st.sampled_from([*RULES, *ESTIMATORS, *BASES, *LATENTS, *RECORDINGS, *SHIFTS, *ENGINE_NAMES]),
+    st.sampled_from(["student:5", "sparse:0.4", "powerlaw:1", "mean:2:brain", ""]),
     st.sampled_from(["2 * n_task", "n_brain <= n_task", "n_task / 4", "misalignment < 0.1"]),
     st.text(max_size=6),
     st.dates(),
@@ -106,16 +112,11 @@ VALUES = st.recursive(
     max_leaves=6,
 )
 PATHS = [
-    *[("model", k) for k in tomllib.loads(BASE)["model"]],
-    *[("model", k) for k in ("task_noise", "neural_noise", "snr_brain", "signal_norm", "latents")],
-    *[("model", k) for k in ("measured_latents", "basis", "neural_law", "baseline_rate")],
+    *[("model", k) for k in MODEL_FIELDS],
     ("design", "points"),
     ("design", "where"),
     *[(s, k) for s in ("design", "encoding", "estimators") for k in tomllib.loads(BASE)[s]],
-    *[
-        ("shifts", k)
-        for k in ("id", "scale", "mean", "concept", "custom", "spectrum", "adversarial")
-    ],
+    *[("shifts", k) for k in SHIFTS],
     *[("precision", k) for k in ("relative", "absolute", "max_replicates")],
     *[("engine", k) for k in ("kind", "law")],
     *[(k,) for k in ("name", "seed", "model", "design", "shifts", "estimators", "engine", "extra")],

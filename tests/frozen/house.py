@@ -115,15 +115,22 @@ def accepts(table: dict[str, Any]) -> bool:
 
 def options() -> dict[str, list[str]]:
     """The entries of the program's own tables, each spelt as a study would."""
-    from mcbrain.asking.estimators import ESTIMATORS, RULES
+    from mcbrain.asking.estimators import ESTIMATORS, rules_by
     from mcbrain.population.distributions import INPUTS
 
     return {
         "inputs": [_spelt(name, record) for name, record in INPUTS.items()],
         "shift": _shifts(),
         "estimator": [*ESTIMATORS, "two-penalty:0.1"],
-        "rule": list(RULES),
+        "rule": [*rules_by("risk"), *rules_by("replicate")],
     }
+
+
+def distributions() -> dict[str, list[str]]:
+    """How latents and recordings may be drawn."""
+    from mcbrain.population.distributions import LATENTS, RECORDINGS
+
+    return {"latents": list(LATENTS), "neural_law": list(RECORDINGS)}
 
 
 def _spelt(name: str, record: Any) -> str:

@@ -1,11 +1,14 @@
 """A replayed replicate: the numbers that were run, and lines of NumPy that rebuild its data."""
 
+from itertools import cycle, islice
+
 import numpy as np
 import pytest
 
 from mcbrain.asking.from_toml import study_from_table
 from mcbrain.befs import BEFSRegressor
 from mcbrain.errors import InputError
+from mcbrain.population.distributions import INPUTS, LATENTS, RECORDINGS
 from mcbrain.results.tables import open_results
 from mcbrain.running.replaying import replay
 from mcbrain.running.runner import run
@@ -35,14 +38,23 @@ def study(estimators, replicates=700, n_brain=60, **changes):
     )
 
 
+def every_distribution():
+    """Models that together have every distribution of inputs, latents and recordings."""
+    inputs = [family.examples[-1] for family in INPUTS.values()]
+    size = max(map(len, (inputs, LATENTS, RECORDINGS)))
+    turns = zip(cycle(inputs), cycle(LATENTS), cycle(reversed(RECORDINGS)), strict=False)
+    for text, latents, recordings in islice(turns, size):
+        rate = {"baseline_rate": 0.5} if RECORDINGS[recordings].counted else {}
+        yield {"inputs": text, "latents": latents, "neural_law": recordings, **rate}
+
+
 @pytest.mark.parametrize(
     "changes",
     [
         {},
+        *every_distribution(),
         {"inputs": "student:7", "signal_norm": 2.0},
-        {"inputs": "sparse:0.3", "latents": "tanh"},
         {"inputs": "laplace", "covariance": "powerlaw:1.5", "basis": "axes"},
-        {"inputs": "uniform", "neural_law": "poisson", "baseline_rate": 0.5},
         {"inputs": "rademacher", "latent_dim": 12, "n_channels": 12, "misalignment": 0.0}
         | {"latent_gains": 1.0},
         {"n_brain": 0},

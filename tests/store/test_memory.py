@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from mcbrain.blocks.sums import SUMS
 from mcbrain.store import memory
 from mcbrain.store.blockstore import BlockStore
 from mcbrain.store.memory import MemoryStore
@@ -46,6 +47,11 @@ def test_the_sums_of_every_block_are_those_of_a_folder(store, tmp_path):
         ours, theirs = store.series(problem, ids), kept.series(problem, ids)
         for name in ("replicates", "count", "mean", "m2", "better", "seconds"):
             np.testing.assert_array_equal(getattr(ours, name), getattr(theirs, name))
+    added = [n for n, s in SUMS.items() if s.per == "statistic" and s.merge == "add"]
+    for name in added:
+        totals = [s.of(PROBLEM).total(name, IDS[1], 90) for s in (store, kept)]
+        assert totals[0] == totals[1] == sum(getattr(_block(i), name)[1] for i in range(90))
+    assert added == ["count", "better"]
     ours, theirs = (s.of(PROBLEM).pairs(IDS[:1], IDS[1:2], 90) for s in (store, kept))
     for name in ("count", "own_mean", "other_m2", "cross", "better"):
         np.testing.assert_array_equal(getattr(ours, name), getattr(theirs, name))
@@ -79,3 +85,14 @@ def test_packed_blocks_keep_a_histogram_for_each_look_and_not_for_each_block(mon
     lengths = np.array([len(bins) for bins in part.rows()["bins"].to_pylist()])
     # Blocks 0 to 63, 64 to 127, 128 to 199: nine bins at most of each of three statistics.
     assert np.flatnonzero(lengths).tolist() == [0, 64, 128] and lengths.max() <= 27
+
+
+@pytest.mark.parametrize("name", ["mean", "m2", "cross", "atoms", "log_sum"])
+def test_what_blocks_do_not_add_up_has_no_total(name):
+    with pytest.raises(NotImplementedError, match=f"no sum '{name}' .*blocks/sums"):
+        _fill(MemoryStore(), [0]).of(PROBLEM).total(name, IDS[0], 1)
+
+
+def test_a_block_without_a_sum_leaves_no_total():
+    store = _fill(MemoryStore(), [0, 2])
+    assert np.isnan(store.of(PROBLEM).total("count", IDS[0], 3))

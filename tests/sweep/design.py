@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from mcbrain.asking.estimators import ESTIMATORS, rules_by
 from mcbrain.population import distributions
 
 SEED = 20261128
@@ -18,9 +19,11 @@ DIMENSIONS = (1, 2, 3, 4, 5, 6, 8, 10, 12, 15, 20)
 LARGE = (60, 64, 72)
 TASK_SIZES = ("1", "r-1", "r", "r+1", "d-1", "d", "d+1", "d+3", "2d", "10d")
 BRAIN_SIZES = ("0", "1", *TASK_SIZES[1:])
-PENALTIES: tuple[Any, ...] = (0.0, 1e-3, 0.3, 1e3, -0.02, "optimal", "optimal-shift", "loo", "gcv")
-PENALISED = ("ridge", "befs", "befs-oracle", "two-penalty:0.3")
-CHOICES = (("ols", 0.0), ("projection", 0.0), *((e, p) for p in PENALTIES for e in PENALISED))
+SELECTING = rules_by("replicate")
+PENALTIES: tuple[Any, ...] = (0.0, 1e-3, 0.3, 1e3, -0.02, *rules_by("risk"), *SELECTING)
+PENALISED = (*(name for name, e in ESTIMATORS.items() if e.penalised), "two-penalty:0.3")
+PLAIN = [(name, 0.0) for name, e in ESTIMATORS.items() if not e.penalised]
+CHOICES = (*PLAIN, *((e, p) for p in PENALTIES for e in PENALISED))
 SHIFTS = (
     "id", "scale:2.5", "brain-insensitive:4", "brain-insensitive:0.25", "brain-aligned:3",
     "missed-direction:9", "mean:1.5:brain", "mean:1.5:missed", "mean:1.5:orthogonal",
@@ -190,7 +193,7 @@ def _choices(engine: str, dear: bool, deal: Any) -> tuple[tuple[str, Any], ...]:
     def fits(method: tuple[str, Any]) -> bool:
         name, rule = method
         spectral = engine == "spectral" and (name.startswith("two") or rule in (-0.02, "loo"))
-        selects = engine in ("sufficient", "spectral") and rule in ("loo", "gcv")
+        selects = engine in ("sufficient", "spectral") and rule in SELECTING
         return not (spectral or selects)
 
     found = [deal(("choice", engine), CHOICES, fits) for _ in range(3 if dear else 4)]

@@ -105,10 +105,16 @@ def make_sums(outputs: int) -> Sums:
     Sums
         Zeros.
     """
-    valid, both, better = np.zeros((3, outputs), dtype=np.int64)
-    mean, m2, cross = np.zeros((3, outputs))
-    own, other = np.zeros((2, outputs, 2))
-    return Sums(valid, mean, m2, both, better, own, other, cross)
+    return Sums(
+        valid=np.zeros(outputs, dtype=np.int64),
+        mean=np.zeros(outputs),
+        m2=np.zeros(outputs),
+        both=np.zeros(outputs, dtype=np.int64),
+        better=np.zeros(outputs, dtype=np.int64),
+        own=np.zeros((outputs, 2)),
+        other=np.zeros((outputs, 2)),
+        cross=np.zeros(outputs),
+    )
 
 
 def make_histograms(replicates: int, outputs: int) -> Histograms:
