@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 
 import numpy as np
-import pyarrow as pa
 
 from mcbrain.plain import plain
 
@@ -29,8 +28,8 @@ def print_json(answer: object) -> None:
 
 def _held(value: object) -> object:
     """A value as JSON holds it."""
-    if isinstance(value, pa.Table):
-        return [_held(row) for row in value.to_pylist()]
+    if hasattr(value, "to_pylist"):  # of Arrow, which is not imported for its name
+        return _held(value.to_pylist())
     if is_dataclass(value) and not isinstance(value, type):
         return {field.name: _held(getattr(value, field.name)) for field in fields(value)}
     if isinstance(value, (np.generic, np.ndarray)):
