@@ -373,6 +373,11 @@ def latest(find: Callable[[Model], T]) -> Callable[[Model], T]:
     ----------
     find : callable
         A function of a model alone.
+
+    Returns
+    -------
+    callable
+        The same function, which remembers its latest answer.
     """
     kept: list[tuple[Model, T]] = []
 

@@ -80,7 +80,17 @@ class Series:
         )
 
     def rows(self, places: Sequence[int]) -> Series:
-        """Some of the statistics."""
+        """Some of the statistics.
+
+        Parameters
+        ----------
+        places : sequence of int
+            Of the statistics, in the order that is wanted.
+
+        Returns
+        -------
+        Series
+        """
         return Series(
             replicates=self.replicates,
             count=self.count[places],
@@ -172,6 +182,11 @@ def standard_error(count: Floats, m2: Floats) -> Floats:
     Parameters
     ----------
     count, m2 : ndarray
+
+    Returns
+    -------
+    ndarray
+        Of their shape; NaN below two replicates.
     """
     with np.errstate(invalid="ignore", divide="ignore"):
         return np.sqrt(m2 / (count - 1) / count)

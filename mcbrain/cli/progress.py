@@ -78,11 +78,35 @@ class TerminalReporter(Reporter):
             )
 
     def steps(self, name: str, total: int) -> AbstractContextManager[Callable[[int], None]]:
-        """Show how far something is that simulates nothing; see `waiting.steps`."""
+        """Show how far something is that simulates nothing.
+
+        Parameters
+        ----------
+        name : str
+            What is done, in a word or two.
+        total : int
+            How many steps there are.
+
+        Returns
+        -------
+        context manager
+            See `waiting.steps`.
+        """
         return steps(name, total)
 
     def waiting(self, text: str) -> AbstractContextManager[None]:
-        """Say what is at work if it takes longer than a moment; see `waiting.patience`."""
+        """Say what is at work if it takes longer than a moment.
+
+        Parameters
+        ----------
+        text : str
+            A sentence.
+
+        Returns
+        -------
+        context manager
+            See `waiting.patience`.
+        """
         return patience(text)
 
     @contextmanager

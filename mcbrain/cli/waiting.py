@@ -26,17 +26,34 @@ Show: TypeAlias = Callable[[Callable[[], tuple[float, str]]], None]
 
 
 def say(text: str) -> None:
-    """Print a line to standard error at once."""
+    """Print a line to standard error at once.
+
+    Parameters
+    ----------
+    text : str
+    """
     print(text, file=sys.stderr, flush=True)
 
 
 def terminal() -> bool:
-    """Whether standard error can show a bar, which is drawn over itself again and again."""
+    """Whether standard error can show a bar, which is drawn over itself again and again.
+
+    Returns
+    -------
+    bool
+        False for files, pipes and terminals that call themselves dumb.
+    """
     return sys.stderr.isatty() and os.environ.get("TERM", "") not in ("dumb", "unknown")
 
 
 def bar() -> Progress:
-    """A progress bar on standard error, which leaves nothing behind when it ends."""
+    """A progress bar on standard error, which leaves nothing behind when it ends.
+
+    Returns
+    -------
+    rich.progress.Progress
+        Not started yet.
+    """
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn
 
@@ -57,6 +74,11 @@ def shown(name: str) -> Iterator[Show]:
     ----------
     name : str
         What is done, in a word or two.
+
+    Yields
+    ------
+    Show
+        To be called as often as one likes.
     """
     drawn = bar() if terminal() else None
     task = drawn.add_task(name, total=1.0, rate="") if drawn else None

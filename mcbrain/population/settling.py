@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mcbrain.checks import LARGE, integer, number, one_of, parameter, vector
-from mcbrain.errors import InputError, unhandled
+from mcbrain.errors import InputError
 from mcbrain.plain import is_number, plain
 from mcbrain.population.brain_map import PLACES, settled_map
 from mcbrain.population.covariance import SCALES, settled_covariance
@@ -150,16 +150,14 @@ def _settle_laws(model: Model) -> None:
     one_of("neural_law", model.neural_law, tuple(RECORDINGS))
     _ = model.input_distribution
     rate = model.baseline_rate
-    match model.neural_law:
-        case "gaussian":
-            if not isinstance(rate, (_Held, type(None))):
-                raise InputError(f"baseline_rate = {rate}: only neural_law = 'poisson' has a rate")
-            _hold(model, baseline_rate=None)
-        case "poisson":
-            rate = number("baseline_rate", 1.0 if rate is None else rate, 1e-6, 1e6)
-            _hold(model, baseline_rate=_Held(rate))
-        case _:
-            raise unhandled("distribution of recordings", model.neural_law, "mcbrain.Model")
+    if model.recordings.counted:
+        rate = number("baseline_rate", 1.0 if rate is None else rate, 1e-6, 1e6)
+        _hold(model, baseline_rate=_Held(rate))
+        return
+    if not isinstance(rate, (_Held, type(None))):
+        counts = " or ".join(f"'{name}'" for name, r in RECORDINGS.items() if r.counted)
+        raise InputError(f"baseline_rate = {rate}: only neural_law = {counts} has a rate")
+    _hold(model, baseline_rate=None)
 
 
 def _settle_arrays(model: Model) -> None:
@@ -279,7 +277,7 @@ def _says(name: str, value: object, follows: Floats) -> bool:
 
 def _settle_noises(model: Model) -> None:
     _settle_noise(model, "task_noise", "snr_task", lambda snr: model.signal_norm / math.sqrt(snr))
-    if model.neural_law == "gaussian":
+    if not model.recordings.counted:
         _settle_noise(
             model,
             "neural_noise",
@@ -291,8 +289,8 @@ def _settle_noises(model: Model) -> None:
         value = getattr(model, name)
         if not isinstance(value, (_Held, type(None))):
             raise InputError(
-                f"{name} = {value}: neural_law = 'poisson' has no recording noise of its own; "
-                "choose baseline_rate and latent_gains instead"
+                f"{name} = {value}: neural_law = '{model.neural_law}' has no recording noise of "
+                "its own; choose baseline_rate and latent_gains instead"
             )
         _hold(model, **{name: None})
 

@@ -141,7 +141,17 @@ class LawRows(Plan[Never]):
         return {}
 
     def most(self, problem: Problem) -> int:
-        """None."""
+        """None.
+
+        Parameters
+        ----------
+        problem : Problem
+
+        Returns
+        -------
+        int
+            Zero.
+        """
         return 0
 
     def points(self, users: Sequence[Never]) -> Sequence[Point]:

@@ -30,7 +30,7 @@ from tests.support.cut_study import study as cut_study
 from tests.support.small_study import rows, small
 
 # What the engines import and no number depends on: they refuse input, or name an engine.
-REFUSE = {"errors", "checks", "asking.studies", "asking.engines"}
+REFUSE = {"errors", "checks", "plain", "asking.studies", "asking.engines"}
 ONE = {"design": {"n_task": [6], "n_brain": [0]}}
 FEW = {**ONE, "precision": {"relative": 0.1, "max_replicates": 40_000}}
 MORE = {**ONE, "precision": {"relative": 0.001, "max_replicates": 40_000}}
@@ -238,7 +238,7 @@ def test_a_changed_kernel_and_more_replicates_give_the_rows_of_the_changed_kerne
     assert run_there(size, "a") == "0 1 {}"
     former = rows(tmp_path / "a")["mean"].to_pylist()
     kernel = copy / "mcbrain" / "kernels" / "task" / "risk.py"
-    text, line = kernel.read_text(), "excess[work.row[lane], s] = total"
+    text, line = kernel.read_text(), "excess[work.fit[lane], s] = total"
     assert text.count(line) == 1
     kernel.write_text(text.replace(line, line.replace("total", "3.0 * total")))
     assert run_there(2 * size, "a") == f"0 2 {{'{code_identity().name}': 1}}"

@@ -151,7 +151,7 @@ def test_a_gain_has_what_both_of_its_rows_have():
     estimators = {"ols": 0.0, "ridge": 0.3, "befs": 0.3, "projection": 0.0}
     cases = {6: "infinite_mean", 8: "infinite_variance", 12: "heavy_tail", 13: "ok"}
     for engine in ("raw", "sufficient", "spectral"):
-        options = RAW | {"engine": engine, "law": engine != "spectral"}
+        options = RAW | {"engine": engine, "exact_task_stage": engine != "spectral"}
         table = simulate(model, list(cases), 40, estimators, max_replicates=512, **options)
         for row in table.to_pylist():
             base = cases[row["n_task"]]
