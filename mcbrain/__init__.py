@@ -21,6 +21,7 @@ _HOMES = {
     "Value": "mcbrain.worth.answer",
     "load_study": "mcbrain.asking.from_toml",
     "run": "mcbrain.running.runner",
+    "replicates": "mcbrain.running.data_sets",
     "simulate": "mcbrain.running.simulation",
     "status": "mcbrain.running.standing",
     "merge": "mcbrain.running.merging",
@@ -48,6 +49,7 @@ __all__ = [
     "load_study",
     "merge",
     "predict",
+    "replicates",
     "run",
     "simulate",
     "status",
@@ -63,6 +65,7 @@ if TYPE_CHECKING:
     from mcbrain.population.model import Model
     from mcbrain.results.law_rows import predict
     from mcbrain.results.view import Results
+    from mcbrain.running.data_sets import replicates
     from mcbrain.running.merging import merge
     from mcbrain.running.outcome import Outcome
     from mcbrain.running.runner import run

@@ -9,16 +9,15 @@ from typing import Any
 import numpy as np
 
 from mcbrain.asking.studies import Point, Study
-from mcbrain.blocks.problem import DataProblem, RawProblem
+from mcbrain.blocks.problem import RawProblem
 from mcbrain.blocks.query import Query
 from mcbrain.engines import engine_for
 from mcbrain.errors import InputError
 from mcbrain.plain import numpy_defaults, whole
 from mcbrain.plan.penalties import Penalties
 from mcbrain.plan.subspaces import PilotSubspaces
-from mcbrain.population.distributions import LATENTS, RECORDINGS
-from mcbrain.population.geometry import Geometry
 from mcbrain.results.point_rows import PointRows
+from mcbrain.running.data_sets import block_data_sets
 from mcbrain.running.recipe import recipe
 from mcbrain.store.atomic import replacing
 from mcbrain.store.blockstore import blocks_behind
@@ -27,8 +26,8 @@ from mcbrain.typing import Floats
 
 __all__ = ["Replay", "check_npz", "rebuild", "replay"]
 
-# What of a replicate has the coordinates of inputs.
-_OF_INPUTS = ("X", "X_brain", "brain_map", "beta")
+# What of a replicate is kept.
+_KEPT = ("X", "y", "X_brain", "R", "brain_map", "beta", "channels")
 
 
 @dataclass(frozen=True)
@@ -152,50 +151,29 @@ def _is_index(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
 
 
-def _stream(problem: DataProblem, block: int, role: int) -> np.random.Generator:
-    key = np.random.SeedSequence(problem.seed, spawn_key=(*problem.words, block, role))
-    return np.random.Generator(np.random.SFC64(key))
-
-
 def rebuild(
     study: Study, point: Point, problem: RawProblem, block: int, place: int
 ) -> dict[str, Floats]:
-    """The data of a replicate from NumPy's generators; see `Replay.data`."""
-    geometry, model = Geometry(point.model, study.seed), point.model
-    streams = [_stream(problem, block, role) for role in range(6)]
-    data: dict[str, Floats] = {}
-    for _ in range(place + 1):
-        X = _inputs(geometry, point.n_task, streams[0], streams[4])
-        y = X @ geometry.beta + model.sigma_y * streams[1].standard_normal(point.n_task)
-        X_brain = _inputs(geometry, point.n_brain, streams[2], streams[5])
-        data = {"X": X, "y": y, "X_brain": X_brain, "R": _recordings(geometry, X_brain, streams[3])}
-    population = {"brain_map": geometry.brain, "beta": geometry.beta, "channels": geometry.channels}
-    found = data | population
-    return found | {name: geometry.as_given(found[name]) for name in _OF_INPUTS}
+    """The data of a replicate from NumPy's generators.
 
+    Parameters
+    ----------
+    study : Study
+    point : Point
+    problem : RawProblem
+        That of the point.
+    block, place : int
+        The block that holds the replicate, and its place there.
 
-def _inputs(geometry: Geometry, n: int, rng: np.random.Generator, aux: object) -> Floats:
-    """Inputs by the line that the recipe prints."""
-    model = geometry.model
-    names = {"rng": rng, "aux": aux, "n": n, "d": model.input_dim}
-    return np.asarray(_value(model.input_distribution.line, names) * geometry.scale)
-
-
-def _recordings(geometry: Geometry, X: Floats, rng: np.random.Generator) -> Floats:
-    """Recordings of inputs, likewise."""
-    model = geometry.model
-    latents = _value(
-        LATENTS[model.latents].line.format(X="X"), {"X": X, "brain_map": geometry.brain}
-    )
-    line = RECORDINGS[model.neural_law].line.format(
-        noise=model.sigma_r, rate=model.baseline_rate, rng="rng"
-    )
-    return _value(line, {"drive": latents @ geometry.channels.T, "rng": rng})
-
-
-def _value(line: str, names: dict[str, object]) -> Floats:
-    """An expression of mcbrain's own tables, evaluated; no text of a user's is in it."""
-    return np.asarray(eval(line, {"__builtins__": {}, "np": np}, names))
+    Returns
+    -------
+    dict
+        See `Replay.data`.
+    """
+    rank, penalty = study.rank(point.model), float(study.encoding.penalty)
+    drawn = block_data_sets(point.model, problem, block, place + 1, rank, penalty)
+    *_, last = drawn
+    return {name: getattr(last, name) for name in _KEPT}
 
 
 def _solve(
