@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
-from dataclasses import MISSING, dataclass, fields
-from functools import cached_property, wraps
-from typing import ClassVar, Self, TypeVar
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from functools import cached_property
+from typing import ClassVar, Self
 
 import numpy as np
 
+from mcbrain.blocks.canonical import spelt, spelt_model, spelt_out, written
 from mcbrain.blocks.query import Statistic
 from mcbrain.errors import unhandled
-from mcbrain.population.brain_map import PLACES
-from mcbrain.population.given import Given
-from mcbrain.population.model import MODEL_FIELDS, Model
+from mcbrain.population.model import Model
 
 __all__ = [
     "BrainProblem",
@@ -28,42 +26,12 @@ __all__ = [
     "SufficientProblem",
     "TaskProblem",
     "data_problem",
-    "latest",
 ]
-
-T = TypeVar("T")
 
 _BLOCK_SECONDS = 0.01
 _MAX_BLOCK = 512
 _BRAIN_BLOCK = 16
 _TASK_STEPS = 8192  # of the recursion in a block; few replicates reach 0.1 %
-
-# Another spelling of a noise: what it follows from is not part of a problem.
-_RATIOS = ("snr_task", "snr_brain")
-# What follows from a task that is given: its digest stands for it, whatever the last bits are.
-_OF_THE_TASK = ("misalignment", "task_loadings", "signal_norm")
-# Fields of a model that every key holds, whatever their value. A field that is added later is left
-# out of the key where it stands at its default, so that no problem of today gets another key.
-_ALWAYS_WRITTEN = frozenset(
-    [
-        "input_dim",
-        "latent_dim",
-        "n_channels",
-        "misalignment",
-        "task_noise",
-        "neural_noise",
-        "latent_gains",
-        "measured_latents",
-        "task_loadings",
-        "signal_norm",
-        "inputs",
-        "basis",
-        "covariance",
-        "latents",
-        "neural_law",
-        "baseline_rate",
-    ]
-)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,7 +80,7 @@ class Problem(ABC):
 
     def _spelt_content(self) -> list[tuple[str, str]]:
         """By name, what the key says of each entry of the content, as JSON."""
-        return _spelt(self.content)
+        return spelt(self.content)
 
     @property
     def words(self) -> tuple[int, int, int, int]:
@@ -153,17 +121,17 @@ class DataProblem(Problem):
         DataProblem
             Of the class that is asked.
         """
-        model = _spelt_out(model)
+        model = spelt_out(model)
         return cls(model=model, n_task=n_task, n_brain=n_brain, seed=seed, **more)
 
     @property
     def content(self) -> Mapping[str, object]:
         """The model's numbers, and how many samples there are."""
-        return {**_written(self.model), "n_task": self.n_task, "n_brain": self.n_brain}
+        return {**written(self.model), "n_task": self.n_task, "n_brain": self.n_brain}
 
     def _spelt_content(self) -> list[tuple[str, str]]:
         sizes = {"n_task": self.n_task, "n_brain": self.n_brain}
-        return [*_spelt_model(self.model), *_spelt(sizes)]
+        return [*spelt_model(self.model), *spelt(sizes)]
 
     @property
     def block_size(self) -> int:
@@ -366,32 +334,6 @@ class Job:
     indices: tuple[int, ...]
 
 
-def latest(find: Callable[[Model], T]) -> Callable[[Model], T]:
-    """Remember what was found for the latest model: in a grid, points of one model are neighbours.
-
-    Parameters
-    ----------
-    find : callable
-        A function of a model alone.
-
-    Returns
-    -------
-    callable
-        The same function, which remembers its latest answer.
-    """
-    kept: list[tuple[Model, T]] = []
-
-    @wraps(find)
-    def known(model: Model) -> T:
-        pair = kept[0] if kept else None  # one object, so that threads see both or neither
-        if pair is None or pair[0] is not model:
-            pair = model, find(model)
-            kept[:] = [pair]
-        return pair[1]
-
-    return known
-
-
 def data_problem(kind: str, model: Model, n_task: int, n_brain: int, seed: int) -> DataProblem:
     """The problem by which an engine that draws whole replicates serves a point.
 
@@ -422,44 +364,3 @@ def data_problem(kind: str, model: Model, n_task: int, n_brain: int, seed: int) 
 
 def _power_of_two(size: float) -> int:
     return int(2 ** math.floor(math.log2(min(size, _MAX_BLOCK))))
-
-
-@latest
-def _spelt_out(model: Model) -> Model:
-    """The same population from a noise in place of a ratio, and from one number for each latent.
-
-    Arrays are light: of what was given, a worker needs what follows alone.
-    """
-    numbers = {n: getattr(model, n) for n in MODEL_FIELDS if n not in _RATIOS}
-    numbers["latent_gains"] = tuple(float(g) for g in model.every_gain)
-    numbers["task_loadings"] = tuple(float(a) for a in model.loadings)
-    if model.brain_map == PLACES.get(str(model.basis)):
-        numbers["brain_map"] = None
-    numbers |= {name: given.light() for name, given in model.given_arrays.items()}
-    if isinstance(model.task, Given):
-        numbers |= dict.fromkeys(_OF_THE_TASK)
-    return Model(**{name: value for name, value in numbers.items() if value is not None})
-
-
-def _written(model: Model) -> dict[str, object]:
-    """The fields of a model that is spelt out, as a key holds them."""
-    found: dict[str, object] = {}
-    left_out = (*_RATIOS, *(_OF_THE_TASK if isinstance(model.task, Given) else ()))
-    for field in fields(model):
-        value = getattr(model, field.name)
-        default = None if field.default is MISSING else field.default
-        written = field.name in _ALWAYS_WRITTEN or value != default
-        if written and value is not None and field.name not in left_out:
-            found[field.name] = f"#{value.digest}" if isinstance(value, Given) else value
-    return found
-
-
-@latest
-def _spelt_model(model: Model) -> list[tuple[str, str]]:
-    return _spelt(_written(model))
-
-
-def _spelt(content: Mapping[str, object]) -> list[tuple[str, str]]:
-    return [
-        (name, json.dumps((name, value), separators=(",", ":"))) for name, value in content.items()
-    ]

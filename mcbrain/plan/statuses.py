@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from mcbrain.asking.studies import Point
-from mcbrain.blocks.problem import latest
+from mcbrain.blocks.canonical import latest
 from mcbrain.blocks.query import Fit
 from mcbrain.population.model import Model
 from mcbrain.theory.tails import (

@@ -15,7 +15,7 @@ import pyarrow as pa
 from mcbrain.asking.designs import Pairs
 from mcbrain.asking.estimators import Method
 from mcbrain.asking.studies import Point, Study
-from mcbrain.blocks.problem import latest
+from mcbrain.blocks.canonical import latest
 from mcbrain.population.model import Model
 from mcbrain.population.shifts import Shift
 from mcbrain.results.row_writers import ColumnWriter
