@@ -14,7 +14,8 @@ from functools import cached_property
 import numpy as np
 
 from mcbrain.errors import InputError
-from mcbrain.theory.equivalents import Equivalent, Matrix, generalised, partialled
+from mcbrain.theory.equivalents import Equivalent, Matrix
+from mcbrain.theory.ridge_population import generalised, partialled
 from mcbrain.theory.structured import Structured, solve_rows
 from mcbrain.typing import Floats
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from mcbrain.theory.equivalents import Equivalent, partialled
+from mcbrain.theory.equivalents import Equivalent
+from mcbrain.theory.ridge_population import partialled
 from mcbrain.theory.wishart import task_moments
 from tests.proved.phi_balls import error_balls
 from tests.proved.wishart_balls import task_balls

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from mcbrain.theory.any_covariance import TaskSetting, excess_risk, generalised_excess_risk
-from mcbrain.theory.equivalents import Equivalent, partialled
+from mcbrain.theory.equivalents import Equivalent
 from mcbrain.theory.ridge_curves import RidgeCurves
+from mcbrain.theory.ridge_population import partialled
 from mcbrain.theory.structured import Structured
 from mcbrain.theory.task_curves import banded_curves, spared_curves
 

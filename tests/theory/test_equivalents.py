@@ -5,7 +5,8 @@ import pytest
 from scipy.optimize import brentq
 
 from mcbrain.errors import InputError
-from mcbrain.theory.equivalents import Equivalent, generalised, partialled
+from mcbrain.theory.equivalents import Equivalent
+from mcbrain.theory.ridge_population import generalised, partialled
 from mcbrain.theory.structured import Structured, trace_of_product
 from mcbrain.theory.wishart import task_moments
 
