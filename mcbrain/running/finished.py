@@ -38,7 +38,7 @@ def note_finished(setup: Setup, store: BlockStore, outcome: Outcome) -> None:
     note = {"of": _digest(setup, store), "blocks": needed, "problems": outcome.problems}
     text = json.dumps(note)
     with suppress(OSError):
-        if setup.folder.finished.read_text(encoding="ascii") == text:
+        if setup.folder.finished.read_bytes() == text.encode():
             return
     write_text(setup.folder.finished, text)
 

@@ -8,12 +8,13 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-import mcbrain.blocks.problem as problems
 from mcbrain.asking.from_toml import study_from_table
+from mcbrain.blocks import canonical
 from mcbrain.blocks.problem import data_problem
 from mcbrain.blocks.sums import BlockSums
 from mcbrain.cli import waiting
 from mcbrain.plan.plans import all_works, pilots_of, spread
+from mcbrain.results.jackknife import Jackknife
 from mcbrain.results.opening import open_plan
 from mcbrain.results.point_rows import PointRows
 from mcbrain.results.view import Results
@@ -152,9 +153,9 @@ def test_values_read_the_blocks_of_a_row_once_and_search_each_curve_once(tmp_pat
     plan = made_up(asked, store)
     results = Results.in_memory(asked, pa.Table.from_batches(plan.rows(store)), store)
     read, searched = [], []
-    whole, search = Results._without_each_block, simulated.samples_for
+    whole, search = Jackknife._computed, simulated.samples_for
     monkeypatch.setattr(
-        Results, "_without_each_block", lambda self, row: read.append(row) or whole(self, row)
+        Jackknife, "_computed", lambda self, *row: read.append(row) or whole(self, *row)
     )
     monkeypatch.setattr(
         simulated,
@@ -191,7 +192,7 @@ def test_the_key_of_a_problem_is_the_hash_of_its_content_as_json():
 
 def test_what_a_model_fixes_is_found_once_for_neighbouring_points():
     asked, found = study(), []
-    known = problems.latest(lambda model: found.append(model) or len(found))
+    known = canonical.latest(lambda model: found.append(model) or len(found))
     for point in asked.points():
         known(point.model)
     assert found == list(asked.models)
