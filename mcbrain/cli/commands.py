@@ -283,12 +283,19 @@ def merge(
 @app.command()
 def export(
     folder: Annotated[Path, typer.Argument(help="Results folder or Arrow file.")],
-    form: Annotated[str, typer.Option("--format", help="parquet or csv.")] = "parquet",
+    form: Annotated[
+        str | None, typer.Option("--format", help="parquet or csv [of --out, or parquet].")
+    ] = None,
+    out: Annotated[
+        str | None, typer.Option("--out", help="File, or - for standard output [beside them].")
+    ] = None,
 ) -> None:
     """Write the results for tools that do not read Arrow."""
     from mcbrain.results.tables import export_results
 
-    print(f"wrote {export_results(folder, form)}")
+    written = export_results(folder, form, out)
+    if out != "-":
+        print(f"wrote {written}")
 
 
 def _note(sentence: str) -> None:

@@ -258,6 +258,9 @@ def _purchases_of(
 
 def report(
     folder: Annotated[Path, typer.Argument(help="Results folder.")],
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Folder to write into [the results folder].")
+    ] = None,
 ) -> None:
     """Write one self-contained report.html, with its figures beside it."""
     from mcbrain.cli.waiting import steps
@@ -265,7 +268,7 @@ def report(
     from mcbrain.reporting.page import report as write
 
     with steps("figures", len(FIGURES)) as tell:
-        page = write(folder, tell)
+        page = write(folder, tell, out)
     print(f"report: {page}")
 
 

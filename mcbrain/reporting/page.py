@@ -78,8 +78,8 @@ def draw(results: Results, folder: Path, tell: Tell = silent) -> tuple[list[Draw
 
 
 @numpy_defaults
-def report(path: str | Path, tell: Tell = silent) -> Path:
-    """Write `report.html` and its figures into a results folder.
+def report(path: str | Path, tell: Tell = silent, out: str | Path | None = None) -> Path:
+    """Write `report.html` and its figures into a results folder, or into another one.
 
     Parameters
     ----------
@@ -87,6 +87,8 @@ def report(path: str | Path, tell: Tell = silent) -> Path:
         A results folder.
     tell : callable
         Told how many figures are done.
+    out : str or Path, optional
+        The folder to write into; it is made where it is not there.
 
     Returns
     -------
@@ -101,7 +103,10 @@ def report(path: str | Path, tell: Tell = silent) -> Path:
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     results = Results(path)
-    figures, missing = draw(results, results.folder.path, tell)
+    folder = results.folder.path if out is None else Path(out)
+    if folder.exists() and not folder.is_dir():
+        raise InputError(f"--out {folder}: it is a file; the name of a folder is allowed")
+    figures, missing = draw(results, folder, tell)
     environment = Environment(
         loader=PackageLoader("mcbrain.reporting", ""),
         autoescape=True,  # names of studies are a user's text
@@ -111,6 +116,6 @@ def report(path: str | Path, tell: Tell = silent) -> Path:
     page = environment.get_template("page.html.j2").render(
         **content.page(results), figures=figures, missing=missing
     )
-    file = results.folder.path / "report.html"
+    file = folder / "report.html"
     write_text(file, page)
     return file

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+import sys
 from pathlib import Path
+from typing import BinaryIO
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -16,6 +18,7 @@ from mcbrain.store.folder import ResultsFolder
 
 __all__ = ["check_column", "export_results", "open_results", "select"]
 
+_FORMS = ("parquet", "csv")
 _OPERATORS = {
     "=": pc.equal,
     "!=": pc.not_equal,
@@ -158,15 +161,19 @@ def _check_word(condition: str, operator: str, text: str, column: pa.ChunkedArra
         raise InputError(f"--where {condition}: {did_you_mean(text, words)}")
 
 
-def export_results(path: str | Path, form: str) -> Path:
-    """Write results as Parquet or CSV beside the Arrow file; dictionary columns become text.
+def export_results(
+    path: str | Path, form: str | None = None, out: str | Path | None = None
+) -> Path:
+    """Write results as Parquet or CSV; dictionary columns become text.
 
     Parameters
     ----------
     path : str or Path
         A results folder, or an Arrow file.
-    form : str
-        "parquet" or "csv".
+    form : str, optional
+        "parquet" or "csv"; default what the name of `out` ends with, or else "parquet".
+    out : str or Path, optional
+        Where to write; "-" is standard output, the default a file beside the Arrow file.
 
     Returns
     -------
@@ -178,8 +185,10 @@ def export_results(path: str | Path, form: str) -> Path:
     InputError
         Another form, a column that the form cannot hold, or nothing to export.
     """
-    if form not in ("parquet", "csv"):
-        raise InputError(f"--format {form}: allowed: parquet, csv")
+    named = "" if out is None else Path(out).suffix.lower().removeprefix(".")
+    form = form or (named if named in _FORMS else "parquet")
+    if form not in _FORMS:
+        raise InputError(f"--format {form}: allowed: {', '.join(_FORMS)}")
     table = open_results(path)
     plain = [pa.field(f.name, _plain(f.type), metadata=f.metadata) for f in table.schema]
     table = table.cast(pa.schema(plain, metadata=table.schema.metadata))
@@ -187,17 +196,27 @@ def export_results(path: str | Path, form: str) -> Path:
     if form == "csv" and lists:
         raise InputError(f"--format csv: column {lists[0]} of {path} holds lists; allowed: parquet")
     source = Path(path) / "results.arrow" if Path(path).is_dir() else Path(path)
-    target = source.with_suffix(f".{form}")
+    target = source.with_suffix(f".{form}") if out is None else Path(out)
+    if str(target) == "-":
+        _write(table, form, sys.stdout.buffer)
+        return target
+    if target.is_dir():
+        raise InputError(f"--out {target}: it is a folder; the name of a file, or -, is allowed")
     with replacing(target) as sink:
-        if form == "csv":
-            import pyarrow.csv
-
-            pyarrow.csv.write_csv(table, sink)
-        else:
-            import pyarrow.parquet
-
-            pyarrow.parquet.write_table(table, sink)
+        _write(table, form, sink)
     return target
+
+
+def _write(table: pa.Table, form: str, sink: BinaryIO) -> None:
+    """Write a table in one of the forms."""
+    if form == "csv":
+        import pyarrow.csv
+
+        pyarrow.csv.write_csv(table, sink)
+    else:
+        import pyarrow.parquet
+
+        pyarrow.parquet.write_table(table, sink)
 
 
 def _plain(kind: pa.DataType) -> pa.DataType:

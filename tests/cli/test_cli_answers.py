@@ -1,8 +1,13 @@
 """Answers as JSON, settings beside a study's file, and files of shipped studies."""
 
+import io
 import json
 import math
+import subprocess
+import sys
 
+import pyarrow.csv
+import pyarrow.parquet
 import pytest
 
 import mcbrain as mb
@@ -11,6 +16,7 @@ from mcbrain.asking.settings import merged, settings_table
 from mcbrain.cli.json_output import print_json
 from mcbrain.errors import InputError
 from mcbrain.results.tables import open_results
+from mcbrain.running.runner import run
 
 SMALL = ["--input-dim", "20", "--latent-dim", "2", "--n-channels", "10", "--misalignment", "0.1"]
 MODEL = mb.Model(input_dim=20, latent_dim=2, n_channels=10, misalignment=0.1)
@@ -101,3 +107,41 @@ def test_a_shipped_study_is_printed_as_it_is(mcbrain):
 
 def test_help_has_a_short_name(mcbrain):
     assert mcbrain("show", "-h")[1] == mcbrain("show", "--help")[1]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Results of a small study, as laws alone give them."""
+    out = tmp_path_factory.mktemp("answers") / "a"
+    settings = ["engine.kind=law"]
+    run(load_study("first-look", settings), out)
+    return out
+
+
+def test_results_are_exported_where_one_says(mcbrain, folder, tmp_path):
+    status, said, _ = mcbrain("export", folder, "--out", tmp_path / "b" / "rows.csv")
+    assert status == 0 and "rows.csv" in said
+    assert not (folder / "results.parquet").exists()
+    table = pyarrow.csv.read_csv(tmp_path / "b" / "rows.csv")
+    assert table["predicted"].to_pylist() == open_results(folder)["predicted"].to_pylist()
+    mcbrain("export", folder, "--out", tmp_path / "rows", "--format", "parquet")
+    assert pyarrow.parquet.read_table(tmp_path / "rows").num_rows == table.num_rows
+    status, _, err = mcbrain("export", folder, "--out", tmp_path)
+    assert status == 2 and "folder" in err
+    assert mcbrain("export", folder, "--format", "xlsx")[0] == 2
+
+
+def test_results_are_exported_to_standard_output_and_nothing_else_is(folder):
+    command = [sys.executable, "-m", "mcbrain", "export", folder, "--out", "-", "--format", "csv"]
+    said = subprocess.run(command, capture_output=True, check=True).stdout
+    assert pyarrow.csv.read_csv(io.BytesIO(said)).num_rows == open_results(folder).num_rows
+
+
+def test_a_report_is_written_where_one_says(mcbrain, folder, tmp_path):
+    status, said, _ = mcbrain("report", folder, "--out", tmp_path / "page")
+    assert status == 0 and str(tmp_path / "page" / "report.html") in said
+    assert not (folder / "report.html").exists()
+    assert "<html" in (tmp_path / "page" / "report.html").read_text()
+    assert list((tmp_path / "page").rglob("*.png"))
+    (tmp_path / "file").write_text("")
+    assert mcbrain("report", folder, "--out", tmp_path / "file")[0] == 2
