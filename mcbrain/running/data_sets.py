@@ -106,9 +106,9 @@ def replicates(
     rank : int, optional
         Of the estimated subspace; default the measured latents.
     encoding_penalty : float
-        Ridge penalty of the encoder behind `DataSet.basis`.
+        Ridge penalty of the encoder behind `DataSet.basis`, per brain sample.
     penalty_scale : str
-        "per-sample", or "sum" where that penalty is one on sums over brain samples.
+        Taken so that the keywords of `simulate` can be handed on; it concerns estimators alone.
 
     Yields
     ------
@@ -140,8 +140,6 @@ def replicates(
             f"n_brain = {point.n_brain}: a subspace of rank {rank} needs as many brain samples"
         )
     penalty = float(study.encoding.penalty)
-    if penalty_scale == "sum" and point.n_brain:
-        penalty /= point.n_brain
     problem = RawProblem.of(model, point.n_task, point.n_brain, study.seed)
     return _numbered(model, problem, count, rank, penalty)
 
