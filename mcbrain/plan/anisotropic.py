@@ -39,10 +39,14 @@ if TYPE_CHECKING:
 __all__ = ["AnisotropicLaw", "Estimate"]
 
 DRAWS = 32
-"""Imagined recordings behind the mean over estimated subspaces, whose standard error goes along."""
+"""Imagined recordings over which the risk with an estimated subspace is averaged; their spread
+gives the standard error of the mean.
+"""
 
 SEARCH_DRAWS = 4
-"""Those among which a penalty is optimised: the risk is flat about its minimum."""
+"""The first of them, over which the risk is averaged while a penalty is optimised. So few are
+enough, since the risk is flat about its minimum.
+"""
 
 FEWEST_FREE_ROWS = 5.0
 """Rows that a fit must leave free for its law to be given. What the expansion leaves out is a share
@@ -50,7 +54,7 @@ of about one over their square: 4 % here, and as much as the risk where a fit al
 """
 
 SUBSPACES = 0xB0000005
-"""Word of the stream of the imagined recordings, which no block's role reaches."""
+"""First word of the stream of the imagined recordings, so that no block shares their numbers."""
 
 DECADES = (-7.0, 7.0, 15)
 """Penalties from which the search of the best starts: decades about the mean input variance."""
@@ -77,7 +81,7 @@ class Estimate:
     value : float
         inf where there is no mean; NaN where the fit all but interpolates (`FEWEST_FREE_ROWS`).
     standard_error : float, optional
-        That comes from imagined recordings, if any were drawn.
+        The standard error that comes from imagined recordings; None where one subspace is enough.
     exact : bool
         Whether the law is exact; else it is the expansion in 1/n.
     """
@@ -93,7 +97,7 @@ class AnisotropicLaw:
     Parameters
     ----------
     seed : int
-        Of the directions in which brain and task lie, and of imagined recordings.
+        The study's seed, which fixes random directions of brain and task, and imagined recordings.
     """
 
     def __init__(self, seed: int) -> None:
@@ -104,13 +108,22 @@ class AnisotropicLaw:
         self._curves = lru_cache(64)(self._tabulate)
 
     def gaussian(self, estimator: Estimator, point: Point) -> bool:
-        """Whether data is Gaussian as far as an estimator uses it: recordings, and with them how
-        the latents drive them, count only where a subspace is estimated from them.
+        """Whether data is Gaussian as far as an estimator uses it.
+
+        Recordings, and with them how the latents drive them, count only where a subspace is
+        estimated from them.
 
         Parameters
         ----------
         estimator : Estimator
+            What uses the data.
         point : Point
+            The model, and the numbers of samples.
+
+        Returns
+        -------
+        bool
+            Whether all that it uses is Gaussian, as this law assumes.
         """
         model = point.model
         drawn = estimator.uses_brain and point.n_brain > 0
@@ -124,17 +137,30 @@ class AnisotropicLaw:
         Parameters
         ----------
         point : Point
+            The model, and the numbers of samples.
         shift : Shift
+            What the risk is tested on; it has a second moment.
         fit : Fit
-            With its penalty, per sample and not negative.
+            An estimator with its penalty, a number per sample that is not negative.
         draws : int
-            Imagined recordings, where the subspace is estimated.
+            Imagined recordings to average over where the subspace is estimated, `DRAWS` at most.
         guess : bool
-            Whether what the expansion says is wanted where the fit all but interpolates too.
+            Whether the expansion's value is wanted also where the fit all but interpolates and
+            the value is not to be relied on.
+
+        Returns
+        -------
+        Estimate
+            The risk in units of the squared response, and how far it is exact.
+
+        Raises
+        ------
+        NotImplementedError
+            The estimator spares a kind of subspace that is unknown here.
         """
         setting = self._setting(point.model, point.n_task, shift)
         if point.n_task == 0:
-            return Estimate(excess_risk(setting, math.inf), exact=True)  # predicts zero
+            return Estimate(excess_risk(setting, math.inf), exact=True)  # every fit predicts zero
         penalty = fit.estimator.in_force(fit.penalty)
         if penalty == 0.0 and point.n_task >= setting.spectrum.size - 1:
             return Estimate(_least_squares(setting), exact=True)
@@ -148,10 +174,19 @@ class AnisotropicLaw:
     def interpolates(self, point: Point, fit: Fit) -> bool:
         """Whether a fit with two penalties leaves too few rows free for an expansion in 1/n.
 
+        The smaller of the two is taken for the whole space: it leaves no more rows free than both.
+
         Parameters
         ----------
         point : Point
+            The model, and the numbers of samples.
         fit : Fit
+            An estimator with its penalty per sample, and the share `eta` of it within the subspace.
+
+        Returns
+        -------
+        bool
+            Whether fewer than `FEWEST_FREE_ROWS` are left.
         """
         setting = self._setting(point.model, point.n_task, _ID)
         return free_rows(setting, min(1.0, fit.eta) * fit.penalty) < FEWEST_FREE_ROWS
@@ -167,11 +202,18 @@ class AnisotropicLaw:
         Parameters
         ----------
         point : Point
+            The model, and the numbers of samples.
         shift : Shift
+            Under which the risk is to be least; it has a second moment.
         fit_at : callable
-            The row at a penalty.
+            Per-sample penalty -> the Fit that it makes.
         guess : bool
-            See `risk`.
+            Whether the penalty is wanted also where its risk cannot be relied on; see `risk`.
+
+        Returns
+        -------
+        float
+            The penalty, per sample.
         """
         grid = np.linspace(*DECADES)
         values = self._risks(point, shift, fit_at, 10.0**grid)
@@ -245,6 +287,7 @@ class AnisotropicLaw:
         raise unhandled("subspace", fit.estimator.subspace, "plan/anisotropic.py")
 
     def _draw(self, model: Model, n_brain: int, rank: int, encoding: float) -> list[Floats]:
+        """Bases of the subspaces that `DRAWS` imagined sets of recordings give."""
         measured = model.k_m
         setting = BrainSetting(
             spectrum=model.input_variances,
@@ -262,8 +305,11 @@ class AnisotropicLaw:
 
 
 def _smooth(point: Point, fit: Fit, setting: TaskSetting, penalties: Floats) -> bool:
-    """Whether curves give the risk: with penalties that act, a task that does not move, enough rows
-    for what is spared, and few enough inputs to be made diagonal for each subspace.
+    """Whether curves give the risk at these penalties.
+
+    They need penalties that are neither zero nor infinite, a task that does not move under the
+    shift, more samples than spared directions, and inputs few enough that their covariance outside
+    each subspace can be made diagonal.
     """
     spared = 0 if fit.estimator.subspace == "none" else max(fit.rank, point.model.k_m)
     return bool(
@@ -275,7 +321,7 @@ def _smooth(point: Point, fit: Fit, setting: TaskSetting, penalties: Floats) -> 
 
 
 def _lowest(x: Floats, y: Floats) -> tuple[float, float]:
-    """The least value of a smooth function on a regular grid, and where: by a parabola."""
+    """Where a smooth function on a regular grid is least, and its value there, by a parabola."""
     at = min(max(int(np.argmin(y)), 1), len(x) - 2)
     below, here, above = y[at - 1 : at + 2]
     bend = below - 2.0 * here + above
@@ -301,8 +347,9 @@ def _given(setting: TaskSetting, penalty: float, eta: float, V: Floats, guess: b
 
 
 def _least_squares(setting: TaskSetting) -> float:
-    """sigma_y^2 tr(M Sigma^-1)/(n - d - 1), exactly, of every estimator without a penalty; infinite
-    where samples are as many as inputs, or one more or less.
+    """sigma_y^2 tr(M Sigma^-1)/(n - d - 1), the exact risk of every estimator without a penalty.
+
+    It is infinite where samples are as many as inputs, or one more or less; fewer are not asked.
     """
     spectrum = setting.spectrum
     spare = setting.n_task - len(spectrum) - 1

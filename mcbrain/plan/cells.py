@@ -23,7 +23,19 @@ BRAIN_FIELDS = ("m_hat", "trace", "m_hat_trace", "residual", "missed_signal", "m
 
 
 class Setting(TypedDict):
-    """What `exact.excess_risk` needs beyond the moments; arrays are over (n_task, noises)."""
+    """What `exact.excess_risk` needs beyond the moments.
+
+    Attributes
+    ----------
+    n_task : ndarray, shape (n_task, 1), or float
+        Numbers of task samples.
+    rank : int
+        Of the spared subspace.
+    input_dim : int
+        Number of inputs.
+    task_noise : ndarray, shape (noises,), or float
+        sigma_y / |beta|.
+    """
 
     n_task: Floats | float
     rank: int
@@ -33,7 +45,15 @@ class Setting(TypedDict):
 
 @dataclass(frozen=True)
 class BrainEstimate:
-    """BrainMoments, and from blocks the covariance of BRAIN_FIELDS, (6, 6)."""
+    """Moments of the spared subspace under a shift, and how well they are known.
+
+    Attributes
+    ----------
+    mean : BrainMoments
+        For a signal of length 1.
+    covariance : ndarray, shape (6, 6), or None
+        Of the means of `BRAIN_FIELDS`, in their order, from blocks; None where they are known.
+    """
 
     mean: exact.BrainMoments
     covariance: Floats | None = None
@@ -73,10 +93,18 @@ def combine(task: TaskEstimate, brain: BrainEstimate, setting: Setting, scale: f
     Parameters
     ----------
     task : TaskEstimate
+        Moments of the task stage, from a law or from blocks.
     brain : BrainEstimate
+        Moments of the spared subspace under the shift, known or from blocks.
     setting : Setting
+        The numbers of samples and dimensions, and the noise.
     scale : float
-        |beta|^2.
+        |beta|^2, the unit of the laws.
+
+    Returns
+    -------
+    Cell
+        Over (methods, n_task, noises), in the units of the squared response.
     """
     mean = exact.excess_risk(task.mean, brain.mean, **setting)
     variance, deviation = np.zeros_like(mean), None
@@ -93,7 +121,8 @@ def combine(task: TaskEstimate, brain: BrainEstimate, setting: Setting, scale: f
 def _pulled(covariance: Floats, slope: Floats) -> Floats:
     """Covariance times slope, to the same bits whatever other risks are asked for beside one.
 
-    A single risk is doubled: `einsum` would add up its products in another order.
+    A single risk is computed twice over: of one alone, `einsum` adds up the products in another
+    order.
     """
     each = np.repeat(slope, 2, axis=-1) if slope[0].size == 1 else slope
     return np.asarray(np.einsum("ij,j...->i...", covariance, each)[..., : slope.shape[-1]])
@@ -107,7 +136,8 @@ def _slopes(
 ) -> Floats:
     """Derivatives of the risk by some of the moments, shape (names, methods, n_task, noises).
 
-    The risk at all of them zero, and at each of them one: a single evaluation.
+    The risk is linear in them, so each derivative is the risk where that moment is 1 and the others
+    are 0, less the risk where all are 0; all are evaluated at once.
     """
     units = np.eye(len(names) + 1)[1:].reshape(len(names), -1, 1, 1, 1)
     values = dict(zip(names, units, strict=True))

@@ -16,17 +16,19 @@ __all__ = ["Forecast"]
 class Forecast:
     """The blocks that every problem of a stage has and needs, and what a block of it costs.
 
-    A problem that was not judged yet is taken to need as many replicates as those that were, each
-    weighed by what a replicate of it costs: a run begins its problems in an order in which the
-    first ones are a fair sample of all (`mcbrain.plan.plans.all_works`). No problem needs less than
-    its first look, nor more than it has at most. A block costs what the problem's latest ones did,
-    since fewer outputs are asked for at each look; before, what is expected of its dimensions.
+    A problem that was not judged yet is assumed to need as many replicates as the mean of those
+    that were, each weighed by what a replicate of it costs. That is fair, since a run begins its
+    problems in an order in which the first ones are spread over all
+    (`mcbrain.plan.plans.all_works`). No problem needs less than its first look, nor more than it
+    has at most. A block is assumed to cost what the problem's latest ones did, since fewer outputs
+    are asked for at each look; before there are any, the time that its dimensions let expect,
+    scaled by how the blocks of other problems compare with theirs.
 
     Parameters
     ----------
-    problems : collection of Problem
-        Every problem of the stage.
-    most : callable
+    problems : collection of Problem, optional
+        Every problem of the stage; default none.
+    most : callable, optional
         Problem -> the blocks that it has at most.
 
     Attributes
@@ -53,17 +55,45 @@ class Forecast:
         self.blind = True
 
     def judged(self, problem: Problem, have: int, need: int | None) -> None:
-        """A problem has so many blocks, and by its precision so far needs so many in all."""
+        """Take note of what a problem has, and of what it was seen to need at a look.
+
+        Parameters
+        ----------
+        problem : Problem
+            One of the stage's.
+        have : int
+            Blocks of it that are there.
+        need : int or None
+            Blocks that it needs in all, by its precision so far; None before its first look.
+        """
         self._have[self._place[problem]] = have
         self.expected(problem, need)
         self.blind &= need is None
 
     def expected(self, problem: Problem, need: int | None) -> None:
-        """A problem is likely to need so many blocks in all."""
+        """Take note of what a problem is likely to need.
+
+        Parameters
+        ----------
+        problem : Problem
+            One of the stage's.
+        need : int or None
+            Blocks that it is likely to need in all; None where nobody knows.
+        """
         self._need[self._place[problem]] = np.nan if need is None else need
 
     def computed(self, problem: Problem, blocks: int, seconds: float) -> None:
-        """So many blocks that a problem needs were computed, in seconds of one core."""
+        """Take note of blocks that were computed because a problem needs them.
+
+        Parameters
+        ----------
+        problem : Problem
+            One of the stage's.
+        blocks : int
+            How many there are, one at least.
+        seconds : float
+            Seconds of one core that all of them took.
+        """
         place = self._place[problem]
         self._have[place] += blocks
         self._latest[place] = seconds / blocks
@@ -71,7 +101,14 @@ class Forecast:
         self._done_expected += blocks * self._expected[place]
 
     def left(self) -> float | None:
-        """Seconds of one core that are left; None before anything can be said."""
+        """Estimate the work that is left.
+
+        Returns
+        -------
+        float or None
+            Seconds of one core. None before any block was computed, and before any problem has been
+            seen to need a number of blocks, unless all have so few that they need them all.
+        """
         guess = self._guess()
         if guess is None or self.done == 0.0:
             return None
@@ -81,7 +118,7 @@ class Forecast:
         return float(rest @ cost)
 
     def _guess(self) -> Floats | None:
-        """The blocks that each problem is taken to need while nobody has seen what it needs."""
+        """The blocks that each problem is assumed to need before anybody has seen what it needs."""
         least = np.minimum(self._most, FIRST_LOOK)
         judged = ~np.isnan(self._need)
         if not judged.any():

@@ -33,10 +33,12 @@ from mcbrain.population.shifts import Shift
 
 __all__ = ["GridPlan"]
 
-# Of which is asked how many more replicates they need, for what is said of the time left.
+# Only so many outputs are asked how many more replicates they need: the time left that is shown
+# follows from them, and nothing else does.
 _CELLS = 16
 
-# Blocks of a problem -> how many times as many each output needs that needs it, 0 for enough.
+# Blocks of a problem -> for each output that rests on it, how many times as many it needs; 0 where
+# these are enough.
 Lacks = Callable[[Series], Iterator[float]]
 
 # Who uses a problem: a side, and for a task problem the place in the side's `n_task`.
@@ -83,7 +85,8 @@ class GridPlan(Plan[User]):
         Returns
         -------
         TaskProblem or None
-            None with the law on, and where no data act outside the subspace.
+            None where the exact law stands for the task stage, and where no data act outside the
+            subspace.
         """
         if self.study.exact_task_stage:
             return None
@@ -110,7 +113,19 @@ class GridPlan(Plan[User]):
         return brains | tasks
 
     def most(self, problem: Problem) -> int:
-        """Blocks that a problem has at most: two at least, whose spread is the error of a row."""
+        """Blocks that a problem has at most.
+
+        Parameters
+        ----------
+        problem : Problem
+            One of `problems`.
+
+        Returns
+        -------
+        int
+            As many as `max_replicates` need, and two at least, since the error of a row is the
+            spread of its blocks.
+        """
         return max(2, -(-self.study.precision.max_replicates // problem.block_size))
 
     def points(self, users: Sequence[User]) -> list[Point]:
@@ -194,7 +209,7 @@ class GridPlan(Plan[User]):
         return task_statistics(np.concatenate(z).tolist())
 
     def _stopping(self, problem: Problem, lacks: Lacks) -> Stopping:
-        """Every output that needs a problem needs all of its statistics."""
+        """When a problem stops: with all of its statistics, since each output needs them all."""
         if self.study.precision.fixed_count:
             return Stopping(self.most(problem), together=True)
 
@@ -207,7 +222,10 @@ class GridPlan(Plan[User]):
         return Stopping(self.most(problem), done, together=True, factor=factor)
 
     def _of_brain(self, users: Sequence[User]) -> Lacks:
-        """What the outputs lack that need a brain problem."""
+        """What the outputs lack that rest on a brain problem.
+
+        A task problem beside it may spend half of the variance that is allowed.
+        """
         share = 1.0 if self.study.exact_task_stage else 2.0
 
         def lacks(series: Series) -> Iterator[float]:
@@ -218,7 +236,10 @@ class GridPlan(Plan[User]):
         return lacks
 
     def _of_task(self, where: Sequence[User], statistics: tuple[TaskStatistic, ...]) -> Lacks:
-        """The same of a task problem, the brain's moments being the pilot's."""
+        """What the outputs lack that rest on a task problem, the brain's moments being a pilot's.
+
+        A brain problem beside it may spend half of the variance that is allowed.
+        """
 
         def lacks(series: Series) -> Iterator[float]:
             blocks = {0: (statistics, series)}
@@ -238,8 +259,9 @@ class GridPlan(Plan[User]):
         share: float,
         at: slice = slice(None),
     ) -> float:
-        """How many times as many replicates a cell needs when a problem may spend 1/share of the
-        variance; 0 where it is precise enough.
+        """How many times as many replicates a cell needs; 0 where it is precise enough.
+
+        A problem may spend 1/share of the variance that is allowed.
         """
         precision, error = self.study.precision, math.sqrt(share) * cell.error
         good = precise_enough(precision, cell.mean, error)

@@ -32,7 +32,15 @@ __all__ = [
 
 @dataclass(frozen=True)
 class BrainStatistic:
-    """One column of a brain problem's sums: a moment of C^ = A'PA (theory/README.md 4e)."""
+    """One column of a brain problem's sums: a moment of C^ = A'PA (theory/README.md 4e).
+
+    Attributes
+    ----------
+    name : str
+        "diagonal" (C^_ii), "square" (C^_ij^2) or "product" (C^_ii C^_jj).
+    i, j : int
+        Measured latents, from 0.
+    """
 
     name: str
     i: int
@@ -54,6 +62,16 @@ def brain_statistics(k: int) -> tuple[BrainStatistic, ...]:
     """C^_ii, then C^_ij^2 for i <= j, then C^_ii C^_jj for i < j: all first and second moments.
 
     The law of C^ is unchanged by flipping the sign of a latent, so no other moment is nonzero.
+
+    Parameters
+    ----------
+    k : int
+        Number of measured latents.
+
+    Returns
+    -------
+    tuple of BrainStatistic
+        k + k^2 of them.
     """
     upper = [(i, j) for i in range(k) for j in range(i, k)]
     return (
@@ -69,8 +87,15 @@ def subspace_moments(problem: BrainProblem, means: Floats) -> SubspaceMoments:
     Parameters
     ----------
     problem : BrainProblem
+        The problem whose means they are.
     means : ndarray, shape (statistics, ...)
-        Axes after the first lead in the moments' arrays.
+        In the order of `brain_statistics`. Axes after the first, such as one of blocks that are
+        left out in turn, lead in the moments' arrays.
+
+    Returns
+    -------
+    SubspaceMoments
+        Arrays of shape (..., k, k), k the number of measured latents.
     """
     from mcbrain.theory.subspace import SubspaceMoments
 
@@ -100,7 +125,18 @@ def subspace_moments(problem: BrainProblem, means: Floats) -> SubspaceMoments:
 
 
 def signal(model: Model) -> Floats:
-    """beta / |beta| in the frame of the theory, shape (k + 2,)."""
+    """beta / |beta| in the frame of the theory.
+
+    Parameters
+    ----------
+    model : Model
+        Its misalignment and task loadings say where beta lies.
+
+    Returns
+    -------
+    ndarray, shape (k + 2,)
+        Along the k latents, the task's direction outside them, and any other direction.
+    """
     from mcbrain.theory.frame import signal_coordinates
 
     return signal_coordinates(model.misalignment, model.loadings)
@@ -109,10 +145,24 @@ def signal(model: Model) -> Floats:
 def shift_coefficients(shift: Shift, model: Model, seed: int) -> ShiftCoefficients:
     """M of a shift in the frame of the theory, for isotropic Gaussian inputs.
 
+    Parameters
+    ----------
+    shift : Shift
+        What the risk is tested on.
+    model : Model
+        What the shift is relative to.
+    seed : int
+        The study's seed, which fixes where brain and task lie in the coordinates of the inputs.
+
+    Returns
+    -------
+    ShiftCoefficients
+        The second moment of the test inputs.
+
     Raises
     ------
     InputError
-        An adversary has no second moment.
+        The shift has no second moment, as an adversary has none.
     """
     from mcbrain.theory.frame import ShiftCoefficients
 
@@ -132,7 +182,27 @@ def shift_coefficients(shift: Shift, model: Model, seed: int) -> ShiftCoefficien
 
 
 def shift_drift(shift: Shift, model: Model, seed: int) -> Floats | None:
-    """Change of beta / |beta| at test time in the frame of the theory; None without one."""
+    """Change of beta / |beta| at test time, in the frame of the theory.
+
+    Parameters
+    ----------
+    shift : Shift
+        What the risk is tested on.
+    model : Model
+        What the shift is relative to.
+    seed : int
+        The study's seed, which fixes the direction in which the task moves within the brain's.
+
+    Returns
+    -------
+    ndarray, shape (k + 2,), or None
+        The change in each direction of the frame; None where the shift leaves the task as it is.
+
+    Raises
+    ------
+    NotImplementedError
+        The shift moves the task in a way that is unknown here.
+    """
     from mcbrain.theory.frame import concept_drift
 
     if not SHIFTS[shift.kind].moves_target:

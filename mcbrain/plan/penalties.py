@@ -38,12 +38,32 @@ Pilot = BrainProblem | RawProblem
 # further up than down, because BEFS penalises more.
 _DECADES_BELOW, _DECADES_ABOVE = 3, 5
 _NODES = 5  # neighbours on the grid between which its minimum is interpolated
-_DIGITS = 6  # of a penalty found so: fewer than two machines' rounding could tell apart
+# Digits of a penalty that is found so: few enough to be the same on every machine, however it
+# rounds, since the penalty is part of the name of a statistic.
+_DIGITS = 6
 _ID = parse_shift("id")
 
 
 def has_law(method: Method, point: Point, shift: Shift, subspaces: Subspaces) -> bool:
-    """Whether the optimum of a method follows from moments of the subspace alone."""
+    """Whether the optimum of a method follows from moments of the subspace alone.
+
+    Parameters
+    ----------
+    method : Method
+        An estimator under a rule that optimises its penalty.
+    point : Point
+        The model, and the numbers of samples.
+    shift : Shift
+        Under which the risk is to be least; "id" for a rule that optimises without a shift.
+    subspaces : Subspaces
+        Knows what the exact laws cover.
+
+    Returns
+    -------
+    bool
+        False where penalties have to be compared, by a pilot of whole replicates or by the law for
+        any covariance.
+    """
     estimator = method.estimator
     if not subspaces.lawful(estimator, point) or not shift.has_moment:
         return False
@@ -53,20 +73,41 @@ def has_law(method: Method, point: Point, shift: Shift, subspaces: Subspaces) ->
 
 
 def task_noise(model: Model) -> float:
-    """sigma_y / |beta|, the scale in which the laws are written."""
+    """sigma_y / |beta|, the noise of a task whose signal has length 1, as the laws have it.
+
+    Parameters
+    ----------
+    model : Model
+        What the task belongs to.
+
+    Returns
+    -------
+    float
+        Without a unit.
+    """
     return model.sigma_y / model.signal_norm
 
 
 def pilots(
     study: Study, subspaces: Subspaces, points: Iterable[Point]
 ) -> Iterator[tuple[Pilot, tuple[Statistic, ...]]]:
-    """Each pilot problem that some points need, and the statistics wanted of it, once.
+    """Each pilot problem that some points need, and the statistics wanted of it.
 
     Parameters
     ----------
     study : Study
+        What is asked.
     subspaces : Subspaces
+        Makes the pilots that measure an estimated subspace.
     points : iterable of Point
+        Some of the study's; one that comes twice counts once.
+
+    Yields
+    ------
+    problem : BrainProblem or RawProblem
+        A pilot, each once: of the subspace, or of whole replicates where no law gives an optimum.
+    statistics : tuple of Statistic
+        All that is wanted of it.
     """
     wanted: dict[Pilot, dict[Statistic, None]] = {}
     points = list(dict.fromkeys(points))
@@ -107,10 +148,26 @@ def _grid_problem(study: Study, point: Point) -> RawProblem:
 
 
 def grid_queries(study: Study, method: Method, point: Point, shift: Shift) -> tuple[Query, ...]:
-    """The penalties that a pilot of whole replicates compares, in ascending order, both ends in.
+    """The fits that a pilot of whole replicates compares to find a penalty.
 
     The grid holds both scales that an optimum can have, noise over signal and the variance of an
     input, as the search by law does (theory/README.md 4c).
+
+    Parameters
+    ----------
+    study : Study
+        What is asked, with the settings of stage 1.
+    method : Method
+        An estimator under a rule that optimises its penalty.
+    point : Point
+        The model, and the numbers of samples.
+    shift : Shift
+        Under which the risk is to be least.
+
+    Returns
+    -------
+    tuple of Query
+        One for each penalty, in ascending order: 0, four for each decade of the grid, infinity.
     """
     d = point.model.input_dim
     centre = float(exact.optimal_penalty(task_noise(point.model), point.n_task, 0, d))
@@ -134,10 +191,12 @@ class Penalties:
     Parameters
     ----------
     study : Study
+        What is asked.
     subspaces : Subspaces
-        Moments of the estimated subspace.
+        Moments of the spared subspace.
     store : Store, optional
-        Holds the pilots that compare grids; without one such penalties are an error.
+        Holds the pilots that compare grids. Without one, such penalties come from the law for any
+        covariance (theory/README.md 5f, 5g), and are an error where that gives none.
     """
 
     def __init__(self, study: Study, subspaces: Subspaces, store: Store | None = None) -> None:
@@ -147,12 +206,26 @@ class Penalties:
         self._best: dict[tuple[int, Method, Shift], float] = {}
 
     def fit(self, method: Method, point: Point, shift: Shift) -> Fit:
-        """The fit that a method stands for at a point; `optimal-shift` depends on the shift too.
+        """The fit that a method stands for at a point.
+
+        Parameters
+        ----------
+        method : Method
+            One of the study's.
+        point : Point
+            One of the study's.
+        shift : Shift
+            Counts where the rule optimises the penalty for each shift, as `optimal-shift` does.
+
+        Returns
+        -------
+        Fit
+            With its penalty per sample, which is NaN where each replicate chooses its own.
 
         Raises
         ------
         InputError
-            See `resolve`.
+            The penalty cannot be found; see `resolve`.
         """
         penalty, eta = self.resolve(method, point, shift)
         rule = method.rule.kind if method.rule.selects else FIXED
@@ -160,12 +233,31 @@ class Penalties:
         return Fit(method.estimator, rule, penalty, eta, rank, encoding)
 
     def resolve(self, method: Method, point: Point, shift: Shift) -> tuple[float, float]:
-        """Per-sample penalty and eta of a method at a point; a NaN penalty is each replicate's own.
+        """Find the penalty of a method at a point.
+
+        Parameters
+        ----------
+        method : Method
+            One of the study's.
+        point : Point
+            One of the study's.
+        shift : Shift
+            Counts where the rule optimises the penalty for each shift.
+
+        Returns
+        -------
+        penalty : float
+            Per sample; a rule gives 0 to infinity, a study may also give a negative number. NaN
+            where each replicate chooses its own.
+        eta : float
+            Share of the penalty that the spared subspace still feels.
 
         Raises
         ------
         InputError
-            The pilot has not been run, or no law gives the optimum and nothing may be simulated.
+            No law gives the optimum, and no pilot is there to find it.
+        MissingPilotError
+            A pilot that the optimum rests on has not been run to its end.
         """
         rule, estimator = method.rule, method.estimator
         match rule.record.by:
@@ -231,11 +323,32 @@ class Penalties:
         return best
 
     def missed(self, method: Method, point: Point) -> tuple[float, int]:
-        """m_bar of the subspace that a method spares, and its rank (theory/README.md 4c)."""
+        """What the subspace that a method spares misses of the task (theory/README.md 4c).
+
+        Parameters
+        ----------
+        method : Method
+            One of the study's.
+        point : Point
+            One of the study's.
+
+        Returns
+        -------
+        m_bar : float
+            Mean share of the squared signal outside the subspace; 1 where nothing is spared.
+        rank : int
+            Of the subspace.
+
+        Raises
+        ------
+        MissingPilotError
+            The pilot that measures the subspace has not been run to its end.
+        """
         model, estimator = point.model, method.estimator
         subspace = self.subspaces.moments(estimator, point)
         if estimator.subspace == "measured":
-            return model.recorded.misalignment, subspace.rank  # exactly, so that 0 is projection
+            # Exactly, since a share of 0 makes the estimator a projection.
+            return model.recorded.misalignment, subspace.rank
         if subspace.rank == 0:
             return 1.0, 0
         identity = shift_coefficients(_ID, model, self.study.seed)
@@ -257,6 +370,7 @@ class Penalties:
         return outside, inside / outside
 
     def _from_pilot(self, method: Method, point: Point, shift: Shift) -> float:
+        """The optimum between the penalties that a pilot of whole replicates compares."""
         if self.store is None:
             raise MissingPilotError("a pilot finds this penalty, and there is no store of blocks")
         grid = grid_queries(self.study, method, point, shift)

@@ -31,11 +31,17 @@ _GOLDEN = (math.sqrt(5.0) - 1.0) / 2.0
 
 
 Tell = Callable[[int], None]
-"""Told how far something is."""
+"""Called, again and again, with the number of steps that are done."""
 
 
 def silent(done: int) -> None:
-    """Tells nobody how far something is."""
+    """Tell nobody how far something is.
+
+    Parameters
+    ----------
+    done : int
+        Number of steps that are done.
+    """
 
 
 @dataclass(frozen=True)
@@ -45,9 +51,11 @@ class Work:
     Attributes
     ----------
     problem : Problem
+        What is simulated.
     queries : tuple of Statistic
         Columns of the block sums.
     stopping : Stopping
+        Says which of them have blocks enough.
     """
 
     problem: Problem
@@ -55,11 +63,33 @@ class Work:
     stopping: Stopping
 
     def stops(self, stored: StoredBlocks) -> dict[Statistic, Stop]:
-        """Where each of the queries stops, with the blocks that there are."""
+        """Where each of the queries stops, with the blocks that there are.
+
+        Parameters
+        ----------
+        stored : StoredBlocks
+            The blocks of the problem that there are.
+
+        Returns
+        -------
+        dict of Statistic to Stop
+            For each query, the blocks that its numbers rest on.
+        """
         return self.stopping.stops(self.queries, stored)
 
     def with_baselines(self, queries: tuple[Statistic, ...]) -> tuple[Statistic, ...]:
-        """The queries and the baselines they are compared with, in the order of the work."""
+        """Some of the queries, and the baselines that they are compared with.
+
+        Parameters
+        ----------
+        queries : tuple of Statistic
+            Some of the work's.
+
+        Returns
+        -------
+        tuple of Statistic
+            In the order of the work; the risk of a baseline is a query of its own.
+        """
         wanted: set[Statistic] = set(queries)
         for query in queries:
             if isinstance(query, Query) and query.baseline:
@@ -80,7 +110,9 @@ class Plan(ABC, Generic[User]):
     stage : str
         What its problems are, in words.
     study : Study
+        What is asked.
     penalties : Penalties
+        Finds the penalty of each method at each point.
     """
 
     kind: str
@@ -90,23 +122,82 @@ class Plan(ABC, Generic[User]):
 
     @abstractmethod
     def problems(self) -> Mapping[Problem, Sequence[User]]:
-        """Every problem and who uses it; no penalty is needed."""
+        """Every problem of the study; no penalty is needed.
+
+        Returns
+        -------
+        mapping of Problem to sequence of User
+            Each problem once, with all who use it.
+        """
 
     @abstractmethod
     def most(self, problem: Problem) -> int:
-        """Blocks that a problem has at most, whatever its precision."""
+        """Blocks that a problem has at most, whatever its precision.
+
+        Parameters
+        ----------
+        problem : Problem
+            One of `problems`.
+
+        Returns
+        -------
+        int
+            1 at least.
+        """
 
     @abstractmethod
     def points(self, users: Sequence[User]) -> Sequence[Point]:
-        """Points whose penalties the work of a problem with these users needs."""
+        """Points whose penalties the work of a problem needs.
+
+        Parameters
+        ----------
+        users : sequence of User
+            Who uses the problem.
+
+        Returns
+        -------
+        sequence of Point
+            Pilots are run for them before the work is asked for.
+        """
 
     @abstractmethod
     def works(self, problem: Problem, users: Sequence[User]) -> Iterator[Work]:
-        """What there is to do for a problem."""
+        """What there is to do for a problem.
+
+        Parameters
+        ----------
+        problem : Problem
+            One of `problems`.
+        users : sequence of User
+            Who uses it.
+
+        Yields
+        ------
+        Work
+            One after another is done; all of them share the problem's blocks.
+
+        Raises
+        ------
+        MissingPilotError
+            A penalty rests on a pilot that is not complete.
+        """
 
     @abstractmethod
     def describe(self, problem: Problem, users: Sequence[User]) -> str:
-        """A problem in words."""
+        """A problem in words, for a person.
+
+        Parameters
+        ----------
+        problem : Problem
+            One of `problems`.
+        users : sequence of User
+            Who uses it.
+
+        Returns
+        -------
+        str
+            Without a full stop.
+        """
 
     @abstractmethod
     def rows(self, store: Store, tell: Tell = silent) -> Iterator[pa.RecordBatch]:
@@ -115,13 +206,30 @@ class Plan(ABC, Generic[User]):
         Parameters
         ----------
         store : Store
-        tell : callable
+            Where blocks are looked for.
+        tell : callable, optional
             Told, again and again, how many points have their rows.
+
+        Yields
+        ------
+        pyarrow.RecordBatch
+            With the columns of `mcbrain.results.columns`.
         """
 
     @abstractmethod
     def failures(self, store: BlockStore) -> Iterator[dict[str, object]]:
-        """The failed replicates behind the rows, as rows of their own."""
+        """The failed replicates behind the rows.
+
+        Parameters
+        ----------
+        store : BlockStore
+            The blocks behind the rows.
+
+        Yields
+        ------
+        dict of str to object
+            Where the replicate is, which output failed on it, and why.
+        """
 
 
 def all_works(plan: Plan[User], problems: Mapping[Problem, Sequence[User]]) -> Iterator[Work]:
@@ -130,6 +238,18 @@ def all_works(plan: Plan[User], problems: Mapping[Problem, Sequence[User]]) -> I
     Neighbours in the plan are far apart in the order, so that the first ones of any number are
     spread over all: a run that ends early has seen every part of a grid, and what the first ones
     need says what the others will.
+
+    Parameters
+    ----------
+    plan : Plan
+        The plan of a study.
+    problems : mapping of Problem to sequence of User
+        Some of the plan's, with all who use them.
+
+    Yields
+    ------
+    Work
+        The works of one problem follow one another.
     """
     found = list(problems)
     for place in spread(len(found)):
@@ -137,13 +257,39 @@ def all_works(plan: Plan[User], problems: Mapping[Problem, Sequence[User]]) -> I
 
 
 def spread(size: int) -> NDArray[np.intp]:
-    """0 to size - 1 in an order whose beginnings lie evenly: by the golden ratio's multiples."""
+    """Order places so that the first ones of any number are spread evenly over all.
+
+    The fractional parts of the multiples of the golden ratio fill the unit interval so.
+
+    Parameters
+    ----------
+    size : int
+        Number of places.
+
+    Returns
+    -------
+    ndarray of int, shape (size,)
+        0 to size - 1, each once.
+    """
     return np.argsort(np.arange(size) * _GOLDEN % 1.0, kind="stable")
 
 
 def pilots_of(
     plan: Plan[User], problems: Mapping[Problem, Sequence[User]]
 ) -> list[tuple[Pilot, tuple[Statistic, ...]]]:
-    """The pilots that some of a plan's problems need, and the statistics wanted of each."""
+    """The pilots that some of a plan's problems need.
+
+    Parameters
+    ----------
+    plan : Plan
+        The plan of a study.
+    problems : mapping of Problem to sequence of User
+        Some of the plan's, with all who use them.
+
+    Returns
+    -------
+    list of (Pilot, tuple of Statistic)
+        Each pilot once, with the statistics that are wanted of it.
+    """
     points = [point for users in problems.values() for point in plan.points(users)]
     return list(pilots(plan.study, plan.penalties.subspaces, points))

@@ -27,10 +27,11 @@ class PointPlan(Plan[Point]):
     Parameters
     ----------
     study : Study
+        What is asked.
     kind : str
-        "raw" or "sufficient".
+        The engine, "raw" or "sufficient".
     penalties : Penalties
-        The frozen penalties.
+        Finds the penalty of each method at each point.
     """
 
     def __init__(self, study: Study, kind: str, penalties: Penalties) -> None:
@@ -42,11 +43,48 @@ class PointPlan(Plan[Point]):
         self._latest: tuple[Point, list[Query | None]] | None = None
 
     def fit(self, method: Method, point: Point, shift: Shift) -> Fit:
-        """The fit of a method at a point."""
+        """The fit of a method at a point.
+
+        Parameters
+        ----------
+        method : Method
+            One of the study's.
+        point : Point
+            One of the study's.
+        shift : Shift
+            Counts where the method's penalty is optimised for each shift.
+
+        Returns
+        -------
+        Fit
+            The estimator with its penalty, a number or left to each replicate.
+
+        Raises
+        ------
+        InputError
+            The penalty cannot be found; see `Penalties.resolve`.
+        """
         return self.penalties.fit(method, point, shift)
 
     def queries(self, point: Point) -> list[Query | None]:
-        """A query for each output of a point, in the order of the results; None where undefined."""
+        """A query for each output of a point.
+
+        Parameters
+        ----------
+        point : Point
+            One of the study's.
+
+        Returns
+        -------
+        list of (Query or None)
+            By method, then by shift, as in the results. None where the method asks for more brain
+            directions than there are brain samples.
+
+        Raises
+        ------
+        InputError
+            A penalty cannot be found; see `Penalties.resolve`.
+        """
         if self._latest is None or self._latest[0] is not point:
             self._latest = point, self._queries(point)
         return self._latest[1]
@@ -65,36 +103,112 @@ class PointPlan(Plan[Point]):
         ]
 
     def problem(self, point: Point) -> DataProblem:
-        """The problem behind a point."""
+        """The problem behind a point.
+
+        Parameters
+        ----------
+        point : Point
+            One of the study's.
+
+        Returns
+        -------
+        DataProblem
+            Its key knows the model, the numbers of samples and the seed, not the point's number.
+        """
         seed = self.study.seed
         return data_problem(self.kind, point.model, point.n_task, point.n_brain, seed)
 
     def problems(self) -> dict[Problem, list[Point]]:
-        """Every problem, with the points that it serves; no penalty is needed."""
+        """Every problem of the study; no penalty is needed.
+
+        Returns
+        -------
+        dict of Problem to list of Point
+            In the order of the points; each problem with the points that it serves.
+        """
         served: dict[Problem, list[Point]] = {}
         for point in self.study.points():
             served.setdefault(self.problem(point), []).append(point)
         return served
 
     def most(self, problem: Problem) -> int:
-        """Blocks that a problem has at most."""
+        """Blocks that a problem has at most.
+
+        Parameters
+        ----------
+        problem : Problem
+            One of `problems`.
+
+        Returns
+        -------
+        int
+            As many as `max_replicates` need, the last one whole.
+        """
         return -(-self.study.precision.max_replicates // problem.block_size)
 
     def points(self, users: Sequence[Point]) -> Sequence[Point]:
-        """Points whose penalties the work of a problem with these users needs."""
+        """Points whose penalties the work of a problem needs.
+
+        Parameters
+        ----------
+        users : sequence of Point
+            The points that the problem serves.
+
+        Returns
+        -------
+        sequence of Point
+            All of them.
+        """
         return users
 
     def works(self, problem: Problem, users: Sequence[Point]) -> Iterator[Work]:
-        """The work of each point that a problem serves."""
+        """The work of each point that a problem serves.
+
+        Parameters
+        ----------
+        problem : Problem
+            One of `problems`.
+        users : sequence of Point
+            The points that it serves.
+
+        Yields
+        ------
+        Work
+            The outputs of a point, and of the baselines that they are compared with.
+        """
         for point in users:
             yield self._work(problem, point)
 
     def describe(self, problem: Problem, users: Sequence[Point]) -> str:
-        """The points that a problem serves, in words."""
+        """The points that a problem serves, in words.
+
+        Parameters
+        ----------
+        problem : Problem
+            One of `problems`.
+        users : sequence of Point
+            The points that it serves.
+
+        Returns
+        -------
+        str
+            Such as "point 3", without a full stop.
+        """
         return " and ".join(f"point {point.index}" for point in users)
 
     def work(self, point: Point) -> Work:
-        """The work behind a point."""
+        """The work behind a point.
+
+        Parameters
+        ----------
+        point : Point
+            One of the study's.
+
+        Returns
+        -------
+        Work
+            Its outputs, and those of the baselines that they are compared with.
+        """
         return self._work(self.problem(point), point)
 
     def _work(self, problem: Problem, point: Point) -> Work:
@@ -114,7 +228,11 @@ class PointPlan(Plan[Point]):
     def _good(
         self, point: Point, series: Series, asked: tuple[Statistic, ...]
     ) -> NDArray[np.bool_]:
-        """Which queries may stop: precise enough, no risk at all, or without a finite variance."""
+        """Which queries may stop.
+
+        Those may that are precise enough, those whose risk is nothing but rounding, and those
+        without a finite variance, which no number of replicates would make precise.
+        """
         count, mean, m2 = series.totals()
         lost = [row_status(q.fit, point) in HOPELESS for q in only(Query, asked)]
         good = precise_enough(self.study.precision, mean, standard_error(count, m2))

@@ -61,11 +61,11 @@ class SideRisks:
     Parameters
     ----------
     study : Study
+        What is asked.
     penalties : Penalties
-        The frozen penalties.
+        Finds the penalty of each method at each point, and keeps it.
     pilots : PilotSubspaces
         Moments that are independent of the run's own, for `predicted` and for stopping.
-
     """
 
     def __init__(self, study: Study, penalties: Penalties, pilots: PilotSubspaces) -> None:
@@ -129,8 +129,8 @@ class SideRisks:
     ) -> NDArray[np.str_]:
         """Which moments of an estimate exist (theory/README.md 4a), (methods, n_task, noises).
 
-        The part inside the spared subspace is integrated out: only its mean can be infinite. With
-        the law on, so is the rest.
+        The part inside the spared subspace is integrated out, so only its mean can be infinite. The
+        same holds of the rest where the exact law stands for the task stage.
 
         Parameters
         ----------
@@ -213,7 +213,7 @@ class SideRisks:
         return combine(moments, self._brain(side, shift, brain), setting, model.signal_norm**2)
 
     def _task(self, side: Side, n_task: Floats, penalty: Floats, task: TaskBlocks) -> TaskEstimate:
-        """Moments from blocks; the latest are kept, for shifts and sides with equal penalties."""
+        """Moments from blocks; the latest are kept for shifts and sides of the same penalties."""
         d = side.family.model.input_dim
         name = (side.rank, d, n_task.tobytes(), penalty.shape, penalty.tobytes())
         series = [blocks for _, blocks in task.values()]

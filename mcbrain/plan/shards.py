@@ -18,8 +18,9 @@ from mcbrain.errors import InputError
 
 __all__ = ["Shard", "owned", "parse_shard", "slurm_shard"]
 
-# Outputs of equal relative precision need about as many replicates: 4,096 to 8,192 for 1 % in all
-# points of `scaling-law`. Only ratios of costs count.
+# A problem is assumed to need so many replicates, or its first look where that is more. Only ratios
+# of costs count, and outputs of equal relative precision need about as many: for 1 %, 4,096 to
+# 8,192 in all points of the study `scaling-law`.
 _REPLICATES = 8192
 _MAX_SHARDS = 100_000
 
@@ -33,22 +34,34 @@ class Shard:
     number : int
         1 to `count`.
     count : int
+        Number of the parts.
     """
 
     number: int
     count: int
 
     def __str__(self) -> str:
+        """As `parse_shard` reads it, such as "2/3"."""
         return f"{self.number}/{self.count}"
 
 
 def parse_shard(text: str) -> Shard:
-    """A shard from text such as "2/3".
+    """Read a shard from text such as "2/3".
+
+    Parameters
+    ----------
+    text : str
+        Two whole numbers, I/N; spaces about them do not count.
+
+    Returns
+    -------
+    Shard
+        Part I of N.
 
     Raises
     ------
     InputError
-        Not of the form I/N, or I is not from 1 to N.
+        The text is not of the form I/N, N is not from 1 to 100,000, or I is not from 1 to N.
     """
     match = re.fullmatch(r"\s*(\d{1,9})\s*/\s*(\d{1,9})\s*", text)
     if not match:
@@ -62,12 +75,18 @@ def parse_shard(text: str) -> Shard:
 
 
 def slurm_shard(environment: Mapping[str, str]) -> Shard | None:
-    """The shard that a SLURM job array stands for; None outside one, and for task 1 alone.
+    """The shard that a task of a SLURM job array stands for.
 
     Parameters
     ----------
-    environment : mapping
-        With SLURM_ARRAY_TASK_ID and _COUNT; _MIN and _STEP, 1 where they are absent.
+    environment : mapping of str to str
+        The process's environment. SLURM_ARRAY_TASK_ID and SLURM_ARRAY_TASK_COUNT are read, and
+        SLURM_ARRAY_TASK_MIN and SLURM_ARRAY_TASK_STEP, which are 1 where they are absent.
+
+    Returns
+    -------
+    Shard or None
+        None outside a job array, and for an array of one task whose number is 1 or 0.
 
     Raises
     ------
@@ -94,13 +113,22 @@ def slurm_shard(environment: Mapping[str, str]) -> Shard | None:
 
 
 def owned(problems: Collection[Problem], shard: Shard) -> set[Problem]:
-    """The problems of a shard: dearest first, each goes to the shard with the least so far.
+    """The problems of a shard.
+
+    The dearest problem comes first, and each goes to the shard with the least work so far.
 
     Parameters
     ----------
     problems : collection of Problem
-        All of a study's.
+        All problems of the study, in any order.
     shard : Shard
+        The part that is asked for.
+
+    Returns
+    -------
+    set of Problem
+        Empty where there are more shards than problems and none is left for this one. The sets of
+        all shards of one count are disjoint, and hold every problem.
     """
     loads = [(0, number) for number in range(1, shard.count + 1)]
     mine: set[Problem] = set()
@@ -113,6 +141,9 @@ def owned(problems: Collection[Problem], shard: Shard) -> set[Problem]:
 
 
 def _cost(problem: Problem) -> int:
-    """Estimated microseconds to three digits, whole, so that sums are the same on any machine."""
+    """Estimated microseconds to three digits, a whole number.
+
+    Sums of whole numbers are the same on any machine, so all shards find the same shares.
+    """
     replicates = max(FIRST_LOOK * problem.block_size, _REPLICATES)
     return round(float(f"{1e6 * replicates * problem.replicate_seconds:.3g}"))

@@ -30,12 +30,34 @@ HOPELESS = ("infinite_mean", "infinite_variance")
 
 
 def has_mean(*words: str) -> bool:
-    """Whether all of some rows have a mean, by their statuses."""
+    """Whether all of some rows have a mean.
+
+    Parameters
+    ----------
+    *words : str
+        The status of each row.
+
+    Returns
+    -------
+    bool
+        False where one of them is undefined or has an infinite mean.
+    """
     return not any(word in NO_MEAN for word in words)
 
 
 def has_variance(*words: str) -> bool:
-    """Whether the means of all of some rows have standard errors, by their statuses."""
+    """Whether the means of all of some rows have standard errors.
+
+    Parameters
+    ----------
+    *words : str
+        The status of each row.
+
+    Returns
+    -------
+    bool
+        False where one of them has no mean, or one of infinite variance.
+    """
     return not any(word in NO_VARIANCE for word in words)
 
 
@@ -58,9 +80,18 @@ def row_status(fit: Fit, point: Point, replicates: float = math.inf) -> str:
     Parameters
     ----------
     fit : Fit
+        An estimator with its penalty.
     point : Point
+        The model, and the numbers of samples.
     replicates : float
-        Behind the fit: with few, moments that exist may come from events that none has seen.
+        How many replicates the output rests on. With few of them, moments that exist may come from
+        events that none has seen; by default that is left out of account.
+
+    Returns
+    -------
+    str
+        "undefined" where more brain directions are asked for than there are brain samples; else the
+        worst that holds of "ok", "heavy_tail", "infinite_variance" and "infinite_mean".
     """
     if fit.estimator.uses_brain and 0 < point.n_brain < fit.rank:
         return "undefined"
@@ -85,7 +116,11 @@ def row_status(fit: Fit, point: Point, replicates: float = math.inf) -> str:
 
 
 def _subspace_words(fit: Fit, point: Point) -> Iterator[str]:
-    """What a spared subspace suffers from long inputs, and from coordinates that none uses."""
+    """Statuses that come from the spared subspace rather than from a singular Gram matrix.
+
+    A single long input may decide the fit inside it. And where the subspace lies along coordinate
+    axes but for its errors, and no sample uses one of these, the fit divides by the errors.
+    """
     model, inputs, n = point.model, point.model.input_distribution, point.n_task
     spared = _spared(fit, point)
     if spared == 0 or fit.eta > 0.0:
@@ -159,7 +194,7 @@ def _squares(fit: Fit, point: Point) -> Iterator[_Squares]:
     projects = fit.estimator.penalty == "infinite"
     if blind and projects:
         return  # predicts zero
-    # A replicate that chooses may choose 0, whatever its smallest eigenvalue is.
+    # A replicate that chooses its penalty may choose 0, whatever its smallest eigenvalue is.
     penalty = 0.0 if fit.selects else fit.penalty
     eta = 1.0 if blind or spared == 0 else fit.eta
     if eta == 0.0:
@@ -180,5 +215,5 @@ def _squares(fit: Fit, point: Point) -> Iterator[_Squares]:
 
 @latest
 def _mean_inverse_variance(model: Model) -> float:
-    """Over the directions in which the inputs vary."""
+    """The mean of one over the variance, over the directions in which the inputs vary."""
     return float((1.0 / model.input_variances).mean())

@@ -30,7 +30,7 @@ __all__ = [
     "times_more_of",
 ]
 
-_DEFAULT_RELATIVE = 0.01
+_DEFAULT_RELATIVE = 0.01  # standard error over mean, where a study names no target
 
 # Series of some statistics, and those statistics -> which of them are precise enough.
 Judge = Callable[[Series, tuple[Statistic, ...]], NDArray[np.bool_]]
@@ -53,6 +53,7 @@ class Stop:
 
 
 def _no_longer(series: Series, short: NDArray[np.bool_]) -> float:
+    """Say that no more replicates are needed than there are."""
     return 1.0
 
 
@@ -90,21 +91,33 @@ class Stopping:
         Parameters
         ----------
         series : Series
-            Their blocks.
+            Their blocks, as many as there are at a look.
         asked : tuple of Statistic
+            The statistics, in the order of the series.
+
+        Returns
+        -------
+        ndarray of bool, shape (statistics,)
+            True where no more blocks are needed.
         """
         if self.judge is None:
             return np.full(len(asked), series.n_blocks >= self.max_blocks)
         return self.judge(series, asked)
 
     def expected(self, series: Series, short: NDArray[np.bool_]) -> int:
-        """The look at which statistics are likely to stop of which some fall short so far.
+        """Say at which look a problem is likely to stop, of which some statistics go on.
 
         Parameters
         ----------
         series : Series
-            Their blocks.
+            The blocks of the statistics.
         short : ndarray of bool, shape (statistics,)
+            Which of them are not precise enough so far.
+
+        Returns
+        -------
+        int
+            A number of blocks, one of `looks`.
         """
         blocks = float(self.max_blocks)
         if self.judge is not None:
@@ -121,6 +134,12 @@ class Stopping:
         statistics : tuple of Statistic
             All that are wanted of the problem.
         stored : StoredBlocks
+            The blocks of the problem that there are.
+
+        Returns
+        -------
+        dict of Statistic to Stop
+            For each statistic, the blocks that its numbers rest on.
         """
         ids = [one.id for one in statistics]
         if self.together:
@@ -159,6 +178,12 @@ class Stopping:
         series : Series
             All of their blocks.
         group : tuple of Statistic
+            The statistics, in the order of the series.
+
+        Returns
+        -------
+        Stop
+            The first look at which all of them are met, or else the last block that there is.
         """
         known = min(series.n_blocks, self.max_blocks)
         for look in self.looks:
@@ -166,20 +191,27 @@ class Stopping:
                 break
             if self.met(series.head(look), group).all():
                 return Stop(look, True)
-        # Errors of a problem's own blocks say little between looks, where outputs need all of them.
+        # A run that was cut short may have left blocks that end between two looks. Statistics that
+        # stop as one are not judged there, as the run itself would not judge them.
         ripe = not self.together or self.judge is None or known in self.looks
         met = known > 0 and ripe and bool(self.met(series.head(known), group).all())
         return Stop(known, met)
 
 
 def precise_enough(precision: Precision, mean: Floats, mcse: Floats) -> NDArray[np.bool_]:
-    """Whether each mean meets every target that is given; a target of 0 is never met.
+    """Whether each mean meets every target that is given.
 
     Parameters
     ----------
     precision : Precision
+        The targets of the study. Where it asks for a fixed count, no mean is precise enough.
     mean, mcse : ndarray
-        Means and their standard errors, of one shape.
+        Means and their Monte-Carlo standard errors, of one shape.
+
+    Returns
+    -------
+    ndarray of bool
+        Of the same shape.
     """
     met = mcse <= _target(precision, mean)
     return np.asarray(met & (not precision.fixed_count))
@@ -191,29 +223,45 @@ def times_more(precision: Precision, series: Series, short: NDArray[np.bool_]) -
     Parameters
     ----------
     precision : Precision
+        The targets of the study.
     series : Series
+        The blocks of the outputs.
     short : ndarray of bool, shape (statistics,)
-        Which fall short.
+        Which of them fall short.
+
+    Returns
+    -------
+    float
+        The largest factor among these outputs, 1 at least.
     """
     count, mean, m2 = series.totals()
     return times_more_of(precision, mean[short], standard_error(count, m2)[short])
 
 
 def times_more_of(precision: Precision, mean: Floats, mcse: Floats) -> float:
-    """How many times as many replicates means need for every target; 1 where none does.
+    """How many times as many replicates means need for every target.
+
+    Standard errors shrink like one over the root of the number of replicates, so the factor is the
+    square of the error over its target.
 
     Parameters
     ----------
     precision : Precision
+        The targets of the study.
     mean, mcse : ndarray
-        Means and their standard errors, of one shape.
+        Means and their Monte-Carlo standard errors, of one shape.
+
+    Returns
+    -------
+    float
+        The largest factor among these means; 1 where none needs more, or there are none.
     """
     with np.errstate(invalid="ignore", divide="ignore"):
         return float(np.fmax.reduce((mcse / _target(precision, mean)) ** 2, axis=None, initial=1.0))
 
 
 def _target(precision: Precision, mean: Floats) -> Floats:
-    """The standard error of each mean that meets every target that is given."""
+    """The largest standard error that each mean may have; 1 % of it where no target is given."""
     relative, absolute = precision.relative, precision.absolute
     if relative is None and absolute is None:
         relative = _DEFAULT_RELATIVE
@@ -223,10 +271,16 @@ def _target(precision: Precision, mean: Floats) -> Floats:
 
 
 def rounding_risk(model: Model) -> float:
-    """Excess risk of coefficients that are right but for rounding: nothing can be said below it.
+    """Excess risk of coefficients that are right but for rounding; below it nothing can be said.
 
     Parameters
     ----------
     model : Model
+        What the coefficients belong to; |beta| counts alone.
+
+    Returns
+    -------
+    float
+        In the units of the squared response.
     """
     return float((ROUNDING * model.signal_norm) ** 2)

@@ -17,10 +17,17 @@ from mcbrain.theory.subspace import SubspaceMoments
 __all__ = ["PILOT_BLOCKS", "LawSubspaces", "PilotSubspaces", "Subspaces"]
 
 PILOT_BLOCKS = 64
+"""Blocks of every pilot, whatever precision a study asks for."""
 
 
 class Subspaces:
-    """Moments of C^ = A'PA for the subspace that an estimator spares (theory/README.md 4e)."""
+    """Moments of C^ = A'PA for the subspace that an estimator spares (theory/README.md 4e).
+
+    Parameters
+    ----------
+    study : Study
+        What is asked, with the settings of stage 1.
+    """
 
     def __init__(self, study: Study) -> None:
         self.study = study
@@ -28,19 +35,44 @@ class Subspaces:
 
     @cached_property
     def anisotropic(self) -> AnisotropicLaw:
-        """The law where the inputs' covariance or the encoder is beyond the others; its imagined
-        recordings serve penalties and predictions alike.
+        """The law for inputs and encoders that the exact laws do not cover.
+
+        There is one for the study, so that penalties and predictions share imagined recordings.
         """
         return AnisotropicLaw(self.study.seed)
 
     def problem(self, point: Point) -> BrainProblem:
-        """The pilot problem that measures the moments at a point's number of brain samples."""
+        """The pilot problem that measures the moments at a point's number of brain samples.
+
+        Parameters
+        ----------
+        point : Point
+            One of the study's.
+
+        Returns
+        -------
+        BrainProblem
+            A pilot, whose streams are not those of the study's own problems.
+        """
         study, model = self.study, point.model
         rank, penalty = study.rank(model), study.encoding.penalty
         return BrainProblem.of(model, point.n_brain, rank, penalty, study.seed, pilot=True)
 
     def simulated(self, estimator: Estimator, point: Point) -> bool:
-        """Whether the subspace depends on brain data."""
+        """Whether the subspace that an estimator spares depends on brain data.
+
+        Parameters
+        ----------
+        estimator : Estimator
+            One of the study's.
+        point : Point
+            One of the study's.
+
+        Returns
+        -------
+        bool
+            False also for an estimator that uses brain data where there is none.
+        """
         return estimator.uses_brain and point.n_brain > 0
 
     def lawful(self, estimator: Estimator, point: Point) -> bool:
@@ -48,12 +80,44 @@ class Subspaces:
 
         Recordings, and with them how the latents drive them, count only where the subspace is
         estimated from them.
+
+        Parameters
+        ----------
+        estimator : Estimator
+            One of the study's.
+        point : Point
+            One of the study's.
+
+        Returns
+        -------
+        bool
+            Whether all that it uses is isotropic and Gaussian.
         """
         model = point.model
         return model.isotropic if self.simulated(estimator, point) else model.isotropic_inputs
 
     def moments(self, estimator: Estimator, point: Point) -> SubspaceMoments:
-        """Moments of the spared subspace; those of no subspace at all where there is none."""
+        """Moments of the subspace that an estimator spares at a point.
+
+        Parameters
+        ----------
+        estimator : Estimator
+            One of the study's.
+        point : Point
+            One of the study's.
+
+        Returns
+        -------
+        SubspaceMoments
+            Of rank 0 where nothing is spared, or no brain data says what.
+
+        Raises
+        ------
+        MissingPilotError
+            A pilot is to say them, and its blocks are not all there.
+        NotImplementedError
+            The estimator spares a kind of subspace that is unknown here.
+        """
         k = point.model.k_m
         match estimator.subspace:
             case "measured":
@@ -80,6 +144,7 @@ class PilotSubspaces(Subspaces):
     Parameters
     ----------
     study : Study
+        What is asked, with the settings of stage 1.
     store : Store
         Holds the pilots' blocks.
     """
@@ -92,12 +157,22 @@ class PilotSubspaces(Subspaces):
         self._left_out: dict[bytes, SubspaceMoments] = {}
 
     def series(self, problem: BrainProblem) -> Series:
-        """The pilot's blocks.
+        """The blocks of a pilot.
+
+        Parameters
+        ----------
+        problem : BrainProblem
+            A pilot, as `problem` makes it.
+
+        Returns
+        -------
+        Series
+            `PILOT_BLOCKS` blocks of the statistics of `brain_statistics`, in their order.
 
         Raises
         ------
         MissingPilotError
-            The pilot has not been run.
+            The pilot has not been run, or not to its end.
         """
         ids = [s.id for s in brain_statistics(len(problem.latent_gains))]
         series = self.store.series(problem, ids).head(PILOT_BLOCKS)
@@ -111,7 +186,23 @@ class PilotSubspaces(Subspaces):
         return subspace_moments(problem, self.series(problem).totals()[1])
 
     def leave_one_out(self, point: Point) -> SubspaceMoments:
-        """The moments with each block of the pilot left out in turn, along the first axis."""
+        """The moments with each block of the pilot left out in turn.
+
+        Parameters
+        ----------
+        point : Point
+            One of the study's.
+
+        Returns
+        -------
+        SubspaceMoments
+            Arrays of shape (`PILOT_BLOCKS`, k, k), k the number of measured latents.
+
+        Raises
+        ------
+        MissingPilotError
+            The pilot has not been run, or not to its end.
+        """
         problem = self.problem(point)
         if problem.key not in self._left_out:
             left = self.series(problem).without_each_block()
@@ -120,7 +211,13 @@ class PilotSubspaces(Subspaces):
 
 
 class LawSubspaces(Subspaces):
-    """Moments by the high-dimensional law (theory/README.md 5b); simulates nothing."""
+    """Moments by the high-dimensional law (theory/README.md 5b); simulates nothing.
+
+    Parameters
+    ----------
+    study : Study
+        What is asked, with the settings of stage 1.
+    """
 
     kind = "asymptotic"
 

@@ -33,16 +33,25 @@ __all__ = [
 
 TASK_FIELDS = tuple(f.name for f in fields(exact.TaskMoments))
 
-# Rows of the kernel's results, in its order (kernels/task/spectrum.py).
+# The sums at one ridge, in the order of the rows that the kernel fills (kernels/task/spectrum.py).
 KINDS = ("sum_f", "sum_f2", "spread", "noise")
 
-# The jackknife leaves out groups of blocks when there are more than this: errors to 4 %.
+# Where there are more blocks than this, the jackknife leaves out groups of neighbouring ones. From
+# so many groups a standard error is known to 4 %.
 _GROUPS = 256
 
 
 @dataclass(frozen=True)
 class TaskStatistic:
-    """One column of a task problem's sums: a sum over the spectrum at one ridge z."""
+    """One column of a task problem's sums: a sum over the spectrum at one ridge z.
+
+    Attributes
+    ----------
+    kind : str
+        One of `KINDS`.
+    z : float
+        Ridge n_task * penalty, finite.
+    """
 
     kind: str
     z: float
@@ -81,7 +90,25 @@ class TaskEstimate:
 
 
 def task_problem(n_task: int, rank: int, input_dim: int, seed: int) -> TaskProblem | None:
-    """The task problem behind a number of samples; None where no data act outside the subspace."""
+    """The task problem behind a number of samples.
+
+    Parameters
+    ----------
+    n_task : int
+        Number of task samples.
+    rank : int
+        Of the spared subspace.
+    input_dim : int
+        Number of inputs.
+    seed : int
+        The study's seed.
+
+    Returns
+    -------
+    TaskProblem or None
+        None where no data act outside the subspace: it is the whole space, or has at least as many
+        directions as there are samples.
+    """
     n_prime, q = n_task - rank, input_dim - rank
     if n_prime <= 0 or q == 0:
         return None
@@ -89,7 +116,19 @@ def task_problem(n_task: int, rank: int, input_dim: int, seed: int) -> TaskProbl
 
 
 def task_statistics(values: Iterable[float]) -> tuple[TaskStatistic, ...]:
-    """The four sums at each distinct finite ridge, in order of z; at infinity all are known."""
+    """What is asked of a task problem: the sums of `KINDS` at each finite ridge.
+
+    Parameters
+    ----------
+    values : iterable of float
+        Ridges z, in any order and repeated as often as they come. Infinite ones are left out, since
+        the sums are known there.
+
+    Returns
+    -------
+    tuple of TaskStatistic
+        In order of z, each ridge once, and of `KINDS` at each.
+    """
     distinct = sorted({float(z) for z in values if not math.isinf(z)})
     return tuple(TaskStatistic(kind, z) for z in distinct for kind in KINDS)
 
@@ -106,7 +145,9 @@ def estimate_task(
     Parameters
     ----------
     n_task : ndarray, shape (n,)
+        Numbers of task samples.
     rank, input_dim : int
+        Of the spared subspace, and of the inputs.
     penalty : ndarray, shape (methods, n, noises)
         Per-sample penalties.
     series : mapping

@@ -17,14 +17,14 @@ import platform
 import re
 import socket
 import ssl
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import CancelledError, Executor, Future
 from contextlib import contextmanager
 from functools import lru_cache
 from importlib.metadata import version
 from pathlib import Path
 from threading import Event, Thread
-from typing import Any
+from typing import Any, ParamSpec, Protocol, TypeVar, cast
 
 from mcbrain.blas import one_blas_thread_for_good
 from mcbrain.errors import InputError, UnfinishedError
@@ -32,13 +32,39 @@ from mcbrain.store.identity import code_identity
 
 __all__ = ["ClusterExecutor", "open_cluster"]
 
-_PATIENCE = 20.0  # seconds, for the scheduler to answer, and for a first worker
-_RETRIES = 3
-_LOOK_SECONDS = 5.0
+P = ParamSpec("P")
+T = TypeVar("T")
+
+_PATIENCE = 20.0  # seconds that the scheduler has to answer, and a first worker to join
+_RETRIES = 3  # of a block whose worker died, before its run gives up
+_LOOK_SECONDS = 5.0  # between two looks at whether any worker is left
 _ALONE_SECONDS = 300.0  # without any worker, before the run gives up
 _ADDRESS = re.compile(r"(?:(?:tcp|tls|wss?)://)?(?P<host>\[[^\]]+\]|[^:/\s]+):(?P<port>\d+)")
 _NOISY = ("distributed", "tornado", "asyncio")  # who logs tracebacks of lost connections
 _LIBRARIES = ("numpy", "scipy", "numba", "llvmlite")
+
+
+class _Scheduler(Protocol):
+    """What is asked of a client's scheduler."""
+
+    @property
+    def address(self) -> str: ...
+
+
+class _Client(Protocol):
+    """What is asked of a `dask.distributed.Client`, whose own methods have no types."""
+
+    @property
+    def asynchronous(self) -> bool: ...
+    @property
+    def status(self) -> str: ...
+    @property
+    def scheduler(self) -> _Scheduler: ...
+    def get_executor(self, *, pure: bool, retries: int) -> Executor: ...
+    def nthreads(self) -> Mapping[str, int]: ...
+    def run(self, function: Callable[[], T]) -> Mapping[str, T]: ...
+    def wait_for_workers(self, n_workers: int, timeout: float) -> None: ...
+    def close(self, timeout: float) -> None: ...
 
 
 class ClusterExecutor(Executor):
@@ -47,23 +73,50 @@ class ClusterExecutor(Executor):
     Parameters
     ----------
     client : dask.distributed.Client
+        A client whose scheduler answers; whoever opened it closes it.
     """
 
-    def __init__(self, client: Any) -> None:
+    def __init__(self, client: _Client) -> None:
         self._executor = client.get_executor(pure=False, retries=_RETRIES)
         self._libraries = _libraries()
 
-    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
-        """Run fn(*args, **kwargs) on a worker; a lost worker's tasks run again on another."""
-        future: Future[Any] = self._executor.submit(_alike, self._libraries, fn, *args, **kwargs)
-        return future
+    def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
+        """Run fn(*args, **kwargs) on a worker; a lost worker's tasks run again on another.
+
+        Parameters
+        ----------
+        fn : callable
+            What to run. A function of mcbrain travels by name: the worker calls its own.
+        *args : object
+            Arguments of `fn`, which travel pickled.
+        **kwargs : object
+            Its keyword arguments.
+
+        Returns
+        -------
+        Future
+            Of the value of `fn`. Its `result` raises InputError where the worker's libraries,
+            sources or compiler settings are not those of this machine.
+        """
+        return self._executor.submit(_alike, self._libraries, fn, *args, **kwargs)
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
-        """Take no more; without waiting, whatever is out is cancelled."""
+        """Take no further task.
+
+        Parameters
+        ----------
+        wait : bool
+            Whether to return only when every submitted task has ended; otherwise those that have
+            not ended are cancelled.
+        cancel_futures : bool
+            Has no effect: dask's executor cancels exactly where it does not wait.
+        """
         self._executor.shutdown(wait=wait)
 
 
-def _alike(libraries: dict[str, str], fn: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+def _alike(
+    libraries: Mapping[str, str], fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs
+) -> T:
     """On a worker: call a function where it gives the numbers that the caller's machine would."""
     for name, wanted in libraries.items():
         found = _libraries()[name]
@@ -82,7 +135,7 @@ def _libraries() -> dict[str, str]:
     digest = hashlib.sha256()
     for source in sorted(Path(__file__).parents[1].rglob("*.py")):
         digest.update(source.name.encode() + b"\0" + source.read_bytes())
-    # The code's identity too: in an archive there are no files to hash.
+    # The code's identity counts too: of a package in an archive there are no files to hash.
     own = {"mcbrain": digest.hexdigest()[:12], "code": code_identity().digest}
     own["compiler settings (NUMBA_...)"] = _settings()
     return own | {name: version(name) for name in _LIBRARIES}
@@ -104,15 +157,21 @@ def _processor() -> str:
 
 @lru_cache(maxsize=1)
 def _one_blas_thread() -> None:
-    """Once: a worker process serves nothing else, and two BLAS threads change last bits."""
+    """Hold BLAS to one thread for good, since a second one would change last bits.
+
+    A worker's process serves nothing else, so nobody needs the others back.
+    """
     one_blas_thread_for_good()
 
 
 @contextmanager
 def open_cluster(
-    cluster: Any, note: Callable[[str], None] = lambda sentence: None
+    cluster: object, note: Callable[[str], None] = lambda sentence: None
 ) -> Iterator[tuple[Executor, int]]:
     """An executor on a cluster, and its number of threads.
+
+    While it is open, what dask, tornado and asyncio log about lost connections is kept out of
+    sight, and a run whose last worker has left is ended after some minutes.
 
     Parameters
     ----------
@@ -120,14 +179,25 @@ def open_cluster(
         Address of a scheduler (a number alone is a port of this machine), or a client, which
         stays open.
     note : callable, optional
-        Told about workers that are slower or otherwise different than need be.
+        Called with a sentence where workers are slower than they could be or have other
+        processors, and where none is left.
+
+    Yields
+    ------
+    executor : Executor
+        Runs its tasks on the workers.
+    slots : int
+        Threads of all workers that have joined so far.
 
     Raises
     ------
     InputError
-        The `cluster` extra is not installed, or no scheduler or worker answers.
+        The `cluster` extra is not installed, `cluster` is neither an address nor a client that can
+        be waited for, no scheduler or worker answers, the certificates of a secured scheduler are
+        missing, or mcbrain is not installed on a worker.
     UnfinishedError
-        The cluster was lost; blocks that had arrived are kept.
+        The scheduler or all workers were lost, or the workers of one block died again and again;
+        blocks that had arrived are kept.
     """
     try:
         from distributed import Client
@@ -139,7 +209,8 @@ def open_cluster(
     owned = not isinstance(cluster, Client)
     over = Event()
     with _quiet():
-        client: Any = _connect(Client, cluster) if owned else cluster
+        connect = cast("Callable[..., _Client]", Client)
+        client = _connect(connect, cluster) if owned else cast("_Client", cluster)
         try:
             slots = _slots(client, note)
             executor = ClusterExecutor(client)
@@ -158,7 +229,7 @@ def open_cluster(
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep the libraries' own words about lost connections out of sight: what matters is raised."""
+    """Keep what libraries log of lost connections out of sight; what matters is raised."""
     names = [n for n in logging.root.manager.loggerDict if n.split(".")[0] in _NOISY]
     loggers = [logging.getLogger(name) for name in names]
     levels = [logger.level for logger in loggers]
@@ -171,8 +242,8 @@ def _quiet() -> Iterator[None]:
             logger.setLevel(level)
 
 
-def _watch(client: Any, executor: Executor, note: Callable[[str], None], over: Event) -> None:
-    """Say when no worker is left, and give up when none comes for minutes."""
+def _watch(client: _Client, executor: Executor, note: Callable[[str], None], over: Event) -> None:
+    """Say when no worker is left, and cancel every task when none has joined for minutes."""
     alone = 0.0
     while not over.wait(_LOOK_SECONDS) and client.status == "running":
         if client.nthreads():
@@ -186,8 +257,8 @@ def _watch(client: Any, executor: Executor, note: Callable[[str], None], over: E
             return
 
 
-def _connect(connect: Any, cluster: Any) -> Any:
-    """A client of a scheduler's address, where something listens."""
+def _connect(connect: Callable[..., _Client], cluster: object) -> _Client:
+    """A client of the scheduler at an address, once something is seen to listen there."""
     if not isinstance(cluster, str):
         raise InputError(f"cluster = {cluster!r}: an address or a dask.distributed.Client")
     address = f"tcp://127.0.0.1:{cluster}" if cluster.isdigit() else cluster
@@ -207,12 +278,12 @@ def _connect(connect: Any, cluster: Any) -> Any:
 
 
 def _certificates(address: str, cluster: str) -> ssl.SSLContext | None:
-    """What a secured scheduler is met with, from dask's configuration; None without TLS."""
+    """The certificates that dask's configuration names for a secured address; None without TLS."""
     if not address.startswith(("tls:", "wss:")):
         return None
     from distributed import security
 
-    settings: Any = security
+    settings: Any = security  # Any: dask's own functions have no types
     try:
         found = settings.Security().get_connection_args("client")
         context: ssl.SSLContext | None = found["ssl_context"]
@@ -231,8 +302,8 @@ def _certificates(address: str, cluster: str) -> ssl.SSLContext | None:
     return context
 
 
-def _slots(client: Any, note: Callable[[str], None]) -> int:
-    """Threads of all workers, once there is one."""
+def _slots(client: _Client, note: Callable[[str], None]) -> int:
+    """The number of threads of all workers, counted when at least one worker has joined."""
     if client.asynchronous:
         raise InputError("cluster: an asynchronous client cannot be waited for; use another")
     try:
@@ -254,7 +325,7 @@ def _slots(client: Any, note: Callable[[str], None]) -> int:
     return sum(threads.values())
 
 
-def _lost(client: Any, why: str) -> UnfinishedError:
+def _lost(client: _Client, why: str) -> UnfinishedError:
     return UnfinishedError(
         f"the cluster {client.scheduler.address} was lost: {why}; every block that arrived is "
         "kept, run again to resume"

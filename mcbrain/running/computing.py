@@ -46,21 +46,31 @@ def compute(
     threads: int | None = None,
     reporter: Reporter | None = None,
 ) -> Results:
-    """The results of a study; nothing is written. The rows are those that `run` writes.
+    """Compute a study and keep its results in memory; the rows are those that `run` writes.
 
     Parameters
     ----------
     study : Study
+        What is asked.
     store : Store, optional
-        Where blocks are kept, and found if they are there already; default memory.
+        Where blocks are kept, and found if they are there already; default memory, which is lost
+        with the results.
     threads : int, optional
-        Threads on this machine; default all cores. No number depends on it.
+        Threads on this machine, 1 to 4096; default all cores that this process may use. No number
+        depends on it.
     reporter : Reporter, optional
+        Told how far the computation is; default one that is silent.
+
+    Returns
+    -------
+    Results
+        The rows of every point of the study, and the blocks behind them.
 
     Raises
     ------
     InputError
-        No engine serves the study, or threads out of range.
+        The study names an engine that would be wrong for it, a penalty has no law and may not be
+        simulated, or `threads` is out of range.
     """
     reporter = reporter or Reporter()
     store = MemoryStore() if store is None else store
@@ -80,7 +90,7 @@ def compute(
 
 
 def _load(plan: Plan[User], reporter: Reporter) -> None:
-    """Compile or load the kernels of a plan that this process has not."""
+    """Compile, or load from the cache, the kernels of a plan that this process lacks."""
     pieces = _pieces(plan)
     _compile([piece for piece in pieces if piece not in _READY], reporter)
     _READY.update(pieces)
@@ -100,24 +110,31 @@ def compute_blocks(
 ) -> None:
     """Compute every block that the problems of a plan, or of a part of it, still need.
 
+    Pilots come first: they measure what the penalties of the other problems follow from. Where the
+    time limit stops them, nothing else is begun.
+
     Parameters
     ----------
     plan : Plan
+        The plan of the study, made from the same store.
     store : Store
+        Where blocks are looked for, and kept as soon as they are computed.
     found : Computed
-        Where is counted what was done.
+        To its counts is added what is done here.
     reporter : Reporter
+        Told of each stage, and how far it is.
     pool : (Executor, int)
-        See `open_workers`.
+        What runs the jobs, and how many it runs at once; see `open_workers`.
     prepare : callable
-        Called once, before the first block is computed, if there is one: kernels take seconds to
-        load, and minutes to compile.
+        Called once without arguments, before the first block is computed, and not at all where no
+        block is lacking: kernels take seconds to load, and minutes to compile.
     shard : Shard, optional
-        The part whose problems are computed.
+        The part of the study whose problems are computed; default the whole.
     deadline : float, optional
-        `time.monotonic()` after which no new block is started.
-    after_job : callable
-        Called with what has been done so far after each job, its blocks being in the store.
+        `time.monotonic()` after which no new block is started; default none.
+    after_job : callable, optional
+        Called after each job with the Tally of its stage so far; the job's blocks are in the store
+        by then.
     """
     prepared = False
     with reporter.waiting(f"planning {plan.study.n_points:,} points"):
@@ -147,7 +164,7 @@ def compute_blocks(
         pilots = Forecast([work.problem for work in first], lambda pilot: PILOT_BLOCKS)
         stage("pilots", first, pilots, len(first))
         store.reload()
-    if found.stopped:  # no penalty is known before the end of the pilots
+    if found.stopped:  # the penalties that rest on pilots are not known before their end
         return
     forecast = Forecast(problems, plan.most)
     stage(plan.stage, all_works(plan, problems), forecast, len(problems))
@@ -170,27 +187,52 @@ def _pilot_work(problem: Problem, statistics: tuple[Statistic, ...]) -> Work:
 
 
 def warm(plan: Plan[User], reporter: Reporter, deadline: float | None = None) -> float:
-    """Compile, or load from the cache, the kernels that a plan and its pilots run; seconds it took.
+    """Compile, or load from the cache, the kernels that a plan and its pilots run.
 
     Parameters
     ----------
     plan : Plan
+        The plan of a study, whose problems say which kernels they run.
     reporter : Reporter
         Told before kernels are compiled, how far that is, how long it took, and whether they are
         kept.
     deadline : float, optional
-        See `mcbrain.engines.compiling.compile_pieces`.
+        `time.monotonic()` after which no further kernel is compiled; default none.
+
+    Returns
+    -------
+    float
+        Seconds that it took.
+
+    Raises
+    ------
+    OutOfTimeError
+        The deadline came; every kernel that was finished is kept.
     """
     return _compile(_pieces(plan), reporter, deadline)
 
 
 def warm_study(study: Study, reporter: Reporter) -> tuple[str, float]:
-    """The engine of a study, and the seconds that `warm` took for it.
+    """Choose the engine of a study, and compile or load what it runs.
 
     Parameters
     ----------
     study : Study
+        What is asked.
     reporter : Reporter
+        Told how far the compilation is; see `warm`.
+
+    Returns
+    -------
+    engine : str
+        Name of the engine.
+    seconds : float
+        Seconds that it took; 0 for an engine that simulates nothing.
+
+    Raises
+    ------
+    InputError
+        The study names an engine that would be wrong for it.
     """
     engine, _ = engine_for(study)
     if not engine_of(engine).draws:

@@ -21,7 +21,7 @@ from mcbrain.store.stored import StoredBlocks
 
 __all__ = ["Conductor", "Tally", "complete", "progress"]
 
-_JOB_SECONDS = 0.1
+_JOB_SECONDS = 0.1  # of one core, for which a job should keep a worker busy
 _MAX_JOB_BLOCKS = 256
 
 
@@ -29,8 +29,20 @@ _MAX_JOB_BLOCKS = 256
 class Tally:
     """What has been done so far, for progress and for the closing line.
 
-    `reused` counts the blocks that were needed and there before, `blocks` those computed; `begun`
-    is when the first of them was handed out, None before.
+    Attributes
+    ----------
+    problems : int
+        Works that have every block they need; a problem that several points share counts for each.
+    reused : int
+        Blocks that were needed and there before.
+    blocks, replicates : int
+        Blocks that were computed, and the replicates that were drawn for them.
+    stopped : bool
+        Whether the time limit came while some problem still lacked blocks.
+    begun : float or None
+        `time.monotonic()` when the first job was handed out; None before.
+    forecast : Forecast
+        What each problem of the stage still needs, and what it costs.
     """
 
     problems: int = 0
@@ -43,7 +55,7 @@ class Tally:
 
     @property
     def pace(self) -> float | None:
-        """Seconds of one core that are computed in a second, all cores and waits together."""
+        """Core seconds computed in a second, all cores and waits together; None before any are."""
         if self.begun is None or not self.forecast.done:
             return None
         return self.forecast.done / max(time.monotonic() - self.begun, 1e-9)
@@ -63,7 +75,29 @@ class Tally:
 
 @dataclass
 class _Active:
-    """One problem on its way: which look is being filled, what is still unmet, what is out."""
+    """A work whose blocks are being computed: the look that is being filled, and what it lacks.
+
+    Attributes
+    ----------
+    work : Work
+        The problem and what is wanted of it.
+    looks : list of int
+        Numbers of blocks at which it may stop.
+    queries : tuple of Statistic
+        The statistics that are not precise enough so far.
+    look : int
+        Place in `looks` of the one whose blocks are lacking.
+    need : int or None
+        Blocks that it is likely to need in all, by its latest look; None before the first.
+    seen : int
+        Blocks of the largest look whose blocks have been looked for so far.
+    reused : int
+        How many of these were there before and have not been counted in the tally yet.
+    out : int
+        Jobs that workers have not returned.
+    waiting : deque of Job
+        Jobs that have not been handed out.
+    """
 
     work: Work
     looks: list[int]
@@ -80,7 +114,14 @@ class _Active:
         return cls(work, work.stopping.looks, work.queries)
 
     def lacking(self, stored: StoredBlocks) -> dict[int, tuple[int, ...]]:
-        """Go on to the first look that lacks blocks: which, and what of each; none at the end."""
+        """Go on to the first look that lacks blocks.
+
+        Returns
+        -------
+        dict of int to tuple of int
+            The number of each block that is lacking, and the statistics that it lacks. Empty where
+            every statistic has been precise enough at some look, or the last look is full.
+        """
         while self.queries and self.look < len(self.looks):
             size = self.looks[self.look]
             wanted = self.work.with_baselines(self.queries)
@@ -102,7 +143,7 @@ class _Active:
         return {}
 
     def glance(self, stored: StoredBlocks) -> int | None:
-        """At which look it may stop, by the blocks that there are before the first look."""
+        """The look at which it is likely to stop, judged by what it has before its first look."""
         series, stopping = stored.series([q.id for q in self.queries]), self.work.stopping
         if not series.n_blocks:
             return None
@@ -113,20 +154,28 @@ Report: TypeAlias = Callable[[Tally], None]
 
 
 def _unheard(tally: Tally) -> None:
-    """Tells nobody what has been done."""
+    """Tell nobody what has been done."""
 
 
-# Jobs on their way, each with the problem that it is a part of.
+# Jobs that have been handed out, by the future of their blocks, each with the work it is a part of.
 Flying: TypeAlias = dict[Future[list[BlockSums]], tuple[_Active, Job]]
 
 
 def progress(work: Work, store: Store) -> tuple[int, int]:
-    """Blocks that a work has, of those that it needs by its precision so far; equal at its end.
+    """How many blocks a work has, and how many it needs.
 
     Parameters
     ----------
     work : Work
+        A problem, what is wanted of it, and when it may stop.
     store : Store
+        Where its blocks are looked for.
+
+    Returns
+    -------
+    done, needed : int
+        Blocks that are there of those up to the first look that lacks some, and blocks needed in
+        all by the precision so far. Equal where nothing is left to compute.
     """
     active = _Active.of(work)
     lacking = len(active.lacking(store.of(work.problem)))
@@ -135,7 +184,20 @@ def progress(work: Work, store: Store) -> tuple[int, int]:
 
 
 def complete(work: Work, store: Store) -> bool:
-    """Whether the store holds every block that a work needs."""
+    """Whether the store holds every block that a work needs.
+
+    Parameters
+    ----------
+    work : Work
+        A problem, what is wanted of it, and when it may stop.
+    store : Store
+        Where its blocks are looked for.
+
+    Returns
+    -------
+    bool
+        Whether nothing is left to compute.
+    """
     done, needed = progress(work, store)
     return done == needed
 
@@ -149,15 +211,22 @@ class Conductor:
     Parameters
     ----------
     store : Store
+        Where blocks are looked for and kept.
     executor : Executor
+        What runs the jobs: threads, or the workers of a cluster.
     slots : int
-        Blocks that can run at once.
+        Jobs that it can run at once.
     simulate : callable
-        Job -> list of BlockSums.
+        Job -> list of BlockSums, in the order of the job's block numbers. A cluster pickles it.
     deadline : float, optional
-        `time.monotonic()` after which no new block is started.
+        `time.monotonic()` after which no new block is started; default none.
     forecast : Forecast, optional
-        Of every problem of the works to come, so that the tally can say how much is left.
+        Made of every problem of the works to come, so that the tally can say how much is left.
+
+    Attributes
+    ----------
+    tally : Tally
+        What has been done so far.
     """
 
     def __init__(
@@ -173,7 +242,8 @@ class Conductor:
         self.simulate, self.deadline = simulate, deadline
         self.tally = Tally(forecast=forecast or Forecast())
         self._pace: dict[str, float] = {}
-        # What is ready, by its look, then as it came; and works whose problem another one is at.
+        # Works with jobs to hand out, the lowest look first and then the first to come; and by
+        # problem the works that wait, since two of one problem would compute the same blocks.
         self._ready: list[tuple[int, int, _Active]] = []
         self._behind: dict[Problem, deque[Work]] = {}
         self._places = itertools.count()
@@ -184,7 +254,8 @@ class Conductor:
         Parameters
         ----------
         works : iterator of Work
-        report : callable
+            Those that were not looked up so far.
+        report : callable, optional
             Called with the Tally after each work that was seen.
 
         Returns
@@ -203,12 +274,21 @@ class Conductor:
     def run(self, works: Iterator[Work], report: Report = _unheard) -> Tally:
         """Compute every block that works still need, breadth first, and keep each at once.
 
+        Whatever `simulate` or the executor raises is raised here too, after the blocks that other
+        workers were at have been kept.
+
         Parameters
         ----------
         works : iterator of Work
             Those that were not looked up so far.
-        report : callable
-            Called with the Tally after each finished job, and each work that was looked up.
+        report : callable, optional
+            Called with the Tally when jobs have finished, at least once a second, and after each
+            work that was looked up.
+
+        Returns
+        -------
+        Tally
+            What was done.
         """
         flying: Flying = {}
         try:
@@ -229,7 +309,7 @@ class Conductor:
             self.store.flush()
 
     def _submit(self, works: Iterator[Work], report: Report, flying: Flying) -> None:
-        """Hand out jobs until every slot has one more than it works on, or nothing is left."""
+        """Hand out jobs until every slot has one to do and one to follow, or nothing is left."""
         while len(flying) < 2 * self.slots and not self._late():
             if not self._ready or self._ready[0][2].look > 0:
                 self.look_up(works, report)
@@ -247,14 +327,14 @@ class Conductor:
         return self.deadline is not None and time.monotonic() > self.deadline
 
     def _collect(self, flying: Flying) -> None:
-        """On the way out after an interruption: what runs is finished and kept."""
+        """On the way out, cancel the jobs that have not begun and keep the blocks of the others."""
         running = {f: v for f, v in flying.items() if not f.cancel()}
         for future, (active, job) in running.items():
             if future.exception() is None:
                 self._keep(active, job, future.result())
 
     def _begin(self, work: Work) -> bool:
-        """Take a work up, after others of its problem; whether it is ready to have blocks."""
+        """Take a work up, or let it wait for another of its problem; whether it has jobs now."""
         if work.problem in self._behind:
             self._behind[work.problem].append(work)
             return False
@@ -262,7 +342,7 @@ class Conductor:
         return self._advance(_Active.of(work))
 
     def _advance(self, active: _Active) -> bool:
-        """Find the next blocks that a problem needs; False when it is finished."""
+        """Make jobs of the next blocks that a problem needs; False where it needs no more."""
         work = active.work
         missing = active.lacking(self.store.of(work.problem))
         self.tally.reused += active.reused
@@ -282,7 +362,7 @@ class Conductor:
         return self._advance(_Active.of(following))
 
     def _jobs(self, work: Work, missing: dict[int, tuple[int, ...]]) -> deque[Job]:
-        """Missing blocks, cut into jobs of about a tenth of a second."""
+        """Missing blocks, cut into jobs of about `_JOB_SECONDS` and spread over all slots."""
         by_id = {q.id: q for q in work.queries}
         pace = self._pace.get(work.problem.kind, _JOB_SECONDS / 4)
         length = max(1, min(_MAX_JOB_BLOCKS, round(_JOB_SECONDS / max(pace, 1e-6))))

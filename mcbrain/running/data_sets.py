@@ -97,8 +97,9 @@ def replicates(
     Parameters
     ----------
     model : Model
+        What data is drawn from.
     n_task, n_brain : int
-        Task and brain samples.
+        Numbers of task and brain samples.
     count : int
         How many data sets.
     seed : int
@@ -170,19 +171,20 @@ def block_data_sets(
     model : Model
         As its user gave it, whose coordinates the data have.
     problem : RawProblem
-        The problem of that model, which names the streams.
+        The problem of that model, whose seed and key name the streams.
     block : int
-        Number of the block.
+        Number of the block, from 0.
     count : int
-        How many of its replicates.
+        How many of its replicates; up to its size they are those of the engine.
     rank : int
-        See `DataSet.rank`.
+        Rank of the subspace that is estimated from the recordings.
     encoding_penalty : float
-        See `DataSet.encoding_penalty`.
+        Ridge penalty of the encoder, per brain sample.
 
     Yields
     ------
     DataSet
+        One at a time, in the order in which the engine draws them.
     """
     geometry = Geometry(model, problem.seed)
     given = geometry.as_given
@@ -218,7 +220,7 @@ def _inputs(geometry: Geometry, n: int, rng: np.random.Generator, aux: object) -
 
 
 def _recordings(geometry: Geometry, X: Floats, rng: np.random.Generator) -> Floats:
-    """Recordings of inputs, likewise."""
+    """Recordings of inputs by the lines that the recipe prints."""
     model = geometry.model
     latents = _value(
         LATENTS[model.latents].line.format(X="X"), {"X": X, "brain_map": geometry.brain}

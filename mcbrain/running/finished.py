@@ -23,14 +23,23 @@ __all__ = ["note_finished", "recall"]
 
 
 def note_finished(setup: Setup, store: BlockStore, outcome: Outcome) -> None:
-    """Note that a run has come to its end, and what it is the end of.
+    """Note that a run has come to its end, with a digest of the files that it left.
+
+    Nothing is noted of a shard, nor of a run that was stopped.
 
     Parameters
     ----------
     setup : Setup
+        The study, its engine, its folder and the part that was run.
     store : BlockStore
+        The blocks of the folder.
     outcome : Outcome
-        Of the run.
+        What the run did, whose counts a later `recall` gives again.
+
+    Raises
+    ------
+    StoreError
+        The note cannot be written.
     """
     if setup.part is not None or outcome.stopped:
         return
@@ -46,15 +55,23 @@ def note_finished(setup: Setup, store: BlockStore, outcome: Outcome) -> None:
 def recall(setup: Setup, store: BlockStore, outcome: Outcome) -> bool:
     """Whether a run that has come to its end left all that this one would, to the last byte.
 
-    Then the outcome is filled in. A file that was altered, a block that came or went, another study
-    text, another line of mcbrain or another version of what it computes with: each of them makes
-    the rows be computed and compared again.
+    A file that was altered, a block that came or went, another study text, another line of mcbrain
+    or another version of what it computes with: each of them makes the rows be computed and
+    compared again.
 
     Parameters
     ----------
     setup : Setup
+        The study, its engine, its folder and the part that is to be run.
     store : BlockStore
+        The blocks of the folder.
     outcome : Outcome
+        Where the answer is yes, it is filled in: all needed blocks were there before.
+
+    Returns
+    -------
+    bool
+        False for a shard, where nothing was noted, and where a block is damaged.
     """
     try:
         note = json.loads(setup.folder.finished.read_text(encoding="ascii"))
@@ -62,7 +79,7 @@ def recall(setup: Setup, store: BlockStore, outcome: Outcome) -> bool:
         same = setup.part is None and note["of"] == _digest(setup, store)
     except (OSError, ValueError, KeyError, TypeError):
         return False
-    if not same or store.notes:  # some of the blocks are damaged
+    if not same or store.notes:  # a store has notes where some of its blocks are damaged
         return False
     outcome.results.count(open_results(setup.folder.path))
     outcome.reused, outcome.problems, outcome.owned = blocks, problems, problems

@@ -5,9 +5,8 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Mapping
-from typing import Any
 
-from mcbrain.plan.plans import Plan, Tell, silent
+from mcbrain.plan.plans import Plan, Tell, User, silent
 from mcbrain.results.opening import open_plan
 from mcbrain.results.writing import about, write_results
 from mcbrain.running.conductor import Tally
@@ -19,20 +18,49 @@ from mcbrain.store.provenance import history, run_entry
 __all__ = ["FirstRows", "keep"]
 
 _PACE_SECONDS = 2.0  # between two notes of a run's pace
-_FIRST_ROWS = 2.0  # seconds of computing before the first rows of a folder are written
-_ROW_SECONDS = 5e-3  # and at least so many for each row: some ten times what writing it takes
+# The first rows of a folder are written after so many seconds of computing, or so many for each
+# row where that is more: about ten times what writing a row takes.
+_FIRST_ROWS = 2.0
+_ROW_SECONDS = 5e-3
 
 
 def keep(
     setup: Setup,
     former: Mapping[str, object],
-    plan: Plan[Any],
+    plan: Plan[User],
     store: BlockStore,
     outcome: Outcome,
     slots: int,
     tell: Tell = silent,
 ) -> None:
-    """Write the rows that follow from the blocks; of a shard, how far it is."""
+    """Write the rows that follow from the blocks of a run.
+
+    The folder of a shard gets no rows, only its record: which shard it is, whether it is complete,
+    and its runs.
+
+    Parameters
+    ----------
+    setup : Setup
+        The study, its engine, its folder and the part that was run.
+    former : mapping
+        The record that was in the folder when the run began, whose history goes on.
+    plan : Plan
+        The plan of the study, which makes its rows from blocks.
+    store : BlockStore
+        The blocks of the folder, and those that this run has added.
+    outcome : Outcome
+        Says whether the run was stopped. Its `results` are replaced by what was written, unless the
+        run is a shard's.
+    slots : int
+        Blocks that ran at once, for the record.
+    tell : callable, optional
+        Told, again and again, how many points have their rows.
+
+    Raises
+    ------
+    StoreError
+        A file cannot be written; each of them is whole, old or new.
+    """
     record = about(setup.study, setup.engine, store, former)
     run = run_entry(setup.started, slots, len(store.added), sum(store.added))
     if setup.part is None:
@@ -49,8 +77,21 @@ class FirstRows:
     """Rows for whoever looks while the first run of a folder is at work, or finds it killed.
 
     They are written as soon as that costs little of the time that has passed, and again whenever
-    that time has doubled, from a store and a plan of their own: the run's would keep what they know
-    of blocks that are not all there. The pace of the run is noted as well, for `mcbrain status`.
+    that time has doubled. A store and a plan are opened anew for them, since those of the run would
+    remember what they have read of blocks that are not all there. The pace of the run is noted as
+    well, for `mcbrain status`. Where the folder holds results already, and for a shard, no row is
+    written before the end.
+
+    Parameters
+    ----------
+    setup : Setup
+        The study, its engine, its folder and the part that is run.
+    former : mapping
+        The record that was in the folder when the run began.
+    store : BlockStore
+        Where the run adds its blocks; they are written to disk before rows are made of them.
+    slots : int
+        Blocks that run at once, for the record.
     """
 
     def __init__(
@@ -64,7 +105,7 @@ class FirstRows:
             self._due = math.inf
 
     def __call__(self, tally: Tally) -> None:
-        """Write them if they are due, which is never where there were results before."""
+        """Write rows and pace if they are due, given what the run has done so far."""
         now = time.monotonic()
         if now > self._pace_due and tally.pace is not None:
             self._pace_due = now + _PACE_SECONDS

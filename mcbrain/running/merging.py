@@ -35,6 +35,7 @@ class Merged:
     Attributes
     ----------
     folder : Path
+        Where the merged results are.
     folders : int
         How many were merged.
     results : Written
@@ -61,7 +62,8 @@ def merge(
 ) -> Merged:
     """Merge shards of one study; the same results, bit by bit, as of a run that was never cut.
 
-    What is missing is said, and computed by a run in the merged folder.
+    Where shards lack blocks, the merged rows rest on those that there are; a run in the merged
+    folder computes the others.
 
     Parameters
     ----------
@@ -73,11 +75,18 @@ def merge(
         Merge blocks that different versions of mcbrain or its libraries computed; the provenance
         of the rows then says so.
 
+    Returns
+    -------
+    Merged
+        What was merged, which problems lack blocks, and what the user should know.
+
     Raises
     ------
     InputError
-        Folders of different studies or different code, blocks that differ, a folder in use, a newer
-        format, `out` among the folders. Nothing was merged.
+        `folders` is not a list, or it is empty; or `out` is among them.
+    StoreError
+        The folders are of different studies or different code, two of them hold different numbers
+        for one block, or one of them is in use or of a newer format.
     """
     started = time.time()
     target, merged = ResultsFolder(out), Merged(Path(out))
@@ -123,7 +132,7 @@ def merge(
 def _distinct(
     sources: list[ResultsFolder], target: ResultsFolder, merged: Merged
 ) -> list[ResultsFolder]:
-    """The folders, each once."""
+    """The folders without repetitions, and none of them where the results go."""
     if not sources:
         raise InputError("merge: name at least one results folder")
     once: dict[Path, ResultsFolder] = {}
@@ -144,7 +153,10 @@ def _distinct(
 def _common_code(
     sources: Sequence[ResultsFolder], stores: Sequence[BlockStore], any_code: bool
 ) -> list[str]:
-    """Digest of the code that computed the blocks of all folders; its own first where any may be.
+    """The digest of the code that computed the blocks of all folders.
+
+    It is that of the code that runs here where there are no blocks, and where blocks of any code
+    are accepted.
 
     Raises
     ------
@@ -170,7 +182,7 @@ def _common_code(
 def _common_study(sources: Sequence[ResultsFolder], merged: Merged) -> Study:
     """The study that all folders share, their precision aside: the first folder's counts."""
     first, text = sources[0].study(), sources[0].study_file.read_bytes()
-    asked = tomllib.loads(study_text(first))  # wherever the files are that it refers to
+    asked = tomllib.loads(study_text(first))  # it names arrays by content, not by where they lie
     for source in sources[1:]:
         if source.study_file.is_file() and source.study_file.read_bytes() == text:
             continue
@@ -200,7 +212,7 @@ def _difference(section: str, here: object, there: object) -> str:
 
 
 def _look_for_gaps(plan: Plan[User], store: BlockStore, merged: Merged) -> None:
-    """Which problems lack blocks that a run would have computed."""
+    """Note which problems lack blocks that a run would have computed."""
     problems = plan.problems()
     merged.problems = len(problems)
     for problem, users in problems.items():
@@ -213,7 +225,7 @@ def _look_for_gaps(plan: Plan[User], store: BlockStore, merged: Merged) -> None:
 
 
 def _described(study: Study, engine: str, store: BlockStore, name: Name) -> str:
-    """A problem in words, from its key."""
+    """In words, the problem that stores know by a name, of which its key is the first part."""
     plan = open_plan(study, engine, store)
     for problem, users in plan.problems().items():
         if problem.key == name[0]:
@@ -222,7 +234,7 @@ def _described(study: Study, engine: str, store: BlockStore, name: Name) -> str:
 
 
 def _absent(sources: Sequence[ResultsFolder]) -> list[str]:
-    """Which shards are not among the folders, or have not come to their end."""
+    """Sentences that say which shards are not among the folders, or ended early."""
     records = [source.record() for source in sources]
     parts = [(parse_shard(r["shard"]), r.get("complete", True)) for r in records if "shard" in r]
     counts = {part.count for part, _ in parts}

@@ -19,25 +19,76 @@ class Reporter:
     """What a run tells its caller as it goes; silent here."""
 
     def note(self, text: str) -> None:
-        """A sentence worth a line."""
+        """Take note of a sentence that is worth a line.
+
+        Parameters
+        ----------
+        text : str
+            Without a full stop.
+        """
 
     def stage(self, name: str, problems: int) -> AbstractContextManager[Callable[[Tally], None]]:
-        """A stage begins; the context's value is called as its blocks finish."""
+        """Begin a stage of computing; it ends with the context.
+
+        Parameters
+        ----------
+        name : str
+            What its problems are, such as "pilots" or "points".
+        problems : int
+            How many there are.
+
+        Returns
+        -------
+        context manager
+            Its value is called with the Tally as jobs finish, about once a second at least.
+        """
         return nullcontext(lambda tally: None)
 
     def steps(self, name: str, total: int) -> AbstractContextManager[Callable[[int], None]]:
-        """Something begins that simulates nothing; the context's value is called with the number
-        of steps that are done.
+        """Begin something that simulates nothing, and whose length is known.
+
+        Parameters
+        ----------
+        name : str
+            What the steps make, such as "rows".
+        total : int
+            How many steps there are.
+
+        Returns
+        -------
+        context manager
+            Its value is called, again and again, with the number of steps that are done.
         """
         return nullcontext(lambda done: None)
 
     def waiting(self, text: str) -> AbstractContextManager[None]:
-        """Something begins of which nobody knows how far it is."""
+        """Begin something of which nobody knows how far it is.
+
+        Parameters
+        ----------
+        text : str
+            What it is, such as "planning 1,000 points".
+
+        Returns
+        -------
+        context manager
+            It ends with what has begun.
+        """
         return nullcontext()
 
     def compiling(self, pieces: int) -> AbstractContextManager[Callable[[int, float], None]]:
-        """Kernels may be compiled; the context's value is called with the pieces that are done and
-        about how many seconds are left.
+        """Begin to load kernels, or to compile those that the cache lacks.
+
+        Parameters
+        ----------
+        pieces : int
+            How many pieces of engines there are; see `mcbrain.engines.pieces`.
+
+        Returns
+        -------
+        context manager
+            Its value is called with the number of pieces that are done, and about how many seconds
+            are left.
         """
         return nullcontext(lambda done, left: None)
 
@@ -66,7 +117,13 @@ class Computed:
     problems: int = 0
 
     def add(self, tally: Tally) -> None:
-        """Count what a stage has done."""
+        """Count what a stage has done.
+
+        Parameters
+        ----------
+        tally : Tally
+            The stage's own, at its end.
+        """
         self.reused += tally.reused
         self.computed += tally.blocks
         self.replicates += tally.replicates
@@ -80,11 +137,13 @@ class Outcome(Computed):
     Attributes
     ----------
     folder : Path
+        The results folder.
     results : Written
         What the results hold; nothing for a shard, which has none of its own.
     other : dict of Identity to int
         Blocks that are there and not used, since other code computed them.
     seconds : float
+        How long the run took, from its start to its end.
     shard : Shard, optional
         The part of the study that was run; None for the whole.
     """

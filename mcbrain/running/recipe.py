@@ -31,8 +31,9 @@ for _ in range({count}):
     drive = ({latents}) @ channels.T
     R = {recordings}"""
 
-# What a covariance was given as: how its variances and axes (rows) follow, before any scaling. Of
-# a singular one, the directions in which inputs vary are all that the rest knows.
+# By what a covariance was given as: the lines from which its variances and its axes follow, an axis
+# in each row, before any scaling. Where it is singular, later lines keep only the directions in
+# which inputs vary.
 _COVARIANCES = {
     "spectrum": """\
 given = np.load({file!r}).astype(float)
@@ -56,7 +57,8 @@ _POWER = """\
 variances = np.arange(1, d + 1) ** -{exponent!r}
 variances = variances * (d / variances.sum())"""
 
-# u of a task with a source exponent; `free` are the axes that the brain leaves some of.
+# The direction u that the brain misses, of a task with a source exponent. `free` marks the axes
+# that do not lie in the brain's subspace altogether.
 _SOURCE = """\
 free = 1 - np.sum(brain_map**2, axis=0) > 1e-12
 logarithm = ({exponent!r} - 0.5) * np.log(variances[free])
@@ -70,13 +72,27 @@ X, X_brain, brain_map, beta = X @ axes, X_brain @ axes, brain_map @ axes, beta @
 
 
 def recipe(problem: RawProblem, block: int, place: int) -> str:
-    """Lines that leave X, y, X_brain and R of a replicate, with beta, brain_map and channels.
+    """Write the lines of NumPy that draw one replicate again, without mcbrain.
 
     Parameters
     ----------
     problem : RawProblem
+        The model, the numbers of samples and the seed behind the replicate.
     block, place : int
-        The block that holds the replicate, and its place there.
+        The number of the block that holds the replicate, and its place there, both from 0. All
+        replicates of the block up to this one are drawn, since they share streams.
+
+    Returns
+    -------
+    str
+        A program. It leaves X (n_task, d), y (n_task,), X_brain (n_brain, d), R (n_brain, p),
+        beta (d,), brain_map (k, d) and channels (p, k), in the coordinates that `Replay.data` has.
+        Arrays that the model was given are read from their files.
+
+    Raises
+    ------
+    NotImplementedError
+        The model has a kind of covariance or brain map that no line here stands for.
     """
     model = problem.model
     sizes = (model.input_dim, model.latent_dim, model.n_channels)
@@ -108,7 +124,7 @@ def recipe(problem: RawProblem, block: int, place: int) -> str:
 
 
 def _variances(model: Model) -> list[str]:
-    """Eigenvalues of the covariance, and its eigenvectors where it was given."""
+    """Lines of the covariance's eigenvalues, and of its eigenvectors where it was given."""
     match model.covariance:
         case GivenCovariance() as given:
             lines = [_COVARIANCES[given.kind].format(file=given.removeprefix(FILE))]
@@ -126,7 +142,7 @@ def _variances(model: Model) -> list[str]:
 
 
 def _population(model: Model) -> list[str]:
-    """What all replicates share: where brain and task point, and the channels."""
+    """Lines of what all replicates share: where brain and task point, and the channels."""
     k_m = model.k_m
     channels = f"orthonormal(stream({CHANNELS:#x}).standard_normal(({k_m}, p))).T"
     return [
@@ -139,7 +155,7 @@ def _population(model: Model) -> list[str]:
 
 
 def _frame(model: Model) -> str:
-    """The latents, and two directions outside them."""
+    """An expression of the latents' directions, and of two outside them if there is room."""
     rows = min(model.latent_dim + 2, model.native_dim)
     others = f"stream({BASIS:#x}).standard_normal"
     match model.brain.word:
@@ -156,7 +172,7 @@ def _frame(model: Model) -> str:
 
 
 def _task(model: Model) -> list[str]:
-    """beta, and what it needs."""
+    """Lines of the task's weights, beta, and of what they are made of."""
     if isinstance(model.task, Given):
         turned = " @ axes.T" if model.input_covariance.axes is not None else ""
         return [f"beta = np.load({model.task.removeprefix(FILE)!r}).astype(float){turned}"]

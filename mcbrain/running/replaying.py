@@ -26,7 +26,7 @@ from mcbrain.typing import Floats
 
 __all__ = ["Replay", "check_npz", "rebuild", "replay"]
 
-# What of a replicate is kept.
+# The fields of a data set that a replay has, in their order.
 _KEPT = ("X", "y", "X_brain", "R", "brain_map", "beta", "channels")
 
 
@@ -87,11 +87,12 @@ def check_npz(path: str | Path) -> None:
     Parameters
     ----------
     path : str or Path
+        Where arrays are to be saved.
 
     Raises
     ------
     InputError
-        The name does not end with .npz.
+        The name does not end with .npz, in letters of any case.
     """
     if Path(path).suffix.lower() != ".npz":
         raise InputError(f"--save {path}: arrays are kept as .npz; a name that ends so is allowed")
@@ -114,10 +115,18 @@ def replay(folder: str | Path, point: int, replicate: int) -> Replay:
     replicate : int
         Number of the replicate within the point, from 0.
 
+    Returns
+    -------
+    Replay
+        Its data, rebuilt by NumPy, and the excess risk of each output on them, by the engine.
+
     Raises
     ------
     InputError
-        No such point, a replicate that was never drawn, or results of another engine.
+        The folder holds no results, or those of another engine than raw; the study has no such
+        point; or the replicate was never drawn.
+    MissingPilotError
+        A penalty rests on a pilot that is not complete.
     """
     home = ResultsFolder(folder)
     study = home.study()
@@ -154,21 +163,24 @@ def _is_index(value: object) -> bool:
 def rebuild(
     study: Study, point: Point, problem: RawProblem, block: int, place: int
 ) -> dict[str, Floats]:
-    """The data of a replicate from NumPy's generators.
+    """Draw the data of a replicate again by NumPy's generators alone.
 
     Parameters
     ----------
     study : Study
+        What is asked, with the settings of stage 1.
     point : Point
+        The model, and the numbers of task and brain samples.
     problem : RawProblem
-        That of the point.
+        The problem of this point, whose seed and key name the streams.
     block, place : int
-        The block that holds the replicate, and its place there.
+        The number of the block that holds the replicate, and its place there, both from 0. All
+        replicates of the block up to this one are drawn, since they share streams.
 
     Returns
     -------
-    dict
-        See `Replay.data`.
+    dict of str to ndarray
+        X, y, X_brain, R, brain_map, beta and channels; `Replay.data` says their shapes.
     """
     rank, penalty = study.rank(point.model), float(study.encoding.penalty)
     drawn = block_data_sets(point.model, problem, block, place + 1, rank, penalty)

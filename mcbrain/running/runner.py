@@ -46,9 +46,11 @@ def run(
     out : str or Path, optional
         Results folder; default results/NAME, for a shard results/NAME-shard-I-of-N.
     threads : int, optional
-        Threads on this machine; default all cores. No number depends on it.
+        Threads on this machine, 1 to 4096; default all cores that this process may use. No number
+        depends on it.
     cluster : str or dask.distributed.Client, optional
-        Run the blocks there instead.
+        Run the blocks there instead: the address of a scheduler, such as "tcp://HOST:PORT", or a
+        client. See `mcbrain.running.cluster`.
     max_time : float or str, optional
         After this long no kernel is compiled and no block is started any more: seconds, or text
         such as "90s", "10m" or "2h". Those on their way are finished.
@@ -61,11 +63,19 @@ def run(
         Use the blocks that other code has computed, such as another version of mcbrain or NumPy;
         the provenance of the rows then says so.
     reporter : Reporter, optional
+        Told what the user should know, and how far the run is; default one that is silent.
+
+    Returns
+    -------
+    Outcome
+        What was computed, what was there before, whether a time limit came first, and what the
+        results hold.
 
     Raises
     ------
     InputError
-        One sentence; nothing was written.
+        The study, a keyword, the folder or the cluster cannot be used, as one sentence says;
+        nothing was written.
     UnfinishedError
         A full disk, a folder that may not be written, a lost cluster. What is finished is kept; so
         it is after a KeyboardInterrupt, and `results.arrow` has the rows that follow from it.
@@ -105,7 +115,8 @@ def run(
             except BaseException as reason:
                 outcome.stopped = True
                 if store.added or isinstance(reason, (KeyboardInterrupt, UnfinishedError)):
-                    # Rows of what there is; why there is no more is told, whatever follows.
+                    # Rows of the blocks that there are. An error in writing them must not hide the
+                    # reason why there are no more.
                     with suppress(Exception):
                         store.reload()
                         keep(setup, former, plan, store, outcome, pool[1])

@@ -26,7 +26,28 @@ _LONGEST = 200  # bytes of a folder's name; file systems allow 255
 
 @dataclass(frozen=True)
 class Setup:
-    """What a run needs to know, settled before anything is written."""
+    """What a run needs to know, settled before anything is written.
+
+    Attributes
+    ----------
+    study : Study
+        What is asked.
+    folder : ResultsFolder
+        Where the results go.
+    engine : str
+        Name of the engine that serves the study.
+    why : str
+        Why it is this engine, in words.
+    part : Shard or None
+        The part of the study that is run; None for the whole, also where "1/1" was asked for.
+    started : float
+        When the run began, in seconds since the epoch.
+    deadline : float or None
+        `time.monotonic()` after which no kernel is compiled and no block is started; None without a
+        time limit.
+    any_code : bool
+        Whether blocks that other code has computed are used too.
+    """
 
     study: Study
     folder: ResultsFolder
@@ -46,7 +67,39 @@ def set_up(
     fresh: bool,
     any_code: bool,
 ) -> Setup:
-    """Where, by which engine, which part and until when; or a refusal."""
+    """Settle where a study is run, by which engine, which part of it and until when.
+
+    Nothing is written.
+
+    Parameters
+    ----------
+    study : Study
+        What is asked.
+    out : str, Path or None
+        Results folder; None stands for results/NAME, for a shard results/NAME-shard-I-of-N.
+    max_time : float, str or None
+        Seconds, or text such as "90s", "10m" or "2h", counted from now; None without a limit.
+    shard : Shard, str or None
+        The part of the study, such as "2/3"; None and "1/1" stand for the whole.
+    fresh : bool
+        Whether what is in the folder is going to be moved aside, so that it is no obstacle.
+    any_code : bool
+        Whether blocks that other code has computed are to be used too.
+
+    Returns
+    -------
+    Setup
+        What the run needs to know.
+
+    Raises
+    ------
+    InputError
+        `out`, `max_time` or `shard` cannot be read, the study's name has no letter or digit to name
+        a folder by, or the engine is wrong for the study or simulates nothing to share; or the
+        folder holds results of the whole study, and a shard is asked for.
+    StoreError
+        The folder is a file, or belongs to another study.
+    """
     part = shard if isinstance(shard, (Shard, type(None))) else parse_shard(str(shard))
     part = None if part is None or part.count == 1 else part
     started, deadline = time.time(), None
@@ -61,7 +114,7 @@ def set_up(
 
 
 def _check_shard(part: Shard, folder: ResultsFolder, engine: str, fresh: bool) -> None:
-    """Refuse a shard where there is nothing to share, or where whole results are."""
+    """Refuse a shard of a study that simulates nothing, or in a folder of whole results."""
     if engine == "law":
         raise InputError(f"--shard {part}: engine 'law' simulates nothing that could be shared")
     if folder.results.exists() and not fresh:
@@ -72,7 +125,25 @@ def _check_shard(part: Shard, folder: ResultsFolder, engine: str, fresh: bool) -
 
 
 def set_aside(folder: ResultsFolder, reporter: Reporter) -> Path | None:
-    """Move what is in a folder out of the way, and say where it is now; None where it was empty."""
+    """Move what is in a folder out of the way, and say where it is now.
+
+    Parameters
+    ----------
+    folder : ResultsFolder
+        Where a run is to start over.
+    reporter : Reporter
+        Told where everything went.
+
+    Returns
+    -------
+    Path or None
+        The new place, a dated folder beside this one; None where nothing was here.
+
+    Raises
+    ------
+    StoreError
+        A run is writing in the folder, or it cannot be moved.
+    """
     aside = folder.set_aside()
     if aside is not None:
         reporter.note(f"what was in {folder.path} is now in {aside}")
@@ -80,7 +151,26 @@ def set_aside(folder: ResultsFolder, reporter: Reporter) -> Path | None:
 
 
 def prepare_folder(setup: Setup, reporter: Reporter) -> BlockStore:
-    """Open the blocks, and write down whose they are, should the run be cut short."""
+    """Open the blocks of a folder, and write down whose they are, should the run be cut short.
+
+    Parameters
+    ----------
+    setup : Setup
+        The study, its engine, its folder and the part that is run.
+    reporter : Reporter
+        Told which engine runs and why, what was made of a given covariance, which blocks are
+        damaged or of other code, and whether machine or study have changed since the last run.
+
+    Returns
+    -------
+    BlockStore
+        The blocks of the folder.
+
+    Raises
+    ------
+    StoreError
+        A file cannot be read or written.
+    """
     folder = setup.folder
     store = BlockStore(folder.blocks, any_code=setup.any_code)
     reporter.note(f"engine {setup.engine}: {setup.why}")
@@ -111,7 +201,7 @@ def prepare_folder(setup: Setup, reporter: Reporter) -> BlockStore:
 
 
 def _taken(study: Study) -> list[str]:
-    """What the covariances that were given were taken for, a sentence each."""
+    """A sentence for each covariance that was given, which says what it was taken for."""
     given = {
         model.covariance.words(model.covariance_scale): None
         for model in study.models

@@ -43,6 +43,7 @@ def simulate(
     Parameters
     ----------
     model : Model
+        What data is drawn from and tested on.
     n_task, n_brain : int or iterable of int, optional
         Task and brain samples; a grid of both is simulated. `n_brain` may be an expression of
         n_task, such as "2 * n_task"; without it there is no brain data.
@@ -54,14 +55,24 @@ def simulate(
         Targets of each output: standard error / mean, and standard error. A precision of 0 runs
         exactly `max_replicates`, rounded up to whole blocks.
     max_replicates : int
+        Replicates that an output has at most, rounded up to whole blocks.
     seed : int
+        Of every random stream, and of random directions of brain and task.
     engine : str
         "auto", "raw", "sufficient", "spectral" or "law".
     exact_task_stage : bool
         Engine spectral: whether the exact law of the task stage stands for its simulation.
     threads : int, optional
-    rank, encoding_penalty, penalty_scale
-        Stage 1 and the penalty convention, as in a study.
+        Threads on this machine, 1 to 4096; default all cores that this process may use. No number
+        depends on it.
+    rank : int, optional
+        Of the brain subspace that stage 1 estimates; default the number of measured latents.
+    encoding_penalty : float
+        Ridge penalty of stage 1, the regression of recordings on inputs, for each brain sample
+        whatever `penalty_scale` is; 0 is least squares.
+    penalty_scale : str
+        What the number of a fixed penalty multiplies: "per-sample" penalties stand beside the mean
+        square over the task samples, "sum" ones beside the sum.
     points : iterable of pairs of int, optional
         (n_task, n_brain), in the place of `n_task` and `n_brain`.
     where : str, optional
@@ -77,7 +88,7 @@ def simulate(
     Raises
     ------
     InputError
-        What was asked has no meaning for the model, or is of the wrong type.
+        What was asked has no meaning for the model, or is of the wrong type or out of range.
     """
     targets = {"relative": number("precision", precision, 0.0, 1e150)}
     if absolute is not None:

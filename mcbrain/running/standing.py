@@ -74,6 +74,7 @@ class Standing:
     Attributes
     ----------
     folder, study, engine : str
+        The path of the folder, the name of its study, and the engine that serves it.
     shard : str or None
         The part of the study that the folder is for, such as "2/3".
     running : bool
@@ -96,8 +97,8 @@ class Standing:
     stale : tuple of str
         Exported tables that are older than the results.
     seconds_left : float or None
-        Until all is done at the pace of the run that is at work here, or of the last one; by this
-        machine's cores where none has noted its pace. None before that can be said.
+        Until all is done, at the pace that the latest run has noted; where none has, as if every
+        core of this machine worked. None before anything can be said.
     """
 
     folder: str
@@ -123,7 +124,14 @@ class Standing:
         return sum(problem.complete for problem in self.problems)
 
     def as_dict(self) -> dict[str, object]:
-        """Everything, as JSON holds it."""
+        """All that is known, for a file in JSON.
+
+        Returns
+        -------
+        dict
+            The fields, and the number of complete problems; each problem is a dict of its own
+            fields, whether it is complete and the core seconds that it still needs.
+        """
         problems = [
             {**asdict(p), "complete": p.complete, "seconds_left": p.seconds_left}
             for p in self.problems
@@ -133,7 +141,7 @@ class Standing:
 
 
 def status(folder: str | Path) -> Standing:
-    """How far a results folder is; changes nothing in it.
+    """Say how far a results folder is; nothing in it is changed.
 
     Parameters
     ----------
@@ -143,11 +151,12 @@ def status(folder: str | Path) -> Standing:
     Returns
     -------
     Standing
+        What is done, what is missing, and who is at work in the folder.
 
     Raises
     ------
-    InputError
-        Not a results folder.
+    StoreError
+        It is not a results folder, or one whose blocks are of a newer format.
     """
     home = ResultsFolder(folder)
     study, record = home.study(), home.record()
@@ -230,7 +239,7 @@ def _seconds(problem: Problem, store: BlockStore) -> float:
 
 
 def _rows(home: ResultsFolder) -> tuple[int, int, int]:
-    """Rows of the results, those above their target, those that no replicate was drawn for."""
+    """Numbers of rows: all, those above their target, and those without a replicate so far."""
     if not home.results.exists():
         return 0, 0, 0
     table = open_results(home.path)
