@@ -32,7 +32,7 @@ class Tally:
     Attributes
     ----------
     problems : int
-        Works that have every block they need; a problem that several points share counts for each.
+        Problems of which a work has every block that it needs.
     reused : int
         Blocks that were needed and there before.
     blocks, replicates : int
@@ -246,6 +246,7 @@ class Conductor:
         # problem the works that wait, since two of one problem would compute the same blocks.
         self._ready: list[tuple[int, int, _Active]] = []
         self._behind: dict[Problem, deque[Work]] = {}
+        self._complete: set[bytes] = set()
         self._places = itertools.count()
 
     def look_up(self, works: Iterator[Work], report: Report = _unheard) -> bool:
@@ -352,8 +353,9 @@ class Conductor:
             active.waiting = self._jobs(work, missing)
             heapq.heappush(self._ready, (active.look, next(self._places), active))
             return True
-        self.tally.problems += 1
         behind = self._behind.pop(work.problem)
+        self._complete.add(work.problem.key)
+        self.tally.problems = len(self._complete)
         if not behind:
             self.store.release(work.problem)
             return False
