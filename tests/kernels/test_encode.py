@@ -123,7 +123,7 @@ def estimate_exactly(X, R, r, penalty):
     absorb(X, R, exact)
     basis = np.zeros((r, d))
     sizes = Sizes(0, n, r, 0, penalty)
-    return encode_exactly(BROKEN, sizes, basis, work, exact), basis
+    return encode_exactly(np.int8(BROKEN), sizes, basis, work, exact), basis
 
 
 def test_the_subspace_turns_with_the_inputs():
