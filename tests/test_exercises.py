@@ -32,7 +32,10 @@ FORGOTTEN = {
         "tests/twins/draw.py": "tests/twins/draw.py has no draw",
     },
     "an estimator": {"mcbrain/asking/estimators.py": "'projection-oracle' does not exist"},
-    "a shift": {"mcbrain/population/shifts.py": "'brain-only' does not exist"},
+    "a shift": {
+        "mcbrain/population/shift_laws.py": "cannot import name 'brain_only_law'",
+        "mcbrain/population/shifts.py": "'brain-only' does not exist",
+    },
     "a result column": {
         "mcbrain/results/columns.py": '"relative_mcse" does not exist in schema',
         "mcbrain/results/numbers.py": "'relative_mcse' is in a table of mcbrain, but what replicat",
@@ -70,9 +73,10 @@ def follow(name, folder, without=None):
     for file, above, text in edits:
         if file == without:
             continue
-        source = (folder / file).read_text()
-        assert source.count(above + "\n") == 1, f"{file} has not one line {above!r}"
-        (folder / file).write_text(source.replace(above + "\n", above + "\n" + text))
+        lines = (folder / file).read_text().splitlines(keepends=True)
+        assert lines.count(above + "\n") == 1, f"{file} has not one line {above!r}"
+        lines.insert(lines.index(above + "\n") + 1, text)
+        (folder / file).write_text("".join(lines))
     environment = os.environ | {
         "PYTHONPATH": str(folder),
         "NUMBA_DISABLE_JIT": "1",

@@ -299,6 +299,41 @@ def test_an_estimator_is_found_under_its_own_name(monkeypatch):
         estimators.parse_estimator("lasso")
 
 
+@pytest.mark.parametrize(
+    ("subspace", "eta", "penalty"),
+    [("none", 0.5, "chosen"), ("estimated", 1.0, "chosen"), ("measured", 0.5, "infinite")],
+)
+def test_an_eta_without_effect_is_refused(monkeypatch, subspace, eta, penalty):
+    monkeypatch.setitem(ESTIMATORS, "half", Estimator("half", subspace, eta, penalty))
+    with pytest.raises(ValueError, match=f"'half' has .*eta = {eta}"):
+        estimators.parse_estimator("half")
+
+
+def test_an_eta_of_a_new_estimator_counts_in_every_number(monkeypatch):
+    """Two laws against 640 replicates, |z| < 5 beside 2 % for the law: false alarm below 1e-5."""
+    for name, subspace in {"befs-half": "estimated", "oracle-half": "measured"}.items():
+        monkeypatch.setitem(ESTIMATORS, name, Estimator(name, subspace, 0.5, "chosen"))
+    of = Model(input_dim=60, latent_dim=5, n_channels=40, misalignment=0.2)
+    names = {"befs-half": 0.3, "two-penalty:0.5": 0.3, "oracle-half": 0.3}
+    asking = {"precision": 0, "max_replicates": 640, "threads": 1, "seed": 1}
+    rows = mb.simulate(of, 100, 400, names, **asking).to_pylist()
+    assert {row["engine"] for row in rows} == {"sufficient"}
+    assert {row["prediction"] for row in rows} == {"asymptotic"}
+    for row in rows:
+        assert abs(row["mean"] - row["predicted"]) < 5 * row["mcse"] + 0.02 * row["mean"], row
+    for column in ("mean", "predicted"):
+        assert rows[0][column] == rows[1][column]
+    (told, spared) = mb.predict(of, 100, 400, {"oracle-half": 0.3, "befs-oracle": 0.3}).to_pylist()
+    assert told["predicted"] == rows[2]["predicted"] != spared["predicted"]
+    with pytest.raises(InputError, match="'oracle-half' penalises inside the subspace"):
+        engine_for(study(estimators={"oracle-half": 0.3}, engine={"kind": "spectral"}))
+    for name in ("befs-half", "oracle-half"):
+        best = mb.simulate(of, 100, 400, {name: "optimal"}, **asking).to_pylist()[0]["penalty"]
+        tried = {name: [best / 2, best, best * 2]}
+        left, least, right = mb.predict(of, 100, 400, tried)["predicted"].to_pylist()
+        assert least < min(left, right)
+
+
 def test_a_subspace_that_nobody_estimates_is_refused():
     learned = Estimator("learned", "learned", 0.0, "chosen")
     with unhandled("subspace 'learned'"):

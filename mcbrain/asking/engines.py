@@ -73,7 +73,7 @@ def _spectral_objection(study: Study) -> str | None:
         return "the covariance is not the identity; use sufficient"
     for method in study.methods:
         name = method.estimator.name
-        if method.estimator.two_bands:
+        if method.estimator.banded:
             return f"'{name}' penalises inside the subspace; use sufficient"
         if method.rule.fixed and method.rule.value < 0:
             return f"'{name}' has a negative penalty; use sufficient"

@@ -59,7 +59,8 @@ class Estimator:
     penalty : {"chosen", "zero", "infinite"}
         Whether there is a penalty to choose, by a number or a rule, or what it always is.
     two_bands : bool
-        Whether the subspace has a penalty of its own, which a rule chooses as well.
+        Whether the subspace has a penalty of its own, which a rule chooses as well: eta is then
+        that of a penalty without one.
     """
 
     name: str
@@ -77,6 +78,11 @@ class Estimator:
     def penalised(self) -> bool:
         """Whether there is a penalty to choose."""
         return self.penalty == "chosen"
+
+    @property
+    def banded(self) -> bool:
+        """Whether the subspace has a penalty too, of another size, or may have by a rule."""
+        return self.two_bands or self.eta not in (0.0, 1.0)
 
     def in_force(self, chosen: float) -> float:
         """The penalty that the estimator has, where the one chosen for it is given.
@@ -121,12 +127,23 @@ def check_estimators(table: Mapping[str, Estimator]) -> None:
     Raises
     ------
     ValueError
-        Two names for one definition, or a name that differs from its key.
+        Two names for one definition, a name that differs from its key, or an eta without effect.
     """
     seen: dict[Estimator, str] = {}
     for key, estimator in table.items():
         if estimator.name != key:
             raise ValueError(f"estimator '{key}' calls itself '{estimator.name}'")
+        if (estimator.subspace == "none") != (estimator.eta == 1.0):
+            raise ValueError(
+                f"estimator '{key}' has subspace = '{estimator.subspace}' and eta = "
+                f"{estimator.eta}: eta is 1 without a subspace, and not 1 with one, or the "
+                "subspace has no effect"
+            )
+        if estimator.banded and not estimator.penalised:
+            raise ValueError(
+                f"estimator '{key}' has eta = {estimator.eta}, a share of a penalty, and penalty = "
+                f"'{estimator.penalty}', which leaves none to share"
+            )
         other = seen.setdefault(replace(estimator, name=""), key)
         if other != key:
             raise ValueError(

@@ -67,9 +67,11 @@ def has_law(method: Method, point: Point, shift: Shift, subspaces: Subspaces) ->
     estimator = method.estimator
     if not subspaces.lawful(estimator, point) or not shift.has_moment:
         return False
-    if method.rule.record.under == "id" or not subspaces.simulated(estimator, point):
-        return True
-    return not estimator.two_bands
+    estimated = subspaces.simulated(estimator, point)
+    if estimator.banded and (estimated or estimator.subspace == "measured"):
+        # Both bands have closed forms together, and under the training inputs alone.
+        return estimator.two_bands and method.rule.record.under == "id"
+    return True
 
 
 def task_noise(model: Model) -> float:

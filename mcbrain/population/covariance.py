@@ -120,8 +120,9 @@ def settled_covariance(value: object, input_dim: int, latent_dim: int) -> str:
         parse_covariance(value)
         return str(value)
     if value.input_dim != input_dim:
+        what = "rows" if value.kind == "rows" else f"a {value.kind}"
         raise InputError(
-            f"covariance = '{value}': a {value.kind} of {value.input_dim} inputs; "
+            f"covariance = '{value}': {what} of {value.input_dim} inputs; "
             f"input_dim = {input_dim} needs as many"
         )
     if value.rank < latent_dim:

@@ -61,7 +61,7 @@ def _model(name: str, kind: pa.DataType, meaning: str, null: str = "") -> Column
 
 
 RESULT_COLUMNS: tuple[Column, ...] = (
-    Column("point", SHORT, "number of the point in the study's grid", "setting"),
+    Column("point", SHORT, "number of the point in the study", "setting"),
     _model("input_dim", WHOLE, "d, dimension of the input"),
     _model("latent_dim", WHOLE, "k, brain latents"),
     _model("n_channels", WHOLE, "p, recorded channels"),
@@ -84,11 +84,11 @@ RESULT_COLUMNS: tuple[Column, ...] = (
     _model("measured_latents", WHOLE, "k_m, latents that the recordings expose"),
     _model("task_loadings", WORD, "a, how the task loads on the latents"),
     _model("signal_norm", REAL, "|beta|"),
-    _model("inputs", WORD, "law of the inputs"),
+    _model("inputs", WORD, "distribution of the components of the inputs"),
     _model("basis", WORD, "basis in which the inputs are independent"),
     _model("covariance", WORD, "covariance of the inputs"),
     _model("latents", WORD, "how the latents follow from the inputs"),
-    _model("neural_law", WORD, "law of the recordings"),
+    _model("neural_law", WORD, "distribution of the recordings"),
     _model(
         "baseline_rate",
         REAL,
@@ -134,7 +134,7 @@ RESULT_COLUMNS: tuple[Column, ...] = (
     Column(
         "shift",
         WORD,
-        "test law",
+        "shift of the test distribution",
         "setting",
         words=lambda study: [shift.label for shift in study.shifts],
         shown=6,

@@ -71,7 +71,7 @@ FAILURE_COLUMNS: tuple[Column, ...] = (
         "per-sample penalty",
         f"where it differs by replicate, and {_WHOLE_BRAIN}",
     ),
-    _failure("shift", WORD, "test law", _WHOLE_BRAIN),
+    _failure("shift", WORD, "shift of the test distribution", _WHOLE_BRAIN),
     _failure("block", WHOLE, "number of the block within its problem"),
     _failure("replicate", WHOLE, "number of the replicate within the point, as replay counts"),
     _failure("reason", WORD, "why it failed"),

@@ -113,17 +113,17 @@ class Predictor:
         if not self.subspaces.lawful(spared, point):
             return self._anisotropic_prediction(point, shift, fit)
         estimated = self.subspaces.simulated(spared, point)
-        if estimated and _banded(fit) and self._anisotropic.interpolates(point, fit):
+        banded = _banded(fit) and (estimated or spared.subspace == "measured")
+        if banded and self._anisotropic.interpolates(point, fit):
             return Prediction(reason=INTERPOLATING)
         value = self._risk(spared, point, shift, fit)
         if np.isnan(value):  # a rank below the latents', or a penalised encoding
             return self._anisotropic_prediction(point, shift, fit)
         if not np.isfinite(value):
             return Prediction()
-        exact_stage = not (estimated and _banded(fit))
-        if not estimated and exact_stage:
+        if not estimated and not banded:
             return Prediction(float(value), None, "exact")
-        if not isinstance(self.subspaces, PilotSubspaces) or not exact_stage:
+        if not isinstance(self.subspaces, PilotSubspaces) or banded:
             return Prediction(float(value), None, "asymptotic")
         leave = self._risk(spared, point, shift, fit, left_out=True)
         return Prediction(float(value), jackknife(leave), "semi-exact")
@@ -190,7 +190,7 @@ class Predictor:
 
 def _banded(fit: Fit) -> bool:
     """Whether both bands are penalised, for which there is an approximation only (5e)."""
-    return fit.estimator.two_bands and fit.eta not in (0.0, 1.0)
+    return fit.estimator.banded and fit.eta not in (0.0, 1.0)
 
 
 def _spared(estimator: Estimator, point: Point, fit: Fit) -> Estimator:

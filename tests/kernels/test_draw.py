@@ -6,9 +6,12 @@ import numba
 import numpy as np
 import pytest
 
+from mcbrain.blocks.problem import data_problem
+from mcbrain.engines.sampled import population as population_of
 from mcbrain.kernels.random.draw import INPUT_CODES, draw_inputs, draw_recordings, make_maps
 from mcbrain.kernels.random.roles import open_streams
-from mcbrain.population.distributions import INPUTS, parse_inputs
+from mcbrain.population.distributions import INPUTS, LATENTS, RECORDINGS, parse_inputs
+from mcbrain.population.model import Model
 from tests.support.kernel_inputs import KEY, make_population
 from tests.twins import draw as twin
 from tests.twins import streams as twin_streams
@@ -65,6 +68,25 @@ def test_inputs_are_the_twins(law):
     rngs = [twin_streams.open_stream(2, KEY, 0, role) for role in (0, 4)]
     expected = twin.draw_inputs(population, *rngs, 9)
     np.testing.assert_allclose(draw(population, 9, seed=2), expected, rtol=1e-15)
+
+
+@pytest.mark.parametrize("recordings", RECORDINGS)
+@pytest.mark.parametrize("latents", LATENTS)
+def test_recordings_are_the_twins_and_those_of_the_printed_lines(latents, recordings):
+    model = Model(input_dim=4, latent_dim=2, n_channels=3, latents=latents, neural_law=recordings)
+    drawn_from = population_of(data_problem("raw", model, 9, 20, seed=0))
+    X = np.random.default_rng(1).standard_normal((20, 4))
+    Z, R = np.zeros((20, 2)), np.zeros((20, 3))
+    noise = open_streams(3, KEY, 0).brain.noise
+    draw_recordings(drawn_from, make_maps(drawn_from), noise, X, Z, R)
+    rngs = [twin_streams.open_stream(3, KEY, 0, role=3) for _ in range(2)]
+    np.testing.assert_allclose(R, twin.draw_recordings(drawn_from, rngs[0], X), rtol=1e-12)
+    known = {"np": np, "X": X, "brain_map": drawn_from.brain_map, "rng": rngs[1]}
+    z = eval(LATENTS[latents].line.format(X="X"), known)
+    known["drive"] = z @ drawn_from.channels.T
+    line = RECORDINGS[recordings].line
+    told = line.format(rng="rng", noise=drawn_from.neural_noise, rate=model.baseline_rate)
+    np.testing.assert_allclose(R, eval(told, known), rtol=1e-12)
 
 
 def test_poisson_recordings_are_counts_around_their_rate():

@@ -262,6 +262,7 @@ def test_gains_and_loadings_fall_as_a_power():
         ({"covariance": np.diag([1.0, -1, 1, 1, 1, 1, 1, 1])}, "positive semi-definite"),
         ({"covariance": -(BETA**2)}, "a variance is not negative"),
         ({"covariance": np.eye(7)}, "a matrix of 7 inputs; input_dim = 8"),
+        ({"covariance": np.vander(range(9), 7)}, "npy': rows of 7 inputs; input_dim = 8"),
         ({"covariance": np.full((8, 8), np.nan)}, "NaN"),
         ({"covariance": ROWS[:1]}, "one row has no covariance"),
         ({"covariance": ROWS[:2]}, "has the rank 1 of 2 rows; latent_dim = 2"),

@@ -36,7 +36,11 @@ def draw_recordings(population, rng, X):
     z = X @ population.brain_map.T
     if population.latents == 1:
         z = np.tanh(z) / 0.628
+    elif population.latents != 0:
+        raise NotImplementedError(f"tests/twins/draw.py has no latents {population.latents}")
     drive = z @ population.channels.T
+    if population.neural_law == 0:
+        return drive + population.neural_noise * rng.standard_normal(drive.shape)
     if population.neural_law == 1:
         return rng.poisson(np.exp(population.log_baseline + drive)).astype(float)
-    return drive + population.neural_noise * rng.standard_normal(drive.shape)
+    raise NotImplementedError(f"tests/twins/draw.py has no recordings {population.neural_law}")
