@@ -27,6 +27,12 @@ def simulate(job: Job) -> list[BlockSums]:
     job : Job
         A problem, the statistics wanted of it, and block numbers. It pickles by value, so that a
         cluster runs it as this machine does.
+
+    Returns
+    -------
+    list of BlockSums
+        One for each block number, in the order of the job. The problem and the block number alone
+        decide which random numbers are drawn, so a block is the same whoever computes it.
     """
     problem, asked, indices = job.problem, job.queries, job.indices
     match problem:
@@ -59,7 +65,7 @@ def warm_up(
     deadline: float | None = None,
     cores: int = 1,
 ) -> float:
-    """Compile every kernel of an engine and of its pilots, or load them; seconds it took.
+    """Compile every kernel of an engine and of its pilots, or load them from where they are kept.
 
     Parameters
     ----------
@@ -67,8 +73,17 @@ def warm_up(
         "raw", "sufficient", "spectral" or "law".
     rules : bool
         Also those of penalties chosen by "loo" or "gcv" on each replicate's data.
-    note, deadline, cores
-        See `compile_pieces`.
+    note : callable, optional
+        Told, in a sentence each, that kernels are being compiled and whether they could be kept.
+    deadline : float, optional
+        `time.monotonic()`, in seconds, after which no further kernel is compiled.
+    cores : int
+        Processes that may compile at once.
+
+    Returns
+    -------
+    float
+        Seconds of wall-clock time that it took.
 
     Raises
     ------

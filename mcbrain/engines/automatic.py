@@ -15,10 +15,15 @@ def engine_for(study: Study) -> tuple[str, str]:
     Parameters
     ----------
     study : Study
+        Names an engine, or leaves the choice open: then the fastest engine that draws replicates
+        and is exact for this study is taken.
 
     Returns
     -------
-    engine, reason : str
+    engine : str
+        Name of the engine.
+    reason : str
+        Why it is exact for the study, and why each faster engine is not; a sentence for a person.
 
     Raises
     ------

@@ -28,15 +28,22 @@ __all__ = ["compile_piece", "reduced_stage", "simulate"]
 def simulate(
     problem: BrainProblem, statistics: tuple[BrainStatistic, ...], indices: Sequence[int]
 ) -> list[BlockSums]:
-    """Blocks of a brain problem.
+    """Compute blocks of a brain problem.
 
     Parameters
     ----------
     problem : BrainProblem
+        The brain stage alone: how many brain samples of which population, with which rank. With an
+        encoding penalty whole recordings are drawn, without one the reduced sampler draws.
     statistics : tuple of BrainStatistic
-        Columns of the sums.
+        Moments of C^ that are wanted; they are the columns of the sums.
     indices : sequence of int
-        Block numbers.
+        Block numbers, each of which has a random stream of its own.
+
+    Returns
+    -------
+    list of BlockSums
+        One for each block number. Replicates whose subspace did not converge count as failures.
     """
     draw = _whole_stage if problem.encoding_penalty > 0 else reduced_stage
     count = problem.block_size
@@ -57,14 +64,18 @@ def reduced_stage(
     Parameters
     ----------
     problem : BrainProblem
+        One without an encoding penalty, which this sampler would ignore.
     index : int
         Block number: which stream the replicates are drawn from.
     count : int
+        Replicates to draw.
 
     Returns
     -------
     overlaps : ndarray, shape (count, k, k)
-    converged : ndarray, shape (count,)
+        C^ = A'PA of each replicate, for k latents.
+    converged : ndarray of bool, shape (count,)
+        Whether the estimated subspace was found; where not, C^ means nothing.
     """
     gains = np.array(problem.latent_gains)
     overlaps, drawn = np.empty((count, gains.size, gains.size)), np.empty(count, np.int64)
@@ -145,6 +156,7 @@ def _moments(
 
 
 def _sums(index: int, values: Floats, good: NDArray[np.bool_], seconds: float) -> BlockSums:
+    """Sums over the replicates that converged; one that did not fails in every statistic."""
     kept = values[good]
     n = values.shape[1]
     mean = kept.mean(axis=0) if len(kept) else np.zeros(n)
@@ -163,7 +175,13 @@ def _sums(index: int, values: Floats, good: NDArray[np.bool_], seconds: float) -
 
 
 def compile_piece(piece: Piece) -> None:
-    """Compile the kernel of the reduced sampler, or load it from the cache."""
+    """Compile the kernel of the reduced sampler, or load it from the cache.
+
+    Parameters
+    ----------
+    piece : Piece
+        The only piece of this module; every module of an engine is asked in the same way.
+    """
     model = Model(input_dim=4, latent_dim=2, n_channels=3)
     problem = BrainProblem.of(model, 6, 2, 0.0, seed=0)
     simulate(problem, (BrainStatistic("diagonal", 0, 0),), [0])

@@ -43,7 +43,7 @@ def compile_pieces(
     deadline: float | None = None,
     cores: int = 1,
 ) -> float:
-    """Compile pieces, or load them; seconds it took.
+    """Compile pieces, or load them from where their machine code is kept.
 
     Parameters
     ----------
@@ -54,10 +54,17 @@ def compile_pieces(
         was there.
     show : callable, optional
         Told, again and again, how many pieces are compiled and about how many seconds are left.
+        It is called only while several processes compile.
     deadline : float, optional
-        `time.monotonic()` after which no further kernel is compiled.
+        `time.monotonic()`, in seconds, after which no further kernel is compiled.
     cores : int
-        Processes that may compile at once.
+        Processes that may compile at once. Machine code that cannot be kept is compiled by this
+        process alone.
+
+    Returns
+    -------
+    float
+        Seconds of wall-clock time that it took.
 
     Raises
     ------
@@ -107,7 +114,7 @@ def _compile(piece: Piece) -> None:
 
 @contextmanager
 def _without_collection() -> Iterator[None]:
-    """The compiler makes millions of objects, and looking for garbage is a tenth of its time."""
+    """Switch the search for garbage off: it takes a tenth of the time in which code is compiled."""
     collecting = gc.isenabled()
     gc.disable()
     try:

@@ -53,6 +53,11 @@ def every_piece(engine: str, rules: bool = False) -> tuple[Piece, ...]:
         "raw", "sufficient", "spectral" or "law".
     rules : bool
         Also those of penalties chosen by "loo" or "gcv" on each replicate's data.
+
+    Returns
+    -------
+    tuple of Piece
+        Each piece once; none for an engine that draws nothing.
     """
     found: list[Piece] = []
     for kind in engine_of(engine).draws:
@@ -81,14 +86,20 @@ def _brains(engine: str) -> list[Piece]:
 def pieces_of(study: Study, problems: Iterable[Problem]) -> tuple[Piece, ...]:
     """The pieces that some problems of a study run, the longest to compile first.
 
-    Singular data are expected of inputs without a density alone; of others, what they need is
-    compiled when they are met.
+    Singular data are expected only of inputs whose distribution has no density. If other inputs
+    give singular data nevertheless, the kernels for them are compiled when they are met.
 
     Parameters
     ----------
     study : Study
+        Its methods and its encoding say which stages and forms the problems need.
     problems : iterable of Problem
         Those of its plan and their pilots.
+
+    Returns
+    -------
+    tuple of Piece
+        Each piece once.
     """
     found: set[Piece] = set()
     for problem in problems:
@@ -110,7 +121,18 @@ def pieces_of(study: Study, problems: Iterable[Problem]) -> tuple[Piece, ...]:
 
 
 def seconds(piece: Piece) -> float:
-    """How long a piece takes to compile, on a processor of 2023: what is said of the time left."""
+    """About how long a piece takes to compile; a person is told the time left from it.
+
+    Parameters
+    ----------
+    piece : Piece
+        Kernels that are compiled together.
+
+    Returns
+    -------
+    float
+        Seconds on one core of a processor of 2023.
+    """
     if piece in _SECONDS:
         return _SECONDS[piece]
     stage = "choose" if piece.form.startswith("choose") else piece.stage
@@ -127,7 +149,7 @@ def _data_pieces(engine: str, problem: DataProblem, study: Study) -> Iterator[Pi
 
 
 def _task_piece(engine: str, problem: DataProblem, selects: bool) -> Piece:
-    """The task stage of a sampled problem; below input_dim samples both engines have the same."""
+    """The task stage of a problem of data sets; both engines share it below n_task = input_dim."""
     side = _side(problem, problem.n_task)
     if selects:
         return Piece("raw", "task", f"choose-{side}")
@@ -135,7 +157,7 @@ def _task_piece(engine: str, problem: DataProblem, selects: bool) -> Piece:
 
 
 def _side(problem: DataProblem, samples: int) -> str:
-    """On which side of n = d so many samples are."""
+    """Whether samples are "many", at least as many as inputs have components, or "few"."""
     return "many" if samples >= problem.model.native_dim else "few"
 
 

@@ -33,7 +33,22 @@ __all__ = ["bench", "compile_piece", "simulate"]
 
 
 def bench(problem: RawProblem, queries: tuple[Query, ...], count: int) -> Bench:
-    """Everything that drawing `count` replicates at a time needs, allocated once."""
+    """Everything that drawing `count` replicates at a time needs, allocated once.
+
+    Parameters
+    ----------
+    problem : RawProblem
+        The population, the numbers of samples, and the seed.
+    queries : tuple of Query
+        Columns of the sums.
+    count : int
+        Replicates of a block that are drawn: its size, or fewer to look at the first of them.
+
+    Returns
+    -------
+    Bench
+        Its buffers are overwritten by each block, so it serves one thread at a time.
+    """
     wanted = asked(problem, queries)
     setting = wanted.setting
     work, outcome = make_workspace(setting), make_outcome(setting, count)
@@ -61,21 +76,34 @@ def bench(problem: RawProblem, queries: tuple[Query, ...], count: int) -> Bench:
 def simulate(
     problem: RawProblem, queries: tuple[Query, ...], indices: Sequence[int]
 ) -> list[BlockSums]:
-    """Blocks of a raw problem.
+    """Compute blocks of a raw problem.
 
     Parameters
     ----------
     problem : RawProblem
+        The population, the numbers of samples, and the seed.
     queries : tuple of Query
         Columns of the sums.
     indices : sequence of int
-        Block numbers.
+        Block numbers, each of which has random streams of its own.
+
+    Returns
+    -------
+    list of BlockSums
+        One for each block number, in their order.
     """
     return compute(bench(problem, queries, problem.block_size), indices)
 
 
 def compile_piece(piece: Piece) -> None:
-    """Compile the kernels of a piece, or load them from the cache."""
+    """Compile the kernels of a piece, or load them from the cache.
+
+    Parameters
+    ----------
+    piece : Piece
+        A stage of this engine in one of its forms. It is compiled by running it on small data, with
+        fewer samples than inputs have components where the form says so.
+    """
     n = 3 if piece.form.endswith("few") else 8
     match piece.stage:
         case "task":
@@ -95,7 +123,7 @@ def _compile_brain(n: int, encoding: float) -> None:
 
 
 def _compile_again(n: int) -> None:
-    """As if each stage had stopped at its first and only replicate."""
+    """Run what repairs singular data, as if each stage had stopped at its only replicate."""
     problem, queries = smallest(RawProblem, n, n)
     setting, streams = asked(problem, queries).setting, open_streams(0, problem.words, 0)
     out, (brain, task) = make_outcome(setting, 1), make_workspace(setting)

@@ -58,7 +58,7 @@ _RECORDINGS = {"gaussian": GAUSSIAN_NOISE, "poisson": POISSON}
 _SUBSPACES = {"none": NO_SUBSPACE, "estimated": ESTIMATED, "measured": MEASURED}
 _RULES = {"loo": LEAVE_ONE_OUT, "gcv": GENERALISED}
 
-# Where a code is missed.
+# Where a developer who adds an entry to a table has to name its code too.
 _BRIDGE = "the bridge to the kernels (mcbrain/engines/sampled.py)"
 _DRAW = "the draw of the inputs (mcbrain/kernels/random/draw.py)"
 
@@ -91,11 +91,13 @@ class Bench:
     Attributes
     ----------
     draw : callable
-        Block number -> the summed penalties that fits with a rule chose, (replicates, rules), or
-        None without such fits; fills `outcome`.
+        Takes a block number, draws the first replicates of that block and fills `outcome`. It
+        returns the summed penalties that fits with a rule chose, shape (replicates, rules), or None
+        where no fit chooses its penalty.
     outcome : Outcome
-        Excess risk and failures of each replicate.
+        Excess risk and failures of each replicate of the block that was drawn last.
     wanted : Asked
+        What was asked of the kernels, and where each query's answer stands in `outcome`.
     """
 
     draw: Callable[[int], NDArray[np.float64] | None]
@@ -105,8 +107,21 @@ class Bench:
     def replicates(
         self, index: int
     ) -> tuple[NDArray[np.float64], NDArray[np.int8], NDArray[np.float64]]:
-        """Of each query on the first replicates of a block: excess risk, failure code, and the
-        summed penalty that its fit chose, NaN where it is fixed.
+        """Draw a block and give what each of its replicates says of each query.
+
+        Parameters
+        ----------
+        index : int
+            Block number. As many of its first replicates are drawn as the bench has room for.
+
+        Returns
+        -------
+        excess : ndarray, shape (replicates, queries)
+            Excess risk of the query's fit under its shift.
+        failures : ndarray of int8, shape (replicates, queries)
+            Why there is no value, as one of the reasons of `blocks.sums`; 0 where there is one.
+        penalties : ndarray, shape (replicates, queries)
+            The summed penalty that the query's fit chose on this replicate; NaN where it is fixed.
         """
         picked, outcome, place = self.draw(index), self.outcome, self.wanted.place
         replicates, fits, n_shifts = outcome.excess.shape
@@ -119,7 +134,20 @@ class Bench:
 
 
 def compute(bench: Bench, indices: Sequence[int]) -> list[BlockSums]:
-    """Blocks one after the other, each timed."""
+    """Compute blocks one after the other, each timed.
+
+    Parameters
+    ----------
+    bench : Bench
+        For as many replicates as a block has; its buffers are overwritten.
+    indices : sequence of int
+        Block numbers.
+
+    Returns
+    -------
+    list of BlockSums
+        One for each block number, in their order, with the seconds of this thread that it took.
+    """
     wanted, outcome = bench.wanted, bench.outcome
     replicates, _, n_shifts = outcome.excess.shape
     excess = outcome.excess.reshape(replicates, -1)
@@ -180,7 +208,27 @@ def _atoms(histograms: Histograms, bins: int) -> tuple[Integers, Floats]:
 def smallest(
     kind: type[P], n_task: int, n_brain: int, rule: str = "fixed", encoding: float = 0.0
 ) -> tuple[P, tuple[Query, ...]]:
-    """A problem in four dimensions and a query, whose simulation compiles what larger ones run."""
+    """A problem in four dimensions and a query, whose simulation compiles what larger ones run.
+
+    Parameters
+    ----------
+    kind : type
+        RawProblem or SufficientProblem.
+    n_task, n_brain : int
+        Samples of each stage. Fewer than four, the dimension of the inputs, compile other kernels
+        than more.
+    rule : str
+        "fixed", or "loo" or "gcv" to have the penalty chosen on each replicate's data.
+    encoding : float
+        Ridge penalty of the encoding stage; 0 for least squares.
+
+    Returns
+    -------
+    problem : RawProblem or SufficientProblem
+        With seed 0.
+    queries : tuple of Query
+        One: befs without a shift, beside itself as its baseline.
+    """
     model = Model(input_dim=4, latent_dim=1, n_channels=2)
     fit = Fit(ESTIMATORS["befs"], rule, 0.1, 0.0, 1, encoding)
     return kind.of(model, n_task, n_brain, seed=0), (Query(fit, Shift("id"), fit),)
@@ -188,7 +236,18 @@ def smallest(
 
 @lru_cache(maxsize=64)
 def population(problem: DataProblem) -> Population:
-    """The population of a problem in native coordinates."""
+    """The population of a problem in native coordinates, remembered for the latest 64 problems.
+
+    Parameters
+    ----------
+    problem : DataProblem
+        Its model and seed fix the geometry: scales of the inputs, brain map and coefficients.
+
+    Returns
+    -------
+    Population
+        The arrays and codes that the kernels draw from.
+    """
     model, geometry = problem.model, Geometry(problem.model, problem.seed)
     inputs = model.input_distribution
     rate = model.baseline_rate
@@ -225,7 +284,21 @@ def _sizes(problem: DataProblem, queries: Sequence[Query]) -> Sizes:
 
 @lru_cache(maxsize=256)
 def asked(problem: DataProblem, queries: tuple[Query, ...]) -> Asked:
-    """What the kernels are asked for some queries."""
+    """What the kernels are asked for some queries; the latest 256 answers are remembered.
+
+    Parameters
+    ----------
+    problem : DataProblem
+        The population, the numbers of samples, and the seed.
+    queries : tuple of Query
+        At least one. Fits and shifts that several of them share are computed once. The rank and
+        the encoding penalty are those of the first.
+
+    Returns
+    -------
+    Asked
+        Its arrays are shared by all who ask the same, so they are not to be changed.
+    """
     fits = list(
         dict.fromkeys([q.fit for q in queries] + [q.baseline for q in queries if q.baseline])
     )
@@ -297,7 +370,7 @@ def _shift_tables(geometry: Geometry, shifts: Sequence[Shift]) -> Shifts:
 
 
 def _failures(failures: NDArray[np.int8], wanted: Asked, n_shifts: int) -> NDArray[np.int64]:
-    """Replicate, query and reason of each failure, from the codes of (replicates, fits)."""
+    """Replicate, query and reason of each failure, shape (failures, 3), from codes by fit."""
     if not failures.any():
         return np.zeros((0, 3), np.int64)
     codes = failures[:, wanted.place // n_shifts]

@@ -22,7 +22,22 @@ __all__ = ["bench", "compile_piece", "simulate"]
 
 
 def bench(problem: SufficientProblem, queries: tuple[Query, ...], count: int) -> Bench:
-    """Everything that drawing `count` replicates at a time needs, allocated once."""
+    """Everything that drawing `count` replicates at a time needs, allocated once.
+
+    Parameters
+    ----------
+    problem : SufficientProblem
+        The population, the numbers of samples, and the seed.
+    queries : tuple of Query
+        Columns of the sums.
+    count : int
+        Replicates of a block that are drawn: its size, or fewer to look at the first of them.
+
+    Returns
+    -------
+    Bench
+        Its buffers are overwritten by each block, so it serves one thread at a time.
+    """
     wanted = asked(problem, queries)
     setting = reduced(wanted.setting)
     work, outcome = make_sufficient_workspace(setting), make_outcome(setting, count)
@@ -37,21 +52,34 @@ def bench(problem: SufficientProblem, queries: tuple[Query, ...], count: int) ->
 def simulate(
     problem: SufficientProblem, queries: tuple[Query, ...], indices: Sequence[int]
 ) -> list[BlockSums]:
-    """Blocks of a sufficient problem.
+    """Compute blocks of a sufficient problem.
 
     Parameters
     ----------
     problem : SufficientProblem
+        The population, the numbers of samples, and the seed.
     queries : tuple of Query
         Columns of the sums.
     indices : sequence of int
-        Block numbers.
+        Block numbers, each of which has random streams of its own.
+
+    Returns
+    -------
+    list of BlockSums
+        One for each block number, in their order.
     """
     return compute(bench(problem, queries, problem.block_size), indices)
 
 
 def compile_piece(piece: Piece) -> None:
-    """Compile the kernels of a piece, or load them from the cache."""
+    """Compile the kernels of a piece, or load them from the cache.
+
+    Parameters
+    ----------
+    piece : Piece
+        A stage of this engine in one of its forms. It is compiled by running it on small data, with
+        fewer samples than inputs have components where the form says so.
+    """
     n = 3 if piece.form == "few" else 8
     if piece.stage == "task":
         simulate(*smallest(SufficientProblem, n, 0), [0])

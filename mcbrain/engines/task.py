@@ -27,7 +27,7 @@ _PILOT_REPLICATES = 256
 def simulate(
     problem: TaskProblem, statistics: tuple[TaskStatistic, ...], indices: Sequence[int]
 ) -> list[BlockSums]:
-    """Blocks of a task problem, each value less its control variates.
+    """Compute blocks of a task problem, each value less its control variates.
 
     The controls are the sums of t and t^2 over the spectrum, whose means are known. Their
     coefficients come from a stream of their own, so that the means stay unbiased.
@@ -35,10 +35,17 @@ def simulate(
     Parameters
     ----------
     problem : TaskProblem
+        The task stage alone: the sizes of the penalised block, and the seed.
     statistics : tuple of TaskStatistic
-        Columns of the sums.
+        Sums over the spectrum at some ridge; they are the columns of the sums.
     indices : sequence of int
-        Block numbers.
+        Block numbers, each of which has a random stream of its own.
+
+    Returns
+    -------
+    list of BlockSums
+        One for each block number, in their order. Up to 16 blocks are summed at once, and share
+        the time that this took equally.
     """
     ridges = tuple(sorted({s.z for s in statistics}))
     columns = [len(ridges) * KINDS.index(s.kind) + ridges.index(s.z) for s in statistics]
@@ -108,6 +115,12 @@ def _sums(indices: Sequence[int], values: Floats, begun: float) -> list[BlockSum
 
 
 def compile_piece(piece: Piece) -> None:
-    """Compile the kernel, or load it from the cache."""
+    """Compile the kernel, or load it from the cache.
+
+    Parameters
+    ----------
+    piece : Piece
+        The only piece of this module; every module of an engine is asked in the same way.
+    """
     problem = TaskProblem(n_prime=4, q=3, seed=0)
     simulate(problem, task_statistics([1.0]), [0])

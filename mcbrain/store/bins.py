@@ -17,12 +17,19 @@ def summed_bins(
 
     Parameters
     ----------
-    column, bins, counts : ndarray, shape (n,)
-        Place of the statistic, bin, and replicates of each entry.
+    column : ndarray, shape (n,)
+        Which statistic each entry belongs to, by its place among the statistics of a block.
+    bins : ndarray, shape (n,)
+        Bin of each entry, floor(log(value) / log(1.01)).
+    counts : ndarray, shape (n,)
+        Replicates of each entry.
 
     Returns
     -------
-    column, bins, counts : ndarray, shape (m,)
+    column, bins : ndarray, shape (m,)
+        The distinct pairs of a statistic and a bin, ordered by statistic and then by bin.
+    counts : ndarray, shape (m,)
+        Replicates of each pair.
     """
     # A bin is a 16-bit number, so a statistic and a bin fit into one.
     names = column.astype(np.int64) * BINS + (bins.astype(np.int64) - LOWEST)
@@ -40,11 +47,14 @@ def summed_atoms(entries: Integers, values: Floats) -> tuple[Integers, Floats]:
     entries : ndarray, shape (n, 3)
         Place of the statistic, bin, and how many replicates share the value.
     values : ndarray, shape (n,)
+        The value that the replicates of each entry share. Values are equal when their bits are.
 
     Returns
     -------
     entries : ndarray, shape (m, 3)
+        The same, each combination of a statistic, a bin and a value once.
     values : ndarray, shape (m,)
+        The value of each of them.
     """
     bits = np.ascontiguousarray(values, dtype=float).view(np.int64)
     names = np.column_stack([entries[:, 0], entries[:, 1], bits])

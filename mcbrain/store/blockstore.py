@@ -24,12 +24,14 @@ from mcbrain.store.stored import Group, StoredBlocks
 __all__ = ["BlockStore", "Name", "blocks_behind", "joined"]
 
 _FLUSH_SECONDS = 1.0
-_MANY = 10_000  # new blocks, after which those on disk are read from there, not kept as objects
+# With more new blocks than this in memory, all are read from disk again instead of kept as objects.
+_MANY = 10_000
 # A segment this many times as large as all smaller ones together is left as it is.
 _LARGE = 4
 
+# Key and seed of a problem.
 Name: TypeAlias = tuple[bytes, int]
-# By the identity of the code that computed them, then by problem.
+# Where stored blocks lie: by the code that computed them, then by problem.
 Places: TypeAlias = dict[Identity, dict[Name, list[Part]]]
 
 
@@ -57,6 +59,11 @@ class BlockStore:
         Replicates of each block that was added.
     notes : list of str
         What was found damaged, a sentence each.
+
+    Raises
+    ------
+    StoreError
+        A segment was written in a newer format than this mcbrain reads.
     """
 
     def __init__(
@@ -114,7 +121,18 @@ class BlockStore:
         return write_segment(self.folder, batches) if batches else None
 
     def of(self, problem: Problem) -> StoredBlocks:
-        """The stored blocks of a problem, those not yet on disk included."""
+        """The stored blocks of a problem, those not yet on disk included.
+
+        Parameters
+        ----------
+        problem : Problem
+            Told apart from others by its key, a hash of its content, and its seed.
+
+        Returns
+        -------
+        StoredBlocks
+            Those not yet on disk first, then those of each code in the order in which they count.
+        """
         name = (problem.key, problem.seed)
         fresh: dict[tuple[int, ...], list[BlockSums]] = {}
         for statistics, sums in self._fresh.get(name, []):
@@ -126,7 +144,16 @@ class BlockStore:
         return StoredBlocks(groups)
 
     def use(self, codes: Sequence[str], any_code: bool) -> None:
-        """Use the blocks of other code than before; see the parameters of the class."""
+        """Use the blocks of other code than before; those of all code are indexed already.
+
+        Parameters
+        ----------
+        codes : sequence of str
+            Digests of the code whose blocks are used. Where several have computed a sum, the first
+            of them counts.
+        any_code : bool
+            Use the blocks of all other code too.
+        """
         self.codes, self.any_code = list(codes), any_code
 
     @property
@@ -137,42 +164,111 @@ class BlockStore:
         return sorted(found, key=lambda code: (place.get(code.digest, len(place)), code.text))
 
     def counts(self) -> dict[Identity, int]:
-        """Blocks on disk of each code, used or not."""
+        """Blocks on disk of each code, used or not.
+
+        Returns
+        -------
+        dict of Identity to int
+            Number of blocks, for each code that computed any, in the order of its text.
+        """
         return {
             code: sum(part.num_rows for parts in places.values() for part in parts)
             for code, places in sorted(self._places.items(), key=lambda item: item[0].text)
         }
 
     def unused(self) -> dict[Identity, int]:
-        """Blocks on disk of the code whose blocks are not used."""
+        """Blocks on disk of the code whose blocks are not used.
+
+        Returns
+        -------
+        dict of Identity to int
+            Number of blocks for each such code; empty where every block is used.
+        """
         used = set(self.used)
         return {code: number for code, number in self.counts().items() if code not in used}
 
     def unused_of(self, problem: Problem) -> int:
-        """Blocks of a problem on disk that other code computed."""
+        """How many blocks of a problem on disk were computed by code whose blocks are not used.
+
+        Parameters
+        ----------
+        problem : Problem
+            Told apart from others by its key, a hash of its content, and its seed.
+
+        Returns
+        -------
+        int
+            Rows; a block that was stored in two parts, by its statistics, counts twice.
+        """
         name, used = (problem.key, problem.seed), set(self.used)
         others = (places.get(name, []) for code, places in self._places.items() if code not in used)
         return sum(part.num_rows for parts in others for part in parts)
 
     def contents(self) -> list[str]:
-        """Names of the segments on disk, each of which ends in the CRC-32 of its file."""
+        """Names of the segments on disk, each of which ends in the CRC-32 of its file.
+
+        Returns
+        -------
+        list of str
+            Sorted; two stores of equal names hold equal files.
+        """
         return sorted(path.name for path in self._segments)
 
     def names(self) -> Iterable[Name]:
-        """Key and seed of each problem that has blocks on disk."""
+        """Key and seed of each problem that has blocks on disk.
+
+        Returns
+        -------
+        iterable of (bytes, int)
+            Each problem of the code whose blocks are used, once.
+        """
         return dict.fromkeys(name for code in self.used for name in self._places[code])
 
     def rows(self, name: Name) -> pa.Table:
-        """The blocks of a problem on disk, as they are stored."""
+        """The blocks of a problem on disk, as they are stored.
+
+        Parameters
+        ----------
+        name : (bytes, int)
+            Key and seed of the problem.
+
+        Returns
+        -------
+        pyarrow.Table
+            Blocks of the code that is used, under `columns.SCHEMA`; no rows where there are none.
+        """
         parts = [part for code in self.used for part in self._places[code].get(name, ())]
         return pa.Table.from_batches([part.rows() for part in parts], SCHEMA)
 
     def series(self, problem: Problem, statistics: Sequence[int]) -> Series:
-        """Blocks 0, 1, ... of a problem, as far as all of the statistics are there."""
+        """Blocks 0, 1, ... of a problem, as far as all of the statistics are there.
+
+        Parameters
+        ----------
+        problem : Problem
+            Told apart from others by its key, a hash of its content, and its seed.
+        statistics : sequence of int
+            Statistic ids; rows of the arrays follow their order.
+
+        Returns
+        -------
+        Series
+            It ends before the first block that lacks one of the statistics.
+        """
         return self.of(problem).series(statistics)
 
     def release(self, problem: Problem) -> None:
-        """Forget the in-memory copy of a finished problem's new blocks once they are on disk."""
+        """Forget the in-memory copy of a finished problem's new blocks once they are on disk.
+
+        Parameters
+        ----------
+        problem : Problem
+            Told apart from others by its key, a hash of its content, and its seed.
+
+        Notes
+        -----
+        Until `reload` the blocks that the store has written of this problem are then out of sight.
+        """
         self._finished.append((problem.key, problem.seed))
         if not self._pending:
             self.flush()
@@ -180,7 +276,24 @@ class BlockStore:
     # Writing --------------------------------------------------------------------------------
 
     def add(self, problem: Problem, statistics: tuple[int, ...], sums: BlockSums) -> None:
-        """Keep a finished block; on disk within about a second."""
+        """Keep a finished block.
+
+        Blocks are written about once a second, when the next one is added, and by `flush`.
+
+        Parameters
+        ----------
+        problem : Problem
+            Told apart from others by its key, a hash of its content, and its seed.
+        statistics : tuple of int
+            Statistic ids, in the order of the columns of the sums.
+        sums : BlockSums
+            What the block's replicates leave behind. It is kept as it is and is not to be changed.
+
+        Raises
+        ------
+        UnfinishedError
+            Disk full, folder not writable. Blocks that are on disk stay there.
+        """
         self.added.append(sums.replicates)
         self._pending.append((problem, statistics, sums))
         self._fresh.setdefault((problem.key, problem.seed), []).append((statistics, sums))
@@ -190,7 +303,13 @@ class BlockStore:
                 self.reload()
 
     def flush(self) -> None:
-        """Write the blocks not yet on disk as one segment."""
+        """Write the blocks not yet on disk as one segment.
+
+        Raises
+        ------
+        UnfinishedError
+            Disk full, folder not writable. The blocks stay in memory, and the next try writes them.
+        """
         if self._pending:
             table = to_table(self._pending, code_identity().text)
             write_segment(self.folder, table.to_batches())
@@ -201,13 +320,30 @@ class BlockStore:
         self._flushed = time.monotonic()
 
     def reload(self) -> None:
-        """Put every block on disk and index what is there; released problems are seen again."""
+        """Put every block on disk and index what is there; released problems are seen again.
+
+        Raises
+        ------
+        UnfinishedError
+            Disk full, folder not writable.
+        StoreError
+            Another process has written a segment in a newer format.
+        """
         self.flush()
         self._fresh.clear()
         self._read()
 
     def compact(self) -> None:
-        """Few segments in place of many; readers see either all of the old or the new one too."""
+        """Write few segments in place of many.
+
+        The new segment is there before the old ones go. So a reader finds either all of the old
+        ones or the new one as well, and a block that it then finds twice counts once.
+
+        Raises
+        ------
+        UnfinishedError
+            Disk full, folder not writable: the many segments are then still there.
+        """
         self.reload()
         small = sorted(self._segments, key=_size)
         while small and _size(small[-1]) > _LARGE * sum(map(_size, small[:-1])):
@@ -234,6 +370,17 @@ def blocks_behind(home: ResultsFolder) -> BlockStore:
     Parameters
     ----------
     home : ResultsFolder
+        A folder that may be in use: nothing in it is changed.
+
+    Returns
+    -------
+    BlockStore
+        Read-only. Where the record names no code, its blocks are those of the code that runs here.
+
+    Raises
+    ------
+    StoreError
+        A segment was written in a newer format than this mcbrain reads.
     """
     codes = [code.digest for code in home.codes()]
     return BlockStore(home.blocks, read_only=True, codes=codes or None)
@@ -254,7 +401,18 @@ def _index(places: Places, batches: Iterable[Batch]) -> None:
 
 
 def joined(parts: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-    """The same rows in the same order, in batches that are not small."""
+    """The same rows in the same order, in batches that are not small.
+
+    Parameters
+    ----------
+    parts : iterable of pyarrow.RecordBatch
+        All of one schema. They are taken one by one, so they need not fit into memory together.
+
+    Yields
+    ------
+    pyarrow.RecordBatch
+        At least `BATCH_ROWS` rows each, except the last.
+    """
     ready: list[pa.RecordBatch] = []
     rows = 0
     for part in parts:

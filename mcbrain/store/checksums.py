@@ -29,7 +29,18 @@ _OF_STATISTICS = [
 
 
 def checksums(table: pa.Table) -> Words:
-    """One checksum a row over every stored value, by sums of scrambled words; a null adds 0."""
+    """One checksum a row over every stored value, by sums of scrambled words; a null adds 0.
+
+    Parameters
+    ----------
+    table : pyarrow.Table
+        Stored blocks with every column of `columns.COLUMNS`.
+
+    Returns
+    -------
+    ndarray of uint64, shape (rows,)
+        What the column "checksum" has to hold where no value was damaged.
+    """
     total = np.zeros(table.num_rows, np.uint64)
     scalars = itertools.count(1)
     lists = itertools.count(101)
@@ -70,7 +81,19 @@ def _list_words(table: pa.Table, name: str, place: int) -> Words:
 
 
 def sums_by_cell(table: pa.Table) -> Words:
-    """One word for all sums of a block at a statistic; equal sums have equal words."""
+    """One word for all sums of a block at a statistic; equal sums have equal words.
+
+    Parameters
+    ----------
+    table : pyarrow.Table
+        Stored blocks. They either all have a histogram or all have none.
+
+    Returns
+    -------
+    ndarray of uint64, shape (cells,)
+        A word for each statistic of each block, block after block. The time that a block took has
+        no part in it.
+    """
     columns = [flat(table, name)[0] for name in _OF_STATISTICS]
     sizes, _ = flat(table, "bin_sizes")
     replicates = np.repeat(numbers(table, "replicates"), np.diff(flat(table, "statistics")[1]))
@@ -89,7 +112,18 @@ def sums_by_cell(table: pa.Table) -> Words:
 
 
 def statistics_names(table: pa.Table) -> Words:
-    """A word for the list of statistics of each row."""
+    """A word for the list of statistics of each row.
+
+    Parameters
+    ----------
+    table : pyarrow.Table
+        Stored blocks.
+
+    Returns
+    -------
+    ndarray of uint64, shape (rows,)
+        Equal for rows of the same statistics, in whatever order they stand.
+    """
     values, offsets = flat(table, "statistics")
     with np.errstate(over="ignore"):
         running = np.concatenate([np.zeros(1, np.uint64), np.cumsum(_mix(values), dtype=np.uint64)])
@@ -106,6 +140,7 @@ def _mix(words: Words) -> Words:
 
 
 def _as_words(values: np.ndarray) -> Words:
+    """Numbers as 64-bit words: the bits of floats, and whole numbers as themselves."""
     if values.dtype == np.float64:
         return np.ascontiguousarray(values).view(np.uint64)
     return values.astype(np.int64 if values.dtype != np.uint64 else np.uint64).view(np.uint64)

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
 from mcbrain.blocks.sums import SUMS, Sum
 from mcbrain.typing import Words
@@ -36,8 +35,11 @@ class StoredColumn:
     Attributes
     ----------
     name : str
+        Its name in the Arrow files.
     kind : pyarrow.DataType
+        Type of its values; a list where a block has several.
     meaning : str
+        What it says, for a person who opens the file; kept in the file's schema.
     since : int
         The first block format that has it. A block of an older format has null there, and a null
         adds nothing to a row's checksum, so that old rows keep theirs when they are rewritten.
@@ -59,16 +61,19 @@ _NAMES = (
 
 
 def _of_sum(name: str, record: Sum) -> StoredColumn:
+    """The column that holds one field of `BlockSums`."""
     number = pa.type_for_alias(record.kind)
     kind = number if record.per == "block" else pa.list_(number)
     return StoredColumn(name, kind, record.meaning, record.since)
 
 
 def _place(column: StoredColumn) -> tuple[int, bool]:
+    """What columns are sorted by: older formats first, and in each the lists last."""
     return column.since, pa.types.is_list(column.kind)
 
 
-# Their places salt the checksums, so columns of one format keep them whatever comes later.
+# A column's place in this order salts the checksums (store/checksums.py), so the columns of one
+# format keep their places whatever a later format adds.
 COLUMNS = tuple(
     sorted([*_NAMES, *(_of_sum(name, record) for name, record in SUMS.items())], key=_place)
 )
@@ -83,7 +88,18 @@ SCHEMA = pa.schema(
 
 
 def readable(schema: pa.Schema) -> bool:
-    """Whether a segment holds block sums: every column of format 1, and none that is unknown."""
+    """Whether a segment holds block sums: every column of format 1, and none that is unknown.
+
+    Parameters
+    ----------
+    schema : pyarrow.Schema
+        Schema of a segment of this format or an older one.
+
+    Returns
+    -------
+    bool
+        Also False where a column is of another type than today's.
+    """
     needed = {c.name for c in COLUMNS if c.since == 1} | {"checksum"}
     known = set(SCHEMA.names)
     return needed <= set(schema.names) <= known and all(
@@ -92,7 +108,18 @@ def readable(schema: pa.Schema) -> bool:
 
 
 def completed(batch: pa.RecordBatch) -> pa.RecordBatch:
-    """A batch with every column of today; those that its format did not have are null."""
+    """A batch with every column of today; those that its format did not have are null.
+
+    Parameters
+    ----------
+    batch : pyarrow.RecordBatch
+        Rows of a segment that is `readable`.
+
+    Returns
+    -------
+    pyarrow.RecordBatch
+        The same rows under `SCHEMA`; the values are shared, not copied.
+    """
     if batch.schema.equals(SCHEMA):
         return batch
     there = set(batch.schema.names)
@@ -103,20 +130,65 @@ def completed(batch: pa.RecordBatch) -> pa.RecordBatch:
     return pa.RecordBatch.from_arrays(arrays, schema=SCHEMA)
 
 
-def dtype_of(kind: pa.DataType) -> np.dtype[Any]:
-    """NumPy's name of a number's type; `DataType.to_pandas_dtype` may import pandas for it."""
+def dtype_of(kind: pa.DataType) -> np.dtype[np.generic]:
+    """NumPy's name of a number's type; `DataType.to_pandas_dtype` may import pandas for it.
+
+    Parameters
+    ----------
+    kind : pyarrow.DataType
+        Type of a whole or floating-point number, such as int32.
+
+    Returns
+    -------
+    numpy.dtype
+        The type that has the same name in NumPy.
+
+    Raises
+    ------
+    TypeError
+        NumPy knows no type of this name, as of a text or a list.
+    """
     return np.dtype(str(kind))
 
 
 def numbers(table: pa.Table, name: str) -> np.ndarray:
-    """A column of numbers."""
+    """A column of one number a row.
+
+    Parameters
+    ----------
+    table : pyarrow.Table
+        Stored blocks.
+    name : str
+        A column of `SCHEMA` that is no list, without nulls.
+
+    Returns
+    -------
+    ndarray, shape (rows,)
+        Numbers of the column's own type. It is a view of the table's memory, not a copy, where the
+        column is of one piece.
+    """
     kind = dtype_of(SCHEMA.field(name).type)
     parts = [_values(chunk, kind) for chunk in table.column(name).chunks]
     return np.concatenate([np.zeros(0, kind), *parts]) if len(parts) != 1 else parts[0]
 
 
 def flat(table: pa.Table, name: str) -> tuple[np.ndarray, np.ndarray]:
-    """Values and row offsets of a list column."""
+    """Values and row offsets of a list column.
+
+    Parameters
+    ----------
+    table : pyarrow.Table
+        Stored blocks.
+    name : str
+        A list column of `SCHEMA`.
+
+    Returns
+    -------
+    values : ndarray, shape (n,)
+        The values of all rows, row after row; a null adds none.
+    offsets : ndarray of int64, shape (rows + 1,)
+        Row i has the values from offsets[i] up to offsets[i + 1].
+    """
     kind = dtype_of(SCHEMA.field(name).type.value_type)
     chunks = table.column(name).chunks
     values = [_values(chunk.flatten(), kind) for chunk in chunks]
@@ -127,7 +199,22 @@ def flat(table: pa.Table, name: str) -> tuple[np.ndarray, np.ndarray]:
 
 
 def text(table: pa.Table, name: str) -> tuple[list[str | None], np.ndarray]:
-    """A column of few different words: the words, and for each row which one."""
+    """A column of few different words: the words, and for each row which one.
+
+    Parameters
+    ----------
+    table : pyarrow.Table
+        Stored blocks.
+    name : str
+        A text column of `SCHEMA`.
+
+    Returns
+    -------
+    words : list of str or None
+        The different words in the order in which they first occur. A null is a word of its own.
+    codes : ndarray of int32, shape (rows,)
+        Place among the words of each row's word.
+    """
     column = table.column(name).combine_chunks()
     words = pc.unique(column)
     codes = pc.index_in(column, words)
@@ -135,14 +222,27 @@ def text(table: pa.Table, name: str) -> tuple[list[str | None], np.ndarray]:
 
 
 def present(table: pa.Table, name: str) -> NDArray[np.bool_]:
-    """Whether each row has a value in a column; a block of an older format may have none."""
+    """Whether each row has a value in a column; a block of an older format may have none.
+
+    Parameters
+    ----------
+    table : pyarrow.Table
+        Stored blocks.
+    name : str
+        A column of `SCHEMA`.
+
+    Returns
+    -------
+    ndarray of bool, shape (rows,)
+        False where the column is null.
+    """
     column = table.column(name)
     if not column.null_count:
         return np.ones(table.num_rows, bool)
     return np.array(pc.is_valid(column).to_pylist(), bool)
 
 
-def _values(array: pa.Array, kind: Any) -> np.ndarray:
+def _values(array: pa.Array, kind: DTypeLike) -> np.ndarray:
     """The numbers of an array without nulls; `Array.to_numpy` would import pandas for it."""
     buffer = array.buffers()[1]
     if buffer is None:
@@ -151,7 +251,18 @@ def _values(array: pa.Array, kind: Any) -> np.ndarray:
 
 
 def key_words(table: pa.Table) -> Words:
-    """Keys as two words each, shape (rows, 2)."""
+    """Keys of problems, which have 16 bytes, as two words each.
+
+    Parameters
+    ----------
+    table : pyarrow.Table
+        Stored blocks.
+
+    Returns
+    -------
+    ndarray of uint64, shape (rows, 2)
+        Little-endian, so that `tobytes` of a row gives the key again.
+    """
     parts = [
         np.frombuffer(chunk.buffers()[1], "<u8", 2 * (chunk.offset + len(chunk))).reshape(-1, 2)[
             chunk.offset :

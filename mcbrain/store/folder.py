@@ -31,8 +31,9 @@ from mcbrain.store.provenance import codes_of, content_hash
 
 __all__ = ["ResultsFolder", "study_text"]
 
-_LOCK_SECONDS = 0.5  # longer than `status` looks at a lock
-# How a report names its pictures (report/page.html.j2).
+# A writer waits this long for the lock: longer than `mcbrain status` holds it to see if it is free.
+_LOCK_SECONDS = 0.5
+# How a report names its pictures (reporting/page.html.j2).
 _PICTURE = re.compile(r"<code>([a-z0-9-]+\.(?:png|svg))</code>")
 
 
@@ -42,6 +43,7 @@ class ResultsFolder:
     Parameters
     ----------
     path : str or Path
+        Where it is or is to be; nothing is made before something is written.
 
     Raises
     ------
@@ -50,7 +52,20 @@ class ResultsFolder:
 
     Attributes
     ----------
-    results, brain, blocks, files, study_file, provenance_file, report, finished : Path
+    path : Path
+        The folder itself.
+    results, brain : Path
+        The tables of results: risks and gains, and what is known of the brain stage.
+    blocks : Path
+        Folder of the block sums behind the results (`BlockStore`).
+    files : Path
+        Folder of the arrays and matrices that the study was given in files.
+    report : Path
+        The page that `mcbrain report` writes.
+    study_file, provenance_file : Path
+        The resolved study, and where the results come from (`store/provenance.py`).
+    finished : Path
+        The note by which a run that has nothing to do is recognised (`running/finished.py`).
     """
 
     def __init__(self, path: str | Path) -> None:
@@ -67,6 +82,11 @@ class ResultsFolder:
 
     def check(self, study: Study) -> None:
         """Refuse a folder that belongs to a study of another name, or to no study.
+
+        Parameters
+        ----------
+        study : Study
+            The one whose results are to be written here.
 
         Raises
         ------
@@ -90,7 +110,18 @@ class ResultsFolder:
             )
 
     def study_name(self) -> str | None:
-        """Name of the study whose results are here, if any."""
+        """Name of the study whose results are here, if any.
+
+        Returns
+        -------
+        str or None
+            None where there is no study.toml.
+
+        Raises
+        ------
+        StoreError
+            There is a study.toml that cannot be read or has no name.
+        """
         try:
             table = tomllib.loads(self.study_file.read_text(encoding="utf-8"))
         except FileNotFoundError:
@@ -106,10 +137,17 @@ class ResultsFolder:
     def study(self) -> Study:
         """The study whose blocks or results are here.
 
+        Returns
+        -------
+        Study
+            With the arrays and matrices that are kept in this folder.
+
         Raises
         ------
-        InputError
+        StoreError
             Not a results folder, or one in which an array has changed.
+        InputError
+            The study in it is not one that this mcbrain allows.
         """
         if not self.study_file.is_file():
             raise StoreError(f"{self.path}: no study.toml here; name a results folder")
@@ -122,8 +160,15 @@ class ResultsFolder:
                 )
         return study
 
+    # Any: texts, numbers and tables, as a file of JSON has them.
     def record(self) -> dict[str, Any]:
-        """Provenance of what is here; empty where there is none."""
+        """Provenance of what is here.
+
+        Returns
+        -------
+        dict
+            As `provenance.json` has it; empty where there is none or it cannot be read.
+        """
         try:
             found = json.loads(self.provenance_file.read_text(encoding="utf-8"))
         except (OSError, ValueError):
@@ -131,21 +176,50 @@ class ResultsFolder:
         return found if isinstance(found, dict) else {}
 
     def codes(self) -> list[Identity]:
-        """The code behind the rows that are here; none where no run has come so far."""
+        """The code behind the rows that are here.
+
+        Returns
+        -------
+        list of Identity
+            The first one first; empty where no run has come so far as to leave a record.
+        """
         record = self.record()
         return codes_of(record) if record else []
 
-    def keep_record(self, record: dict[str, Any]) -> None:
-        """Write the provenance, unless it says the same already."""
+    def keep_record(self, record: dict[str, object]) -> None:
+        """Write the provenance, unless it says the same already.
+
+        Parameters
+        ----------
+        record : dict
+            What JSON can hold. Keys are sorted, so that equal records are equal files.
+
+        Raises
+        ------
+        UnfinishedError
+            Disk full, folder not writable: the former record is then untouched.
+        """
         _write_anew(self.provenance_file, json.dumps(record, indent=1, sort_keys=True))
 
     def keep_pace(self, pace: float) -> None:
-        """Note how fast a run computes here: seconds of one core in a second."""
+        """Note how fast a run computes here, for `mcbrain status` to tell; a full disk is no error.
+
+        Parameters
+        ----------
+        pace : float
+            Seconds of one core that are spent on blocks in a second.
+        """
         with suppress(StoreError):  # a full disk is met, and told, where blocks are written
             write_text(self._pace, repr(pace))
 
     def pace(self) -> float | None:
-        """How fast the latest run computes or computed, in seconds of one core in a second."""
+        """How fast the latest run computes or computed.
+
+        Returns
+        -------
+        float or None
+            Seconds of one core in a second, positive and finite; None where no run has noted it.
+        """
         try:
             found = float(self._pace.read_text(encoding="ascii"))
         except (OSError, ValueError):
@@ -155,6 +229,11 @@ class ResultsFolder:
     @contextmanager
     def still(self) -> Iterator[None]:
         """Hold the lock of a folder that is read; one that may not be written needs none.
+
+        Yields
+        ------
+        None
+            While the block runs, no run writes here.
 
         Raises
         ------
@@ -171,10 +250,19 @@ class ResultsFolder:
     def writing(self) -> Iterator[None]:
         """Hold the folder's lock; one writer at a time.
 
+        The folder is made when it is not there, and what a killed run left half-written is removed.
+
+        Yields
+        ------
+        None
+            While the block runs, nobody else writes here.
+
         Raises
         ------
         StoreError
-            Another run writes here, or the folder cannot be written.
+            Another run writes here.
+        UnfinishedError
+            The folder cannot be made or written.
         """
         try:
             # Where a link leads: it stays one, whatever it points to.
@@ -195,7 +283,13 @@ class ResultsFolder:
             lock.release()
 
     def in_use(self) -> bool:
-        """Whether a run is writing here now."""
+        """Whether a run is writing here now.
+
+        Returns
+        -------
+        bool
+            False also where this cannot be known, because the lock may not be opened.
+        """
         if not (self.path / ".lock").exists() or not os.access(self.path / ".lock", os.W_OK):
             return False
         try:
@@ -213,14 +307,21 @@ class ResultsFolder:
                 litter.unlink(missing_ok=True)
 
     def set_aside(self) -> Path | None:
-        """Move what is here to a dated sibling folder (`--fresh`); where it went.
+        """Move what is here to a dated sibling folder (`--fresh`).
 
         A link stays: what it points to is moved, and a new folder takes its place there.
+
+        Returns
+        -------
+        Path or None
+            Where it went; None where there is no folder or nothing in it.
 
         Raises
         ------
         StoreError
-            A run is writing here, or the folder cannot be moved.
+            A run is writing here.
+        UnfinishedError
+            The folder cannot be moved.
         """
         if not self.path.is_dir() or not any(self.path.iterdir()):
             return None
@@ -241,10 +342,17 @@ class ResultsFolder:
     def keep_study(self, study: Study) -> None:
         """Write the resolved study, with the files it refers to; a former text is kept beside it.
 
+        Parameters
+        ----------
+        study : Study
+            The one whose results are to be written here.
+
         Raises
         ------
         StoreError
-            A file has changed since the study was read, or the folder cannot be written.
+            A file has changed since the study was read.
+        UnfinishedError
+            Disk full, folder not writable.
         """
         self._keep_files(study)
         if kept := self.replaced_study(study):
@@ -252,7 +360,20 @@ class ResultsFolder:
         _write_anew(self.study_file, study_text(study))
 
     def bring_files(self, study: Study, aside: Path | None) -> None:
-        """Bring back the files that a study took from here before all was moved aside."""
+        """Bring back the files that a study took from here before all was moved aside.
+
+        Parameters
+        ----------
+        study : Study
+            Its `custom` shifts name the files, which may have lain in this folder.
+        aside : Path or None
+            Where the folder was moved to (`set_aside`); None if it was not, and nothing is done.
+
+        Raises
+        ------
+        UnfinishedError
+            A file cannot be read there or written here.
+        """
         for shift in study.shifts:
             if aside is not None and shift.kind == "custom" and not Path(shift.along).exists():
                 with replacing(Path(shift.along)) as sink:
@@ -279,7 +400,19 @@ class ResultsFolder:
                 raise StoreError(f"custom:{source}: has changed while the study ran; run it again")
 
     def replaced_study(self, study: Study) -> str:
-        """Name under which the former study's text is kept, empty where it is the same or none."""
+        """Name under which the former study's text is kept when another takes its place.
+
+        Parameters
+        ----------
+        study : Study
+            The one that takes its place.
+
+        Returns
+        -------
+        str
+            "study-", eight digits of the hash of the former text, ".toml"; empty where the text is
+            the same or there is none.
+        """
         if not self.study_file.exists():
             return ""
         former = self.study_file.read_text(encoding="utf-8")
@@ -288,11 +421,23 @@ class ResultsFolder:
         return f"study-{content_hash(former)[:8]}.toml"
 
     def exports(self) -> list[Path]:
-        """The tables that `mcbrain export` has written here."""
+        """The tables that `mcbrain export` has written here.
+
+        Returns
+        -------
+        list of Path
+            Of results.csv and results.parquet those that are there.
+        """
         return [f for f in map(self.results.with_suffix, (".csv", ".parquet")) if f.is_file()]
 
     def drop_report(self) -> list[Path]:
-        """Remove a report that older results are the source of, with its pictures; what went."""
+        """Remove a report that was made from older results, and the pictures that it names.
+
+        Returns
+        -------
+        list of Path
+            What was removed, the page first; empty where there was no report.
+        """
         if not self.report.is_file():
             return []
         names = set(_PICTURE.findall(self.report.read_text(encoding="utf-8", errors="replace")))
@@ -305,7 +450,18 @@ class ResultsFolder:
 
 
 def study_text(study: Study) -> str:
-    """A study as TOML that is the same wherever its results are: its files are beside it."""
+    """A study as TOML that is the same wherever its results are: its files are beside it.
+
+    Parameters
+    ----------
+    study : Study
+        Read and resolved, so that every default is in its table.
+
+    Returns
+    -------
+    str
+        It names files by their places within the results folder.
+    """
     files = [_place(shift) for shift in study.shifts if shift.kind == "custom"]
     table = {**study.table, "model": with_places(study.table["model"])}
     if files:

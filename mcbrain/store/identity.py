@@ -79,7 +79,18 @@ class Identity:
 
     @classmethod
     def parse(cls, text: str | None) -> Identity:
-        """The identity that a block carries; `UNKNOWN` where it carries none."""
+        """The identity that a block carries.
+
+        Parameters
+        ----------
+        text : str or None
+            As `text` spells it; None or empty where a block says nothing of its code.
+
+        Returns
+        -------
+        Identity
+            `UNKNOWN` where the block carries none.
+        """
         if not text:
             return UNKNOWN
         digest, _, versions = text.partition(" ")
@@ -92,7 +103,18 @@ UNKNOWN = Identity("", "an unknown version")
 
 @lru_cache(maxsize=1)
 def code_identity() -> Identity:
-    """The identity of the code that runs here."""
+    """The identity of the code that runs here.
+
+    Returns
+    -------
+    Identity
+        Found once in a process; later changes of the sources are not seen.
+
+    Raises
+    ------
+    InputError
+        mcbrain was installed without its sources.
+    """
     libraries = {name: _minor(name) for name in LIBRARIES}
     digest = blake2b(_sources_digest().encode(), digest_size=8)
     digest.update(repr(libraries).encode())
@@ -110,6 +132,16 @@ def syntax(source: str | bytes) -> str:
     ----------
     source : str or bytes
         Python source.
+
+    Returns
+    -------
+    str
+        Equal for sources that differ only in comments, docstrings and formatting.
+
+    Raises
+    ------
+    SyntaxError
+        The source is not Python.
     """
     words: list[str] = []
     _spell(ast.parse(source), words)
@@ -117,6 +149,7 @@ def syntax(source: str | bytes) -> str:
 
 
 def _spell(part: object, words: list[str]) -> None:
+    """Add the words for a part of a syntax tree: a node, a list of nodes, or a constant."""
     if isinstance(part, ast.AST):
         words.append(f"({type(part).__name__}")
         for name in part._fields:
@@ -203,7 +236,7 @@ def _modules(folder: Traversable, path: str) -> Iterator[str]:
 
 
 def _minor(library: str) -> str:
-    """Major and minor version of a library."""
+    """Major and minor version of a library, such as "2.4"; "unknown" if it is not installed."""
     try:
         return ".".join(version(library).split(".")[:2])
     except PackageNotFoundError:

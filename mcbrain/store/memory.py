@@ -56,7 +56,18 @@ class MemoryStore:
         return []
 
     def of(self, problem: Problem) -> StoredBlocks:
-        """The blocks of a problem."""
+        """The blocks of a problem.
+
+        Parameters
+        ----------
+        problem : Problem
+            Told apart from others by its key, a hash of its content, and its seed.
+
+        Returns
+        -------
+        StoredBlocks
+            Those that are not packed yet first.
+        """
         name = (problem.key, problem.seed)
         fresh: dict[tuple[int, ...], list[BlockSums]] = {}
         for _, statistics, sums in self._fresh.get(name, []):
@@ -67,11 +78,34 @@ class MemoryStore:
         return StoredBlocks(groups)
 
     def series(self, problem: Problem, statistics: Sequence[int]) -> Series:
-        """Blocks 0, 1, ... of a problem, as far as all of the statistics are there."""
+        """Blocks 0, 1, ... of a problem, as far as all of the statistics are there.
+
+        Parameters
+        ----------
+        problem : Problem
+            Told apart from others by its key, a hash of its content, and its seed.
+        statistics : sequence of int
+            Statistic ids; rows of the arrays follow their order.
+
+        Returns
+        -------
+        Series
+            It ends before the first block that lacks one of the statistics.
+        """
         return self.of(problem).series(statistics)
 
     def add(self, problem: Problem, statistics: tuple[int, ...], sums: BlockSums) -> None:
-        """Keep a finished block."""
+        """Keep a finished block.
+
+        Parameters
+        ----------
+        problem : Problem
+            Told apart from others by its key, a hash of its content, and its seed.
+        statistics : tuple of int
+            Statistic ids, in the order of the columns of the sums.
+        sums : BlockSums
+            What the block's replicates leave behind. It is kept as it is and is not to be changed.
+        """
         self.added.append(sums.replicates)
         record = (problem, statistics, sums)
         self._fresh.setdefault((problem.key, problem.seed), []).append(record)
@@ -80,7 +114,13 @@ class MemoryStore:
             self._pack()
 
     def release(self, problem: Problem) -> None:
-        """Nothing to do: a finished problem's blocks are what its rows are made of."""
+        """Nothing to do: a finished problem's blocks are what its rows are made of.
+
+        Parameters
+        ----------
+        problem : Problem
+            Told apart from others by its key, a hash of its content, and its seed.
+        """
 
     def flush(self) -> None:
         """Nothing to do: memory does not outlive the process."""
@@ -92,7 +132,7 @@ class MemoryStore:
         """Nothing to do: blocks are packed as they come."""
 
     def _pack(self) -> None:
-        """Objects to one table."""
+        """Put the blocks that are kept as objects into one table, which needs less memory."""
         folded = itertools.chain.from_iterable(map(_folded, self._fresh.values()))
         batch = Batch(to_table(folded, "").combine_chunks().to_batches()[0])
         for _, name, part in batch.runs():
@@ -116,7 +156,7 @@ def _folded(records: list[_Record]) -> Iterator[_Record]:
 
 
 def _looks_before(index: int) -> int:
-    """Looks that a problem can have had before it needs a block: 0 for the first 64, then 1, ..."""
+    """How many looks a problem has had when it needs this block: 0 below block 64, then 1, ..."""
     return (index // FIRST_LOOK).bit_length()
 
 

@@ -43,19 +43,32 @@ class Pairs:
     better: Floats
 
     def p_better(self) -> Floats:
-        """Share of the replicates with both values that beat the baseline; NaN if unknown.
+        """Share of the replicates with both values that beat the baseline.
 
         A tie is no win, so two rows that are equal but for rounding beat each other in none.
+
+        Returns
+        -------
+        ndarray, shape (...)
+            Between 0 and 1; NaN where it is unknown.
         """
         with np.errstate(invalid="ignore", divide="ignore"):
             return np.asarray(self.better.sum(axis=-1) / self.count.sum(axis=-1))
 
     def gain(self) -> tuple[Floats, Floats]:
-        """The baseline's mean over the statistic's, and its standard error; NaN if unknown.
+        """The baseline's mean over the statistic's, and its standard error.
 
         The error is the jackknife's over blocks, which sees how a ratio bends; with fewer blocks
         than the first look it would cover too little (0.68 with two, 0.85 with four in place of
         0.95), and squares and products of replicates give it (theory/README.md 7).
+
+        Returns
+        -------
+        gain : ndarray, shape (...)
+            Ratio of the two means; above 1 where the statistic is better. NaN where it is unknown.
+        error : ndarray, shape (...)
+            Its standard error. NaN where it is unknown, as from fewer than 32 replicates where they
+            give it.
         """
         count = self.count
         with np.errstate(invalid="ignore", divide="ignore"):

@@ -30,6 +30,7 @@ class Batch:
     Parameters
     ----------
     content : pyarrow.RecordBatch
+        Rows under `columns.SCHEMA`.
     """
 
     def __init__(self, content: pa.RecordBatch) -> None:
@@ -43,27 +44,90 @@ class Batch:
         return int(self.content.num_rows)
 
     def numbers(self, name: str) -> np.ndarray:
-        """A column of one number a block."""
+        """A column of one number a block.
+
+        Parameters
+        ----------
+        name : str
+            A column of `columns.SCHEMA` that is no list.
+
+        Returns
+        -------
+        ndarray, shape (blocks,)
+            Of the column's own type.
+        """
         return self._once("numbers", name, lambda: numbers(self._table, name))
 
     def flat(self, name: str) -> tuple[np.ndarray, np.ndarray]:
-        """Values of a list column, block after block, and where those of each block begin."""
+        """Values of a list column, block after block, and where those of each block begin.
+
+        Parameters
+        ----------
+        name : str
+            A list column of `columns.SCHEMA`.
+
+        Returns
+        -------
+        values : ndarray, shape (n,)
+            The values of all blocks; a null adds none.
+        offsets : ndarray of int64, shape (blocks + 1,)
+            Block i has the values from offsets[i] up to offsets[i + 1].
+        """
         return self._once("flat", name, lambda: flat(self._table, name))
 
     def present(self, name: str) -> NDArray[np.bool_]:
-        """Whether each block has a value in a column."""
+        """Whether each block has a value in a column.
+
+        Parameters
+        ----------
+        name : str
+            A column of `columns.SCHEMA`.
+
+        Returns
+        -------
+        ndarray of bool, shape (blocks,)
+            False where the format of the block did not have the column.
+        """
         return self._once("present", name, lambda: present(self._table, name))
 
     def complete(self, name: str) -> bool:
-        """Whether every block has a value in a column."""
+        """Whether every block has a value in a column.
+
+        Parameters
+        ----------
+        name : str
+            A column of `columns.SCHEMA`.
+
+        Returns
+        -------
+        bool
+            Whether no value is null.
+        """
         return self._once("complete", name, lambda: not self._table.column(name).null_count)
 
     def names(self) -> Words:
-        """A word for the list of statistics of each block."""
+        """A word for the list of statistics of each block.
+
+        Returns
+        -------
+        ndarray of uint64, shape (blocks,)
+            See `checksums.statistics_names`.
+        """
         return self._once("names", "statistics", lambda: statistics_names(self._table))
 
     def chosen(self, rows: np.ndarray) -> Part:
-        """Some blocks, wherever in the batch they lie."""
+        """Some blocks, wherever in the batch they lie.
+
+        Parameters
+        ----------
+        rows : ndarray of int, shape (n,)
+            Their rows in the batch.
+
+        Returns
+        -------
+        Part
+            The whole of a new batch, which holds a copy of them in the order of the rows.
+        """
         return Part(Batch(self.content.take(pa.array(rows))), 0, int(rows.size))
 
     def runs(self) -> Iterator[tuple[str | None, tuple[bytes, int], Part]]:
@@ -71,8 +135,12 @@ class Batch:
 
         Yields
         ------
-        code, name, part
-            The code that computed them, the problem's key and seed, the rows.
+        code : str or None
+            Identity of the code that computed them, as text; None where they do not say.
+        name : (bytes, int)
+            The problem's key and seed.
+        part : Part
+            The rows. One code and problem may have several runs.
         """
         if not self.num_rows:
             return
@@ -87,6 +155,7 @@ class Batch:
             yield words[code], (key.tobytes(), seed), Part(self, start, stop)
 
     def _once(self, what: str, name: str, decode: Callable[[], T]) -> T:
+        """What `decode` returns, which is called the first time that this is asked for."""
         key = (what, name)
         if key not in self._decoded:
             self._decoded[key] = decode()
@@ -101,6 +170,7 @@ class Part:
     Attributes
     ----------
     batch : Batch
+        The batch that the rows lie in, which decodes their columns.
     start, stop : int
         The first row, and the one after the last.
     """
@@ -115,28 +185,86 @@ class Part:
         return self.stop - self.start
 
     def numbers(self, name: str) -> np.ndarray:
-        """A column of one number a block."""
+        """A column of one number a block.
+
+        Parameters
+        ----------
+        name : str
+            A column of `columns.SCHEMA` that is no list.
+
+        Returns
+        -------
+        ndarray, shape (blocks,)
+            Of the column's own type.
+        """
         return self.batch.numbers(name)[self.start : self.stop]
 
     def values(self, name: str) -> np.ndarray:
-        """Values of a list column, block after block."""
+        """Values of a list column, block after block.
+
+        Parameters
+        ----------
+        name : str
+            A list column of `columns.SCHEMA`.
+
+        Returns
+        -------
+        ndarray, shape (n,)
+            A block whose value is null adds none.
+        """
         values, offsets = self.batch.flat(name)
         return values[offsets[self.start] : offsets[self.stop]]
 
     def sizes(self, name: str) -> np.ndarray:
-        """Number of values of a list column in each block."""
+        """Number of values of a list column in each block.
+
+        Parameters
+        ----------
+        name : str
+            A list column of `columns.SCHEMA`.
+
+        Returns
+        -------
+        ndarray of int64, shape (blocks,)
+            0 where the value is null or the list is empty.
+        """
         return np.diff(self.batch.flat(name)[1][self.start : self.stop + 1])
 
     def present(self, name: str) -> NDArray[np.bool_]:
-        """Whether each block has a value in a column."""
+        """Whether each block has a value in a column.
+
+        Parameters
+        ----------
+        name : str
+            A column of `columns.SCHEMA`.
+
+        Returns
+        -------
+        ndarray of bool, shape (blocks,)
+            False where the format of the block did not have the column.
+        """
         return self.batch.present(name)[self.start : self.stop]
 
     def rows(self) -> pa.RecordBatch:
-        """The blocks as they are stored."""
+        """The blocks as they are stored.
+
+        Returns
+        -------
+        pyarrow.RecordBatch
+            A slice of the batch, which shares its memory.
+        """
         return self.batch.content.slice(self.start, self.num_rows)
 
     def by_statistics(self) -> Iterator[tuple[tuple[int, ...], Part]]:
-        """The blocks apart by the list of their statistics."""
+        """The blocks apart by the list of their statistics.
+
+        Yields
+        ------
+        statistics : tuple of int
+            Statistic ids, in the order of the columns of the first block.
+        part : Part
+            The blocks that have them: this part itself where all have the same, or a copy.
+        """
         names = self.batch.names()[self.start : self.stop]
         if not names.size:
             return
@@ -148,6 +276,6 @@ class Part:
             yield chosen._statistics(), chosen
 
     def _statistics(self) -> tuple[int, ...]:
-        """Those of the first block."""
+        """Statistic ids of the first block, in the order of the columns of its sums."""
         values, offsets = self.batch.flat("statistics")
         return tuple(values[offsets[self.start] : offsets[self.start + 1]].tolist())

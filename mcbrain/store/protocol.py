@@ -34,19 +34,66 @@ class Store(Protocol):
         ...
 
     def of(self, problem: Problem) -> StoredBlocks:
-        """The blocks of a problem."""
+        """The blocks of a problem.
+
+        Parameters
+        ----------
+        problem : Problem
+            Told apart from others by its key, a hash of its content, and its seed.
+
+        Returns
+        -------
+        StoredBlocks
+            All that are in sight, those added a moment ago included.
+        """
         ...
 
     def series(self, problem: Problem, statistics: Sequence[int]) -> Series:
-        """Blocks 0, 1, ... of a problem, as far as all of the statistics are there."""
+        """Blocks 0, 1, ... of a problem, as far as all of the statistics are there.
+
+        Parameters
+        ----------
+        problem : Problem
+            Told apart from others by its key, a hash of its content, and its seed.
+        statistics : sequence of int
+            Statistic ids; rows of the arrays follow their order.
+
+        Returns
+        -------
+        Series
+            It ends before the first block that lacks one of the statistics.
+        """
         ...
 
     def add(self, problem: Problem, statistics: tuple[int, ...], sums: BlockSums) -> None:
-        """Keep a finished block."""
+        """Keep a finished block.
+
+        Parameters
+        ----------
+        problem : Problem
+            Told apart from others by its key, a hash of its content, and its seed.
+        statistics : tuple of int
+            Statistic ids, in the order of the columns of the sums.
+        sums : BlockSums
+            What the block's replicates leave behind. It is kept as it is and is not to be changed.
+
+        Raises
+        ------
+        UnfinishedError
+            The store is on disk, which is full or may not be written.
+        """
         ...
 
     def release(self, problem: Problem) -> None:
-        """Take note that no further block of a problem will come."""
+        """Take note that no further block of a problem will come.
+
+        The store may put its blocks out of sight until `reload`.
+
+        Parameters
+        ----------
+        problem : Problem
+            Told apart from others by its key, a hash of its content, and its seed.
+        """
         ...
 
     def flush(self) -> None:

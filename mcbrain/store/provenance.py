@@ -39,17 +39,22 @@ _PACKAGES = ("mcbrain", "numpy", "scipy", "numba", "llvmlite", "pyarrow")
 _FORMER = ("command", "started", "ended", "threads", "versions", "platform", "processor", "merged")
 
 
-def run_entry(started: float, threads: int, blocks: int, replicates: int) -> dict[str, Any]:
+def run_entry(started: float, threads: int, blocks: int, replicates: int) -> dict[str, object]:
     """What one run adds to the history: versions, machine, times, and what it computed.
 
     Parameters
     ----------
     started : float
-        Seconds since the epoch.
+        When it began, in seconds since the epoch.
     threads : int
         Blocks that ran at once.
     blocks, replicates : int
         Computed in this run.
+
+    Returns
+    -------
+    dict of str to object
+        What JSON can hold. The run ends now; times are in UTC, to the second.
     """
     return {
         # Two shards may begin and end in the same second with as many blocks.
@@ -68,12 +73,29 @@ def run_entry(started: float, threads: int, blocks: int, replicates: int) -> dic
 
 
 def versions() -> dict[str, str]:
-    """The versions of what computes here."""
+    """The versions of what computes here.
+
+    Returns
+    -------
+    dict of str to str
+        Of mcbrain and the libraries under it; "not installed" where there is none.
+    """
     return {name: _version(name) for name in _PACKAGES}
 
 
-def history(record: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The runs of a record, the first one first; that of mcbrain 0.1 knew one."""
+def history(record: Mapping[str, object]) -> list[dict[str, object]]:
+    """The runs of a record; a record of mcbrain 0.1 knew one.
+
+    Parameters
+    ----------
+    record : mapping
+        A record of provenance as `provenance.json` has it, of this version or an older one.
+
+    Returns
+    -------
+    list of dict
+        Entries as `run_entry` makes them, the first run first; empty where it knows none.
+    """
     runs = record.get("runs")
     if isinstance(runs, list):
         return [dict(run) for run in runs if isinstance(run, Mapping)]
@@ -81,21 +103,56 @@ def history(record: Mapping[str, Any]) -> list[dict[str, Any]]:
     return [former] if former else []
 
 
-def last_run(record: Mapping[str, Any]) -> dict[str, Any]:
-    """The latest run of a record; empty where it knows none."""
+# Any: texts, numbers and tables, as a file of JSON has them.
+def last_run(record: Mapping[str, object]) -> dict[str, Any]:
+    """The latest run of a record.
+
+    Parameters
+    ----------
+    record : mapping
+        A record of provenance as `provenance.json` has it, of this version or an older one.
+
+    Returns
+    -------
+    dict
+        Its entry, as `run_entry` makes it; empty where the record knows no run.
+    """
     return next(reversed(history(record)), {})
 
 
-def united(records: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """The runs of several records, each once, in the order of their beginnings."""
-    runs: list[dict[str, Any]] = []
+def united(records: Iterable[Mapping[str, object]]) -> list[dict[str, object]]:
+    """The runs of several records, each once, in the order of their beginnings.
+
+    Parameters
+    ----------
+    records : iterable of mapping
+        Records of the folders that are merged.
+
+    Returns
+    -------
+    list of dict
+        Entries as `run_entry` makes them. Runs that began in the same second stay in the order of
+        the records.
+    """
+    runs: list[dict[str, object]] = []
     for record in records:
         runs += [run for run in history(record) if run not in runs]
     return sorted(runs, key=lambda run: str(run.get("started", "")))
 
 
-def codes_of(record: Mapping[str, Any]) -> list[Identity]:
-    """The code that computed the blocks behind the rows of a record."""
+def codes_of(record: Mapping[str, object]) -> list[Identity]:
+    """The code that computed the blocks behind the rows of a record.
+
+    Parameters
+    ----------
+    record : mapping
+        A record of provenance as `provenance.json` has it, of this version or an older one.
+
+    Returns
+    -------
+    list of Identity
+        The code that counts first comes first; `UNKNOWN` alone where the record does not say.
+    """
     codes = record.get("code")
     if isinstance(codes, list):
         return [Identity.parse(str(code)) for code in codes]
@@ -103,33 +160,79 @@ def codes_of(record: Mapping[str, Any]) -> list[Identity]:
 
 
 def other_code(unused: Mapping[Identity, int]) -> str:
-    """How many blocks other code computed, and which code; a clause."""
+    """How many blocks other code computed, and which code.
+
+    Parameters
+    ----------
+    unused : mapping of Identity to int
+        Number of blocks of each code (`BlockStore.unused`).
+
+    Returns
+    -------
+    str
+        A clause such as "1,200 of mcbrain 0.1.0 (code 0123abcd), numba 0.68".
+    """
     return "; ".join(f"{number:,} of {code.name}" for code, number in unused.items())
 
 
-def machine_change(record: Mapping[str, Any]) -> str:
-    """What has changed since the latest run that could move last bits, in a sentence, or nothing.
+def machine_change(record: Mapping[str, object]) -> str:
+    """What has changed since the latest run that could move last bits.
 
     That is no ground to refuse the blocks of before.
+
+    Parameters
+    ----------
+    record : mapping
+        A record of provenance as `provenance.json` has it, of this version or an older one.
+
+    Returns
+    -------
+    str
+        Which libraries and processor the blocks of before were computed with, as a sentence without
+        its full stop. Empty where nothing has changed, or where the latest run was of other code.
     """
     before = last_run(record)
     if before.get("code") != code_identity().text:
         return ""  # their blocks are another code's, which is said elsewhere
     here = {name: _version(name) for name in (*LIBRARIES, "llvmlite")} | {"processor": _processor()}
-    there = {**before.get("versions", {}), "processor": before.get("processor")}
+    known = before.get("versions")
+    there = dict(known) if isinstance(known, Mapping) else {}
+    there["processor"] = before.get("processor")
     moved = [f"{name} {there.get(name)}" for name, now in here.items() if there.get(name) != now]
     if not moved:
         return ""
     return f"the blocks of before were computed with {', '.join(moved)}: last bits may differ"
 
 
-def metadata(record: Mapping[str, Any]) -> dict[str, str]:
-    """A record as the metadata of an Arrow schema."""
+def metadata(record: Mapping[str, object]) -> dict[str, str]:
+    """A record as the metadata of an Arrow schema.
+
+    Parameters
+    ----------
+    record : mapping
+        A record of provenance as `provenance.json` has it, of this version or an older one.
+
+    Returns
+    -------
+    dict of str to str
+        Under "mcbrain.provenance": the record as JSON with sorted keys.
+    """
     return {"mcbrain.provenance": json.dumps(record, sort_keys=True)}
 
 
 def content_hash(text: str) -> str:
-    """SHA-256 of a text."""
+    """SHA-256 of a text.
+
+    Parameters
+    ----------
+    text : str
+        Hashed as UTF-8.
+
+    Returns
+    -------
+    str
+        64 hexadecimal digits.
+    """
     return hashlib.sha256(text.encode()).hexdigest()
 
 
@@ -142,6 +245,7 @@ def _version(package: str) -> str:
 
 
 def _processor() -> str:
+    """Name of the processor as Linux tells it, or its kind on other systems."""
     try:
         for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
             if line.startswith("model name"):
@@ -152,4 +256,5 @@ def _processor() -> str:
 
 
 def _utc(seconds: float) -> str:
+    """Seconds since the epoch as a date and time in UTC, such as 2026-05-16T09:30:00Z."""
     return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))

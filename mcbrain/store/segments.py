@@ -29,15 +29,30 @@ from mcbrain.store.columns import (
 
 __all__ = ["BATCH_ROWS", "read_segment", "to_table", "write_segment", "write_table"]
 
+# Rows of a batch that is written: large enough that its columns are decoded at once when read.
 BATCH_ROWS = 65_536
 
 
 def write_table(path: Path, batches: Iterable[pa.RecordBatch], schema: pa.Schema) -> int:
-    """Write an Arrow IPC file so that it is either whole or not there; returns its rows.
+    """Write an Arrow IPC file so that it is either whole or not there.
+
+    Parameters
+    ----------
+    path : Path
+        Where the file is to be. Its folder is made when it is not there.
+    batches : iterable of pyarrow.RecordBatch
+        Its rows. They are taken one by one, so they need not fit into memory together.
+    schema : pyarrow.Schema
+        Schema of every batch, with the metadata that the file carries.
+
+    Returns
+    -------
+    int
+        Number of rows written.
 
     Raises
     ------
-    StoreError
+    UnfinishedError
         Disk full, folder not writable: the file at `path`, if any, is then untouched.
     """
     rows = 0
@@ -56,6 +71,17 @@ def write_segment(folder: Path, batches: Iterable[pa.RecordBatch]) -> Path:
     folder : Path
         DIR/blocks; made when it is not there.
     batches : iterable of pyarrow.RecordBatch
+        Rows under `columns.SCHEMA`, each with its checksum.
+
+    Returns
+    -------
+    Path
+        The new segment, whose number is one above the highest that is there.
+
+    Raises
+    ------
+    UnfinishedError
+        Disk full, folder not writable.
     """
     taken = [int(p.stem.split("-")[1]) for p in folder.glob("blocks-*.arrow")]
     number = max(taken, default=0) + 1
@@ -74,9 +100,20 @@ def read_segment(path: Path) -> tuple[list[pa.RecordBatch], str]:
     Parameters
     ----------
     path : Path
+        The segment. Its rows are checked one by one only if the CRC-32 in its name is not that of
+        the file.
+
+    Returns
+    -------
+    batches : list of pyarrow.RecordBatch
+        The sound rows, with every column of today; none where the file is no segment of blocks.
+    damage : str
+        What is wrong, as a clause of a sentence; empty where every row is sound.
 
     Raises
     ------
+    FileNotFoundError
+        The segment is gone: its writer has put it together with others since it was listed.
     StoreError
         Written in a newer format.
     """
@@ -91,7 +128,7 @@ def read_segment(path: Path) -> tuple[list[pa.RecordBatch], str]:
                 f"{FORMAT}; use the newer mcbrain, nothing was changed"
             )
         if not readable(reader.schema):
-            raise pa.ArrowInvalid("not a block segment")
+            return [], "not a block segment"
         batches = [completed(reader.get_batch(i)) for i in range(reader.num_record_batches)]
         if path.stem.endswith(f"-{zlib.crc32(content):08x}"):
             return batches, ""
@@ -124,9 +161,15 @@ def to_table(
 
     Parameters
     ----------
-    records : iterable of (Problem, statistics, BlockSums)
+    records : iterable of (Problem, tuple of int, BlockSums)
+        Each block with its problem and the statistic ids of the columns of its sums.
     identity : str
-        Of the code that computed them.
+        Of the code that computed them, as `Identity.text` spells it.
+
+    Returns
+    -------
+    pyarrow.Table
+        Under `columns.SCHEMA`, by key, seed and number of the block, each row with its checksum.
     """
     records = sorted(records, key=lambda r: (r[0].key, r[0].seed, r[2].index))
     sums = [s for _, _, s in records]
@@ -144,6 +187,7 @@ def to_table(
 
 # Any: a number, a key or a word for each row, or an array.
 def _array(column: StoredColumn, parts: list[Any]) -> pa.Array:
+    """A column from its values for each row; those of a list column are arrays of any shape."""
     if not pa.types.is_list(column.kind):
         return pa.array(parts, column.kind)
     kind = column.kind.value_type

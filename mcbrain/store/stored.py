@@ -19,7 +19,7 @@ from mcbrain.store.parts import Part
 
 __all__ = ["Group", "StoredBlocks"]
 
-_PIECE = 1_000_000  # bins counted at a time
+_PIECE = 1_000_000  # about how many bins are added up at a time, which bounds the memory
 
 
 class Group:
@@ -28,6 +28,7 @@ class Group:
     Parameters
     ----------
     statistics : tuple of int
+        Statistic ids, in the order of the columns of the sums.
     content : Part or list of BlockSums
         From disk, or not yet on disk.
     """
@@ -53,7 +54,18 @@ class Group:
         return bool((self.index == np.arange(self.index.size)).all())
 
     def series(self, statistics: Sequence[int]) -> Series:
-        """The blocks of a group that is ordered; none where it lacks a statistic."""
+        """The blocks of a group that is ordered; none where it lacks a statistic.
+
+        Parameters
+        ----------
+        statistics : sequence of int
+            Statistic ids; rows of the arrays follow their order.
+
+        Returns
+        -------
+        Series
+            All blocks of the group, or no block.
+        """
         if not self.place.keys() >= set(statistics):
             empty, none = np.zeros((len(statistics), 0)), np.zeros(0)
             return Series(none.astype(np.int64), empty, empty, empty, empty, none)
@@ -66,19 +78,52 @@ class Group:
         return Series(replicates, count, mean, m2, better, self.scalars("seconds"))
 
     def scalars(self, name: str) -> np.ndarray:
-        """A column of one number a block."""
+        """A column of one number a block.
+
+        Parameters
+        ----------
+        name : str
+            A field of `BlockSums` that is one number, such as "replicates".
+
+        Returns
+        -------
+        ndarray, shape (blocks,)
+            In the order of the blocks in this group.
+        """
         if isinstance(self.content, Part):
             return self.content.numbers(name)
         return self._stack(name, self.content)
 
     def values(self, name: str) -> np.ndarray:
-        """Values of a list column, block after block."""
+        """Values of a list column, block after block.
+
+        Parameters
+        ----------
+        name : str
+            A field of `BlockSums` that is an array, such as "bins".
+
+        Returns
+        -------
+        ndarray, shape (n,)
+            The values of all blocks, flattened; a block of a format without the field adds none.
+        """
         if isinstance(self.content, Part):
             return self.content.values(name)
         return self._stack(name, self.content)
 
     def matrix(self, name: str) -> np.ndarray:
-        """A column of one number a statistic, shape (blocks, statistics); NaN where it is null."""
+        """A column of one number a statistic.
+
+        Parameters
+        ----------
+        name : str
+            A field of `BlockSums` of shape (n,), such as "mean".
+
+        Returns
+        -------
+        ndarray, shape (blocks, statistics)
+            NaN for blocks whose format did not have the field.
+        """
         values = self.values(name)
         if isinstance(self.content, list) or self.content.batch.complete(name):
             return values.reshape(-1, len(self.statistics))
@@ -88,7 +133,22 @@ class Group:
         return matrix
 
     def entries(self, name: str, width: int) -> tuple[np.ndarray, np.ndarray]:
-        """A list column of entries of some width: the row of each, and the entries, (n, width)."""
+        """A list column whose entries are some numbers each.
+
+        Parameters
+        ----------
+        name : str
+            A field of `BlockSums`, such as "joint".
+        width : int
+            Numbers of an entry, such as 2 for "joint".
+
+        Returns
+        -------
+        row : ndarray of int, shape (n,)
+            Place of the block of each entry in this group; not the block's number.
+        entries : ndarray, shape (n, width)
+            The entries of all blocks, block after block.
+        """
         if isinstance(self.content, Part):
             sizes = self.content.sizes(name)
         else:
@@ -109,6 +169,11 @@ class StoredBlocks:
     """Blocks of one problem, grouped by their statistics and code.
 
     A block may stand in several groups; where it has a statistic in two of them, the first counts.
+
+    Attributes
+    ----------
+    groups : list of Group
+        The groups that count first come first.
     """
 
     groups: list[Group]
@@ -117,6 +182,16 @@ class StoredBlocks:
         """Whether every group has all of the statistics or none: so all come from the same blocks.
 
         Then the series of some of them are rows of the series of all.
+
+        Parameters
+        ----------
+        statistics : sequence of int
+            Statistic ids.
+
+        Returns
+        -------
+        bool
+            True also where no group has any of them.
         """
         wanted = set(statistics)
         return all(len(wanted & group.place.keys()) in (0, len(wanted)) for group in self.groups)
@@ -128,6 +203,11 @@ class StoredBlocks:
         ----------
         statistics : sequence of int
             Statistic ids; rows of the arrays follow their order.
+
+        Returns
+        -------
+        Series
+            It ends before the first block that lacks one of the statistics.
         """
         if len(self.groups) == 1 and self.groups[0].ordered and statistics:
             return self.groups[0].series(statistics)
@@ -165,6 +245,12 @@ class StoredBlocks:
         statistics, baselines : sequence of int
             Statistic ids, a baseline for each, all of the same blocks (`alike`) or one alone.
         n_blocks : int
+            Blocks 0, 1, ... that are wanted; fewer are given where fewer are complete.
+
+        Returns
+        -------
+        Pairs
+            Arrays of shape (statistics, blocks).
         """
         size = len(statistics)
         series = self.series([*statistics, *baselines]).head(n_blocks)
@@ -186,7 +272,20 @@ class StoredBlocks:
         return Pairs(count, own_mean, own_m2, other_mean, other_m2, cross, better)
 
     def missing(self, statistics: Sequence[int], n_blocks: int) -> dict[int, tuple[int, ...]]:
-        """Blocks below n_blocks that lack some of the statistics, and which they lack."""
+        """Blocks that lack some of the statistics, and which they lack.
+
+        Parameters
+        ----------
+        statistics : sequence of int
+            Statistic ids that are wanted.
+        n_blocks : int
+            Blocks 0 to n_blocks - 1 are looked at.
+
+        Returns
+        -------
+        dict of int to tuple of int
+            For each block that lacks any, in order: the ids that it lacks, in the order asked.
+        """
         lacking = np.ones((len(statistics), n_blocks), bool)
         for group in self.groups:
             rows = [i for i, s in enumerate(statistics) if s in group.place]
@@ -201,7 +300,20 @@ class StoredBlocks:
         }
 
     def histograms(self, statistics: Sequence[int], n_blocks: Sequence[int]) -> list[Histogram]:
-        """The histogram of each statistic over its first n_blocks blocks."""
+        """The histogram of each statistic over its first blocks.
+
+        Parameters
+        ----------
+        statistics : sequence of int
+            Statistic ids.
+        n_blocks : sequence of int
+            For each statistic, how many blocks are counted from block 0 on.
+
+        Returns
+        -------
+        list of Histogram
+            One for each statistic. A block that is not there, or keeps no histogram, adds nothing.
+        """
         counted: list[list[tuple[np.ndarray, np.ndarray]]] = [[] for _ in statistics]
         found = [Histogram() for _ in statistics]
         place = {s: i for i, s in enumerate(statistics)}
@@ -231,6 +343,7 @@ class StoredBlocks:
         statistic : int
             Statistic id.
         n_blocks : int
+            Blocks 0 to n_blocks - 1 are added up.
 
         Returns
         -------
@@ -286,7 +399,10 @@ def _count_bins(
     place: dict[int, int],
     counted: list[list[tuple[np.ndarray, np.ndarray]]],
 ) -> None:
-    """Bins and counts of the blocks and statistics marked fresh, shape (blocks, statistics)."""
+    """Gather bins and counts of the blocks and statistics marked fresh, shape (blocks, statistics).
+
+    They are appended to `counted`, at the place that each statistic has there by its id.
+    """
     sizes, bins, counts = map(group.values, ("bin_sizes", "bins", "bin_counts"))
     if not sizes.size:
         return

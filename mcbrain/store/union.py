@@ -21,8 +21,9 @@ def check_agreement(stores: Sequence[BlockStore], describe: Callable[[Name], str
     Parameters
     ----------
     stores : sequence of BlockStore
+        Those that are to be merged, each with the blocks of all code in use.
     describe : callable
-        Key and seed of a problem -> words for a person.
+        Takes key and seed of a problem and returns words for a person, for the message.
 
     Raises
     ------
@@ -44,7 +45,20 @@ def check_agreement(stores: Sequence[BlockStore], describe: Callable[[Name], str
 
 
 def new_rows(target: BlockStore, sources: Sequence[BlockStore]) -> Iterator[pa.RecordBatch]:
-    """Rows of the sources that the target lacks, each once, those of a problem side by side."""
+    """Rows of the sources that the target lacks, each once, those of a problem side by side.
+
+    Parameters
+    ----------
+    target : BlockStore
+        The store that the rows are to be written to.
+    sources : sequence of BlockStore
+        Where several hold the same block of the same code and statistics, the first one gives it.
+
+    Yields
+    ------
+    pyarrow.RecordBatch
+        Rows as the sources have them, in large batches, by the key of their problem.
+    """
 
     def missing() -> Iterator[pa.RecordBatch]:
         for _, parts in _places([target, *sources]):
