@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from mcbrain.errors import InputError, did_you_mean, unhandled
+from mcbrain.population.given import refuse_another
 from mcbrain.population.shift_laws import load_moment
 from mcbrain.population.shifts import SHIFTS, Shift, ShiftKind
 
@@ -167,9 +168,9 @@ def _make(kind: str, value: object, along: object, where: str) -> Shift:
         raise InputError(f"{where}: the form is custom:FILE.npy")
     if not along.encode(errors="replace").decode() == along:
         raise InputError(f"{where}: a file whose name is text (UTF-8) is allowed, not {along!r}")
-    return Shift(
-        kind, math.nan, along, hashlib.sha256(load_moment(along).tobytes()).hexdigest()[:16]
-    )
+    digest = hashlib.sha256(load_moment(along).tobytes()).hexdigest()[:16]
+    refuse_another(along, digest)
+    return Shift(kind, math.nan, along, digest)
 
 
 def _each(value: object) -> Iterable[object]:

@@ -91,10 +91,15 @@ def value(
         return
     name = "tuned ridge" if baseline == "ridge" else "OLS"
     print(f"{n_brain:,} brain samples beside {n_task:,} task samples, against {name}:\n")
-    _print_values(found, name)
+    _print_values(found, name, _unit(model))
 
 
-def _print_values(found: list[Value], baseline: str) -> None:
+def _unit(model: Model) -> str:
+    """The unit of a risk, in words, where it is not 1: these commands print risks over it."""
+    return "" if model.signal_norm == 1 else " / |β|²"
+
+
+def _print_values(found: list[Value], baseline: str, unit: str) -> None:
     """Print a column for the law and one for the simulation, if there was one; then notes."""
     rows: tuple[tuple[str, Callable[[Value], str]], ...] = (
         ("", lambda v: v.source),
@@ -104,12 +109,13 @@ def _print_values(found: list[Value], baseline: str) -> None:
         ("exchange rate", lambda v: _number(v.exchange_rate)),
         ("marginal rate, by law", lambda v: _number(v.marginal_rate)),
         ("saturation, by law", lambda v: _number(v.saturation)),
-        ("excess risk of BEFS", lambda v: _number(v.risk)),
-        (f"excess risk of {baseline}", lambda v: _number(v.baseline_risk)),
+        (f"excess risk of BEFS{unit}", lambda v: _number(v.risk)),
+        (f"excess risk of {baseline}{unit}", lambda v: _number(v.baseline_risk)),
     )
+    wide = max(len(text) for text, _ in rows)
     for text, render in rows:
         law, *measured = map(render, found)
-        print(f"  {text:24s}{law:>22s}" + "".join(f"{cell:>26s}" for cell in measured))
+        print(f"  {text:{wide}s}{law:>22s}" + "".join(f"{cell:>26s}" for cell in measured))
     for one in found:
         if one.note:
             print(f"\n{one.source}: {one.note}")
@@ -129,6 +135,7 @@ def _simulated(results: Results) -> Results:
 class _PointValue:
     """The simulated value of brain data at one point, with its 95 % interval."""
 
+    model: dict[str, object]
     misalignment: float
     n_task: int
     n_brain: int
@@ -158,7 +165,7 @@ def _values_of(
         raise InputError(
             f"--n-task {n_task} --n-brain {n_brain}: no point of the study in {folder} has both"
         )
-    found = []
+    found, words = [], []
     for i, model in enumerate(study.models):
         for (t, task), (b, brain) in product(enumerate(study.n_task), enumerate(study.n_brain)):
             wanted = n_task in (None, task) and n_brain in (None, brain) and view.asked[i, t, b]
@@ -166,15 +173,33 @@ def _values_of(
                 value, note = value_in_results(view, i, t, b, baseline)
                 ends = float(value.low), float(value.high)
                 number = float(value.value)
-                found.append(_PointValue(model.misalignment, task, brain, number, ends, note))
+                point = (model.given(), model.misalignment, task, brain)
+                found.append(_PointValue(*point, number, ends, note))
+                words.append(_beside_misalignment(view, i))
+    if not found:
+        raise InputError(
+            f"{view.place}: no point of these results has brain samples, as many as the rank or "
+            "more; add some to [design] and run again"
+        )
     if as_json:
         print_json(found)
         return
-    print(f"{'m':>8s}{'n_task':>10s}{'n_brain':>10s}{'value':>12s}  {'95 % interval':24s}note")
-    for one in found:
-        row = f"{one.misalignment:8g}{one.n_task:10,}{one.n_brain:10,}"
+    wide = max(map(len, words), default=0)
+    head = f"{'':{wide}s}{'m':>8s}{'n_task':>10s}{'n_brain':>10s}{'value':>12s}"
+    print(f"{head}  {'95 % interval':24s}note")
+    for one, model_is in zip(found, words, strict=True):
+        row = f"{model_is:{wide}s}{one.misalignment:8g}{one.n_task:10,}{one.n_brain:10,}"
         row += f"{_number(one.value):>12s}  {_range(one.interval):24s}{one.note}"
         print(row.rstrip())
+
+
+def _beside_misalignment(view: Results, model: int) -> str:
+    """What else tells a model from the others of its study; empty where nothing does."""
+    if not set(view.varied) - {"misalignment"}:
+        return ""  # without what draws figures, which knows the words
+    from mcbrain.reporting.words import model_words, plain
+
+    return plain(model_words(view, model, known=("misalignment",)))
 
 
 def _among(view: Results, n_task: int | None, n_brain: int | None) -> bool:
@@ -223,7 +248,7 @@ def budget(
         ("brain samples", f"{best.n_brain:,}"),
         ("repeats of each", f"{best.repeats}"),
         ("cost", _number(best.cost)),
-        ("excess risk", _number(best.risk)),
+        (f"excess risk{_unit(model)}", _number(best.risk)),
         ("  with tuned ridge only", _number(best.risk_without)),
         ("break-even price", _number(best.break_even_price)),
         ("  range by law 5b", _range(best.break_even_range)),
@@ -237,21 +262,25 @@ def _purchases_of(
 ) -> None:
     """Print the best purchase of a results folder for each of its models, a line each."""
     from mcbrain.results.view import Results
-    from mcbrain.worth.purchases import purchase_in_results
+    from mcbrain.worth.purchases import purchase_in_results, with_brain_data
 
     view = _simulated(Results(folder))
-    models = view.study.models
-    best = [purchase_in_results(view, i, budget, cost_task, cost_brain) for i in range(len(models))]
+    # A design may ask for brain data beside some of its models alone.
+    among = [i for i in range(len(view.study.models)) if with_brain_data(view, i).any()] or [0]
+    models = [view.study.models[i] for i in among]
+    best = [purchase_in_results(view, i, budget, cost_task, cost_brain) for i in among]
     if as_json:
         records = zip(models, best, strict=True)
         print_json([{"model": model.given(), "purchase": found} for model, found in records])
         return
     samples = budget / cost_task
     print(f"The budget buys {samples:,.0f} task samples for ridge, or this simulated point:\n")
-    head = f"{'m':>8s}{'n_task':>10s}{'n_brain':>10s}{'as ridge of':>13s}"
+    beside = [_beside_misalignment(view, i) for i in among]
+    wide = max(map(len, beside))
+    head = f"{'':{wide}s}{'m':>8s}{'n_task':>10s}{'n_brain':>10s}{'as ridge of':>13s}"
     print(f"{head}  {'95 % interval':24s}brain data is")
-    for model, found in zip(models, best, strict=True):
-        row = f"{model.misalignment:8g}{found.n_task:10,}{found.n_brain:10,}"
+    for model, model_is, found in zip(models, beside, best, strict=True):
+        row = f"{model_is:{wide}s}{model.misalignment:8g}{found.n_task:10,}{found.n_brain:10,}"
         words = f"{found.verdict}: {found.note}" if found.note else found.verdict
         print(f"{row}{_number(found.task_samples):>13s}  {_range(found.interval):24s}{words}")
 

@@ -8,6 +8,7 @@ travels with the model, so that a worker needs no file.
 from __future__ import annotations
 
 import hashlib
+import re
 from pathlib import Path
 from typing import Self
 
@@ -17,10 +18,13 @@ from mcbrain.checks import LARGE, unmasked
 from mcbrain.errors import InputError
 from mcbrain.typing import Floats
 
-__all__ = ["FILE", "Given", "is_file", "read_numbers"]
+__all__ = ["FILE", "Given", "is_file", "place_of", "read_numbers", "refuse_another"]
 
 FILE = "file:"
 """What the text of a model's field begins with where it names a file."""
+
+# Where a results folder keeps a file: under the digest of what is in it.
+_KEPT = re.compile(r"(?:.*/)?files/([0-9a-f]{16}|[0-9a-f]{32})/[^/]+")
 
 
 class Given(str):
@@ -75,7 +79,8 @@ class Given(str):
         Raises
         ------
         InputError
-            Not a readable `.npy` file of finite real numbers.
+            Not a readable `.npy` file of finite real numbers, or one that a results folder keeps
+            and that has changed.
         """
         path = text.removeprefix(FILE)
         if not path:
@@ -83,7 +88,9 @@ class Given(str):
         if not path.encode(errors="replace").decode() == path:
             raise InputError(f"{field} = {text!r}: a file whose name is text (UTF-8) is allowed")
         path = path if folder is None else str(folder / path)
-        return cls(f"{FILE}{path}", read_numbers(f"{field} = '{text}'", path))
+        found = cls(f"{FILE}{path}", read_numbers(f"{field} = '{text}'", path))
+        refuse_another(path, found.digest)
+        return found
 
     @classmethod
     def of(cls, field: str, array: object) -> Self:
@@ -122,7 +129,7 @@ class Given(str):
     @property
     def place(self) -> str:
         """Where a results folder keeps the file, from that folder."""
-        return f"files/{self.digest}/{self.name}"
+        return place_of(self.digest, self.name)
 
     def light(self) -> Given:
         """The same without what only a results folder needs: what travels to a worker.
@@ -166,6 +173,45 @@ def is_file(value: object) -> bool:
     bool
     """
     return isinstance(value, str) and not isinstance(value, Given) and value.startswith(FILE)
+
+
+def place_of(digest: str, name: str) -> str:
+    """Where a results folder keeps a file, from that folder.
+
+    Parameters
+    ----------
+    digest : str
+        Of the array in it, 16 or 32 hexadecimal digits.
+    name : str
+        Of the file.
+
+    Returns
+    -------
+    str
+    """
+    return f"files/{digest}/{name}"
+
+
+def refuse_another(path: str, digest: str) -> None:
+    """Refuse an array in the place where a results folder keeps another.
+
+    Parameters
+    ----------
+    path : str
+        Of the file, wherever it is.
+    digest : str
+        Of the array that was read from it.
+
+    Raises
+    ------
+    InputError
+        The place is that of an array with another digest.
+    """
+    kept = _KEPT.fullmatch(Path(path).as_posix())
+    if kept and kept[1] != digest:
+        raise InputError(
+            f"{path}: is not the array that was kept here; put the original in its place"
+        )
 
 
 def read_numbers(where: str, path: str) -> Floats:

@@ -29,7 +29,15 @@ from mcbrain.results.view import Results
 from mcbrain.typing import Floats
 from mcbrain.worth.surface import Surface
 
-__all__ = ["law_of", "line_handles", "most_brain", "need_gain", "pick", "risk_figure"]
+__all__ = [
+    "has_its_best",
+    "law_of",
+    "line_handles",
+    "most_brain",
+    "need_gain",
+    "pick",
+    "risk_figure",
+]
 
 
 # Places on the axes (model, n_task, n_brain, output, shift) of a study's arrays.
@@ -213,26 +221,30 @@ def _over_task(ax: Axes, results: Results, model: int, brains: list[int], s: int
         c = results.method(name)
         if c is None:
             continue
-        if name == "befs-oracle" and not _tuned(results, c):
+        if name == "befs-oracle" and not has_its_best(results, c):
             continue
         colour = _COLOUR[name]
         row: Places = (model, np.arange(n.size), results.without_brain(model, 0), c, s)
         _risks(ax, results, n, row, colour)
-        if lawful and surface is not None and (_tuned(results, c) or name == "ols"):
+        if lawful and surface is not None and (has_its_best(results, c) or name == "ols"):
             exact = _exact_curve(surface, name, fine)
             ax.plot(fine, _finite(exact * unit), color=colour)
-        words = {"ols": "OLS", "ridge": "tuned ridge", "befs-oracle": "BEFS, unlimited brain data"}
+        words = {
+            "ols": "OLS",
+            "ridge": "tuned ridge" if study.methods[c].tuned else "ridge, fixed penalty",
+            "befs-oracle": "BEFS, unlimited brain data",
+        }
         handles.append(Line2D([], [], color=colour, label=words[name]))
     befs = results.method("befs")
     if befs is not None:
         lines = [b for b in brains if np.count_nonzero(results.asked[model, :, b]) >= _LINE]
         shown = [lines[i] for i in pick(lines)]
         if not lines and brains:
-            law = surface if lawful and _tuned(results, befs) else None
+            law = surface if lawful and has_its_best(results, befs) else None
             handles.append(_path(ax, results, (model, befs, s), brains, law))
         for b, colour in zip(shown, ramp(len(shown)), strict=True):
             _risks(ax, results, n, (model, slice(None), b, befs, s), colour)
-            if lawful and surface is not None and _tuned(results, befs):
+            if lawful and surface is not None and has_its_best(results, befs):
                 risk = surface.risk(fine, study.n_brain[b])
                 ax.plot(fine, _finite(risk * unit), color=colour, ls="--")
             handles.append(
@@ -280,7 +292,7 @@ def _over_brain(ax: Axes, results: Results, model: int, brains: list[int], s: in
     r = study.rank(study.models[model])
     fine = np.geomspace(max(n.min(), r), n.max(), 500)
     unit = study.models[model].signal_norm ** 2
-    lawful = surface is not None and study.shifts[s].label == "id" and _tuned(results, befs)
+    lawful = surface is not None and study.shifts[s].label == "id" and has_its_best(results, befs)
     fits = _clear_of_rank(results, model, brains)
     shown = [fits[i] for i in pick(fits)]
     handles = []
@@ -323,7 +335,7 @@ def _risks(ax: Axes, results: Results, x: Floats, place: Places, colour: ColorTy
     errorbars(ax, x, y, error, colour, simulated=results.simulated[place])
 
 
-def _tuned(results: Results, method: int) -> bool:
+def has_its_best(results: Results, method: int) -> bool:
     """Whether an estimator has its optimal penalty."""
     return results.study.methods[method].rule.record.under == "id"
 

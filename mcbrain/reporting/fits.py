@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mcbrain.errors import InputError
-from mcbrain.reporting.curves import Places, law_of, pick
+from mcbrain.reporting.curves import Places, has_its_best, law_of, pick
 from mcbrain.reporting.words import signed
 from mcbrain.results.view import Results
 from mcbrain.worth.scaling import Fit, fit, fit_two_resources, local_exponent
@@ -102,7 +102,7 @@ def _over_task(results: Results, name: str, place: int, b: int) -> list[list[str
     if good.sum() < _FEWEST_TASKS:
         return []
     local = ""
-    if surface is not None and study.shifts[0].label == "id" and name != "ols":
+    if surface is not None and study.shifts[0].label == "id" and has_its_best(results, place):
         n_brain = study.n_brain[b] if name == "befs" else 0
         ends = local_exponent(surface, [n[good].min(), n[good].max()], n_brain, "n_task")
         local = f"{ends[0]:.2f} to {ends[1]:.2f}"
@@ -128,7 +128,7 @@ def _over_brain(results: Results, place: int, t: int) -> list[list[str]]:
         return []
     found = fit(n[good], results.mean[at][good], results.mcse[at][good], "brain-law", d)
     local = ""
-    if surface is not None and study.shifts[0].label == "id":
+    if surface is not None and study.shifts[0].label == "id" and has_its_best(results, place):
         rest = surface.risk(study.n_task[t], np.inf)
         ends = local_exponent(
             surface, study.n_task[t], [n[good].min(), n[good].max()], "n_brain", rest

@@ -129,10 +129,7 @@ def value_figure(results: Results) -> Figure:
     base, brains = _require(results)
     if len(brains) < 2:
         raise InputError("a curve of the value needs at least two n_brain above the rank")
-    models = pick(list(study.models), 3)
-    stacked = len(models) > 1
-    made, axes = figure(*((len(models), 2) if stacked else (2, 1)), height=3.3, wide=4.1)
-    several = results.asked[models][:, :, brains].sum(axis=2).max(axis=0) >= 2
+    several = results.asked[:, :, brains].sum(axis=2).max(axis=0) >= 2
     fits = [t for t in _tasks(study) if several[t]]
     if not fits:
         raise InputError(
@@ -140,6 +137,10 @@ def value_figure(results: Results) -> Figure:
             "are in the table of values"
         )
     tasks = [fits[i] for i in pick(fits[: max(1, len(fits) - 2)], 3)]
+    shown = np.flatnonzero(results.asked[:, tasks][:, :, brains].any(axis=(1, 2))).tolist()
+    models = [shown[i] for i in pick(shown, 3)]
+    stacked = len(models) > 1
+    made, axes = figure(*((len(models), 2) if stacked else (2, 1)), height=3.3, wide=4.1)
     colours = ramp(len(tasks))
     for column, model in enumerate(models):
         panels = axes[:, column] if stacked else axes[0]

@@ -303,7 +303,9 @@ class Results:
         return min(found)[1] if found else None
 
     def need(self, estimator: str, why: str) -> int:
-        """`method`, or the sentence that says how to get it.
+        """`method`, or the sentence that says how to get it; of ridge, what is tuned.
+
+        Ridge is the fair opponent, which at a penalty that somebody chose it need not be.
 
         Parameters
         ----------
@@ -318,9 +320,14 @@ class Results:
         Raises
         ------
         InputError
-            The results do not hold the estimator.
+            The results do not hold the estimator, or ridge at fixed penalties alone.
         """
         place = self.method(estimator)
+        if place is not None and estimator == "ridge" and not self.study.methods[place].tuned:
+            raise InputError(
+                f"{self.place}: {why} needs tuned ridge, and these results hold ridge at fixed "
+                'penalties alone; add "optimal" to its rules in [estimators] and run again'
+            )
         if place is None:
             setting = "0.0" if estimator in ("ols", "projection") else '"optimal"'
             raise InputError(

@@ -94,7 +94,8 @@ def _digest(setup: Setup, store: BlockStore) -> str:
     digest.update(repr([*asked, sorted(versions().items()), store.contents()]).encode())
     for name, content in _sources(files("mcbrain"), ""):
         digest.update(f"{name} {zlib.crc32(content)} {len(content)}\n".encode())
-    for path in (home.results, home.brain, home.study_file, home.provenance_file):
+    written = (home.results, home.brain, home.study_file, home.provenance_file)
+    for path in (*written, *home.kept_files(setup.study)):
         with mapped(path) as source:
             digest.update(f"{path.name} {zlib.crc32(source.read_buffer())}\n".encode())
     return digest.hexdigest()

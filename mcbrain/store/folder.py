@@ -8,7 +8,7 @@ import os
 import re
 import time
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -22,8 +22,8 @@ from mcbrain.asking.from_toml import reload_study
 from mcbrain.asking.shift_text import parse_shift, with_files
 from mcbrain.asking.studies import Study
 from mcbrain.checks import results_path
-from mcbrain.errors import StoreError, unwritable
-from mcbrain.population.given import FILE
+from mcbrain.errors import InputError, StoreError, unwritable
+from mcbrain.population.given import FILE, Given, place_of
 from mcbrain.population.shifts import Shift
 from mcbrain.store.atomic import replacing, write_text
 from mcbrain.store.identity import Identity
@@ -151,14 +151,7 @@ class ResultsFolder:
         """
         if not self.study_file.is_file():
             raise StoreError(f"{self.path}: no study.toml here; name a results folder")
-        study = reload_study(self.study_file)
-        for given in arrays_of(study.table["model"]):
-            if self.path / given.place != Path(given.removeprefix(FILE)):
-                raise StoreError(
-                    f"{given.removeprefix(FILE)}: is not the array that was kept here; put the "
-                    "original in its place"
-                )
-        return study
+        return reload_study(self.study_file)
 
     # Any: texts, numbers and tables, as a file of JSON has them.
     def record(self) -> dict[str, Any]:
@@ -380,24 +373,35 @@ class ResultsFolder:
                     sink.write((aside / _place(shift)).read_bytes())
 
     def _keep_files(self, study: Study) -> None:
-        """Copy what the study was given in files, so that the folder can be moved."""
+        """Copy what the study was given in files, so that the folder can be moved.
+
+        A copy that was lost or damaged since is made anew.
+        """
         for given in arrays_of(study.table["model"]):
             target = self.path / given.place
-            if not target.exists():
+            if not _holds(given.digest, Given.read, "", f"{FILE}{target}"):
                 with replacing(target) as sink:
                     np.save(sink, given.values, allow_pickle=False)
         for shift in study.shifts:
             if shift.kind != "custom":
                 continue
             source, target = Path(shift.along), self.path / _place(shift)
-            if target.exists():
+            if _holds(shift.digest, parse_shift, f"custom:{target}"):
                 continue
             content = source.read_bytes()
             with replacing(target) as sink:
                 sink.write(content)
-            if parse_shift(f"custom:{target}").digest != shift.digest:
-                target.unlink()
-                raise StoreError(f"custom:{source}: has changed while the study ran; run it again")
+                sink.flush()
+                if not _holds(shift.digest, parse_shift, f"custom:{sink.name}"):
+                    raise StoreError(
+                        f"custom:{source}: has changed while the study ran; run it again"
+                    )
+
+    def kept_files(self, study: Study) -> list[Path]:
+        """Where the files that a study refers to are kept here, or are to be."""
+        given = [array.place for array in arrays_of(study.table["model"])]
+        moments = [_place(shift) for shift in study.shifts if shift.kind == "custom"]
+        return [self.path / place for place in (*given, *moments)]
 
     def replaced_study(self, study: Study) -> str:
         """Name under which the former study's text is kept when another takes its place.
@@ -471,7 +475,14 @@ def study_text(study: Study) -> str:
 
 def _place(shift: Shift) -> str:
     """Where a results folder keeps the matrix of a `custom` shift; its name is in the label."""
-    return f"files/{shift.digest}/{Path(shift.along).name}"
+    return place_of(shift.digest, Path(shift.along).name)
+
+
+def _holds(digest: str, read: Callable[..., Given | Shift], *where: str) -> bool:
+    """Whether what is read from a file is the array with a digest."""
+    with suppress(InputError):
+        return read(*where).digest == digest
+    return False
 
 
 def _write_anew(path: Path, text: str) -> None:

@@ -12,7 +12,7 @@ from mcbrain.results.view import Results
 from mcbrain.worth.allocation import check_prices
 from mcbrain.worth.simulated import value_in_results
 
-__all__ = ["Purchase", "purchase_in_results"]
+__all__ = ["Purchase", "purchase_in_results", "with_brain_data"]
 
 
 @dataclass(frozen=True)
@@ -52,6 +52,23 @@ class Purchase:
     note: str
 
 
+def with_brain_data(results: Results, model: int) -> NDArray[np.bool_]:
+    """Which points of a model a study asks for with brain samples enough for its rank.
+
+    Parameters
+    ----------
+    results : Results
+    model : int
+        Place among the study's models.
+
+    Returns
+    -------
+    ndarray of bool, shape (n_task, n_brain)
+    """
+    enough = np.array(results.study.n_brain) >= results.study.rank(results.study.models[model])
+    return np.asarray(results.asked[model] & enough[None, :])
+
+
 def purchase_in_results(
     results: Results, model: int, budget: float, cost_task: float = 1.0, cost_brain: float = 5.0
 ) -> Purchase:
@@ -85,10 +102,15 @@ def purchase_in_results(
         cost_task * np.array(study.n_task, float), cost_brain * np.array(study.n_brain, float)
     )
     risk = results.mean[model, :, :, befs, results.shift()]
-    with_brain = np.array(study.n_brain) >= study.rank(study.models[model])
-    open_to = (cost <= budget) & with_brain[None, :] & np.isfinite(risk)
+    known = with_brain_data(results, model) & np.isfinite(risk)
+    if not known.any():
+        raise InputError(
+            f"{folder}: no point with brain data, as many samples as the rank or more, has a mean "
+            "risk of BEFS; add some to [design] and run again"
+        )
+    open_to = (cost <= budget) & known
     if not open_to.any():
-        cheapest = np.where(with_brain[None, :] & np.isfinite(risk), cost, np.inf).min()
+        cheapest = cost[known].min()
         raise InputError(
             f"{folder}: a budget of {budget:g} buys none of the simulated points with brain data, "
             f"the cheapest of which costs {cheapest:g}; raise it or add smaller n_task and n_brain"

@@ -150,7 +150,7 @@ def _usable(
         above = f" above d + 3 = {input_dim + 3}" if baseline == "ols" else ""
         raise InputError(
             f"{results.place}: inverting the curve of {baseline} needs at least two numbers "
-            f"of task samples{above}; add some to [design] n_task and run again"
+            f"of task samples{above}; add some to [design] and run again"
         )
     return np.flatnonzero(usable)
 

@@ -1,5 +1,6 @@
 """The commands of what brain data is worth say what the functions say, and refuse in a sentence."""
 
+import json
 import re
 
 import numpy as np
@@ -45,6 +46,19 @@ def test_budget_prints_what_the_function_returns(mcbrain):
     assert number(out, "excess risk") == pytest.approx(found.risk, rel=1e-3)
 
 
+def test_a_risk_over_the_norm_of_beta_says_so_and_columns_are_aligned(mcbrain):
+    """Five times the norm at five times the noises is the same problem, in another unit."""
+    asked = ["--n-task", 50, "--n-brain", 100]
+    plain = mcbrain("value", *SMALL, *asked, "--task-noise", 0.5)[1]
+    larger = mcbrain("value", *SMALL, *asked, "--task-noise", 2.5, "--signal-norm", 5)[1]
+    for name in ("BEFS", "tuned ridge"):
+        risk = number(plain, f"excess risk of {name}")
+        assert number(larger, f"excess risk of {name} / |β|²") == pytest.approx(risk, rel=1e-3)
+    assert len({len(line) for line in plain.splitlines()[2:11]}) == 1
+    bought = mcbrain("budget", *SMALL, "--budget", 400, "--signal-norm", 5)[1]
+    assert "excess risk / |β|²" in bought
+
+
 def test_value_and_budget_of_a_results_folder_are_those_of_its_cells(mcbrain, tmp_path):
     study = study_from_table(
         {
@@ -80,6 +94,41 @@ def test_value_and_budget_of_a_results_folder_are_those_of_its_cells(mcbrain, tm
     status, out, err = mcbrain("budget", tmp_path, "--budget", 5, "--cost-brain", 0.1)
     assert (status, out) == (2, "")
     assert "the cheapest of which costs 26" in err
+
+
+def test_models_of_a_folder_that_differ_beside_misalignment_are_told_apart(mcbrain, tmp_path):
+    """Of the three, two have brain samples; the third has no best purchase to look for."""
+    study = study_from_table(
+        {
+            "name": "apart",
+            "model": MODEL | {"misalignment": 0.1, "neural_noise": [1.0, 2.0, 3.0]},
+            "design": {
+                "n_task": [25, 100],
+                "n_brain": [0, 200],
+                "where": "n_brain == 0 or neural_noise < 3",
+            },
+            "estimators": {"ridge": "optimal", "befs": "optimal"},
+            "precision": {"relative": 0.1},
+        }
+    )
+    run(study, tmp_path, threads=1)
+    for command in (("value", tmp_path, "--n-task", 25), ("budget", tmp_path, "--budget", 1200)):
+        status, out, _ = mcbrain(*command)
+        rows = [line.split()[:4] for line in out.splitlines() if line.startswith("σ_r")]
+        assert status == 0 and rows == [["σ_r", "=", "1", "0.1"], ["σ_r", "=", "2", "0.1"]]
+        found = json.loads(mcbrain(*command, "--json")[1])
+        assert [one["model"]["neural_noise"] for one in found] == [1.0, 2.0]
+
+
+def test_a_folder_without_brain_samples_has_neither_value_nor_purchase(mcbrain, tmp_path):
+    table = {"name": "none", "model": MODEL, "design": {"n_task": [25, 100], "n_brain": 0}}
+    estimators = {"ridge": "optimal", "befs": "optimal"}
+    asked = study_from_table(table | {"estimators": estimators, "engine": {"kind": "spectral"}})
+    run(asked, tmp_path, threads=1)
+    for command in (("value", tmp_path), ("budget", tmp_path, "--budget", 1200)):
+        status, out, err = mcbrain(*command)
+        assert (status, out) == (2, "")
+        assert "as the rank or more" in err and "add some to [design]" in err
 
 
 def test_gains_and_loadings_are_read_as_a_number_or_one_per_latent(mcbrain):

@@ -120,6 +120,17 @@ def test_figures_draw_what_is_there(results) -> None:
         assert results.study.n_brain[most_brain(results, task)] == max(asked)
 
 
+def test_no_panel_is_of_a_model_without_brain_samples() -> None:
+    where = "n_brain <= 4 * n_task and (n_brain == 0 or misalignment < 0.2)"
+    found = compute(study(WHERE | {"where": where}, engine="spectral"))
+    with styled():
+        value, shifts = value_figure(found), shift_list_figure(found)
+    assert len(value.axes) == 2 * 2
+    for ax in (*value.axes, *shifts.axes):
+        drawn = [np.asarray(line.get_ydata(), float) for line in ax.get_lines()]
+        assert any(np.isfinite(y).any() for y in drawn if len(set(y)) > 1), ax.get_title("right")
+
+
 def test_the_value_table_is_of_points_that_were_asked(results) -> None:
     table = value_table(results)
     points = {(f"{p.n_task:,}", f"{p.n_brain:,}") for p in results.study.points()}

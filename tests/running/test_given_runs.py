@@ -159,8 +159,69 @@ def test_arrays_from_python_are_run_and_kept(tmp_path):
 
 
 def test_an_array_that_is_not_what_was_kept_is_refused(written, tmp_path):
+    """Whether the folder is asked or its study is run: nothing follows from other numbers."""
     run(written, tmp_path / "out")
     kept = next((tmp_path / "out" / "files").glob("*/features.npy"))
     np.save(kept, 2 * FILES["features.npy"])
-    with pytest.raises(InputError, match=r"features\.npy: is not the array that was kept here"):
-        replay(tmp_path / "out", 0, 3)
+    for refused in (
+        lambda: replay(tmp_path / "out", 0, 3),
+        lambda: run(tmp_path / "out" / "study.toml", tmp_path / "out"),
+        lambda: run(tmp_path / "out" / "study.toml", tmp_path / "elsewhere"),
+    ):
+        with pytest.raises(InputError, match=r"features\.npy: is not the array that was kept"):
+            refused()
+    assert not (tmp_path / "elsewhere").exists()
+
+
+@pytest.mark.parametrize("damage", ["lost", "changed", "cut"])
+def test_a_finished_folder_gets_back_the_files_that_it_lost(written, tmp_path, damage):
+    np.save(written.parent / "moment.npy", np.eye(8))
+    written.write_text(TEXT + '[shifts]\nid = {}\ncustom = { file = "moment.npy" }\n')
+    run(written, tmp_path / "out")
+    before = {p: p.read_bytes() for p in (tmp_path / "out").rglob("*") if p.is_file()}
+    for name in ("features.npy", "map.npy", "moment.npy"):
+        kept = next((tmp_path / "out" / "files").glob(f"*/{name}"))
+        match damage:
+            case "lost":
+                kept.unlink()
+            case "changed":
+                np.save(kept, 2 * np.load(kept))
+            case "cut":
+                kept.write_bytes(before[kept][:-8])
+        assert run(written, tmp_path / "out").computed == 0
+        assert {p: p.read_bytes() for p in (tmp_path / "out").rglob("*") if p.is_file()} == before
+
+
+VARYING = np.diag([3.0, 2.0, 1.5, 1.0, 0.5, 0.2, 0.0, 0.0])
+TURNED = np.linalg.qr(RNG.standard_normal((8, 8)))[0]
+SINGULAR = {
+    "matrix": TURNED @ VARYING @ TURNED.T,
+    "rows": RNG.standard_normal((6, 8)),
+    "spectrum": np.diag(VARYING)[::-1].copy(),
+}
+
+
+@pytest.mark.parametrize("kind", SINGULAR)
+def test_a_replicate_of_inputs_that_do_not_all_vary_is_rebuilt(tmp_path, kind):
+    np.save(tmp_path / "given.npy", SINGULAR[kind])
+    text = TEXT
+    for old, new in {
+        '["file:features.npy", "file:spectrum.npy", "powerlaw:1"]': '"file:given.npy"',
+        '"file:map.npy"': '["leading", "random"]',
+        '["file:beta.npy", "source:0.5"]': '"source:0.5"\nmisalignment = 0.2',
+    }.items():
+        text = text.replace(old, new)
+    (tmp_path / "study.toml").write_text(text)
+    run(tmp_path / "study.toml", tmp_path / "out")
+    given = SINGULAR[kind]
+    sigma = {"rows": np.cov(given, rowvar=False), "spectrum": np.diag(given)}.get(kind, given)
+    for point in (0, 1):
+        again = replay(tmp_path / "out", point, 3)
+        found: dict = {}
+        exec(again.recipe, found)  # the lines that are printed for the user
+        assert found["X"].shape == (30, 8) and found["X_brain"].shape == (40, 8)
+        for name, value in again.data.items():
+            np.testing.assert_allclose(found[name], value, atol=1e-9, err_msg=name)
+        error = np.linalg.lstsq(found["X"], found["y"], rcond=1e-9)[0] - found["beta"]
+        ols = next(row for row in again.rows if row["estimator"] == "ols")
+        assert ols["excess"] == pytest.approx(error @ sigma @ error * 8 / np.trace(sigma), rel=1e-8)

@@ -7,9 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from matplotlib.text import Text
 
 import mcbrain as mb
 from mcbrain.asking.from_toml import study_from_table
+from mcbrain.reporting.curves import risk_figure
 from mcbrain.results.view import Results
 from mcbrain.running.runner import run
 from mcbrain.worth.abstraction import departures, gaussian_twin
@@ -153,6 +155,19 @@ def test_results_without_a_baseline_say_how_to_get_it(tmp_path: Path) -> None:
         value_in_results(Results(tmp_path), 0, 0, 1, "ols")
     with pytest.raises(mb.InputError, match="no shift 'scale:2'"):
         value_in_results(Results(tmp_path), 0, 0, 1, "ridge", "scale:2")
+
+
+def test_ridge_at_a_fixed_penalty_is_no_fair_opponent(tmp_path: Path) -> None:
+    estimators = {"ridge": [0.1, 2.0], "befs": "optimal"}
+    study = _study(estimators=estimators, engine={"kind": "spectral"})
+    run(study_from_table(study), tmp_path, threads=1)
+    fixed = Results(tmp_path)
+    with pytest.raises(mb.InputError, match=r'needs tuned ridge.*; add "optimal" to its rules'):
+        value_in_results(fixed, 0, 0, 1, "ridge")
+    with pytest.raises(mb.InputError, match="a budget needs tuned ridge"):
+        purchase_in_results(fixed, 0, 60.0, 1.0, 0.1)
+    words = [text.get_text() for text in risk_figure(fixed).findobj(Text)]
+    assert "ridge, fixed penalty" in words and "tuned ridge" not in words
 
 
 def test_a_curve_of_one_point_cannot_be_inverted(tmp_path: Path) -> None:
