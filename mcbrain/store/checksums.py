@@ -20,7 +20,7 @@ from mcbrain.store.columns import (
 )
 from mcbrain.typing import Words
 
-__all__ = ["checksums", "statistics_names", "sums_by_cell"]
+__all__ = ["checksums", "statistics_lists", "statistics_names", "sums_by_cell"]
 
 # Sums of which every block has one for each statistic.
 _OF_STATISTICS = [
@@ -111,8 +111,25 @@ def sums_by_cell(table: pa.Table) -> Words:
     return total
 
 
+def statistics_lists(table: pa.Table) -> Words:
+    """A word for the list of statistics of each row, in their order.
+
+    Parameters
+    ----------
+    table : pyarrow.Table
+        Stored blocks.
+
+    Returns
+    -------
+    ndarray of uint64, shape (rows,)
+        Equal for rows whose sums stand in the same columns.
+    """
+    with np.errstate(over="ignore"):
+        return _list_words(table, "statistics", 0)
+
+
 def statistics_names(table: pa.Table) -> Words:
-    """A word for the list of statistics of each row.
+    """A word for the set of statistics of each row.
 
     Parameters
     ----------

@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from mcbrain.store.checksums import statistics_names
+from mcbrain.store.checksums import statistics_lists
 from mcbrain.store.columns import flat, key_words, numbers, present, text
 from mcbrain.typing import Words
 
@@ -111,9 +111,9 @@ class Batch:
         Returns
         -------
         ndarray of uint64, shape (blocks,)
-            See `checksums.statistics_names`.
+            See `checksums.statistics_lists`.
         """
-        return self._once("names", "statistics", lambda: statistics_names(self._table))
+        return self._once("names", "statistics", lambda: statistics_lists(self._table))
 
     def chosen(self, rows: np.ndarray) -> Part:
         """Some blocks, wherever in the batch they lie.

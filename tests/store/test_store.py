@@ -201,3 +201,22 @@ def test_a_column_that_a_block_lacks_has_a_checksum_of_its_own_and_reads_as_nan(
     batch = Batch(whole.set_column(place, "mean", mean).combine_chunks().to_batches()[0])
     matrix = Group(IDS, Part(batch, 0, 3)).matrix("mean")
     np.testing.assert_array_equal(matrix, [[np.nan] * 3, [1, 2, 3], [np.nan] * 3])
+
+
+def test_sums_stand_under_their_statistic_in_whatever_order_blocks_hold_them(tmp_path):
+    """As where a study's estimators were reordered before it was run further."""
+    store = BlockStore(tmp_path)
+    for index, order in enumerate([[0, 1], [1, 0], [0, 1]]):
+        sums = block(index, 2)
+        for name in ("mean", "m2", "better"):
+            setattr(sums, name, getattr(sums, name)[order])
+        store.add(PROBLEM, tuple(IDS[i] for i in order), sums)
+    before = store.series(PROBLEM, IDS[:2])
+    store.flush()
+    expected = np.array([block(i, 2).mean for i in range(3)]).T
+    for found in (
+        before,
+        store.series(PROBLEM, IDS[:2]),
+        BlockStore(tmp_path).series(PROBLEM, IDS[:2]),
+    ):
+        np.testing.assert_array_equal(found.mean, expected)
