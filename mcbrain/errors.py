@@ -21,8 +21,21 @@ __all__ = [
 ]
 
 
+MOST_CHARACTERS = 1_000
+"""Of a line of a message: a value that is longer is shown by its beginning and its end."""
+
+
 class InputError(ValueError):
-    """What the user wrote cannot be used; the message says what, where and what is allowed."""
+    """What the user wrote cannot be used; the message says what, where and what is allowed.
+
+    Parameters
+    ----------
+    message : str
+        A sentence, or a line for each mistake.
+    """
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__("\n".join(map(_shortened, str(message).split("\n"))))
 
 
 class StoreError(InputError):
@@ -39,6 +52,14 @@ class UnfinishedError(StoreError):
     Reasons are a full disk, a folder that may not be written, or a cluster that was lost. The
     command line then ends with exit status 3.
     """
+
+
+def _shortened(line: str) -> str:
+    """A line without the middle of a value that is too long to be read."""
+    if len(line) <= MOST_CHARACTERS:
+        return line
+    half = MOST_CHARACTERS // 2
+    return f"{line[:half]} ... {line[-half:]}"
 
 
 def did_you_mean(name: str, allowed: Iterable[str]) -> str:

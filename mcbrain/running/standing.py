@@ -195,7 +195,8 @@ def _problems(
     mine = owned(every, parse_shard(shard)) if shard else set(every)
     problems = {problem: users for problem, users in every.items() if problem in mine}
     found = [
-        _pilot(problem, statistics, store) for problem, statistics in pilots_of(plan, problems)
+        _pilot(number, problem, statistics, store)
+        for number, (problem, statistics) in enumerate(pilots_of(plan, problems))
     ]
     forecast = Forecast(problems, plan.most)
     for problem, users in problems.items():
@@ -220,11 +221,18 @@ def _problems(
 
 
 def _pilot(
-    problem: BrainProblem | RawProblem, statistics: Sequence[Statistic], store: BlockStore
+    number: int,
+    problem: BrainProblem | RawProblem,
+    statistics: Sequence[Statistic],
+    store: BlockStore,
 ) -> ProblemStanding:
+    """How far a pilot is; several models may have one at the same numbers of samples."""
+    samples = f"n_brain = {problem.n_brain}"
+    if isinstance(problem, RawProblem):
+        samples = f"n_task = {problem.n_task}, {samples}"
     missing = store.of(problem).missing([s.id for s in statistics], PILOT_BLOCKS)
     return ProblemStanding(
-        f"pilot for n_brain = {problem.n_brain}",
+        f"pilot {number} for {samples}",
         PILOT_BLOCKS - len(missing),
         PILOT_BLOCKS,
         store.unused_of(problem),

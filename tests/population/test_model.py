@@ -156,3 +156,9 @@ def test_a_model_is_made_again_from_what_was_given(m, k, measured, noise):
     )
     assert Model(**one.given()) == one
     assert 0 <= one.recorded.misalignment <= 1
+
+
+def test_a_value_that_is_too_long_to_be_read_is_shown_by_its_ends():
+    with pytest.raises(InputError, match=r"^covariance = \[\[.* \.\.\. .*$") as refused:
+        Model(input_dim=12, latent_dim=3, n_channels=8, covariance=np.ones((400, 12)).tolist())
+    assert len(str(refused.value)) < 1_100
