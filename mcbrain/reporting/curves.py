@@ -336,7 +336,19 @@ def _risks(ax: Axes, results: Results, x: Floats, place: Places, colour: ColorTy
 
 
 def has_its_best(results: Results, method: int) -> bool:
-    """Whether an estimator has its optimal penalty."""
+    """Whether an estimator has its optimal penalty.
+
+    Parameters
+    ----------
+    results : Results
+    method : int
+        Place of the method in the study.
+
+    Returns
+    -------
+    bool
+        Whether its rule is the one that minimises the `id` risk.
+    """
     return results.study.methods[method].rule.record.under == "id"
 
 

@@ -398,7 +398,17 @@ class ResultsFolder:
                     )
 
     def kept_files(self, study: Study) -> list[Path]:
-        """Where the files that a study refers to are kept here, or are to be."""
+        """Where the files that a study refers to are kept here, or are to be.
+
+        Parameters
+        ----------
+        study : Study
+
+        Returns
+        -------
+        list of Path
+            Arrays of the model, then matrices of `custom` shifts.
+        """
         given = [array.place for array in arrays_of(study.table["model"])]
         moments = [_place(shift) for shift in study.shifts if shift.kind == "custom"]
         return [self.path / place for place in (*given, *moments)]
