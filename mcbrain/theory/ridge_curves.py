@@ -114,12 +114,13 @@ class RidgeCurves:
             np.asarray(rows, dtype=float), np.asarray(penalty_sum, dtype=float)
         )
         shape = rows.shape
-        n, kappa = rows.ravel(), self.kappa(rows.ravel(), penalty_sum.ravel())
-        bias, noise = _moments(n, self._interpolated(kappa))
+        n = rows.ravel()
+        table = self._interpolated(self.kappa(n, penalty_sum.ravel()))
+        bias, noise = _moments(n, table)
         return ErrorMoments(
             bias.reshape(*bias.shape[:2], *shape),
             noise.reshape(len(noise), *shape),
-            (n - self._interpolated(kappa).T[1]).reshape(shape),
+            (n - table.T[1]).reshape(shape),
         )
 
     def kappa(self, rows: Floats, penalty_sum: Floats) -> Floats:
