@@ -18,10 +18,10 @@ ROOT = Path(__file__).parent.parent
 
 KERNELS_FLOOR = 90
 """Per cent of the kernels' lines and branches that their tests reach, run uncompiled."""
-PACKAGE_FLOOR = 60
+PACKAGE_FLOOR = 94
 """The same for the whole package: what the default suite reaches, and the kernels' uncompiled.
 
-A part of the suite reaches as much: to be raised to a little below what a whole count says.
+A whole count says 96.
 """
 
 
