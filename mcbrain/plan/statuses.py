@@ -21,7 +21,7 @@ from mcbrain.theory.tails import (
     worst,
 )
 
-__all__ = ["HOPELESS", "NO_MEAN", "NO_VARIANCE", "has_mean", "has_variance", "row_status"]
+__all__ = ["HOPELESS", "NO_MEAN", "NO_VARIANCE", "has_mean", "row_status"]
 
 NO_MEAN = ("undefined", "infinite_mean")
 NO_VARIANCE = (*NO_MEAN, "infinite_variance")
@@ -43,22 +43,6 @@ def has_mean(*words: str) -> bool:
         False where one of them is undefined or has an infinite mean.
     """
     return not any(word in NO_MEAN for word in words)
-
-
-def has_variance(*words: str) -> bool:
-    """Whether the means of all of some rows have standard errors.
-
-    Parameters
-    ----------
-    *words : str
-        The status of each row.
-
-    Returns
-    -------
-    bool
-        False where one of them has no mean, or one of infinite variance.
-    """
-    return not any(word in NO_VARIANCE for word in words)
 
 
 @dataclass(frozen=True)
