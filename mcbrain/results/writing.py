@@ -17,8 +17,9 @@ from mcbrain.results.brain_rows import brain_batches
 from mcbrain.results.columns import RESULT_SCHEMA
 from mcbrain.results.other_columns import BRAIN_SCHEMA
 from mcbrain.store.atomic import mapped
-from mcbrain.store.folder import ResultsFolder, study_text
+from mcbrain.store.folder import ResultsFolder
 from mcbrain.store.identity import code_identity
+from mcbrain.store.kept_files import study_text
 from mcbrain.store.protocol import Store
 from mcbrain.store.provenance import content_hash, metadata
 from mcbrain.store.segments import write_table

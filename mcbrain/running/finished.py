@@ -15,8 +15,8 @@ from mcbrain.running.outcome import Outcome
 from mcbrain.running.setup import Setup
 from mcbrain.store.atomic import mapped, write_text
 from mcbrain.store.blockstore import BlockStore
-from mcbrain.store.folder import study_text
 from mcbrain.store.identity import code_identity
+from mcbrain.store.kept_files import kept_files, study_text
 from mcbrain.store.provenance import versions
 
 __all__ = ["note_finished", "recall"]
@@ -95,7 +95,7 @@ def _digest(setup: Setup, store: BlockStore) -> str:
     for name, content in _sources(files("mcbrain"), ""):
         digest.update(f"{name} {zlib.crc32(content)} {len(content)}\n".encode())
     written = (home.results, home.brain, home.study_file, home.provenance_file)
-    for path in (*written, *home.kept_files(setup.study)):
+    for path in (*written, *kept_files(home.path, setup.study)):
         with mapped(path) as source:
             digest.update(f"{path.name} {zlib.crc32(source.read_buffer())}\n".encode())
     return digest.hexdigest()

@@ -19,8 +19,10 @@ from mcbrain.results.opening import open_plan
 from mcbrain.results.writing import Written, about, write_results
 from mcbrain.running.conductor import complete
 from mcbrain.store.blockstore import BlockStore, Name
-from mcbrain.store.folder import ResultsFolder, study_text
+from mcbrain.store.folder import ResultsFolder
 from mcbrain.store.identity import code_identity
+from mcbrain.store.kept_files import study_text
+from mcbrain.store.lock import still, writing
 from mcbrain.store.provenance import codes_of, run_entry, united
 from mcbrain.store.segments import write_segment
 from mcbrain.store.union import check_agreement, new_rows
@@ -100,7 +102,7 @@ def merge(
     for source in sources:
         # Segments that have been read stay as they are, whatever their owner does next: one lock
         # at a time, since a thousand shards are more files than a process may have open.
-        with source.still():
+        with still(source.path):
             stores.append(BlockStore(source.blocks, read_only=True, any_code=True))
     merged.notes += [note for store in stores for note in store.notes]
     held = BlockStore(target.blocks, read_only=True, any_code=True)
@@ -111,7 +113,7 @@ def merge(
     for store in (before, *stores):
         store.use(codes, reuse_other_code)
     check_agreement([before, *stores], lambda name: _described(study, engine, before, name))
-    with target.writing():
+    with writing(target.path):
         store = BlockStore(target.blocks, codes=codes, any_code=reuse_other_code)
         fresh = new_rows(store, stores)
         if (first := next(fresh, None)) is not None:

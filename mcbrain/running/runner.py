@@ -20,6 +20,8 @@ from mcbrain.running.keeping import FirstRows, keep
 from mcbrain.running.outcome import Outcome, Reporter
 from mcbrain.running.setup import prepare_folder, set_aside, set_up
 from mcbrain.running.workers import open_workers
+from mcbrain.store.kept_files import bring_files
+from mcbrain.store.lock import writing
 
 __all__ = ["Outcome", "Reporter", "run", "warm", "warm_study"]
 
@@ -86,8 +88,8 @@ def run(
     setup = set_up(study, out, max_time, shard, fresh, reuse_other_code)
     with open_workers(threads, cluster, reporter.note) as pool:
         aside = set_aside(setup.folder, reporter) if fresh else None
-        with setup.folder.writing():
-            setup.folder.bring_files(study, aside)
+        with writing(setup.folder.path):
+            bring_files(setup.folder.path, study, aside)
             store = prepare_folder(setup, reporter)
             former = setup.folder.record()
             first_rows = FirstRows(setup, former, store, pool[1])

@@ -24,6 +24,7 @@ from mcbrain.running.workers import available_cores
 from mcbrain.store.blockstore import BlockStore
 from mcbrain.store.folder import ResultsFolder
 from mcbrain.store.identity import code_identity
+from mcbrain.store.lock import in_use
 
 __all__ = ["ProblemStanding", "Standing", "status"]
 
@@ -161,7 +162,7 @@ def status(folder: str | Path) -> Standing:
     home = ResultsFolder(folder)
     study, record = home.study(), home.record()
     engine, _ = engine_for(study)
-    running = home.in_use()
+    running = in_use(home.path)
     reuses = bool(record.get("other_code_accepted"))
     store = BlockStore(home.blocks, read_only=True, any_code=reuses)
     plan = open_plan(study, engine, store)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TypeAlias
 
@@ -16,12 +16,13 @@ from mcbrain.blocks.sums import BlockSums
 from mcbrain.store.atomic import sync_folder
 from mcbrain.store.columns import SCHEMA
 from mcbrain.store.folder import ResultsFolder
+from mcbrain.store.group import Group
 from mcbrain.store.identity import Identity, code_identity
 from mcbrain.store.parts import Batch, Part
-from mcbrain.store.segments import BATCH_ROWS, read_segment, to_table, write_segment
-from mcbrain.store.stored import Group, StoredBlocks
+from mcbrain.store.segments import joined, read_segment, to_table, write_segment
+from mcbrain.store.stored import StoredBlocks
 
-__all__ = ["BlockStore", "Name", "blocks_behind", "joined"]
+__all__ = ["BlockStore", "Name", "blocks_behind"]
 
 _FLUSH_SECONDS = 1.0
 # With more new blocks than this in memory, all are read from disk again instead of kept as objects.
@@ -398,28 +399,3 @@ def _index(places: Places, batches: Iterable[Batch]) -> None:
             if code not in known:
                 known[code] = places.setdefault(Identity.parse(code), {})
             known[code].setdefault(name, []).append(part)
-
-
-def joined(parts: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-    """The same rows in the same order, in batches that are not small.
-
-    Parameters
-    ----------
-    parts : iterable of pyarrow.RecordBatch
-        All of one schema. They are taken one by one, so they need not fit into memory together.
-
-    Yields
-    ------
-    pyarrow.RecordBatch
-        At least `BATCH_ROWS` rows each, except the last.
-    """
-    ready: list[pa.RecordBatch] = []
-    rows = 0
-    for part in parts:
-        ready.append(part)
-        rows += part.num_rows
-        if rows >= BATCH_ROWS:
-            yield from pa.Table.from_batches(ready).combine_chunks().to_batches()
-            ready, rows = [], 0
-    if ready:
-        yield from pa.Table.from_batches(ready).combine_chunks().to_batches()

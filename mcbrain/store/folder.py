@@ -1,38 +1,28 @@
-"""A results folder: who may write in it, which study it belongs to, where its files are."""
+"""A results folder: which study it belongs to, where its files are, and what its notes say."""
 
 from __future__ import annotations
 
 import json
 import math
-import os
 import re
 import time
 import tomllib
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import tomli_w
-from filelock import FileLock, Timeout
-
-from mcbrain.asking.arrays import arrays_of, with_places
 from mcbrain.asking.from_toml import reload_study
-from mcbrain.asking.shift_text import parse_shift, with_files
 from mcbrain.asking.studies import Study
 from mcbrain.checks import results_path
-from mcbrain.errors import InputError, StoreError, unwritable
-from mcbrain.population.given import FILE, Given, place_of
-from mcbrain.population.shifts import Shift
-from mcbrain.store.atomic import replacing, write_text
+from mcbrain.errors import StoreError, unwritable
+from mcbrain.store.atomic import write_text
 from mcbrain.store.identity import Identity
+from mcbrain.store.kept_files import keep_files, study_text
+from mcbrain.store.lock import writing
 from mcbrain.store.provenance import codes_of, content_hash
 
-__all__ = ["ResultsFolder", "study_text"]
+__all__ = ["ResultsFolder"]
 
-# A writer waits this long for the lock: longer than `mcbrain status` holds it to see if it is free.
-_LOCK_SECONDS = 0.5
 # How a report names its pictures (reporting/page.html.j2).
 _PICTURE = re.compile(r"<code>([a-z0-9-]+\.(?:png|svg))</code>")
 
@@ -219,86 +209,6 @@ class ResultsFolder:
             return None
         return found if 0 < found < math.inf else None
 
-    @contextmanager
-    def still(self) -> Iterator[None]:
-        """Hold the lock of a folder that is read; one that may not be written needs none.
-
-        Yields
-        ------
-        None
-            While the block runs, no run writes here.
-
-        Raises
-        ------
-        StoreError
-            A run is writing here.
-        """
-        if not os.access(self.path, os.W_OK):
-            yield
-            return
-        with self.writing():
-            yield
-
-    @contextmanager
-    def writing(self) -> Iterator[None]:
-        """Hold the folder's lock; one writer at a time.
-
-        The folder is made when it is not there, and what a killed run left half-written is removed.
-
-        Yields
-        ------
-        None
-            While the block runs, nobody else writes here.
-
-        Raises
-        ------
-        StoreError
-            Another run writes here.
-        UnfinishedError
-            The folder cannot be made or written.
-        """
-        try:
-            # Where a link leads: it stays one, whatever it points to.
-            self.path.resolve().mkdir(parents=True, exist_ok=True)
-            lock = FileLock(self.path / ".lock", timeout=_LOCK_SECONDS)
-            lock.acquire()
-        except Timeout:
-            raise StoreError(
-                f"{self.path}: another run is writing here; wait for it, or choose another "
-                "folder with --out"
-            ) from None
-        except OSError as error:
-            raise unwritable(self.path, error) from None
-        try:
-            self._sweep()
-            yield
-        finally:
-            lock.release()
-
-    def in_use(self) -> bool:
-        """Whether a run is writing here now.
-
-        Returns
-        -------
-        bool
-            False also where this cannot be known, because the lock may not be opened.
-        """
-        if not (self.path / ".lock").exists() or not os.access(self.path / ".lock", os.W_OK):
-            return False
-        try:
-            with FileLock(self.path / ".lock", timeout=0):
-                return False
-        except Timeout:
-            return True
-        except OSError:
-            return False
-
-    def _sweep(self) -> None:
-        """Remove what a killed run left half-written."""
-        for folder in (self.path, self.blocks, *self.files.glob("*")):
-            for litter in (*folder.glob(".*.tmp"), *folder.glob("blocks-*.draft")):
-                litter.unlink(missing_ok=True)
-
     def set_aside(self) -> Path | None:
         """Move what is here to a dated sibling folder (`--fresh`).
 
@@ -325,7 +235,7 @@ class ResultsFolder:
         while aside.exists():
             aside = home.with_name(f"{home.name}.before-{stamp}-{count}")
             count += 1
-        with self.writing():
+        with writing(self.path):
             try:
                 home.rename(aside)
             except OSError as error:
@@ -347,71 +257,10 @@ class ResultsFolder:
         UnfinishedError
             Disk full, folder not writable.
         """
-        self._keep_files(study)
+        keep_files(self.path, study)
         if kept := self.replaced_study(study):
             write_text(self.path / kept, self.study_file.read_text(encoding="utf-8"))
         _write_anew(self.study_file, study_text(study))
-
-    def bring_files(self, study: Study, aside: Path | None) -> None:
-        """Bring back the files that a study took from here before all was moved aside.
-
-        Parameters
-        ----------
-        study : Study
-            Its `custom` shifts name the files, which may have lain in this folder.
-        aside : Path or None
-            Where the folder was moved to (`set_aside`); None if it was not, and nothing is done.
-
-        Raises
-        ------
-        UnfinishedError
-            A file cannot be read there or written here.
-        """
-        for shift in study.shifts:
-            if aside is not None and shift.kind == "custom" and not Path(shift.along).exists():
-                with replacing(Path(shift.along)) as sink:
-                    sink.write((aside / _place(shift)).read_bytes())
-
-    def _keep_files(self, study: Study) -> None:
-        """Copy what the study was given in files, so that the folder can be moved.
-
-        A copy that was lost or damaged since is made anew.
-        """
-        for given in arrays_of(study.table["model"]):
-            target = self.path / given.place
-            if not _holds(given.digest, Given.read, "", f"{FILE}{target}"):
-                with replacing(target) as sink:
-                    np.save(sink, given.values, allow_pickle=False)
-        for shift in study.shifts:
-            if shift.kind != "custom":
-                continue
-            source, target = Path(shift.along), self.path / _place(shift)
-            if _holds(shift.digest, parse_shift, f"custom:{target}"):
-                continue
-            content = source.read_bytes()
-            with replacing(target) as sink:
-                sink.write(content)
-                sink.flush()
-                if not _holds(shift.digest, parse_shift, f"custom:{sink.name}"):
-                    raise StoreError(
-                        f"custom:{source}: has changed while the study ran; run it again"
-                    )
-
-    def kept_files(self, study: Study) -> list[Path]:
-        """Where the files that a study refers to are kept here, or are to be.
-
-        Parameters
-        ----------
-        study : Study
-
-        Returns
-        -------
-        list of Path
-            Arrays of the model, then matrices of `custom` shifts.
-        """
-        given = [array.place for array in arrays_of(study.table["model"])]
-        moments = [_place(shift) for shift in study.shifts if shift.kind == "custom"]
-        return [self.path / place for place in (*given, *moments)]
 
     def replaced_study(self, study: Study) -> str:
         """Name under which the former study's text is kept when another takes its place.
@@ -461,38 +310,6 @@ class ResultsFolder:
             with suppress(FileNotFoundError):
                 path.unlink()
         return [self.report, *gone]
-
-
-def study_text(study: Study) -> str:
-    """A study as TOML that is the same wherever its results are: its files are beside it.
-
-    Parameters
-    ----------
-    study : Study
-        Read and resolved, so that every default is in its table.
-
-    Returns
-    -------
-    str
-        It names files by their places within the results folder.
-    """
-    files = [_place(shift) for shift in study.shifts if shift.kind == "custom"]
-    table = {**study.table, "model": with_places(study.table["model"])}
-    if files:
-        table = {**table, "shifts": with_files(table["shifts"], files)}
-    return tomli_w.dumps(table)
-
-
-def _place(shift: Shift) -> str:
-    """Where a results folder keeps the matrix of a `custom` shift; its name is in the label."""
-    return place_of(shift.digest, Path(shift.along).name)
-
-
-def _holds(digest: str, read: Callable[..., Given | Shift], *where: str) -> bool:
-    """Whether what is read from a file is the array with a digest."""
-    with suppress(InputError):
-        return read(*where).digest == digest
-    return False
 
 
 def _write_anew(path: Path, text: str) -> None:

@@ -13,10 +13,11 @@ from mcbrain.blocks.problem import Problem
 from mcbrain.blocks.series import FIRST_LOOK, Series
 from mcbrain.blocks.sums import BlockSums
 from mcbrain.store.bins import summed_atoms, summed_bins
+from mcbrain.store.group import Group
 from mcbrain.store.identity import Identity
 from mcbrain.store.parts import Batch, Part
 from mcbrain.store.segments import to_table
-from mcbrain.store.stored import Group, StoredBlocks
+from mcbrain.store.stored import StoredBlocks
 
 __all__ = ["MemoryStore"]
 

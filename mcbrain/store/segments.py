@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +27,7 @@ from mcbrain.store.columns import (
     readable,
 )
 
-__all__ = ["BATCH_ROWS", "read_segment", "to_table", "write_segment", "write_table"]
+__all__ = ["joined", "read_segment", "to_table", "write_segment", "write_table"]
 
 # Rows of a batch that is written: large enough that its columns are decoded at once when read.
 BATCH_ROWS = 65_536
@@ -195,3 +195,28 @@ def _array(column: StoredColumn, parts: list[Any]) -> pa.Array:
     np.cumsum([p.size for p in parts], out=offsets[1:])
     values = np.concatenate(parts).ravel().astype(dtype_of(kind))
     return pa.ListArray.from_arrays(pa.array(offsets), pa.array(values, kind))
+
+
+def joined(parts: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    """The same rows in the same order, in batches that are not small.
+
+    Parameters
+    ----------
+    parts : iterable of pyarrow.RecordBatch
+        All of one schema. They are taken one by one, so they need not fit into memory together.
+
+    Yields
+    ------
+    pyarrow.RecordBatch
+        At least `BATCH_ROWS` rows each, except the last.
+    """
+    ready: list[pa.RecordBatch] = []
+    rows = 0
+    for part in parts:
+        ready.append(part)
+        rows += part.num_rows
+        if rows >= BATCH_ROWS:
+            yield from pa.Table.from_batches(ready).combine_chunks().to_batches()
+            ready, rows = [], 0
+    if ready:
+        yield from pa.Table.from_batches(ready).combine_chunks().to_batches()

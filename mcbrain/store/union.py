@@ -8,9 +8,10 @@ import numpy as np
 import pyarrow as pa
 
 from mcbrain.errors import StoreError
-from mcbrain.store.blockstore import BlockStore, Name, joined
+from mcbrain.store.blockstore import BlockStore, Name
 from mcbrain.store.checksums import statistics_names, sums_by_cell
 from mcbrain.store.columns import flat, numbers, text
+from mcbrain.store.segments import joined
 
 __all__ = ["check_agreement", "new_rows"]
 

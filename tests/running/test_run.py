@@ -8,7 +8,7 @@ import mcbrain as mb
 from mcbrain.asking.from_toml import study_from_table
 from mcbrain.errors import InputError, StoreError
 from mcbrain.running.runner import run
-from mcbrain.store.folder import ResultsFolder
+from mcbrain.store.lock import writing
 from tests.support.small_study import TABLE, rows, small, study
 
 
@@ -56,7 +56,7 @@ def test_another_studys_folder_and_a_folder_in_use_are_refused(tmp_path):
     run(small(design__n_task=[6]), tmp_path / "a")
     with pytest.raises(StoreError, match="holds the study 'small', not 'other'"):
         run(study_from_table({**TABLE, "name": "other"}), tmp_path / "a")
-    with ResultsFolder(tmp_path / "a").writing(), pytest.raises(StoreError, match="another run"):
+    with writing(tmp_path / "a"), pytest.raises(StoreError, match="another run"):
         run(small(), tmp_path / "a")
 
 

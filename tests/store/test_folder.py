@@ -29,6 +29,7 @@ from mcbrain.running.replaying import replay
 from mcbrain.running.runner import Reporter, run
 from mcbrain.store import folder as folders
 from mcbrain.store.folder import ResultsFolder
+from mcbrain.store.lock import writing
 from mcbrain.store.provenance import history
 from tests.support.small_study import TABLE, rows, small
 
@@ -248,7 +249,7 @@ def test_status_says_what_is_done_who_is_at_work_and_what_other_code_left(tmp_pa
     assert not begun.running and begun.complete < len(begun.problems) and begun.missing
     assert [p.name for p in begun.problems][1:] == [f"point {i}" for i in range(4)]
     run(study, tmp_path / "a")
-    with ResultsFolder(tmp_path / "a").writing():
+    with writing(tmp_path / "a"):
         assert mb.status(tmp_path / "a").running
     done = mb.status(tmp_path / "a")
     assert done.complete == len(done.problems) == 5 and done.seconds_left == 0.0

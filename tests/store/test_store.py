@@ -10,10 +10,10 @@ from mcbrain.errors import StoreError
 from mcbrain.store.blockstore import BlockStore
 from mcbrain.store.checksums import checksums
 from mcbrain.store.columns import SCHEMA
+from mcbrain.store.group import Group
 from mcbrain.store.identity import code_identity
 from mcbrain.store.parts import Batch, Part
 from mcbrain.store.segments import read_segment, to_table, write_segment
-from mcbrain.store.stored import Group
 from tests.support.stored_blocks import IDS, OTHER, PROBLEM, block, filled
 
 
