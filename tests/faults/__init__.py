@@ -1,0 +1,1 @@
+"""Seeded faults: small wrong changes of the code, and which tests see them."""
