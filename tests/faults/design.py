@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import ast
 import random
+from collections import Counter
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 from tests.faults.operators import Fault, faults_of
@@ -55,21 +57,20 @@ def sample() -> list[tuple[str, Fault]]:
 
 def _of_room(name: str, count: int) -> list[Fault]:
     """A sample of a room's faults, spread over its modules and kinds of fault."""
-    found: list[Fault] = []
+    found: list[tuple[Fault, str]] = []
     for path in sorted((ROOT / "mcbrain" / name).rglob("*.py")):
         source = path.read_text(encoding="utf-8")
         module = path.relative_to(ROOT).as_posix()
-        found += [f for f in faults_of(module, source) if _parses(f, source)]
-    draw = random.Random(f"{SEED} {name}")
-    draw.shuffle(found)
+        found += [(fault, source) for fault in faults_of(module, source)]
+    random.Random(f"{SEED} {name}").shuffle(found)
     # One fault of each module in turn, so that a long module does not take them all.
-    turns: dict[str, int] = {}
+    turns: Counter[str] = Counter()
     keyed = []
-    for fault in found:
-        turns[fault.module] = turns.get(fault.module, 0) + 1
-        keyed.append((turns[fault.module], fault))
-    keyed.sort(key=lambda pair: pair[0])
-    return [fault for _, fault in keyed[:count]]
+    for fault, source in found:
+        turns[fault.module] += 1
+        keyed.append((turns[fault.module], fault, source))
+    in_turn = sorted(keyed, key=lambda entry: entry[0])
+    return list(islice((fault for _, fault, source in in_turn if _parses(fault, source)), count))
 
 
 def _parses(fault: Fault, source: str) -> bool:

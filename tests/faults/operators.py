@@ -52,14 +52,14 @@ class Fault:
 
 def faults_of(module: str, source: str) -> Iterator[Fault]:
     """Every fault that the operators below find a place for in a module."""
-    lines = [0]
-    for line in source.encode().splitlines(keepends=True):
+    raw, lines = source.encode(), [0]
+    for line in raw.splitlines(keepends=True):
         lines.append(lines[-1] + len(line))
 
     def text(node: ast.expr) -> tuple[int, str]:
         start = lines[node.lineno - 1] + node.col_offset
         end = lines[(node.end_lineno or node.lineno) - 1] + (node.end_col_offset or 0)
-        return start, source.encode()[start:end].decode()
+        return start, raw[start:end].decode()
 
     for node in _computing(ast.parse(source)):
         start, before = text(node)
@@ -75,9 +75,10 @@ def _computing(tree: ast.AST) -> Iterator[ast.expr]:
             continue
         if isinstance(tree, (ast.arg, ast.AnnAssign)) and child is tree.annotation:
             continue
-        if isinstance(tree, (ast.FunctionDef, ast.AsyncFunctionDef)):
-            if child is tree.returns or child in tree.decorator_list:
-                continue
+        if isinstance(tree, (ast.FunctionDef, ast.AsyncFunctionDef)) and (
+            child is tree.returns or child in tree.decorator_list
+        ):
+            continue
         if isinstance(child, ast.expr):
             yield child
         yield from _computing(child)

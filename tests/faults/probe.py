@@ -31,9 +31,13 @@ ODD: dict[str, dict[str, Any]] = {
     "rademacher": {"inputs": "rademacher"},
     "student": {"inputs": "student:7"},
     "tanh": {"latents": "tanh"},
+    "poisson": {"neural_law": "poisson", "baseline_rate": 20.0},
 }
 SIZES = [(5, 12), (30, 5), (30, 40)]
-SHIFTS = ["id", "brain-insensitive:4", "brain-aligned:4", "missed-direction:9", "mean:2:brain"]
+SHIFTS = [
+    "id", "brain-insensitive:4", "missed-direction:9", "mean:2:brain", "concept:0.3:brain",
+    "adversarial:0.5", "spectrum:1.0",
+]  # fmt: skip
 METHODS: dict[str, Any] = {
     "ols": 0.0, "ridge": 0.3, "befs": 0.3, "befs-oracle": 0.3, "projection": 0.0,
     "two-penalty:0.2": 0.3,
@@ -53,10 +57,16 @@ def of_kernels() -> Numbers:
             for engine in ("raw",) if name in ODD else ("raw", "sufficient"):
                 at = f"{name} {n_task} {n_brain} {engine}"
                 asked = mb.Model(**fields), n_task, n_brain
-                found.update(_drawn(at, engine, *asked, METHODS, SHIFTS))
+                found.update(_drawn(at, engine, *asked, METHODS, _shifts(name)))
                 if engine == "raw":
                     found.update(_drawn(f"{at} rules", engine, *asked, RULES, ["id"]))
     return found
+
+
+def _shifts(name: str) -> list[str]:
+    """Those that a model knows: an adversary needs isotropic Gaussian test inputs."""
+    plain = name in ("plain", "noisy")
+    return [shift for shift in SHIFTS if plain or not shift.startswith("adversarial")]
 
 
 def _drawn(
@@ -94,10 +104,13 @@ def of_all() -> Numbers:
         for n_task, n_brain in SIZES:
             at, sizes = f"{name} {n_task} {n_brain}", (model, n_task, n_brain)
             for methods in (METHODS, TUNED):
-                asked = (*sizes, methods, SHIFTS)
+                asked = (*sizes, methods, _shifts(name))
                 found.update(_rows(f"{at} predict", mb.predict, *asked))
-                for engine in ("raw", "sufficient", "spectral"):
+                for engine in ("raw", "sufficient"):
                     found.update(_rows(f"{at} {engine}", _simulate, *asked, engine))
+            spectral = {name: METHODS[name] for name in METHODS if name != "two-penalty:0.2"}
+            asked = (*sizes, spectral, SHIFTS[:4])
+            found.update(_rows(f"{at} spectral", _simulate, *asked, "spectral"))
             found.update(_rows(f"{at} rules", _simulate, *sizes, RULES, ["id"], "raw"))
         worth = _answer(mb.value, model, n_task=60, n_brain=100)
         found[f"{name} value"] = getattr(worth, "task_samples", math.nan)
