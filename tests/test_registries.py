@@ -13,7 +13,8 @@ import pytest
 import mcbrain as mb
 from mcbrain.asking import estimators
 from mcbrain.asking.engines import ENGINE_NAMES, ENGINES
-from mcbrain.asking.estimators import ESTIMATORS, RULES, Estimator, Method, Rule, RuleKind
+from mcbrain.asking.estimators import ESTIMATORS, Estimator, Method
+from mcbrain.asking.penalty_rules import RULES, Rule, RuleKind
 from mcbrain.asking.shift_text import parse_shift
 from mcbrain.asking.studies import Point
 from mcbrain.blocks.problem import Job, Problem, RawProblem, data_problem

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mcbrain.asking.designs import Design, Pairs
-from mcbrain.asking.estimators import grid
 from mcbrain.asking.expressions import Expression, Number, expression
+from mcbrain.asking.penalty_rules import grid
 from mcbrain.checks import integer
 from mcbrain.errors import InputError, did_you_mean
 from mcbrain.plain import is_number

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Protocol, TypeVar
 
-from mcbrain.asking.estimators import Estimator, Rule
+from mcbrain.asking.estimators import Estimator
+from mcbrain.asking.penalty_rules import Rule
 from mcbrain.errors import unhandled
 from mcbrain.population.shifts import Shift
 

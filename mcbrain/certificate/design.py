@@ -10,8 +10,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from mcbrain.asking.estimators import ESTIMATORS, rules_by
+from mcbrain.asking.estimators import ESTIMATORS
 from mcbrain.asking.from_python import adhoc_study
+from mcbrain.asking.penalty_rules import rules_by
 from mcbrain.asking.shift_text import parse_shift
 from mcbrain.asking.studies import Point, Study
 from mcbrain.blocks.problem import RawProblem, data_problem

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from mcbrain.asking.estimators import SELECTION_GRID
+from mcbrain.asking.penalty_rules import SELECTION_GRID
 from mcbrain.blocks.problem import RawProblem
 from mcbrain.blocks.query import Query
 from mcbrain.blocks.sums import BlockSums

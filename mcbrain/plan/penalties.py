@@ -13,7 +13,8 @@ from collections.abc import Iterable, Iterator
 
 import numpy as np
 
-from mcbrain.asking.estimators import FIXED, Method
+from mcbrain.asking.estimators import Method
+from mcbrain.asking.penalty_rules import FIXED
 from mcbrain.asking.shift_text import parse_shift
 from mcbrain.asking.studies import Point, Study
 from mcbrain.blocks.problem import BrainProblem, RawProblem

@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from mcbrain.asking.estimators import RULES, rules_by
+from mcbrain.asking.penalty_rules import RULES, rules_by
 from mcbrain.errors import InputError
 from mcbrain.reporting.style import (
     COLOURS,

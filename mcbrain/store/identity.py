@@ -40,7 +40,14 @@ __all__ = [
 # whatever the engines import, except what only refuses input and the laws, which stand beside
 # blocks and never in them (tests/store/test_identity.py holds this list against the imports).
 PACKAGES = ("blocks", "engines", "kernels", "population")
-MODULES = ("asking.estimators", "blas", "plan.moments", "plan.task_stage", "typing")
+MODULES = (
+    "asking.estimators",
+    "asking.penalty_rules",
+    "blas",
+    "plan.moments",
+    "plan.task_stage",
+    "typing",
+)
 # What keeps machine code between processes: it loads what the others compiled, or nothing.
 KEEPERS = ("kernels.cache", "kernels.cache_folder", "places")
 LIBRARIES = ("numba", "numpy", "scipy")

@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mcbrain.asking.engines import ENGINE_NAMES
-from mcbrain.asking.estimators import ESTIMATORS, RULES
+from mcbrain.asking.estimators import ESTIMATORS
 from mcbrain.asking.from_toml import load_study, study_from_table
+from mcbrain.asking.penalty_rules import RULES
 from mcbrain.engines.automatic import engine_for
 from mcbrain.errors import InputError
 from mcbrain.population.distributions import BASES, LATENTS, RECORDINGS

@@ -115,7 +115,8 @@ def accepts(table: dict[str, Any]) -> bool:
 
 def options() -> dict[str, list[str]]:
     """The entries of the program's own tables, each spelt as a study would."""
-    from mcbrain.asking.estimators import ESTIMATORS, rules_by
+    from mcbrain.asking.estimators import ESTIMATORS
+    from mcbrain.asking.penalty_rules import rules_by
     from mcbrain.population.distributions import INPUTS
 
     return {

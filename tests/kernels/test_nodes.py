@@ -4,7 +4,7 @@ import numba
 import numpy as np
 import pytest
 
-from mcbrain.asking.estimators import SELECTION_GRID
+from mcbrain.asking.penalty_rules import SELECTION_GRID
 from mcbrain.kernels.random.roles import open_streams
 from mcbrain.kernels.replicate.choice import make_choice
 from mcbrain.kernels.replicate.raw_rules import raw_select_block

@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 
 from mcbrain.asking import estimators
 from mcbrain.asking.engines import AUTOMATIC, ENGINE_NAMES
-from mcbrain.asking.estimators import rules_by
 from mcbrain.asking.from_toml import study_from_table
+from mcbrain.asking.penalty_rules import rules_by
 from mcbrain.population import distributions, shifts
 from mcbrain.results.tables import open_results
 from mcbrain.running.runner import run

@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from mcbrain.asking.estimators import ESTIMATORS, rules_by
+from mcbrain.asking.estimators import ESTIMATORS
+from mcbrain.asking.penalty_rules import rules_by
 from mcbrain.population import distributions
 
 SEED = 20261128

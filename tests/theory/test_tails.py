@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 import mcbrain as mb
-from mcbrain.asking.estimators import Rule, parse_estimator
+from mcbrain.asking.estimators import parse_estimator
+from mcbrain.asking.penalty_rules import Rule
 from mcbrain.asking.studies import Point
 from mcbrain.blocks.query import Fit
 from mcbrain.plan.statuses import row_status
