@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from mcbrain.kernels.brain.choose_encoder import EncoderChoice
 from mcbrain.kernels.brain.encode_exactly import encode_exactly
 from mcbrain.kernels.jit import kernel
 from mcbrain.kernels.linear.householder import TRANSPOSED, reflect
@@ -151,6 +152,31 @@ def encode_each(
     while at < out.m_hat.size:
         take_again()
         _encode_again(setting, at, work, out)
+        at = brain(at + 1)
+
+
+def encode_each_chosen(
+    brain: Callable[[int], int],
+    take_again: Callable[[], object],
+    setting: Setting,
+    work: BrainWork,
+    out: Outcome,
+    choice: EncoderChoice,
+) -> None:
+    """As `encode_each`, where each replicate chooses the penalty of stage 1.
+
+    Parameters
+    ----------
+    brain, take_again, setting, work, out
+        As for `encode_each`.
+    choice : EncoderChoice
+        With the penalties that the replicates chose.
+    """
+    at = brain(0)
+    while at < out.m_hat.size:
+        take_again()
+        own = setting.sizes._replace(encoding_penalty=float(choice.chosen[at]))
+        _encode_again(setting._replace(sizes=own), at, work, out)
         at = brain(at + 1)
 
 

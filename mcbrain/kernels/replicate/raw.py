@@ -6,6 +6,7 @@ is kept (dual forms). At a replicate whose Gram matrix turns out to be singular 
 goes on once that is solved by singular values (`again`).
 """
 
+from mcbrain.kernels.brain.choose_encoder import EncoderChoice, encoder_part
 from mcbrain.kernels.jit import kernel, part
 from mcbrain.kernels.linear.lapack import dgemv
 from mcbrain.kernels.linear.products import gram
@@ -160,7 +161,13 @@ def task_stage(setting: Setting, streams: StageStreams, work: TaskWork, out: Out
     )  # fmt: skip
 
 
-def raw_block(setting: Setting, streams: Streams, work: Workspace, outcome: Outcome) -> None:
+def raw_block(
+    setting: Setting,
+    streams: Streams,
+    work: Workspace,
+    outcome: Outcome,
+    encoder: EncoderChoice | None = None,
+) -> None:
     """Run as many replicates as `outcome` has room for, continuing the streams.
 
     Per replicate and role the streams' numbers are used in C order of the arrays drawn: task
@@ -178,13 +185,24 @@ def raw_block(setting: Setting, streams: Streams, work: Workspace, outcome: Outc
         Of `make_workspace` for the same setting; one for each thread.
     outcome : Outcome
         Of `make_outcome`; filled.
+    encoder : EncoderChoice, optional
+        The rule by which each replicate chooses the penalty of stage 1, if there is one; with room
+        for as many replicates as `outcome`.
     """
-    for share in parts_of(outcome, work.task.lost.size):
-        brain_stage(setting, streams.brain, work.brain, share)
+    step = work.task.lost.size
+    for place, share in enumerate(parts_of(outcome, step)):
+        own = encoder_part(encoder, place * step, step)
+        brain_stage(setting, streams.brain, work.brain, share, own)
         task_stage(setting, streams.task, work.task, share)
 
 
-def overlap_block(setting: Setting, streams: Streams, work: Workspace, outcome: Outcome) -> None:
+def overlap_block(
+    setting: Setting,
+    streams: Streams,
+    work: Workspace,
+    outcome: Outcome,
+    encoder: EncoderChoice | None = None,
+) -> None:
     """Run the brain stage alone: only m_hat and C^ of `outcome` are filled.
 
     Arguments as for `raw_block`, and the same numbers from the streams of the brain stage.
@@ -199,6 +217,10 @@ def overlap_block(setting: Setting, streams: Streams, work: Workspace, outcome: 
         Of `make_workspace` for the same setting; one for each thread.
     outcome : Outcome
         Of `make_outcome`.
+    encoder : EncoderChoice, optional
+        As for `raw_block`.
     """
-    for share in parts_of(outcome, work.brain.lost.size):
-        brain_stage(setting, streams.brain, work.brain, share)
+    step = work.brain.lost.size
+    for place, share in enumerate(parts_of(outcome, step)):
+        own = encoder_part(encoder, place * step, step)
+        brain_stage(setting, streams.brain, work.brain, share, own)

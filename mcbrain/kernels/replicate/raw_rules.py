@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from mcbrain.kernels.brain.choose_encoder import EncoderChoice, encoder_part
 from mcbrain.kernels.jit import kernel, part
 from mcbrain.kernels.random.draw import draw_task, save
 from mcbrain.kernels.random.roles import StageStreams, Streams
@@ -100,7 +101,12 @@ def _task_stage(
 
 
 def raw_select_block(
-    setting: Setting, streams: Streams, work: Workspace, choice: Choice, outcome: Outcome
+    setting: Setting,
+    streams: Streams,
+    work: Workspace,
+    choice: Choice,
+    outcome: Outcome,
+    encoder: EncoderChoice | None = None,
 ) -> Floats:
     """Run `raw.raw_block` with fits that choose their penalty.
 
@@ -117,6 +123,8 @@ def raw_select_block(
         Of `make_choice`.
     outcome : Outcome
         Of `make_outcome`; filled.
+    encoder : EncoderChoice, optional
+        As for `raw.raw_block`.
 
     Returns
     -------
@@ -127,7 +135,8 @@ def raw_select_block(
     step, start = work.task.lost.size, 0
     chosen = np.zeros((outcome.m_hat.size, choice.rules.fit.size))
     for share in parts_of(outcome, step):
-        brain_stage(setting, streams.brain, work.brain, share)
+        own = encoder_part(encoder, start, step)
+        brain_stage(setting, streams.brain, work.brain, share, own)
         picked = chosen[start : start + step]
         _task_stage(setting, streams.task, work.task, choice, share, picked)
         start += step

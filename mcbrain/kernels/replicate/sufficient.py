@@ -4,6 +4,7 @@ theory/README.md 3: with n_task >= d, X'X = LL' and X'noise = L times normals (`
 Below d samples the task stage is that of the raw engine.
 """
 
+from mcbrain.kernels.brain.choose_encoder import EncoderChoice, encoder_part
 from mcbrain.kernels.jit import kernel, part
 from mcbrain.kernels.linear.lapack import dgemv, dsyrk
 from mcbrain.kernels.random.draw import GAUSSIAN
@@ -85,7 +86,13 @@ def _check_laws(population: Population) -> None:
         )
 
 
-def sufficient_block(setting: Setting, streams: Streams, work: Workspace, outcome: Outcome) -> None:
+def sufficient_block(
+    setting: Setting,
+    streams: Streams,
+    work: Workspace,
+    outcome: Outcome,
+    encoder: EncoderChoice | None = None,
+) -> None:
     """Run as many replicates as `outcome` has room for, continuing the streams.
 
     Per replicate and role the streams' numbers are: inputs of d samples and more as `bartlett`
@@ -103,6 +110,9 @@ def sufficient_block(setting: Setting, streams: Streams, work: Workspace, outcom
         Of `make_sufficient_workspace` for the same setting; one for each thread.
     outcome : Outcome
         Of `make_outcome`; filled.
+    encoder : EncoderChoice, optional
+        As for `raw.raw_block`, of the rule GENERALISED; the numbers of the role recordings then
+        end with a chi-square number (`draw_squares`).
 
     Raises
     ------
@@ -110,12 +120,20 @@ def sufficient_block(setting: Setting, streams: Streams, work: Workspace, outcom
         The population has another distribution.
     """
     _check_laws(setting.population)
-    for share in parts_of(outcome, work.task.lost.size):
-        brain_stage(setting, streams.brain, work.brain, share)
+    step = work.task.lost.size
+    for place, share in enumerate(parts_of(outcome, step)):
+        own = encoder_part(encoder, place * step, step)
+        brain_stage(setting, streams.brain, work.brain, share, own)
         task_stage(setting, streams.task, work.task, share)
 
 
-def overlap_block(setting: Setting, streams: Streams, work: Workspace, outcome: Outcome) -> None:
+def overlap_block(
+    setting: Setting,
+    streams: Streams,
+    work: Workspace,
+    outcome: Outcome,
+    encoder: EncoderChoice | None = None,
+) -> None:
     """Run stage 1 alone: only m_hat and C^ of `outcome` are filled, NaN where rank is missing.
 
     Arguments as for `sufficient_block`, and the same numbers from the streams of the brain stage.
@@ -130,6 +148,8 @@ def overlap_block(setting: Setting, streams: Streams, work: Workspace, outcome: 
         Of `make_sufficient_workspace` for the same setting; one for each thread.
     outcome : Outcome
         Of `make_outcome`.
+    encoder : EncoderChoice, optional
+        As for `sufficient_block`.
 
     Raises
     ------
@@ -137,8 +157,10 @@ def overlap_block(setting: Setting, streams: Streams, work: Workspace, outcome: 
         The population has another distribution.
     """
     _check_laws(setting.population)
-    for share in parts_of(outcome, work.brain.lost.size):
-        brain_stage(setting, streams.brain, work.brain, share)
+    step = work.brain.lost.size
+    for place, share in enumerate(parts_of(outcome, step)):
+        own = encoder_part(encoder, place * step, step)
+        brain_stage(setting, streams.brain, work.brain, share, own)
 
 
 def make_sufficient_workspace(setting: Setting) -> Workspace:

@@ -11,6 +11,7 @@ import numpy as np
 
 from mcbrain.kernels.jit import helper, kernel
 from mcbrain.kernels.linear.lapack import dgemm
+from mcbrain.kernels.linear.orthonormal import dot
 from mcbrain.kernels.random.bartlett import bartlett
 from mcbrain.kernels.random.draw import draw_inputs
 from mcbrain.kernels.random.roles import StageStreams
@@ -126,6 +127,36 @@ def draw_few(population: Population, streams: StageStreams, data: BrainData) -> 
     draw_inputs(population, streams, X)
     dgemm("T", "N", k, n, d, 1.0, population.brain_map, d, X, d, 0.0, data.latents, k)
     _draw_recordings(population, streams.noise, data)
+
+
+@kernel
+def draw_squares(population: Population, stream: Stream, n: int, recordings: Floats) -> float:
+    """Return |R|^2 of n recordings, given the reduced ones: what the inputs miss is noise alone.
+
+    Parameters
+    ----------
+    population : Population
+        What the data are drawn from.
+    stream : Stream
+        Of the noise; advanced in place after the recordings.
+    n : int
+        Samples.
+    recordings : ndarray, shape (min(n, d), signal + c)
+        As `draw_many` or `draw_few` fills them.
+
+    Returns
+    -------
+    float
+        The squares of the reduced recordings and, above d samples, sigma_r^2 times a chi-square
+        number of (n - d) p degrees of freedom.
+    """
+    rows, squares = recordings.shape[0], 0.0
+    for i in range(rows):
+        squares += dot(recordings[i], recordings[i])
+    s = load(stream)
+    s, rest = next_chi_square(s, stream, float((n - rows) * population.n_channels))
+    store(stream, s)
+    return squares + population.neural_noise**2 * rest
 
 
 def reduced(setting: Setting) -> Setting:
