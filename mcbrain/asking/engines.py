@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from mcbrain.asking.penalty_rules import REDUCIBLE
 from mcbrain.errors import unhandled
 
 if TYPE_CHECKING:
@@ -62,6 +63,9 @@ def _sufficient_objection(study: Study) -> str | None:
     for method in study.methods:
         if method.rule.selects:
             return f"the rule '{method.rule.kind}' chooses on whole data sets; use raw"
+        encoder = method.encoder.rule
+        if encoder.selects and encoder.kind not in REDUCIBLE:
+            return f"the encoder's rule '{encoder.kind}' looks at single recordings; use raw"
     return None
 
 
@@ -77,6 +81,10 @@ def _spectral_objection(study: Study) -> str | None:
             return f"'{name}' penalises inside the subspace; use sufficient"
         if method.rule.fixed and method.rule.value < 0:
             return f"'{name}' has a negative penalty; use sufficient"
+        if not method.encoder.rule.fixed:
+            return (
+                f"the encoder's penalty '{method.encoder.rule.kind}' is no number; use sufficient"
+            )
     for shift in study.shifts:
         if not shift.has_moment:
             return f"'{shift.label}' is not a second moment; use sufficient"

@@ -8,10 +8,11 @@ two lines say the same: the numbers of an estimator follow from its line alone.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
+from mcbrain.asking.encoders import PLAIN, Encoder
 from mcbrain.asking.penalty_rules import FIXED, Rule, rules_from
 from mcbrain.errors import InputError, did_you_mean, unhandled
 
@@ -145,7 +146,7 @@ check_estimators(ESTIMATORS)
 
 @dataclass(frozen=True)
 class Method:
-    """An estimator under a penalty rule: what is compared.
+    """An estimator under a penalty rule, with an encoder if it has one: what is compared.
 
     Attributes
     ----------
@@ -153,10 +154,13 @@ class Method:
         `estimator` of a results row.
     rule : Rule
         `penalty_rule` of a results row.
+    encoder : Encoder
+        Of its subspace, where it is estimated from recordings; `PLAIN` where not.
     """
 
     estimator: Estimator
     rule: Rule
+    encoder: Encoder = PLAIN
 
     @property
     def tuned(self) -> bool:
@@ -198,13 +202,17 @@ def parse_estimator(name: str) -> Estimator:
     return Estimator(name, "estimated", eta, "chosen", two_bands=True)
 
 
-def methods_from_table(table: Mapping[str, Any]) -> list[Method]:
+def methods_from_table(
+    table: Mapping[str, Any], encoders: Sequence[Encoder] = (PLAIN,)
+) -> list[Method]:
     """Estimators under their rules, in the order of the table; a grid is one method per value.
 
     Parameters
     ----------
     table : mapping
         Estimator name to a number, a list, a rule in words or `{geometric = [low, high, count]}`.
+    encoders : sequence of Encoder
+        An estimator of a subspace is one method with each of them.
 
     Returns
     -------
@@ -220,7 +228,11 @@ def methods_from_table(table: Mapping[str, Any]) -> list[Method]:
     for name, setting in table.items():
         estimator = parse_estimator(name)
         for value in setting if isinstance(setting, (list, tuple)) else [setting]:
-            methods += [Method(estimator, rule) for rule in _rules(estimator, value)]
+            methods += [
+                Method(estimator, rule, encoder)
+                for rule in _rules(estimator, value)
+                for encoder in (encoders if estimator.uses_brain else (PLAIN,))
+            ]
             if len(methods) > _MAX_METHODS:
                 raise InputError(
                     f"[estimators] {name}: at most {_MAX_METHODS:,} penalties are allowed in all"

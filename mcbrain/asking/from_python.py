@@ -12,10 +12,16 @@ from mcbrain.errors import InputError
 from mcbrain.plain import plain
 from mcbrain.population.model import Model
 
-__all__ = ["Samples", "adhoc_study", "check_model"]
+__all__ = ["EncoderPenalty", "Rank", "Samples", "adhoc_study", "check_model"]
 
 # Numbers of samples.
 Samples: TypeAlias = int | Iterable[int]
+
+# Of the subspace that is estimated, each of several making rows of its own.
+Rank: TypeAlias = int | Sequence[int] | None
+
+# A number per brain sample, a rule in words, a grid, or several of these.
+EncoderPenalty: TypeAlias = float | str | Mapping[str, Sequence[float]] | Sequence[object]
 
 _TUNED = {"ols": 0.0, "ridge": "optimal", "befs": "optimal", "befs-oracle": "optimal"}
 
@@ -45,8 +51,8 @@ def adhoc_study(
     shifts: Iterable[str],
     *,
     seed: int,
-    rank: int | None = None,
-    encoding_penalty: float = 0.0,
+    rank: Rank = None,
+    encoding_penalty: EncoderPenalty = 0.0,
     penalty_scale: str = "per-sample",
     precision: Mapping[str, object] | None = None,
     engine: str = "auto",
@@ -69,10 +75,10 @@ def adhoc_study(
         In text, such as "brain-insensitive:4".
     seed : int
         Of all random numbers.
-    rank : int, optional
-        Rank that the estimator uses.
-    encoding_penalty : float
-        Ridge penalty of stage 1.
+    rank : int or sequence of int, optional
+        Ranks that estimators of the subspace use.
+    encoding_penalty : float, str, mapping, or sequence of these
+        As `penalty` in the section [encoding] of a study file.
     penalty_scale : str
         "per-sample" or "sum".
     precision : mapping, optional
@@ -119,7 +125,8 @@ def adhoc_study(
             )
             if value is not None
         },
-        "encoding": {"penalty": encoding_penalty} | ({} if rank is None else {"rank": rank}),
+        "encoding": {"penalty": _listed(encoding_penalty)}
+        | ({} if rank is None else {"rank": _listed(rank)}),
         "estimators": {
             **(_TUNED if estimators is None else estimators),
             "penalty_scale": penalty_scale,

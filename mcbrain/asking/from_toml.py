@@ -15,6 +15,7 @@ import msgspec
 
 from mcbrain.asking.arrays import with_arrays
 from mcbrain.asking.design_section import MOST_ROWS, design_from_table
+from mcbrain.asking.encoders import check_encoders, encoders_from_table
 from mcbrain.asking.engines import ENGINE_NAMES
 from mcbrain.asking.estimators import methods_from_table
 from mcbrain.asking.files import read_text
@@ -23,7 +24,6 @@ from mcbrain.asking.settings import merged, settings_table
 from mcbrain.asking.shift_text import found_from, parse_shift, shifts_from_table, with_files
 from mcbrain.asking.studies import (
     PENALTY_SCALES,
-    Encoding,
     Precision,
     Study,
     check_precision,
@@ -202,14 +202,15 @@ def study_from_table(
     engine = _convert(with_new_names(_section(table, "engine", {})), _Engine, "engine")
     one_of("[engine] kind", engine.kind, ENGINE_NAMES)
     check_task_stage(engine.kind, engine.exact_task_stage)
+    encoders = encoders_from_table(_section(table, "encoding", {}))
     study = Study(
         name=name,
         seed=seed,
         models=models,
         design=design,
-        methods=tuple(methods_from_table(settings)),
+        methods=tuple(methods_from_table(settings, encoders)),
         shifts=shifts,
-        encoding=_convert(_section(table, "encoding", {}), Encoding, "encoding"),
+        encoders=encoders,
         precision=_convert(_section(table, "precision", {}), Precision, "precision"),
         engine=engine.kind,
         exact_task_stage=engine.exact_task_stage,
@@ -240,14 +241,8 @@ def _shifts(asked: object, folder: Path | None) -> tuple[Shift, ...]:
 def _check(study: Study) -> None:
     """What only the study as a whole can say."""
     check_precision(study.precision)
-    if not 0 <= study.encoding.penalty <= 1e150:
-        raise InputError(f"[encoding] penalty = {study.encoding.penalty}: a number >= 0 is allowed")
+    check_encoders(study.encoders, study.models)
     for model in study.models:
-        rank, limit = study.rank(model), min(model.native_dim, model.n_channels)
-        if not 1 <= rank <= limit:
-            raise InputError(
-                f"[encoding] rank = {rank}: allowed is 1 to min(input_dim, n_channels) = {limit}"
-            )
         for shift in study.shifts:
             if objection := shift.objection(model):
                 raise InputError(f"[shifts] {objection}")
@@ -300,12 +295,20 @@ def _resolved(study: Study, table: Mapping[str, Any]) -> dict[str, object]:
         "seed": study.seed,
         "model": dict(table["model"]),
         "design": study.design.table,
-        "encoding": without_none(study.encoding),
+        "encoding": _resolved_encoding(table.get("encoding", {})),
         "estimators": {**table["estimators"], "penalty_scale": study.penalty_scale},
         "shifts": _resolved_shifts(study, table.get("shifts", {"id": {}})),
         "precision": without_none(study.precision),
         "engine": {"kind": study.engine, "exact_task_stage": study.exact_task_stage},
     }
+
+
+def _resolved_encoding(table: Mapping[str, Any]) -> dict[str, object]:
+    """The section [encoding] with its penalty written out, a single one as a decimal number."""
+    rank, penalty = table.get("rank"), table.get("penalty", 0.0)
+    number = isinstance(penalty, (int, float))
+    rest = {"penalty": float(penalty) if number else penalty}
+    return rest if rank is None else {"rank": rank if isinstance(rank, list) else int(rank), **rest}
 
 
 def _resolved_shifts(study: Study, shifts: object) -> object:

@@ -17,6 +17,7 @@ from mcbrain.errors import InputError, did_you_mean, unhandled
 
 __all__ = [
     "FIXED",
+    "REDUCIBLE",
     "RULES",
     "SELECTION_GRID",
     "Rule",
@@ -61,6 +62,10 @@ RULES: dict[str, RuleKind] = {
     "loo": RuleKind("replicate"),
     "gcv": RuleKind("replicate"),
 }
+
+
+REDUCIBLE = ("gcv",)
+"""Rules by which an encoder chooses from sufficient statistics alone, without single recordings."""
 
 
 def check_rules(table: Mapping[str, RuleKind]) -> None:

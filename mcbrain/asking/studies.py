@@ -9,6 +9,7 @@ from typing import Any, TypedDict, Unpack, overload
 import msgspec
 
 from mcbrain.asking.designs import Design
+from mcbrain.asking.encoders import PLAIN, Encoder
 from mcbrain.asking.engines import ENGINE_NAMES
 from mcbrain.asking.estimators import Method
 from mcbrain.checks import integer, one_of
@@ -19,7 +20,6 @@ from mcbrain.typing import Floats
 
 __all__ = [
     "PENALTY_SCALES",
-    "Encoding",
     "Point",
     "Precision",
     "Study",
@@ -29,13 +29,6 @@ __all__ = [
 ]
 
 PENALTY_SCALES = ("per-sample", "sum")
-
-
-class Encoding(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Stage 1: rank that the estimator uses (default measured_latents), and its ridge penalty."""
-
-    rank: int | None = None
-    penalty: float = 0.0
 
 
 class Precision(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -94,7 +87,9 @@ class Study:
     methods : tuple of Method
         Estimators under their penalty rules.
     shifts : tuple of Shift
-    encoding : Encoding
+    encoders : tuple of Encoder
+        The ways in which subspaces are estimated; each makes a method of every estimator that
+        estimates one.
     precision : Precision
     engine : str
     exact_task_stage : bool
@@ -113,7 +108,7 @@ class Study:
     design: Design
     methods: tuple[Method, ...]
     shifts: tuple[Shift, ...]
-    encoding: Encoding = field(default_factory=Encoding)
+    encoders: tuple[Encoder, ...] = (PLAIN,)
     precision: Precision = field(default_factory=Precision)
     engine: str = "auto"
     exact_task_stage: bool = True
@@ -193,7 +188,7 @@ class Study:
         return self.point(model, index - self.design.starts[model])
 
     def rank(self, model: Model) -> int:
-        """Rank that the estimators of the subspace use for a model.
+        """The largest rank that estimators of the subspace use for a model.
 
         Parameters
         ----------
@@ -203,9 +198,9 @@ class Study:
         Returns
         -------
         int
-            That of [encoding], by default the number of measured latents.
+            Of those in [encoding], by default the number of measured latents.
         """
-        return model.k_m if self.encoding.rank is None else self.encoding.rank
+        return max(encoder.rank_of(model) for encoder in self.encoders)
 
     @overload
     def per_sample(self, penalty: float, n_task: int) -> float: ...
@@ -250,7 +245,8 @@ class Study:
         bool
             Such rows have status "undefined".
         """
-        return method.estimator.uses_brain and 0 < point.n_brain < self.rank(point.model)
+        rank = method.encoder.rank_of(point.model)
+        return method.estimator.uses_brain and 0 < point.n_brain < rank
 
     @property
     def selects(self) -> bool:

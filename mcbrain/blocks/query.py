@@ -9,11 +9,11 @@ from functools import cached_property
 from typing import Protocol, TypeVar
 
 from mcbrain.asking.estimators import Estimator
-from mcbrain.asking.penalty_rules import Rule
+from mcbrain.asking.penalty_rules import FIXED, Rule
 from mcbrain.errors import unhandled
 from mcbrain.population.shifts import Shift
 
-__all__ = ["Fit", "Query", "Statistic", "only", "statistic_id"]
+__all__ = ["Encoding", "Fit", "Query", "Statistic", "only", "statistic_id"]
 
 
 class Statistic(Protocol):
@@ -34,6 +34,40 @@ S = TypeVar("S", bound=Statistic)
 
 
 @dataclass(frozen=True)
+class Encoding:
+    """Stage 1 of a fit: one way to estimate a subspace from a replicate's recordings.
+
+    Attributes
+    ----------
+    rank : int
+        Rank of the subspace.
+    penalty : float
+        Ridge penalty per brain sample; NaN where each replicate chooses its own.
+    rule : str
+        "fixed" (the penalty is that number), "loo" or "gcv".
+    """
+
+    rank: int
+    penalty: float
+    rule: str = FIXED
+
+    @property
+    def selects(self) -> bool:
+        """Whether each replicate chooses its own penalty from its recordings."""
+        return Rule(self.rule).selects
+
+    @property
+    def shown(self) -> float | None:
+        """The penalty as results show it; None where it differs by replicate."""
+        return None if math.isnan(self.penalty) else self.penalty
+
+    @property
+    def label(self) -> str:
+        """The penalty by content, or the rule that chooses it."""
+        return self.rule if self.selects else repr(self.penalty)
+
+
+@dataclass(frozen=True)
 class Fit:
     """One estimator at one penalty, on one replicate's data.
 
@@ -49,7 +83,9 @@ class Fit:
     rank : int
         Rank of the estimated subspace.
     encoding_penalty : float
-        Ridge penalty of stage 1.
+        Ridge penalty of stage 1 per brain sample; NaN where each replicate chooses its own.
+    encoding_rule : str
+        "fixed", "loo" or "gcv", of that penalty.
     """
 
     estimator: Estimator
@@ -58,6 +94,12 @@ class Fit:
     eta: float
     rank: int
     encoding_penalty: float
+    encoding_rule: str = FIXED
+
+    @property
+    def encoding(self) -> Encoding:
+        """Stage 1 of it, which counts where brain data is used."""
+        return Encoding(self.rank, self.encoding_penalty, self.encoding_rule)
 
     @property
     def selects(self) -> bool:
@@ -97,7 +139,7 @@ class Fit:
         """Name by content; encoding settings count only where brain data is used."""
         parts = [self.estimator.name, self.rule, repr(self.penalty), repr(self.eta)]
         if self.estimator.uses_brain:
-            parts += [f"rank={self.rank}", f"encoding={self.encoding_penalty!r}"]
+            parts += [f"rank={self.rank}", f"encoding={self.encoding.label}"]
         return " ".join(parts)
 
 

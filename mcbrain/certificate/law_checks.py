@@ -121,10 +121,8 @@ def _excluded(cell: Cell, method: Method, row: ResultRow) -> str:
 
 def _fit(cell: Cell, method: Method, row: ResultRow) -> Fit:
     """The solve row behind a results row."""
-    study, penalty = cell.study, row["penalty"]
-    penalty = math.inf if penalty is None else penalty
-    rank = study.rank(cell.point.model)
-    encoding = float(study.encoding.penalty)
+    penalty = math.inf if row["penalty"] is None else row["penalty"]
+    rank, encoding = method.encoder.rank_of(cell.point.model), method.encoder.rule.value
     return Fit(method.estimator, "fixed", penalty, method.estimator.eta, rank, encoding)
 
 

@@ -33,7 +33,8 @@ class Piece(NamedTuple):
     form : str
         Of a stage of "raw" or "sufficient": "many" samples or "few", fewer than inputs have
         components; in the task stage of "raw" also "choose-many" and "choose-few", with penalties
-        chosen by "loo" or "gcv"; in the brain stage also "ridge", with a penalty.
+        chosen by "loo" or "gcv"; in the brain stage also "ridge", with a penalty, and "chosen",
+        with one that each replicate chooses.
     """
 
     engine: str
@@ -65,10 +66,10 @@ def every_piece(engine: str, rules: bool = False) -> tuple[Piece, ...]:
             case "raw":
                 forms = ("choose-many", "choose-few") if rules else ()
                 found += [Piece("raw", "task", form) for form in (*forms, "many", "few")]
-                found += [*_brains("raw"), _AGAIN]
+                found += [*_brains("raw", rules), _AGAIN]
             case "sufficient":
                 found += [Piece("sufficient", "task", "many"), Piece("raw", "task", "few")]
-                found += [*_brains("sufficient"), _AGAIN]
+                found += [*_brains("sufficient", rules), _AGAIN]
             case "brain":
                 found += [_REDUCED, Piece("raw", "brain", "ridge")]
             case "task":
@@ -78,9 +79,10 @@ def every_piece(engine: str, rules: bool = False) -> tuple[Piece, ...]:
     return _in_order(found)
 
 
-def _brains(engine: str) -> list[Piece]:
+def _brains(engine: str, rules: bool) -> list[Piece]:
     """The forms of the brain stage of an engine that draws data."""
-    return [Piece(engine, "brain", form) for form in ("many", "few", "ridge")]
+    forms = ("many", "few", "ridge", *(("chosen",) if rules else ()))
+    return [Piece(engine, "brain", form) for form in forms]
 
 
 def pieces_of(study: Study, problems: Iterable[Problem]) -> tuple[Piece, ...]:
@@ -143,9 +145,14 @@ def _data_pieces(engine: str, problem: DataProblem, study: Study) -> Iterator[Pi
     """What a problem of data sets runs beyond its task stage."""
     if problem.model.input_distribution.smoothness != "density":
         yield _AGAIN
-    if problem.n_brain > 0 and any(method.estimator.uses_brain for method in study.methods):
-        ridge = study.encoding.penalty > 0
-        yield Piece(engine, "brain", "ridge" if ridge else _side(problem, problem.n_brain))
+    encoders = {m.encoder for m in study.methods if m.estimator.uses_brain and problem.n_brain > 0}
+    for rule in (encoder.rule for encoder in encoders):
+        if rule.selects:
+            yield Piece(engine, "brain", "chosen")
+        if rule.value > 0 or rule.record.by == "risk":
+            yield Piece(engine, "brain", "ridge")
+        if rule.value == 0 or rule.record.by == "risk":  # the best may be 0
+            yield Piece(engine, "brain", _side(problem, problem.n_brain))
 
 
 def _task_piece(engine: str, problem: DataProblem, selects: bool) -> Piece:

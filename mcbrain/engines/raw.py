@@ -12,7 +12,7 @@ from mcbrain.blocks.problem import RawProblem
 from mcbrain.blocks.query import Query
 from mcbrain.blocks.sums import BlockSums
 from mcbrain.engines.pieces import Piece
-from mcbrain.engines.sampled import Bench, asked, compute, smallest
+from mcbrain.engines.sampled import Bench, asked, encoder_choice, simulate_each, smallest
 from mcbrain.errors import unhandled
 from mcbrain.kernels.random.draw import save
 from mcbrain.kernels.random.roles import open_streams
@@ -40,7 +40,7 @@ def bench(problem: RawProblem, queries: tuple[Query, ...], count: int) -> Bench:
     problem : RawProblem
         The population, the numbers of samples, and the seed.
     queries : tuple of Query
-        Columns of the sums.
+        Columns of the sums, all of one encoder.
     count : int
         Replicates of a block that are drawn: its size, or fewer to look at the first of them.
 
@@ -52,13 +52,14 @@ def bench(problem: RawProblem, queries: tuple[Query, ...], count: int) -> Bench:
     wanted = asked(problem, queries)
     setting = wanted.setting
     work, outcome = make_workspace(setting), make_outcome(setting, count)
+    encoder = encoder_choice(queries, setting, work.brain.data.inputs.shape[0], count)
     if not wanted.choosing.size:
 
         def draw(index: int) -> None:
             streams = open_streams(problem.seed, problem.words, index)
-            raw_block(setting, streams, work, outcome)
+            raw_block(setting, streams, work, outcome, encoder)
 
-        return Bench(draw, outcome, wanted)
+        return Bench(draw, outcome, wanted, encoder)
 
     # Each replicate overwrites the penalties of the fits that choose, so the array is a copy.
     fits = setting.fits
@@ -68,9 +69,9 @@ def bench(problem: RawProblem, queries: tuple[Query, ...], count: int) -> Bench:
 
     def draw_and_choose(index: int) -> NDArray[np.float64]:
         streams = open_streams(problem.seed, problem.words, index)
-        return raw_select_block(own, streams, work, choice, outcome)
+        return raw_select_block(own, streams, work, choice, outcome, encoder)
 
-    return Bench(draw_and_choose, outcome, wanted)
+    return Bench(draw_and_choose, outcome, wanted, encoder)
 
 
 def simulate(
@@ -92,7 +93,7 @@ def simulate(
     list of BlockSums
         One for each block number, in their order.
     """
-    return compute(bench(problem, queries, problem.block_size), indices)
+    return simulate_each(bench, problem, queries, indices)
 
 
 def compile_piece(piece: Piece) -> None:
@@ -109,17 +110,18 @@ def compile_piece(piece: Piece) -> None:
         case "task":
             simulate(*smallest(RawProblem, n, 0, "loo" if "choose" in piece.form else "fixed"), [0])
         case "brain":
-            _compile_brain(n, 0.1 if piece.form == "ridge" else 0.0)
+            _compile_brain(n, piece.form)
         case "again":
             _compile_again(n)
         case _:
             raise unhandled("stage", piece.stage, "mcbrain.engines.raw")
 
 
-def _compile_brain(n: int, encoding: float) -> None:
-    problem, queries = smallest(RawProblem, 1, n, encoding=encoding)
+def _compile_brain(n: int, form: str) -> None:
+    problem, queries = smallest(RawProblem, 1, n, form=form)
     setting, streams = asked(problem, queries).setting, open_streams(0, problem.words, 0)
-    overlap_block(setting, streams, make_workspace(setting), make_outcome(setting, 1))
+    work, outcome = make_workspace(setting), make_outcome(setting, 1)
+    overlap_block(setting, streams, work, outcome, encoder_choice(queries, setting, n, 1))
 
 
 def _compile_again(n: int) -> None:

@@ -13,10 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mcbrain.asking.estimators import ESTIMATORS
+from mcbrain.asking.penalty_rules import SELECTION_GRID
+from mcbrain.blocks.joined import joined
 from mcbrain.blocks.problem import DataProblem
-from mcbrain.blocks.query import Fit, Query
+from mcbrain.blocks.query import Encoding, Fit, Query
 from mcbrain.blocks.sums import SUMS, BlockSums
 from mcbrain.errors import unhandled
+from mcbrain.kernels.brain.choose_encoder import EncoderChoice, make_encoder_choice
 from mcbrain.kernels.random.draw import INPUT_CODES
 from mcbrain.kernels.replicate.accumulate import (
     Histograms,
@@ -48,7 +51,19 @@ from mcbrain.population.model import Model
 from mcbrain.population.shifts import Shift, law
 from mcbrain.typing import Floats, Integers
 
-__all__ = ["Asked", "Bench", "asked", "compute", "population", "smallest"]
+__all__ = [
+    "Asked",
+    "Bench",
+    "Drawn",
+    "asked",
+    "by_encoding",
+    "compute",
+    "drawn_each",
+    "encoder_choice",
+    "population",
+    "simulate_each",
+    "smallest",
+]
 
 P = TypeVar("P", bound=DataProblem)
 
@@ -57,6 +72,9 @@ _LATENTS = {"linear": LINEAR, "tanh": TANH}
 _RECORDINGS = {"gaussian": GAUSSIAN_NOISE, "poisson": POISSON}
 _SUBSPACES = {"none": NO_SUBSPACE, "estimated": ESTIMATED, "measured": MEASURED}
 _RULES = {"loo": LEAVE_ONE_OUT, "gcv": GENERALISED}
+
+# Penalty and rule of an encoder that runs a form of the brain stage, where that has a penalty.
+_ENCODINGS = {"ridge": (0.1, "fixed"), "chosen": (math.nan, "gcv")}
 
 # Where a developer who adds an entry to a table has to name its code too.
 _BRIDGE = "the bridge to the kernels (mcbrain/engines/sampled.py)"
@@ -98,11 +116,14 @@ class Bench:
         Excess risk and failures of each replicate of the block that was drawn last.
     wanted : Asked
         What was asked of the kernels, and where each query's answer stands in `outcome`.
+    encoder : EncoderChoice, optional
+        With the summed penalties of the encoder that the replicates chose, if it has a rule.
     """
 
     draw: Callable[[int], NDArray[np.float64] | None]
     outcome: Outcome
     wanted: Asked
+    encoder: EncoderChoice | None = None
 
     def replicates(
         self, index: int
@@ -131,6 +152,97 @@ class Bench:
         fit = place // n_shifts
         excess = outcome.excess.reshape(replicates, -1)[:, place]
         return excess, outcome.failures[:, fit], penalty[:, fit]
+
+
+MakeBench = Callable[[P, tuple[Query, ...], int], Bench]
+"""An engine's bench for a problem, some queries of one encoder, and so many replicates."""
+
+
+def simulate_each(
+    bench: MakeBench[P], problem: P, queries: tuple[Query, ...], indices: Sequence[int]
+) -> list[BlockSums]:
+    """Compute blocks of a problem, once for each encoder: their data are the same, by the streams.
+
+    Parameters
+    ----------
+    bench : callable
+        Makes an engine's bench.
+    problem : RawProblem or SufficientProblem
+        What is drawn.
+    queries : tuple of Query
+        Columns of the sums.
+    indices : sequence of int
+        Block numbers.
+
+    Returns
+    -------
+    list of BlockSums
+        One for each block number, in their order.
+    """
+    groups, size = by_encoding(queries), problem.block_size
+    parts = [
+        compute(bench(problem, tuple(queries[i] for i in places), size), indices)
+        for places in groups
+    ]
+    if len(parts) == 1:
+        return parts[0]
+    return [joined(of_block, groups) for of_block in zip(*parts, strict=True)]
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """What each replicate of a block says of each query.
+
+    Attributes
+    ----------
+    excess : ndarray, shape (replicates, queries)
+        Excess risk of the query's fit under its shift.
+    failures : ndarray of int8, shape (replicates, queries)
+        Why there is no value, as one of the reasons of `blocks.sums`; 0 where there is one.
+    penalties, encodings : ndarray, shape (replicates, queries)
+        The summed penalty that the fit chose, and that its encoder chose, on this replicate; NaN
+        where it is fixed.
+    """
+
+    excess: Floats
+    failures: NDArray[np.int8]
+    penalties: Floats
+    encodings: Floats
+
+
+def drawn_each(
+    bench: MakeBench[P], problem: P, queries: tuple[Query, ...], index: int, count: int
+) -> Drawn:
+    """The first replicates of a block, once for each encoder.
+
+    Parameters
+    ----------
+    bench, problem, queries
+        As for `simulate_each`.
+    index : int
+        Block number.
+    count : int
+        Replicates.
+
+    Returns
+    -------
+    Drawn
+        Of all queries.
+    """
+    shape = count, len(queries)
+    found = Drawn(
+        np.zeros(shape),
+        np.zeros(shape, np.int8),
+        np.full(shape, math.nan),
+        np.full(shape, math.nan),
+    )
+    for places in by_encoding(queries):
+        one, at = bench(problem, tuple(queries[i] for i in places), count), list(places)
+        found.excess[:, at], found.failures[:, at], found.penalties[:, at] = one.replicates(index)
+        if one.encoder is not None:
+            uses = [i for i in at if queries[i].fit.estimator.uses_brain]
+            found.encodings[:, uses] = one.encoder.chosen[:, None]
+    return found
 
 
 def compute(bench: Bench, indices: Sequence[int]) -> list[BlockSums]:
@@ -206,7 +318,7 @@ def _atoms(histograms: Histograms, bins: int) -> tuple[Integers, Floats]:
 
 
 def smallest(
-    kind: type[P], n_task: int, n_brain: int, rule: str = "fixed", encoding: float = 0.0
+    kind: type[P], n_task: int, n_brain: int, rule: str = "fixed", form: str = ""
 ) -> tuple[P, tuple[Query, ...]]:
     """A problem in four dimensions and a query, whose simulation compiles what larger ones run.
 
@@ -219,8 +331,8 @@ def smallest(
         than more.
     rule : str
         "fixed", or "loo" or "gcv" to have the penalty chosen on each replicate's data.
-    encoding : float
-        Ridge penalty of the encoding stage; 0 for least squares.
+    form : str
+        Of the brain stage: "ridge" or "chosen", with a penalty; else least squares.
 
     Returns
     -------
@@ -230,7 +342,8 @@ def smallest(
         One: befs without a shift, beside itself as its baseline.
     """
     model = Model(input_dim=4, latent_dim=1, n_channels=2)
-    fit = Fit(ESTIMATORS["befs"], rule, 0.1, 0.0, 1, encoding)
+    penalty, how = _ENCODINGS.get(form, (0.0, "fixed"))
+    fit = Fit(ESTIMATORS["befs"], rule, 0.1, 0.0, 1, penalty, how)
     return kind.of(model, n_task, n_brain, seed=0), (Query(fit, Shift("id"), fit),)
 
 
@@ -267,19 +380,83 @@ def population(problem: DataProblem) -> Population:
     )
 
 
+def _encoding(query: Query) -> Encoding | None:
+    """Stage 1 of a query and its baseline; None where neither uses brain data."""
+    fits = [fit for fit in (query.fit, query.baseline) if fit and fit.estimator.uses_brain]
+    found = list(dict.fromkeys(fit.encoding for fit in fits))
+    if len(found) > 1:
+        raise unhandled("baseline with an encoder of its own", query.label, _BRIDGE)
+    return found[0] if found else None
+
+
+def by_encoding(queries: Sequence[Query]) -> list[tuple[int, ...]]:
+    """Queries that a kernel answers together, since they have one stage 1.
+
+    Parameters
+    ----------
+    queries : sequence of Query
+        Columns of the sums.
+
+    Returns
+    -------
+    list of tuple of int
+        Places of the queries of each encoder, in the order in which they first come. What uses no
+        brain data goes with the first of them.
+    """
+    groups: dict[Encoding, list[int]] = {}
+    blind: list[int] = []
+    for place, query in enumerate(queries):
+        encoding = _encoding(query)
+        (blind if encoding is None else groups.setdefault(encoding, [])).append(place)
+    found = list(groups.values()) or [[]]
+    found[0] = sorted(found[0] + blind)
+    return [tuple(places) for places in found]
+
+
 def _sizes(problem: DataProblem, queries: Sequence[Query]) -> Sizes:
     """How much data; the brain stage is left out when no query uses it."""
-    fit = queries[0].fit
-    uses_brain = any(q.fit.estimator.uses_brain for q in queries)
-    uses_brain |= any(q.baseline is not None and q.baseline.estimator.uses_brain for q in queries)
-    n_brain = problem.n_brain if uses_brain else 0
+    found = dict.fromkeys(e for e in map(_encoding, queries) if e is not None)
+    if len(found) > 1:
+        raise unhandled("second encoder in one kernel", str(list(found)[1]), _BRIDGE)
+    encoding = next(iter(found), None)
+    n_brain = problem.n_brain if encoding else 0
+    encoding = encoding or Encoding(problem.model.k_m, 0.0)
     return Sizes(
         n_task=problem.n_task,
         n_brain=n_brain,
-        rank=fit.rank,
+        rank=encoding.rank,
         measured=problem.model.k_m,
-        encoding_penalty=n_brain * fit.encoding_penalty,
+        encoding_penalty=n_brain * encoding.penalty,
     )
+
+
+def encoder_choice(
+    queries: Sequence[Query], setting: Setting, rows: int, count: int
+) -> EncoderChoice | None:
+    """How replicates choose the encoder's penalty, where the queries' encoder has a rule.
+
+    Parameters
+    ----------
+    queries : sequence of Query
+        Of one encoder.
+    setting : Setting
+        What is asked of the block.
+    rows : int
+        Rows of recordings that are drawn at a time.
+    count : int
+        Replicates of the block.
+
+    Returns
+    -------
+    EncoderChoice or None
+        None where the penalty is a number, or there is no brain data.
+    """
+    encoding = next((e for e in map(_encoding, queries) if e is not None), None)
+    if encoding is None or not encoding.selects or setting.sizes.n_brain == 0:
+        return None
+    code = _code(_RULES, "encoder's penalty rule", encoding.rule)
+    channels, d = setting.population.channels.shape[0], setting.population.scale.size
+    return make_encoder_choice(code, np.array(SELECTION_GRID), d, channels, rows, count)
 
 
 @lru_cache(maxsize=256)
@@ -291,8 +468,8 @@ def asked(problem: DataProblem, queries: tuple[Query, ...]) -> Asked:
     problem : DataProblem
         The population, the numbers of samples, and the seed.
     queries : tuple of Query
-        At least one. Fits and shifts that several of them share are computed once. The rank and
-        the encoding penalty are those of the first.
+        At least one, and all of one encoder (`by_encoding`). Fits and shifts that several of them
+        share are computed once.
 
     Returns
     -------

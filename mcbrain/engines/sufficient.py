@@ -8,7 +8,7 @@ from mcbrain.blocks.problem import SufficientProblem
 from mcbrain.blocks.query import Query
 from mcbrain.blocks.sums import BlockSums
 from mcbrain.engines.pieces import Piece
-from mcbrain.engines.sampled import Bench, asked, compute, smallest
+from mcbrain.engines.sampled import Bench, asked, encoder_choice, simulate_each, smallest
 from mcbrain.kernels.random.roles import open_streams
 from mcbrain.kernels.replicate.sufficient import (
     make_sufficient_workspace,
@@ -29,7 +29,7 @@ def bench(problem: SufficientProblem, queries: tuple[Query, ...], count: int) ->
     problem : SufficientProblem
         The population, the numbers of samples, and the seed.
     queries : tuple of Query
-        Columns of the sums.
+        Columns of the sums, all of one encoder.
     count : int
         Replicates of a block that are drawn: its size, or fewer to look at the first of them.
 
@@ -41,12 +41,13 @@ def bench(problem: SufficientProblem, queries: tuple[Query, ...], count: int) ->
     wanted = asked(problem, queries)
     setting = reduced(wanted.setting)
     work, outcome = make_sufficient_workspace(setting), make_outcome(setting, count)
+    encoder = encoder_choice(queries, setting, 1, count)
 
     def draw(index: int) -> None:
         streams = open_streams(problem.seed, problem.words, index)
-        sufficient_block(setting, streams, work, outcome)
+        sufficient_block(setting, streams, work, outcome, encoder)
 
-    return Bench(draw, outcome, wanted)
+    return Bench(draw, outcome, wanted, encoder)
 
 
 def simulate(
@@ -68,7 +69,7 @@ def simulate(
     list of BlockSums
         One for each block number, in their order.
     """
-    return compute(bench(problem, queries, problem.block_size), indices)
+    return simulate_each(bench, problem, queries, indices)
 
 
 def compile_piece(piece: Piece) -> None:
@@ -84,8 +85,7 @@ def compile_piece(piece: Piece) -> None:
     if piece.stage == "task":
         simulate(*smallest(SufficientProblem, n, 0), [0])
         return
-    problem, queries = smallest(
-        SufficientProblem, 1, n, encoding=0.1 if piece.form == "ridge" else 0.0
-    )
+    problem, queries = smallest(SufficientProblem, 1, n, form=piece.form)
     setting, streams = reduced(asked(problem, queries).setting), open_streams(0, problem.words, 0)
-    overlap_block(setting, streams, make_sufficient_workspace(setting), make_outcome(setting, 1))
+    work, outcome = make_sufficient_workspace(setting), make_outcome(setting, 1)
+    overlap_block(setting, streams, work, outcome, encoder_choice(queries, setting, 1, 1))

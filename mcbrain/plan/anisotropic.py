@@ -8,9 +8,10 @@ imagined recordings, which cost no channels.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import islice
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -283,11 +284,16 @@ class AnisotropicLaw:
             case "estimated":
                 if point.n_brain == 0 or fit.eta == 1.0:
                     return [np.zeros((d, 0))]
-                return self._bases(model, point.n_brain, fit.rank, fit.encoding_penalty)[:draws]
+                drawn = self._bases(model, point.n_brain, fit.rank, fit.encoding_penalty)
+                kept, more = drawn
+                kept.extend(islice(more, max(draws - len(kept), 0)))
+                return kept[:draws]
         raise unhandled("subspace", fit.estimator.subspace, "plan/anisotropic.py")
 
-    def _draw(self, model: Model, n_brain: int, rank: int, encoding: float) -> list[Floats]:
-        """Bases of the subspaces that `DRAWS` imagined sets of recordings give."""
+    def _draw(
+        self, model: Model, n_brain: int, rank: int, encoding: float
+    ) -> tuple[list[Floats], Iterator[Floats]]:
+        """Bases of the subspaces that imagined sets of recordings gave, and the next to come."""
         measured = model.k_m
         setting = BrainSetting(
             spectrum=model.input_variances,
@@ -301,7 +307,7 @@ class AnisotropicLaw:
         )
         words = (SUBSPACES, n_brain, rank)
         seeds = np.random.SeedSequence(self.seed, spawn_key=words)
-        return list(drawn_subspaces(setting, np.random.default_rng(seeds), DRAWS))
+        return [], drawn_subspaces(setting, np.random.default_rng(seeds), DRAWS)
 
 
 def _smooth(point: Point, fit: Fit, setting: TaskSetting, penalties: Floats) -> bool:

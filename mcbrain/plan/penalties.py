@@ -13,12 +13,12 @@ from collections.abc import Iterable, Iterator
 
 import numpy as np
 
-from mcbrain.asking.estimators import Method
+from mcbrain.asking.estimators import Estimator, Method
 from mcbrain.asking.penalty_rules import FIXED
 from mcbrain.asking.shift_text import parse_shift
 from mcbrain.asking.studies import Point, Study
 from mcbrain.blocks.problem import BrainProblem, RawProblem
-from mcbrain.blocks.query import Fit, Query, Statistic
+from mcbrain.blocks.query import Encoding, Fit, Query, Statistic
 from mcbrain.errors import InputError, MissingPilotError, unhandled
 from mcbrain.plan.moments import brain_statistics, shift_coefficients, shift_drift, signal
 from mcbrain.plan.statuses import has_mean, row_status
@@ -27,6 +27,7 @@ from mcbrain.population.model import Model
 from mcbrain.population.shifts import Shift
 from mcbrain.store.protocol import Store
 from mcbrain.theory import exact
+from mcbrain.theory.subspace import SubspaceMoments
 from mcbrain.theory.wishart import task_moments
 from mcbrain.typing import Floats
 
@@ -69,6 +70,8 @@ def has_law(method: Method, point: Point, shift: Shift, subspaces: Subspaces) ->
     if not subspaces.lawful(estimator, point) or not shift.has_moment:
         return False
     estimated = subspaces.simulated(estimator, point)
+    if estimated and method.encoder.rule.selects:
+        return False
     if estimator.banded and (estimated or estimator.subspace == "measured"):
         # Both bands have closed forms together, and under the training inputs alone.
         return estimator.two_bands and method.rule.record.under == "id"
@@ -113,24 +116,38 @@ def pilots(
         All that is wanted of it.
     """
     wanted: dict[Pilot, dict[Statistic, None]] = {}
+    problem: Pilot
     points = list(dict.fromkeys(points))
-    # Brain data has the same law at every number of task samples.
-    for point in {(p.model, p.n_brain): p for p in points}.values():
-        if point.model.isotropic and any(
-            subspaces.simulated(c.estimator, point) and not study.undefined(c, point)
-            for c in study.methods
-        ):
+    for point, method in _encoded(study, points):
+        if point.model.isotropic and subspaces.simulated(method.estimator, point):
             statistics = brain_statistics(point.model.k_m)
-            wanted.setdefault(subspaces.problem(point), {}).update(dict.fromkeys(statistics))
+            problem = subspaces.problem(point, subspaces.encoding(method, point))
+            wanted.setdefault(problem, {}).update(dict.fromkeys(statistics))
     for method in study.methods:
         for shift in _shifts(study, method):
             for point in points:
                 if study.undefined(method, point) or has_law(method, point, shift, subspaces):
                     continue
-                grid = grid_queries(study, method, point, shift)
+                encoding = subspaces.encoding(method, point)
+                grid = grid_queries(method, point, shift, encoding)
                 wanted.setdefault(_grid_problem(study, point), {}).update(dict.fromkeys(grid))
     for problem, asked in wanted.items():
         yield problem, tuple(asked)
+
+
+def _encoded(study: Study, points: list[Point]) -> Iterator[tuple[Point, Method]]:
+    """Methods whose subspace has moments, at points enough to meet each of its problems.
+
+    Brain data has the same law at every number of task samples, but for the penalty of an encoder
+    that is optimised at each of them.
+    """
+    alike = {(p.model, p.n_brain): p for p in points}.values()
+    for method in study.methods:
+        by = method.encoder.rule.record.by
+        if by != "replicate":
+            for point in points if by == "risk" else alike:
+                if not study.undefined(method, point):
+                    yield point, method
 
 
 def _shifts(study: Study, method: Method) -> tuple[Shift, ...]:
@@ -150,7 +167,9 @@ def _grid_problem(study: Study, point: Point) -> RawProblem:
     return RawProblem.of(point.model, point.n_task, point.n_brain, study.seed, pilot=True)
 
 
-def grid_queries(study: Study, method: Method, point: Point, shift: Shift) -> tuple[Query, ...]:
+def grid_queries(
+    method: Method, point: Point, shift: Shift, encoding: Encoding
+) -> tuple[Query, ...]:
     """The fits that a pilot of whole replicates compares to find a penalty.
 
     The grid holds both scales that an optimum can have, noise over signal and the variance of an
@@ -158,14 +177,14 @@ def grid_queries(study: Study, method: Method, point: Point, shift: Shift) -> tu
 
     Parameters
     ----------
-    study : Study
-        What is asked, with the settings of stage 1.
     method : Method
         An estimator under a rule that optimises its penalty.
     point : Point
         The model, and the numbers of samples.
     shift : Shift
         Under which the risk is to be least.
+    encoding : Encoding
+        Stage 1 of the method at the point.
 
     Returns
     -------
@@ -180,12 +199,34 @@ def grid_queries(study: Study, method: Method, point: Point, shift: Shift) -> tu
     low = min(0.0, math.floor(away)) - _DECADES_BELOW - math.ceil(math.log10(d))
     high = max(0.0, math.ceil(away)) + _DECADES_ABOVE
     inner = centre * 10.0 ** np.arange(low, high + 0.01, 0.25)
-    estimator, rank = method.estimator, study.rank(point.model)
-    encoding = float(study.encoding.penalty)
-    return tuple(
-        Query(Fit(estimator, FIXED, float(v), estimator.eta, rank, encoding), shift, None)
-        for v in (0.0, *inner, math.inf)
-    )
+    fits = (fit_of(method.estimator, FIXED, float(v), encoding) for v in (0.0, *inner, math.inf))
+    return tuple(Query(fit, shift, None) for fit in fits)
+
+
+def fit_of(
+    estimator: Estimator, rule: str, penalty: float, encoding: Encoding, eta: float | None = None
+) -> Fit:
+    """A fit with a given stage 1.
+
+    Parameters
+    ----------
+    estimator : Estimator
+        What is fitted.
+    rule : str
+        "fixed", or what chooses its penalty on each replicate.
+    penalty : float
+        Per task sample; NaN where a replicate chooses it.
+    encoding : Encoding
+        Stage 1.
+    eta : float, optional
+        Share of the penalty that the subspace feels; default that of the estimator.
+
+    Returns
+    -------
+    Fit
+    """
+    eta = estimator.eta if eta is None else eta
+    return Fit(estimator, rule, penalty, eta, encoding.rank, encoding.penalty, encoding.rule)
 
 
 class Penalties:
@@ -232,8 +273,7 @@ class Penalties:
         """
         penalty, eta = self.resolve(method, point, shift)
         rule = method.rule.kind if method.rule.selects else FIXED
-        rank, encoding = self.study.rank(point.model), float(self.study.encoding.penalty)
-        return Fit(method.estimator, rule, penalty, eta, rank, encoding)
+        return fit_of(method.estimator, rule, penalty, self.subspaces.encoding(method, point), eta)
 
     def resolve(self, method: Method, point: Point, shift: Shift) -> tuple[float, float]:
         """Find the penalty of a method at a point.
@@ -298,7 +338,7 @@ class Penalties:
             m_bar, rank = self.missed(method, point)
             best = float(exact.optimal_penalty(noise, n, rank, d, m_bar))
         else:
-            subspace = self.subspaces.moments(method.estimator, point)
+            subspace = self._subspace(method, point)
             coefficients = shift_coefficients(shift, model, seed)
             drift = shift_drift(shift, model, seed)
             brain = exact.brain_moments(subspace, signal(model), coefficients, d, drift)
@@ -309,14 +349,20 @@ class Penalties:
 
     def _from_equivalent(self, method: Method, point: Point, shift: Shift) -> float:
         """The optimum under any covariance and encoder, by the law (theory/README.md 5f, 5g)."""
-        estimator, rank = method.estimator, self.study.rank(point.model)
-        law, encoding = self.subspaces.anisotropic, float(self.study.encoding.penalty)
+        estimator, law = method.estimator, self.subspaces.anisotropic
+        encoding = self.subspaces.encoding(method, point)
+        known = not (encoding.selects and self.subspaces.simulated(estimator, point))
 
         def fit_at(penalty: float) -> Fit:
-            return Fit(estimator, FIXED, penalty, estimator.eta, rank, encoding)
+            return fit_of(estimator, FIXED, penalty, encoding)
 
         best = math.nan
-        if not estimator.two_bands and shift.has_moment and law.gaussian(estimator, point):
+        if (
+            known
+            and not estimator.two_bands
+            and shift.has_moment
+            and law.gaussian(estimator, point)
+        ):
             best = law.best_penalty(point, shift, fit_at)
         if math.isnan(best):
             raise InputError(
@@ -348,7 +394,7 @@ class Penalties:
             The pilot that measures the subspace has not been run to its end.
         """
         model, estimator = point.model, method.estimator
-        subspace = self.subspaces.moments(estimator, point)
+        subspace = self._subspace(method, point)
         if estimator.subspace == "measured":
             # Exactly, since a share of 0 makes the estimator a projection.
             return model.recorded.misalignment, subspace.rank
@@ -357,6 +403,11 @@ class Penalties:
         identity = shift_coefficients(_ID, model, self.study.seed)
         brain = exact.brain_moments(subspace, signal(model), identity, model.input_dim)
         return max(float(brain.m_hat), 0.0), subspace.rank
+
+    def _subspace(self, method: Method, point: Point) -> SubspaceMoments:
+        """Moments of the subspace that a method spares."""
+        encoding = self.subspaces.encoding(method, point)
+        return self.subspaces.moments(method.estimator, point, encoding)
 
     def _bands(self, method: Method, point: Point) -> tuple[float, float]:
         """Penalty outside the subspace, and eta, from the two bands' own closed forms."""
@@ -376,7 +427,8 @@ class Penalties:
         """The optimum between the penalties that a pilot of whole replicates compares."""
         if self.store is None:
             raise MissingPilotError("a pilot finds this penalty, and there is no store of blocks")
-        grid = grid_queries(self.study, method, point, shift)
+        encoding = self.subspaces.encoding(method, point)
+        grid = grid_queries(method, point, shift, encoding)
         series = self.store.series(_grid_problem(self.study, point), [q.id for q in grid])
         series = series.head(PILOT_BLOCKS)
         if series.n_blocks < PILOT_BLOCKS:

@@ -242,7 +242,8 @@ class SideRisks:
         """
         pilot = None
         if side.simulated:
-            pilot = self.pilots.series(self.pilots.problem(point_of(self.study, side)))
+            point = point_of(self.study, side)
+            pilot = self.pilots.series(self.pilots.problem(point, side.encoding))
         return self.cell(side, shift, pilot)
 
     def _brain(self, side: Side, shift: Shift, series: Series | None) -> BrainEstimate:
@@ -257,7 +258,8 @@ class SideRisks:
         coefficients, drift = self._shifts[name]
         d, beta = model.input_dim, signal(model)
         if series is None:
-            known = self.pilots.moments(side.methods[0].estimator, point_of(self.study, side))
+            estimator, point = side.methods[0].estimator, point_of(self.study, side)
+            known = self.pilots.moments(estimator, point, side.encoding)
             return BrainEstimate(exact.brain_moments(known, beta, coefficients, d, drift))
         problem = brain_problem(self.study, side)
         _, mean, _ = series.totals()

@@ -13,6 +13,7 @@ from mcbrain.asking.designs import Pairs, Part
 from mcbrain.asking.estimators import Method, Subspace
 from mcbrain.asking.studies import Point, Study
 from mcbrain.blocks.problem import BrainProblem
+from mcbrain.blocks.query import Encoding
 from mcbrain.population.model import MODEL_FIELDS, Model
 from mcbrain.typing import Floats
 
@@ -55,6 +56,8 @@ class Side:
         Number of brain samples; any of the family's where the subspace needs none.
     rank : int
         Of the subspace.
+    encoding : Encoding
+        Stage 1, where the subspace is estimated; its penalty is a number.
     methods : tuple of Method
         In the order of the study.
     part : Part
@@ -67,6 +70,7 @@ class Side:
     subspace: Subspace
     n_brain: int
     rank: int
+    encoding: Encoding
     methods: tuple[Method, ...]
     part: Part = field(compare=False)
     n_task: Floats = field(compare=False)
@@ -135,18 +139,23 @@ def sides(study: Study, family: Family) -> Iterator[Side]:
     Yields
     ------
     Side
-        By subspace in the order of the methods, then by the axis n_brain.
+        By subspace and encoder in the order of the methods, then by the axis n_brain.
     """
     model, pairs = family.model, family.pairs
-    ranks = {"none": 0, "measured": model.k_m, "estimated": study.rank(model)}
-    for subspace in dict.fromkeys(c.estimator.subspace for c in study.methods):
-        methods = tuple(c for c in study.methods if c.estimator.subspace == subspace)
+    for subspace, encoder in dict.fromkeys(
+        (c.estimator.subspace, c.encoder) for c in study.methods
+    ):
+        methods = tuple(
+            c for c in study.methods if (c.estimator.subspace, c.encoder) == (subspace, encoder)
+        )
+        encoding = Encoding(encoder.rank_of(model), encoder.rule.value)
+        ranks = {"none": 0, "measured": model.k_m, "estimated": encoding.rank}
         parts = pairs.by_brain if subspace == "estimated" else {int(pairs.brain[0]): pairs.whole}
         for brain, part in parts.items():
             n_brain = study.n_brain[brain]
             rank = 0 if subspace == "estimated" and n_brain == 0 else ranks[subspace]
             n_task = np.array([study.n_task[t] for t in part.tasks.tolist()], float)
-            yield Side(family, subspace, n_brain, rank, methods, part, n_task)
+            yield Side(family, subspace, n_brain, rank, encoding, methods, part, n_task)
 
 
 def brain_problem(study: Study, side: Side) -> BrainProblem:
@@ -164,7 +173,7 @@ def brain_problem(study: Study, side: Side) -> BrainProblem:
     BrainProblem
         The same for every design: its key knows the model, the brain samples and the seed alone.
     """
-    model, penalty = side.family.model, study.encoding.penalty
+    model, penalty = side.family.model, side.encoding.penalty
     return BrainProblem.of(model, side.n_brain, side.rank, penalty, study.seed)
 
 

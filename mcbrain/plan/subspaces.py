@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from functools import cached_property
 
-from mcbrain.asking.estimators import Estimator
+from mcbrain.asking.estimators import Estimator, Method
 from mcbrain.asking.studies import Point, Study
 from mcbrain.blocks.problem import BrainProblem
+from mcbrain.blocks.query import Encoding
 from mcbrain.blocks.series import Series
 from mcbrain.errors import MissingPilotError, unhandled
 from mcbrain.plan.anisotropic import AnisotropicLaw
+from mcbrain.plan.best_encoding import best_encoding
 from mcbrain.plan.moments import brain_statistics, subspace_moments
+from mcbrain.population.model import Model
 from mcbrain.store.protocol import Store
 from mcbrain.theory.subspace import SubspaceMoments
 
@@ -32,6 +36,7 @@ class Subspaces:
     def __init__(self, study: Study) -> None:
         self.study = study
         self._known: dict[bytes, SubspaceMoments] = {}
+        self._best: dict[tuple[Method, Model, int, int], float] = {}
 
     @cached_property
     def anisotropic(self) -> AnisotropicLaw:
@@ -41,22 +46,58 @@ class Subspaces:
         """
         return AnisotropicLaw(self.study.seed)
 
-    def problem(self, point: Point) -> BrainProblem:
+    def encoding(self, method: Method, point: Point) -> Encoding:
+        """Stage 1 of a method at a point: its rank, and its penalty or the rule that chooses it.
+
+        Parameters
+        ----------
+        method : Method
+            One of the study's.
+        point : Point
+            One of the study's.
+
+        Returns
+        -------
+        Encoding
+            Of rule `optimal` the penalty of least risk by law, 0 where there is no brain data.
+
+        Raises
+        ------
+        InputError
+            The rule wants the least risk, and the data is not Gaussian, so that no law says it.
+        """
+        rule, rank = method.encoder.rule, method.encoder.rank_of(point.model)
+        match rule.record.by:
+            case "study":
+                return Encoding(rank, rule.value)
+            case "replicate":
+                return Encoding(rank, math.nan, rule.kind)
+            case "risk":
+                if not self.simulated(method.estimator, point) or point.n_brain < rank:
+                    return Encoding(rank, 0.0)
+                name = (method, point.model, point.n_task, point.n_brain)
+                if name not in self._best:
+                    self._best[name] = best_encoding(self.study, self.anisotropic, method, point)
+                return Encoding(rank, self._best[name])
+        raise unhandled("encoder's penalty rule", rule.kind, "plan/subspaces.py")
+
+    def problem(self, point: Point, encoding: Encoding) -> BrainProblem:
         """The pilot problem that measures the moments at a point's number of brain samples.
 
         Parameters
         ----------
         point : Point
             One of the study's.
+        encoding : Encoding
+            Stage 1; its penalty is a number.
 
         Returns
         -------
         BrainProblem
             A pilot, whose streams are not those of the study's own problems.
         """
-        study, model = self.study, point.model
-        rank, penalty = study.rank(model), study.encoding.penalty
-        return BrainProblem.of(model, point.n_brain, rank, penalty, study.seed, pilot=True)
+        rank, penalty, seed = encoding.rank, encoding.penalty, self.study.seed
+        return BrainProblem.of(point.model, point.n_brain, rank, penalty, seed, pilot=True)
 
     def simulated(self, estimator: Estimator, point: Point) -> bool:
         """Whether the subspace that an estimator spares depends on brain data.
@@ -96,7 +137,7 @@ class Subspaces:
         model = point.model
         return model.isotropic if self.simulated(estimator, point) else model.isotropic_inputs
 
-    def moments(self, estimator: Estimator, point: Point) -> SubspaceMoments:
+    def moments(self, estimator: Estimator, point: Point, encoding: Encoding) -> SubspaceMoments:
         """Moments of the subspace that an estimator spares at a point.
 
         Parameters
@@ -105,6 +146,8 @@ class Subspaces:
             One of the study's.
         point : Point
             One of the study's.
+        encoding : Encoding
+            Stage 1, which counts where the subspace is estimated; its penalty is a number.
 
         Returns
         -------
@@ -129,7 +172,7 @@ class Subspaces:
                     return SubspaceMoments.none(k)
             case _:
                 raise unhandled("subspace", estimator.subspace, "plan/subspaces.py")
-        problem = self.problem(point)
+        problem = self.problem(point, encoding)
         if problem.key not in self._known:
             self._known[problem.key] = self._estimated(problem, point)
         return self._known[problem.key]
@@ -185,13 +228,15 @@ class PilotSubspaces(Subspaces):
     def _estimated(self, problem: BrainProblem, point: Point) -> SubspaceMoments:
         return subspace_moments(problem, self.series(problem).totals()[1])
 
-    def leave_one_out(self, point: Point) -> SubspaceMoments:
+    def leave_one_out(self, point: Point, encoding: Encoding) -> SubspaceMoments:
         """The moments with each block of the pilot left out in turn.
 
         Parameters
         ----------
         point : Point
             One of the study's.
+        encoding : Encoding
+            Stage 1; its penalty is a number.
 
         Returns
         -------
@@ -203,7 +248,7 @@ class PilotSubspaces(Subspaces):
         MissingPilotError
             The pilot has not been run, or not to its end.
         """
-        problem = self.problem(point)
+        problem = self.problem(point, encoding)
         if problem.key not in self._left_out:
             left = self.series(problem).without_each_block()
             self._left_out[problem.key] = subspace_moments(problem, left)

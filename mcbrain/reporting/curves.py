@@ -85,8 +85,11 @@ def law_of(results: Results, model: int) -> Surface | None:
     Surface or None
         None where the laws do not hold.
     """
-    m, encoding = results.study.models[model], results.study.encoding
-    plain = encoding.penalty == 0 and encoding.rank in (None, m.k_m)
+    m = results.study.models[model]
+    plain = all(
+        encoder.rule.value == 0 and encoder.rank_of(m) == m.k_m
+        for encoder in results.study.encoders
+    )
     return Surface(m) if m.isotropic and m.sigma_y > 0 and plain else None
 
 

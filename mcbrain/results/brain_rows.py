@@ -11,6 +11,7 @@ from mcbrain.asking.studies import Study
 from mcbrain.blocks.problem import BrainProblem
 from mcbrain.blocks.series import Series
 from mcbrain.plan.moments import brain_statistics
+from mcbrain.population.model import Model
 from mcbrain.results.column import BRAIN_ROWS
 from mcbrain.results.other_columns import BRAIN_COLUMNS
 from mcbrain.results.row_writers import RowWriter
@@ -37,19 +38,24 @@ def brain_batches(study: Study, store: Store) -> Iterator[pa.RecordBatch]:
     done: set[bytes] = set()
     for model, pairs in zip(study.models, study.design.pairs, strict=True):
         for n_brain in (study.n_brain[b] for b in np.unique(pairs.brain).tolist()):
-            rank = study.rank(model)
-            if not model.isotropic or n_brain < rank:
-                continue
-            penalty = study.encoding.penalty
-            for source in ("pilot", "run"):
-                pilot = source == "pilot"
-                problem = BrainProblem.of(model, n_brain, rank, penalty, study.seed, pilot)
-                if problem.key in done:
-                    continue
-                done.add(problem.key)
-                ids = [s.id for s in brain_statistics(model.k_m)]
-                _add(writer, problem, source, store.series(problem, ids))
+            for rank, penalty in _numbered(study, model, n_brain):
+                for source in ("pilot", "run"):
+                    pilot = source == "pilot"
+                    problem = BrainProblem.of(model, n_brain, rank, penalty, study.seed, pilot)
+                    if problem.key in done:
+                        continue
+                    done.add(problem.key)
+                    ids = [s.id for s in brain_statistics(model.k_m)]
+                    _add(writer, problem, source, store.series(problem, ids))
     yield writer.take()
+
+
+def _numbered(study: Study, model: Model, n_brain: int) -> Iterator[tuple[int, float]]:
+    """Rank and penalty of each encoder with a number for one, at a model with moments."""
+    for encoder in study.encoders:
+        rank = encoder.rank_of(model)
+        if encoder.rule.fixed and model.isotropic and n_brain >= rank:
+            yield rank, encoder.rule.value
 
 
 def _add(writer: RowWriter, problem: BrainProblem, source: str, series: Series) -> None:

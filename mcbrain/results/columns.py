@@ -125,11 +125,19 @@ RESULT_COLUMNS: tuple[Column, ...] = (
         null="where the estimator uses no brain data",
     ),
     Column(
+        "encoding_rule",
+        WORD,
+        "how the encoder's penalty was chosen",
+        "setting",
+        null="where the estimator uses no brain data",
+        words=lambda study: [method.encoder.rule.kind for method in study.methods],
+    ),
+    Column(
         "encoding_penalty",
         REAL,
         "ridge penalty of the encoder, per brain sample",
         "setting",
-        null="where the estimator uses no brain data",
+        null="where it differs by replicate, or the estimator uses no brain data",
     ),
     Column(
         "shift",

@@ -45,9 +45,10 @@ def _problems(results: Results, values: Floats) -> Iterator[tuple[Problem, float
         for b, n_brain in enumerate(study.n_brain):
             tasks = np.flatnonzero(results.asked[i, :, b])
             if results.engine == "spectral":
-                rank, penalty = study.rank(model), study.encoding.penalty
-                brain = BrainProblem.of(model, n_brain, rank, penalty, study.seed)
-                yield brain, values[i, tasks, b].max(initial=0.0)
+                for encoder in study.encoders:
+                    rank, penalty = encoder.rank_of(model), encoder.rule.value
+                    brain = BrainProblem.of(model, n_brain, rank, penalty, study.seed)
+                    yield brain, values[i, tasks, b].max(initial=0.0)
                 continue
             for t in tasks.tolist():
                 n_task = study.n_task[t]

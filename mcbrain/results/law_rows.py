@@ -8,7 +8,7 @@ from typing import Never
 import pyarrow as pa
 
 from mcbrain.asking.estimators import Method
-from mcbrain.asking.from_python import Samples, adhoc_study
+from mcbrain.asking.from_python import EncoderPenalty, Rank, Samples, adhoc_study
 from mcbrain.asking.studies import Point, Study
 from mcbrain.blocks.problem import Problem
 from mcbrain.errors import InputError
@@ -25,7 +25,7 @@ from mcbrain.results.numbers import NOTHING, Missing, numbers
 from mcbrain.results.predictor import Prediction, Predictor
 from mcbrain.results.reasons import FEW_BRAIN_SAMPLES, NO_OPTIMUM
 from mcbrain.results.row_writers import RowWriter
-from mcbrain.results.settings import settings
+from mcbrain.results.settings import of_fit, settings
 from mcbrain.store.blockstore import BlockStore
 from mcbrain.store.protocol import Store
 
@@ -40,8 +40,8 @@ def predict(
     estimators: Mapping[str, object] | None = None,
     shifts: Iterable[str] = ("id",),
     *,
-    rank: int | None = None,
-    encoding_penalty: float = 0.0,
+    rank: Rank = None,
+    encoding_penalty: EncoderPenalty = 0.0,
     penalty_scale: str = "per-sample",
     seed: int = 0,
     points: Iterable[Sequence[int]] | None = None,
@@ -59,10 +59,11 @@ def predict(
         Name to penalty rule, as in a study; default ols, ridge, befs and befs-oracle, tuned.
     shifts : iterable of str
         Test laws in text, such as "brain-insensitive:4".
-    rank : int, optional
-        Rank that the estimator uses.
-    encoding_penalty : float
-        Ridge penalty of the encoder, per brain sample.
+    rank : int or sequence of int, optional
+        Rank of the estimated subspace, default the measured latents; several make a row for each.
+    encoding_penalty : float, str, mapping, or sequence of these
+        Ridge penalty of the encoder: a number per brain sample, "optimal", "loo", "gcv" or a grid,
+        as in a study; several make a row for each.
     penalty_scale : str
         "per-sample" or "sum".
     seed : int
@@ -275,7 +276,7 @@ def _law_columns(
     status = row_status(fit, point)
     if law.reason is not None and has_mean(status):
         return _without_number(law.reason, fit.shown)
-    standing = {"status": status, "reason": None, "penalty": fit.shown}
+    standing = {"status": status, "reason": None, **of_fit(method, point, fit)}
     return {**_NOT_SIMULATED, **law.columns(), **standing}
 
 

@@ -25,7 +25,7 @@ from mcbrain.results.numbers import NOTHING, Missing, Sample, numbers
 from mcbrain.results.predictor import Prediction, Predictor
 from mcbrain.results.reasons import FEW_BRAIN_SAMPLES
 from mcbrain.results.row_writers import RowWriter
-from mcbrain.results.settings import settings
+from mcbrain.results.settings import of_fit, settings
 from mcbrain.store.blockstore import BlockStore
 from mcbrain.store.protocol import Store
 from mcbrain.store.stored import StoredBlocks
@@ -91,7 +91,8 @@ def _point_rows(
             yield {**row, **_UNDEFINED}
             continue
         law = predictor.predict(point, method, shift, query.fit)
-        yield {**row, "penalty": query.fit.shown, **found[query], **law.columns()}
+        own = of_fit(method, point, query.fit)
+        yield {**row, **own, **found[query], **law.columns()}
 
 
 _NOT_SIMULATED: dict[str, object] = {

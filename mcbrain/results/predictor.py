@@ -9,7 +9,7 @@ import numpy as np
 
 from mcbrain.asking.estimators import ESTIMATORS, Estimator, Method
 from mcbrain.asking.studies import Point, Study
-from mcbrain.blocks.query import Fit
+from mcbrain.blocks.query import Encoding, Fit
 from mcbrain.blocks.series import jackknife
 from mcbrain.plan.cells import Setting
 from mcbrain.plan.moments import shift_coefficients, shift_drift, signal
@@ -22,6 +22,7 @@ from mcbrain.results.reasons import (
     FEW_BRAIN_SAMPLES,
     INTERPOLATING,
     NOT_GAUSSIAN,
+    OWN_ENCODER,
     OWN_PENALTY,
     TWO_ZEROS,
 )
@@ -84,7 +85,9 @@ class Predictor:
         # Rows of a grid ask for the same few again and again: shifts share a task stage, and task
         # samples a brain stage, of which those of the latest model are kept.
         self._task_moments = lru_cache(1024)(task_moments)
-        self._stages: dict[tuple[Estimator, int, Shift, bool], tuple[BrainMoments, int]] = {}
+        self._stages: dict[
+            tuple[Estimator, int, Shift, Encoding, bool], tuple[BrainMoments, int]
+        ] = {}
         self._model: Model | None = None
         self._anisotropic = subspaces.anisotropic
 
@@ -146,18 +149,20 @@ class Predictor:
             return NOT_GAUSSIAN
         if not shift.has_moment:
             return ADVERSARY
+        if method.encoder.rule.selects and self.subspaces.simulated(spared, point):
+            return OWN_ENCODER
         return OWN_PENALTY if method.rule.selects else None
 
     def _brain(
-        self, spared: Estimator, point: Point, shift: Shift, left_out: bool
+        self, spared: Estimator, point: Point, shift: Shift, encoding: Encoding, left_out: bool
     ) -> tuple[BrainMoments, int]:
         """Moments of a brain stage under a shift, and its rank; the task stage plays no part."""
         subspaces, model = self.subspaces, point.model
         if left_out:
             assert isinstance(subspaces, PilotSubspaces)
-            subspace = subspaces.leave_one_out(point)
+            subspace = subspaces.leave_one_out(point, encoding)
         else:
-            subspace = subspaces.moments(spared, point)
+            subspace = subspaces.moments(spared, point, encoding)
         coefficients = shift_coefficients(shift, model, self.study.seed)
         drift = shift_drift(shift, model, self.study.seed)
         moments = exact.brain_moments(subspace, signal(model), coefficients, model.input_dim, drift)
@@ -169,9 +174,9 @@ class Predictor:
         model, d = point.model, point.model.input_dim
         if self._model is not model:
             self._stages, self._model = {}, model
-        stage = (spared, point.n_brain, shift, left_out)
+        stage = (spared, point.n_brain, shift, fit.encoding, left_out)
         if stage not in self._stages:
-            self._stages[stage] = self._brain(spared, point, shift, left_out)
+            self._stages[stage] = self._brain(spared, point, shift, fit.encoding, left_out)
         brain, rank = self._stages[stage]
         penalty = fit.in_force
         setting: Setting = {

@@ -8,6 +8,7 @@ __all__ = [
     "INTERPOLATING",
     "NOT_GAUSSIAN",
     "NO_OPTIMUM",
+    "OWN_ENCODER",
     "OWN_PENALTY",
     "REASON_WORDS",
     "TWO_ZEROS",
@@ -16,6 +17,7 @@ __all__ = [
 FEW_BRAIN_SAMPLES = "fewer brain samples than the rank of the subspace"
 NOT_GAUSSIAN = "no law for inputs, latents or recordings that are not Gaussian: simulate it"
 ADVERSARY = "no law for an adversary: simulate it"
+OWN_ENCODER = "no law for an encoder's penalty that is chosen on each replicate: simulate it"
 OWN_PENALTY = "no law for a penalty that is chosen on each replicate's data: simulate it"
 NO_OPTIMUM = "no law gives this optimal penalty: simulate it, or give a number"
 TWO_ZEROS = "no law for two penalties of zero and fewer task samples than inputs: simulate it"
@@ -25,6 +27,7 @@ REASON_WORDS = (
     FEW_BRAIN_SAMPLES,
     NOT_GAUSSIAN,
     ADVERSARY,
+    OWN_ENCODER,
     OWN_PENALTY,
     NO_OPTIMUM,
     TWO_ZEROS,

@@ -16,11 +16,12 @@ from mcbrain.asking.designs import Pairs
 from mcbrain.asking.estimators import Method
 from mcbrain.asking.studies import Point, Study
 from mcbrain.blocks.canonical import latest
+from mcbrain.blocks.query import Fit
 from mcbrain.population.model import Model
 from mcbrain.population.shifts import Shift
 from mcbrain.results.row_writers import ColumnWriter
 
-__all__ = ["GridSettings", "of_method", "of_samples", "of_shift", "settings"]
+__all__ = ["GridSettings", "of_fit", "of_method", "of_samples", "of_shift", "settings"]
 
 
 def of_samples(point: Point) -> dict[str, int]:
@@ -38,12 +39,11 @@ def of_samples(point: Point) -> dict[str, int]:
     return {"point": point.index, "n_task": point.n_task, "n_brain": point.n_brain}
 
 
-def of_method(study: Study, model: Model, method: Method) -> dict[str, object]:
+def of_method(model: Model, method: Method) -> dict[str, object]:
     """The columns that a method has for a model; those of the encoding where it uses brain data.
 
     Parameters
     ----------
-    study : Study
     model : Model
     method : Method
 
@@ -52,13 +52,35 @@ def of_method(study: Study, model: Model, method: Method) -> dict[str, object]:
     dict
         Value by column.
     """
-    encoded = method.estimator.uses_brain
+    encoded, encoder = method.estimator.uses_brain, method.encoder
     return {
         "estimator": method.estimator.name,
         "penalty_rule": method.rule.kind,
-        "rank": study.rank(model) if encoded else None,
-        "encoding_penalty": float(study.encoding.penalty) if encoded else None,
+        "rank": encoder.rank_of(model) if encoded else None,
+        "encoding_rule": encoder.rule.kind if encoded else None,
+        "encoding_penalty": encoder.rule.value if encoded and encoder.rule.fixed else None,
     }
+
+
+def of_fit(method: Method, point: Point, fit: Fit) -> dict[str, float | None]:
+    """The penalties of a row, which a rule may have found for its point.
+
+    Parameters
+    ----------
+    method : Method
+    point : Point
+    fit : Fit
+        The method's at the point.
+
+    Returns
+    -------
+    dict
+        Value by column.
+    """
+    found = {"penalty": fit.shown}
+    if method.estimator.uses_brain and method.encoder.rule.record.by == "risk":
+        found["encoding_penalty"] = fit.encoding.shown if point.n_brain else None
+    return found
 
 
 def of_shift(shift: Shift) -> dict[str, object]:
@@ -94,7 +116,7 @@ def settings(
         The row's method and shift, and the values of its columns so far.
     """
     shared = {**_of_model(point.model), **of_samples(point), "engine": engine}
-    methods = [(m, of_method(study, point.model, m)) for m in study.methods]
+    methods = [(m, of_method(point.model, m)) for m in study.methods]
     shifts = [(s, of_shift(s)) for s in study.shifts]
     for (method, own), (shift, test) in product(methods, shifts):
         yield method, shift, {**shared, **own, **test}
@@ -158,7 +180,7 @@ class GridSettings:
         """
         if self._of_pairs is None or self._of_pairs[0] is not pairs:
             self._of_pairs, self._of_methods = (pairs, self._shared(pairs)), None
-        methods = [of_method(self.study, model, m) for m in self.study.methods]
+        methods = [of_method(model, m) for m in self.study.methods]
         name = repr(methods)
         if self._of_methods is None or self._of_methods[0] != name:
             rows = [row for row in methods for _ in self.study.shifts]

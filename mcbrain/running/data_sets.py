@@ -10,6 +10,7 @@ import numpy as np
 
 from mcbrain.asking.from_python import adhoc_study
 from mcbrain.blocks.problem import RawProblem
+from mcbrain.blocks.query import Encoding
 from mcbrain.checks import integer
 from mcbrain.errors import InputError
 from mcbrain.plain import numpy_defaults
@@ -135,24 +136,30 @@ def replicates(
         name="replicates",
     )
     point = study.numbered(0)
-    rank = study.rank(model)
+    encoder = study.encoders[0]
+    if len(study.encoders) > 1 or not encoder.rule.fixed:
+        raise InputError(
+            f"rank = {rank}, encoding_penalty = {encoding_penalty!r}: one number each is allowed, "
+            "since a data set has one basis"
+        )
+    rank = encoder.rank_of(model)
     if 0 < point.n_brain < rank:
         raise InputError(
             f"n_brain = {point.n_brain}: a subspace of rank {rank} needs as many brain samples"
         )
-    penalty = float(study.encoding.penalty)
+    encoding = Encoding(rank, encoder.rule.value)
     problem = RawProblem.of(model, point.n_task, point.n_brain, study.seed)
-    return _numbered(model, problem, count, rank, penalty)
+    return _numbered(model, problem, count, encoding)
 
 
 def _numbered(
-    model: Model, problem: RawProblem, count: int, rank: int, penalty: float
+    model: Model, problem: RawProblem, count: int, encoding: Encoding
 ) -> Iterator[DataSet]:
     """The first replicates of a problem, block after block."""
     block = 0
     while count > 0:
         size = min(count, problem.block_size)
-        yield from block_data_sets(model, problem, block, size, rank, penalty)
+        yield from block_data_sets(model, problem, block, size, encoding)
         count, block = count - size, block + 1
 
 
@@ -161,8 +168,7 @@ def block_data_sets(
     problem: RawProblem,
     block: int,
     count: int,
-    rank: int,
-    encoding_penalty: float,
+    encoding: Encoding,
 ) -> Iterator[DataSet]:
     """The first replicates of a block.
 
@@ -176,10 +182,8 @@ def block_data_sets(
         Number of the block, from 0.
     count : int
         How many of its replicates; up to its size they are those of the engine.
-    rank : int
-        Rank of the subspace that is estimated from the recordings.
-    encoding_penalty : float
-        Ridge penalty of the encoder, per brain sample.
+    encoding : Encoding
+        How the subspace is estimated from the recordings; its penalty is a number.
 
     Yields
     ------
@@ -202,8 +206,8 @@ def block_data_sets(
             beta=given(geometry.beta),
             brain_map=given(geometry.brain),
             channels=geometry.channels,
-            rank=rank,
-            encoding_penalty=encoding_penalty,
+            rank=encoding.rank,
+            encoding_penalty=encoding.penalty,
         )
 
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from mcbrain.asking.studies import Point, Study
 from mcbrain.blocks.problem import RawProblem
-from mcbrain.blocks.query import Query
+from mcbrain.blocks.query import Encoding, Fit, Query
 from mcbrain.engines import engine_for
 from mcbrain.errors import InputError
 from mcbrain.plain import numpy_defaults, whole
@@ -182,9 +182,8 @@ def rebuild(
     dict of str to ndarray
         X, y, X_brain, R, brain_map, beta and channels; `Replay.data` says their shapes.
     """
-    rank, penalty = study.rank(point.model), float(study.encoding.penalty)
-    drawn = block_data_sets(point.model, problem, block, place + 1, rank, penalty)
-    *_, last = drawn
+    encoding = Encoding(study.rank(point.model), 0.0)  # of the basis, which is not kept
+    *_, last = block_data_sets(point.model, problem, block, place + 1, encoding)
     return {name: getattr(last, name) for name in _KEPT}
 
 
@@ -194,18 +193,28 @@ def _solve(
     """Excess risk of each query on the replicate, by the engine's own kernels."""
     from mcbrain.blocks.sums import REASONS
     from mcbrain.engines.raw import bench
+    from mcbrain.engines.sampled import drawn_each
 
-    drawn = bench(problem, queries, place + 1).replicates(block)
-    excess, failures, chosen = (values[place] for values in drawn)
-    chosen = chosen / problem.n_task
+    drawn = drawn_each(bench, problem, queries, block, place + 1)
+    chosen = drawn.penalties[place] / problem.n_task
     return [
         {
             "estimator": q.fit.estimator.name,
             "rule": q.fit.rule,
             "penalty": float(chosen[i]) if q.fit.selects else q.fit.shown,
+            **_encoder(q.fit, float(drawn.encodings[place, i]), problem.n_brain),
             "shift": q.shift.label,
-            "excess": float(excess[i]),
-            "failure": REASONS.get(int(failures[i]), ""),
+            "excess": float(drawn.excess[place, i]),
+            "failure": REASONS.get(int(drawn.failures[place, i]), ""),
         }
         for i, q in enumerate(queries)
     ]
+
+
+def _encoder(fit: Fit, chosen: float, n_brain: int) -> dict[str, object]:
+    """Rank, rule and penalty of the encoder of a fit on a replicate; None where it has none."""
+    if not fit.estimator.uses_brain or n_brain == 0:
+        return dict.fromkeys(("rank", "encoding_rule", "encoding_penalty"))
+    encoding = fit.encoding
+    penalty = chosen / n_brain if encoding.selects else encoding.penalty
+    return {"rank": encoding.rank, "encoding_rule": encoding.rule, "encoding_penalty": penalty}

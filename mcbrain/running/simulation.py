@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import pyarrow as pa
 
-from mcbrain.asking.from_python import Samples, adhoc_study
+from mcbrain.asking.from_python import EncoderPenalty, Rank, Samples, adhoc_study
 from mcbrain.asking.older_names import keyword
 from mcbrain.checks import number
 from mcbrain.plain import numpy_defaults
@@ -31,8 +31,8 @@ def simulate(
     engine: str = "auto",
     exact_task_stage: bool = True,
     threads: int | None = None,
-    rank: int | None = None,
-    encoding_penalty: float = 0.0,
+    rank: Rank = None,
+    encoding_penalty: EncoderPenalty = 0.0,
     penalty_scale: str = "per-sample",
     points: Iterable[Sequence[int]] | None = None,
     where: str | None = None,
