@@ -18,7 +18,7 @@ from mcbrain.asking.penalty_rules import RULES, Rule, RuleKind
 from mcbrain.asking.shift_text import parse_shift
 from mcbrain.asking.studies import Point
 from mcbrain.blocks.problem import Job, Problem, RawProblem, data_problem
-from mcbrain.blocks.query import Fit, Query
+from mcbrain.blocks.query import Encoding, Fit, Query
 from mcbrain.certificate.law_checks import _FAMILIES
 from mcbrain.engines import engine_for, simulate, warm_up
 from mcbrain.errors import InputError
@@ -340,7 +340,7 @@ def test_a_subspace_that_nobody_estimates_is_refused():
     with unhandled("subspace 'learned'"):
         draw(model(), replace(RIDGE, estimator=learned))
     with unhandled("subspace 'learned'"):
-        LawSubspaces(study()).moments(learned, next(study().points()))
+        LawSubspaces(study()).moments(learned, next(study().points()), Encoding(1, 0.0))
 
 
 def test_a_penalty_that_an_estimator_cannot_have_is_refused():

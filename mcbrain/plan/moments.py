@@ -27,6 +27,7 @@ __all__ = [
     "shift_drift",
     "signal",
     "subspace_moments",
+    "task_noise",
 ]
 
 
@@ -140,6 +141,22 @@ def signal(model: Model) -> Floats:
     from mcbrain.theory.frame import signal_coordinates
 
     return signal_coordinates(model.misalignment, model.loadings)
+
+
+def task_noise(model: Model) -> float:
+    """sigma_y / |beta|, the noise of a task whose signal has length 1, as the laws have it.
+
+    Parameters
+    ----------
+    model : Model
+        What the task belongs to.
+
+    Returns
+    -------
+    float
+        Without a unit.
+    """
+    return model.sigma_y / model.signal_norm
 
 
 def shift_coefficients(shift: Shift, model: Model, seed: int) -> ShiftCoefficients:

@@ -7,23 +7,28 @@ the same data, and the minimum is sought between its values.
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections.abc import Iterable, Iterator
 
 import numpy as np
 
-from mcbrain.asking.estimators import Estimator, Method
+from mcbrain.asking.estimators import Method
 from mcbrain.asking.penalty_rules import FIXED
 from mcbrain.asking.shift_text import parse_shift
 from mcbrain.asking.studies import Point, Study
 from mcbrain.blocks.problem import BrainProblem, RawProblem
 from mcbrain.blocks.query import Encoding, Fit, Query, Statistic
 from mcbrain.errors import InputError, MissingPilotError, unhandled
-from mcbrain.plan.moments import brain_statistics, shift_coefficients, shift_drift, signal
+from mcbrain.plan.moments import (
+    brain_statistics,
+    shift_coefficients,
+    shift_drift,
+    signal,
+    task_noise,
+)
+from mcbrain.plan.pilot_grid import fit_of, grid_queries, minimum_between
 from mcbrain.plan.statuses import has_mean, row_status
 from mcbrain.plan.subspaces import PILOT_BLOCKS, Subspaces
-from mcbrain.population.model import Model
 from mcbrain.population.shifts import Shift
 from mcbrain.store.protocol import Store
 from mcbrain.theory import exact
@@ -36,13 +41,6 @@ __all__ = ["Penalties", "Pilot", "pilots"]
 
 Pilot = BrainProblem | RawProblem
 
-# A pilot's grid has four penalties per decade about the one that is optimal for ridge. It reaches
-# further up than down, because BEFS penalises more.
-_DECADES_BELOW, _DECADES_ABOVE = 3, 5
-_NODES = 5  # neighbours on the grid between which its minimum is interpolated
-# Digits of a penalty that is found so: few enough to be the same on every machine, however it
-# rounds, since the penalty is part of the name of a statistic.
-_DIGITS = 6
 _ID = parse_shift("id")
 
 
@@ -67,6 +65,9 @@ def has_law(method: Method, point: Point, shift: Shift, subspaces: Subspaces) ->
         any covariance.
     """
     estimator = method.estimator
+    if method.rule.record.by != "risk":
+        # A number, or one of each replicate: nothing but the encoder's penalty is optimised.
+        return len(subspaces.candidates(method, point)) == 1
     if not subspaces.lawful(estimator, point) or not shift.has_moment:
         return False
     estimated = subspaces.simulated(estimator, point)
@@ -76,22 +77,6 @@ def has_law(method: Method, point: Point, shift: Shift, subspaces: Subspaces) ->
         # Both bands have closed forms together, and under the training inputs alone.
         return estimator.two_bands and method.rule.record.under == "id"
     return True
-
-
-def task_noise(model: Model) -> float:
-    """sigma_y / |beta|, the noise of a task whose signal has length 1, as the laws have it.
-
-    Parameters
-    ----------
-    model : Model
-        What the task belongs to.
-
-    Returns
-    -------
-    float
-        Without a unit.
-    """
-    return model.sigma_y / model.signal_norm
 
 
 def pilots(
@@ -128,9 +113,9 @@ def pilots(
             for point in points:
                 if study.undefined(method, point) or has_law(method, point, shift, subspaces):
                     continue
-                encoding = subspaces.encoding(method, point)
-                grid = grid_queries(method, point, shift, encoding)
-                wanted.setdefault(_grid_problem(study, point), {}).update(dict.fromkeys(grid))
+                for encoding in subspaces.candidates(method, point):
+                    grid = _compared(study, method, point, shift, encoding)
+                    wanted.setdefault(_grid_problem(study, point), {}).update(dict.fromkeys(grid))
     for problem, asked in wanted.items():
         yield problem, tuple(asked)
 
@@ -151,82 +136,39 @@ def _encoded(study: Study, points: list[Point]) -> Iterator[tuple[Point, Method]
 
 
 def _shifts(study: Study, method: Method) -> tuple[Shift, ...]:
-    """The shifts under which a method's penalty must be optimised."""
+    """The shifts under which a penalty of a method must be optimised: its own, or its encoder's."""
+    encoded = (_ID,) if method.encoder.rule.record.by == "risk" else ()
     match method.rule.record.under:
         case "":
-            return ()
+            return encoded
         case "id":
             return (_ID,)
         case "each":
-            return study.shifts
+            return tuple(dict.fromkeys((*encoded, *study.shifts)))
     raise unhandled("penalty rule", method.rule.kind, "the pilots (plan/penalties.py)")
+
+
+def _compared(
+    study: Study, method: Method, point: Point, shift: Shift, encoding: Encoding
+) -> tuple[Query, ...]:
+    """What a pilot compares with one encoder: a grid, or the fit whose penalty is not optimised."""
+    rule = method.rule
+    match rule.record.by:
+        case "risk":
+            return grid_queries(method, point, shift, encoding)
+        case "replicate":
+            fit = fit_of(method.estimator, rule.kind, math.nan, encoding)
+        case "study":
+            penalty = study.per_sample(rule.value, point.n_task)
+            fit = fit_of(method.estimator, FIXED, penalty, encoding)
+        case _:
+            raise unhandled("penalty rule", rule.kind, "the pilots (plan/penalties.py)")
+    return (Query(fit, shift, None),)
 
 
 def _grid_problem(study: Study, point: Point) -> RawProblem:
     """The pilot of whole replicates behind a point."""
     return RawProblem.of(point.model, point.n_task, point.n_brain, study.seed, pilot=True)
-
-
-def grid_queries(
-    method: Method, point: Point, shift: Shift, encoding: Encoding
-) -> tuple[Query, ...]:
-    """The fits that a pilot of whole replicates compares to find a penalty.
-
-    The grid holds both scales that an optimum can have, noise over signal and the variance of an
-    input, as the search by law does (theory/README.md 4c).
-
-    Parameters
-    ----------
-    method : Method
-        An estimator under a rule that optimises its penalty.
-    point : Point
-        The model, and the numbers of samples.
-    shift : Shift
-        Under which the risk is to be least.
-    encoding : Encoding
-        Stage 1 of the method at the point.
-
-    Returns
-    -------
-    tuple of Query
-        One for each penalty, in ascending order: 0, four for each decade of the grid, infinity.
-    """
-    d = point.model.input_dim
-    centre = float(exact.optimal_penalty(task_noise(point.model), point.n_task, 0, d))
-    if not 1e-300 < centre < 1e300:
-        centre = 1.0
-    away = -math.log10(centre)
-    low = min(0.0, math.floor(away)) - _DECADES_BELOW - math.ceil(math.log10(d))
-    high = max(0.0, math.ceil(away)) + _DECADES_ABOVE
-    inner = centre * 10.0 ** np.arange(low, high + 0.01, 0.25)
-    fits = (fit_of(method.estimator, FIXED, float(v), encoding) for v in (0.0, *inner, math.inf))
-    return tuple(Query(fit, shift, None) for fit in fits)
-
-
-def fit_of(
-    estimator: Estimator, rule: str, penalty: float, encoding: Encoding, eta: float | None = None
-) -> Fit:
-    """A fit with a given stage 1.
-
-    Parameters
-    ----------
-    estimator : Estimator
-        What is fitted.
-    rule : str
-        "fixed", or what chooses its penalty on each replicate.
-    penalty : float
-        Per task sample; NaN where a replicate chooses it.
-    encoding : Encoding
-        Stage 1.
-    eta : float, optional
-        Share of the penalty that the subspace feels; default that of the estimator.
-
-    Returns
-    -------
-    Fit
-    """
-    eta = estimator.eta if eta is None else eta
-    return Fit(estimator, rule, penalty, eta, encoding.rank, encoding.penalty, encoding.rule)
 
 
 class Penalties:
@@ -248,6 +190,7 @@ class Penalties:
         self.subspaces = subspaces
         self.store = store
         self._best: dict[tuple[int, Method, Shift], float] = {}
+        self._encodings: dict[tuple[int, Method], Encoding] = {}
 
     def fit(self, method: Method, point: Point, shift: Shift) -> Fit:
         """The fit that a method stands for at a point.
@@ -273,7 +216,7 @@ class Penalties:
         """
         penalty, eta = self.resolve(method, point, shift)
         rule = method.rule.kind if method.rule.selects else FIXED
-        return fit_of(method.estimator, rule, penalty, self.subspaces.encoding(method, point), eta)
+        return fit_of(method.estimator, rule, penalty, self.encoding(method, point), eta)
 
     def resolve(self, method: Method, point: Point, shift: Shift) -> tuple[float, float]:
         """Find the penalty of a method at a point.
@@ -350,7 +293,7 @@ class Penalties:
     def _from_equivalent(self, method: Method, point: Point, shift: Shift) -> float:
         """The optimum under any covariance and encoder, by the law (theory/README.md 5f, 5g)."""
         estimator, law = method.estimator, self.subspaces.anisotropic
-        encoding = self.subspaces.encoding(method, point)
+        encoding = self.encoding(method, point)
         known = not (encoding.selects and self.subspaces.simulated(estimator, point))
 
         def fit_at(penalty: float) -> Fit:
@@ -406,7 +349,7 @@ class Penalties:
 
     def _subspace(self, method: Method, point: Point) -> SubspaceMoments:
         """Moments of the subspace that a method spares."""
-        encoding = self.subspaces.encoding(method, point)
+        encoding = self.encoding(method, point)
         return self.subspaces.moments(method.estimator, point, encoding)
 
     def _bands(self, method: Method, point: Point) -> tuple[float, float]:
@@ -423,77 +366,63 @@ class Penalties:
             return 0.0, float(exact.optimal_eta(rank, d, m_bar))
         return outside, inside / outside
 
+    def encoding(self, method: Method, point: Point) -> Encoding:
+        """Stage 1 of a method at a point, its penalty found by law or by a pilot.
+
+        Parameters
+        ----------
+        method : Method
+            One of the study's.
+        point : Point
+            One of the study's.
+
+        Returns
+        -------
+        Encoding
+            With a number per brain sample, or the rule by which each replicate chooses.
+
+        Raises
+        ------
+        InputError
+            No law gives the best penalty, and no pilot is there to find it.
+        MissingPilotError
+            A pilot that it rests on has not been run to its end.
+        """
+        candidates = self.subspaces.candidates(method, point)
+        if len(candidates) == 1:
+            return candidates[0]
+        if self.store is None:
+            raise InputError(
+                f"[encoding] penalty = '{method.encoder.rule.kind}': no law gives this optimum for "
+                "a model that is not Gaussian; simulate it, or give a number"
+            )
+        name = (point.index, method)
+        if name not in self._encodings:
+            risks = [
+                self._piloted(point, _compared(self.study, method, point, _ID, c)).min()
+                for c in candidates
+            ]
+            self._encodings[name] = candidates[int(np.argmin(risks))]
+        return self._encodings[name]
+
     def _from_pilot(self, method: Method, point: Point, shift: Shift) -> float:
         """The optimum between the penalties that a pilot of whole replicates compares."""
+        grid = grid_queries(method, point, shift, self.encoding(method, point))
+        penalty = np.array([q.fit.penalty for q in grid])
+        return minimum_between(penalty, self._piloted(point, grid))
+
+    def _piloted(self, point: Point, grid: tuple[Query, ...]) -> Floats:
+        """The mean risk of some fits in a pilot of whole replicates; infinite without a mean."""
         if self.store is None:
             raise MissingPilotError("a pilot finds this penalty, and there is no store of blocks")
-        encoding = self.subspaces.encoding(method, point)
-        grid = grid_queries(method, point, shift, encoding)
         series = self.store.series(_grid_problem(self.study, point), [q.id for q in grid])
         series = series.head(PILOT_BLOCKS)
         if series.n_blocks < PILOT_BLOCKS:
             raise MissingPilotError(
                 "the pilot for the optimal penalty is not complete; run the study first"
             )
-        penalty, risk = np.array([q.fit.penalty for q in grid]), series.totals()[1]
+        risk = series.totals()[1]
         if point.model.sigma_y > 0:  # a mean that does not exist is no candidate, however it fell
             wild = np.array([not has_mean(row_status(q.fit, point)) for q in grid])
             risk = np.where(wild & ~wild.all(), np.inf, risk)
-        return minimum_between(penalty, risk)
-
-
-def minimum_between(penalty: Floats, risk: Floats) -> float:
-    """The penalty of least risk, interpolated between those at which the risk was measured.
-
-    Parameters
-    ----------
-    penalty : ndarray, shape (n,)
-        0, ascending penalties whose logarithms are equally spaced, inf.
-    risk : ndarray, shape (n,)
-        On the same replicates, so that it is as smooth as the risk of each of them; a value that
-        is not finite is never the least.
-
-    Returns
-    -------
-    float
-        An end where it is best; else the minimum of the polynomial in log penalty through the best
-        of the grid and its neighbours, rounded to `_DIGITS` digits.
-    """
-    risk = np.where(np.isfinite(risk), risk, np.inf)
-    best = int(np.argmin(risk))
-    first = min(max(best - _NODES // 2, 1), len(penalty) - 1 - _NODES)
-    near = risk[first : first + _NODES]
-    at = best - first
-    if not (0 < at < _NODES - 1 and np.all(np.isfinite(near))):
-        return float(penalty[best])
-    place = _lowest_place(near, at)
-    step = math.log(penalty[first + 1] / penalty[first])
-    return float(f"{penalty[first] * math.exp(step * place):.{_DIGITS}g}")
-
-
-def _lowest_place(values: Floats, at: int) -> float:
-    """Where between at - 1 and at + 1 the polynomial through values at 0, 1, ... is least.
-
-    Golden sections; Newton's form of the polynomial, in plain arithmetic that is the same on every
-    machine.
-    """
-    coefficients, differences = [], list(values - values[at])
-    for order in range(len(values)):
-        coefficients.append(differences[0])
-        differences = [(b - a) / (order + 1) for a, b in itertools.pairwise(differences)]
-
-    def polynomial(x: float) -> float:
-        total = 0.0
-        for order in reversed(range(len(coefficients))):
-            total = total * (x - order) + coefficients[order]
-        return total
-
-    low, high = at - 1.0, at + 1.0
-    golden = (math.sqrt(5.0) - 1.0) / 2.0
-    for _ in range(48):
-        left, right = high - golden * (high - low), low + golden * (high - low)
-        if polynomial(left) <= polynomial(right):
-            high = right
-        else:
-            low = left
-    return (low + high) / 2.0
+        return risk

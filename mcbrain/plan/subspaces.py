@@ -12,7 +12,7 @@ from mcbrain.blocks.query import Encoding
 from mcbrain.blocks.series import Series
 from mcbrain.errors import MissingPilotError, unhandled
 from mcbrain.plan.anisotropic import AnisotropicLaw
-from mcbrain.plan.best_encoding import best_encoding
+from mcbrain.plan.best_encoding import best_encoding, compared_penalties
 from mcbrain.plan.moments import brain_statistics, subspace_moments
 from mcbrain.population.model import Model
 from mcbrain.store.protocol import Store
@@ -80,6 +80,27 @@ class Subspaces:
                     self._best[name] = best_encoding(self.study, self.anisotropic, method, point)
                 return Encoding(rank, self._best[name])
         raise unhandled("encoder's penalty rule", rule.kind, "plan/subspaces.py")
+
+    def candidates(self, method: Method, point: Point) -> tuple[Encoding, ...]:
+        """What stage 1 of a method may be at a point: known at once, or compared by a pilot.
+
+        Parameters
+        ----------
+        method : Method
+            One of the study's.
+        point : Point
+            One of the study's.
+
+        Returns
+        -------
+        tuple of Encoding
+            One, but where the best penalty is wanted and the data is not Gaussian.
+        """
+        rank = method.encoder.rank_of(point.model)
+        known = method.encoder.rule.record.by != "risk" or point.n_brain < rank
+        if known or self.anisotropic.gaussian(method.estimator, point):
+            return (self.encoding(method, point),)
+        return tuple(Encoding(rank, penalty) for penalty in compared_penalties(point.model))
 
     def problem(self, point: Point, encoding: Encoding) -> BrainProblem:
         """The pilot problem that measures the moments at a point's number of brain samples.

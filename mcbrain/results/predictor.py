@@ -12,8 +12,7 @@ from mcbrain.asking.studies import Point, Study
 from mcbrain.blocks.query import Encoding, Fit
 from mcbrain.blocks.series import jackknife
 from mcbrain.plan.cells import Setting
-from mcbrain.plan.moments import shift_coefficients, shift_drift, signal
-from mcbrain.plan.penalties import task_noise
+from mcbrain.plan.moments import shift_coefficients, shift_drift, signal, task_noise
 from mcbrain.plan.subspaces import PilotSubspaces, Subspaces
 from mcbrain.population.model import Model
 from mcbrain.population.shifts import Shift

@@ -41,6 +41,7 @@ __all__ = [
 # blocks and never in them (tests/store/test_identity.py holds this list against the imports).
 PACKAGES = ("blocks", "engines", "kernels", "population")
 MODULES = (
+    "asking.encoders",
     "asking.estimators",
     "asking.penalty_rules",
     "blas",

@@ -98,7 +98,7 @@ def test_the_resolved_study_gives_the_same_study_again():
         ("design.n_task", {"geometric": [1, 5]}, "three numbers"),
         ("design.n_brain", [-1], "whole number from 0"),
         ("encoding.rank", 9, "[encoding] rank = 9: allowed is 1 to min(input_dim, n_channels) = 8"),
-        ("encoding.rank", "two", "[encoding] rank = 'two': Expected int | none, got str"),
+        ("encoding.rank", "two", "[encoding] rank = 'two': a whole number"),
         ("encoding.ranks", 2, "unknown key; did you mean 'rank'"),
         ("encoding.penalty", -1.0, "a number >= 0"),
         ("estimators", {}, "[estimators] is empty"),

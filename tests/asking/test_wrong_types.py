@@ -30,7 +30,7 @@ ASKED = {"n_task": 30, "n_brain": 20, "estimators": {"ridge": 0.1}}
         ({"shifts": None}, "shifts = None: a list of shifts in text"),
         ({"shifts": [5]}, "shift '5' does not exist; allowed: adversarial"),
         ({"shifts": {"scale": 2.0}}, "shifts scale = 2.0: a table is allowed"),
-        ({"rank": "two"}, "rank = 'two': Expected int"),
+        ({"rank": "two"}, "rank = 'two': a whole number"),
         ({"seed": 1.5}, "seed = 1.5: a whole number from 0"),
     ],
 )
@@ -74,7 +74,7 @@ def test_studies_and_models_take_whole_floats(tmp_path):
             "precision": {"max_replicates": 1e6, "relative": np.float32(0.5)},
         }
     )
-    assert (study.seed, study.n_task, study.encoding.rank) == (3, (30,), 2)
+    assert (study.seed, study.n_task, study.encoders[0].rank) == (3, (30,), 2)
     assert study.precision.max_replicates == 10**6 and study.precision.relative == 0.5
 
 
