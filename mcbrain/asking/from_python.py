@@ -6,13 +6,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TypeAlias
 
 from mcbrain.asking.design_section import GEOMETRIC
+from mcbrain.asking.encoders import Encoder, encoders_from_table
 from mcbrain.asking.from_toml import study_from_table
 from mcbrain.asking.studies import Study
 from mcbrain.errors import InputError
 from mcbrain.plain import plain
 from mcbrain.population.model import Model
 
-__all__ = ["EncoderPenalty", "Rank", "Samples", "adhoc_study", "check_model"]
+__all__ = ["EncoderPenalty", "Rank", "Samples", "adhoc_study", "check_model", "one_encoder"]
 
 # Numbers of samples.
 Samples: TypeAlias = int | Iterable[int]
@@ -139,6 +140,35 @@ def adhoc_study(
         return study_from_table(table, models=(model,))
     except InputError as error:
         raise InputError(_in_python(str(error))) from None
+
+
+def one_encoder(penalty: object) -> Encoder:
+    """The encoder that a call asks for whose answer is about one.
+
+    Parameters
+    ----------
+    penalty : object
+        Its keyword `encoding_penalty`.
+
+    Returns
+    -------
+    Encoder
+        Of the default rank.
+
+    Raises
+    ------
+    InputError
+        What is neither a number >= 0 nor a rule, or several.
+    """
+    try:
+        found = encoders_from_table({"penalty": _listed(penalty)})
+    except InputError as error:
+        raise InputError(_in_python(str(error))) from None
+    if len(found) > 1:
+        raise InputError(
+            f"encoding_penalty = {penalty!r}: one number or rule is allowed, for one answer"
+        )
+    return found[0]
 
 
 # Words about a study file, and what they are in a Python call.

@@ -14,7 +14,13 @@ from mcbrain.cli import status_command as status
 from mcbrain.cli import validate_command as validate
 from mcbrain.cli import worth
 from mcbrain.cli.numbers import take_whole_numbers
-from mcbrain.cli.options import AsJson, estimator_settings, with_model, with_overrides
+from mcbrain.cli.options import (
+    AsJson,
+    estimator_settings,
+    number_or_word,
+    with_model,
+    with_overrides,
+)
 from mcbrain.errors import InputError, did_you_mean
 from mcbrain.population.model import Model
 
@@ -204,15 +210,21 @@ def predict(
     shift: Annotated[
         list[str] | None, typer.Option(help="Such as brain-insensitive:4; may be repeated [id].")
     ] = None,
-    rank: Annotated[int | None, typer.Option(help="Rank of stage 1 [measured latents].")] = None,
+    rank: Annotated[
+        list[int] | None,
+        typer.Option(help="Rank of stage 1; may be repeated [measured latents]."),
+    ] = None,
     encoding_penalty: Annotated[
-        float, typer.Option(help="Ridge penalty of the encoder, per brain sample.")
-    ] = 0.0,
+        list[str] | None,
+        typer.Option(
+            help="Ridge penalty of the encoder, per brain sample, or optimal; may be repeated [0]."
+        ),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Predict the risk of each estimator from the laws alone."""
     from mcbrain.results.law_rows import predict as predict_table
-    from mcbrain.results.printing import print_table
+    from mcbrain.results.printing import ENCODER_COLUMNS, print_table, telling
 
     table = predict_table(
         model,
@@ -220,8 +232,8 @@ def predict(
         n_brain,
         estimator_settings(estimator or []),
         shift or ["id"],
-        rank=rank,
-        encoding_penalty=encoding_penalty,
+        rank=rank or None,
+        encoding_penalty=[number_or_word(text) for text in encoding_penalty or ["0"]],
     )
     if as_json:
         from mcbrain.cli.json_output import print_json
@@ -230,6 +242,7 @@ def predict(
         print_json(table.select(named))
         return
     shown = ["n_task", "n_brain", "estimator", "penalty", "shift", *_PREDICTED]
+    shown[4:4] = telling(table, ENCODER_COLUMNS)
     if table["prediction_se"].null_count < table.num_rows:  # of imagined recordings
         shown.insert(shown.index("predicted") + 1, "prediction_se")
     print_table(table, shown)

@@ -119,12 +119,27 @@ def estimator_settings(options: list[str]) -> dict[str, list[float | str]] | Non
         name, sign, rule = option.partition("=")
         if not sign:
             raise InputError(f"--estimator {option}: the form is NAME=RULE, such as befs=optimal")
-        try:
-            value: float | str = float(rule)
-        except ValueError:
-            value = rule
-        settings.setdefault(name, []).append(value)
+        settings.setdefault(name, []).append(number_or_word(rule))
     return settings or None
+
+
+def number_or_word(text: str) -> float | str:
+    """A penalty as it was written: a number, or a rule in words.
+
+    Parameters
+    ----------
+    text : str
+        Of an option.
+
+    Returns
+    -------
+    float or str
+        What a study takes.
+    """
+    try:
+        return float(text)
+    except ValueError:
+        return text
 
 
 def with_overrides(

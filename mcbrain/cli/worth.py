@@ -13,7 +13,7 @@ import typer
 
 from mcbrain.asking.engines import engine_of
 from mcbrain.cli.json_output import print_json
-from mcbrain.cli.options import AsJson, with_model
+from mcbrain.cli.options import AsJson, number_or_word, with_model
 from mcbrain.errors import InputError
 from mcbrain.population.model import Model
 
@@ -49,8 +49,9 @@ def value(
     ] = None,
     baseline: Annotated[str, typer.Option(help="ridge (tuned) or ols.")] = "ridge",
     encoding_penalty: Annotated[
-        float, typer.Option(help="Ridge penalty of the encoder, per brain sample; by law alone.")
-    ] = 0.0,
+        str | None,
+        typer.Option(help="Ridge penalty of the encoder, per brain sample, or optimal [0]."),
+    ] = None,
     simulate: Annotated[
         bool, typer.Option("--simulate", help="Simulate it too, with a 95 % interval.")
     ] = False,
@@ -68,7 +69,7 @@ def value(
     if options and not simulate:
         raise InputError(f"--{next(iter(options))}: it has a meaning with --simulate alone")
     if results is not None:
-        if encoding_penalty:
+        if encoding_penalty is not None:
             raise InputError(
                 f"--encoding-penalty: the encoder is that of the results in {results}; leave it out"
             )
@@ -80,12 +81,12 @@ def value(
     from mcbrain.cli.waiting import patience
     from mcbrain.worth.valuation import value as worth
 
-    if simulate and encoding_penalty:
-        raise InputError("--encoding-penalty: it is for the law; leave out --simulate")
+    encoder = number_or_word(encoding_penalty or "0")
     with patience("solving the law of any covariance, which takes up to a minute"):
-        found = [worth(model, n_task, n_brain, baseline, encoding_penalty=encoding_penalty)]
+        found = [worth(model, n_task, n_brain, baseline, encoding_penalty=encoder)]
     if simulate:
-        found.append(worth(model, n_task, n_brain, baseline, simulate=True, **options))
+        options |= {"encoding_penalty": encoder, "simulate": True}
+        found.append(worth(model, n_task, n_brain, baseline, **options))
     if as_json:
         print_json(found)
         return

@@ -15,7 +15,8 @@ import numpy as np
 from mcbrain.asking.estimators import Method
 from mcbrain.asking.penalty_rules import FIXED
 from mcbrain.asking.shift_text import parse_shift
-from mcbrain.asking.studies import Point, Study
+from mcbrain.asking.studies import Point
+from mcbrain.blas import one_blas_thread
 from mcbrain.blocks.query import Fit
 from mcbrain.errors import InputError
 from mcbrain.plan.anisotropic import SEARCH_DRAWS, AnisotropicLaw
@@ -75,7 +76,9 @@ def least(risk_at: Callable[[float], float], variance: float) -> float:
     def at(decade: float) -> float:
         return risk_at(_rounded(variance, decade))
 
-    found = {x: at(x) for x in np.linspace(low, high, round(high - low) + 1).tolist()}
+    found: dict[float, float] = {
+        x: at(x) for x in np.linspace(low, high, round(high - low) + 1).tolist()
+    }
 
     def best() -> float:
         return min(found, key=lambda x: (not math.isfinite(found[x]), found[x], x))
@@ -94,7 +97,7 @@ def _rounded(variance: float, decade: float) -> float:
     return float(f"{variance * 10.0**decade:.{_DIGITS}g}")
 
 
-def best_encoding(study: Study, law: AnisotropicLaw, method: Method, point: Point) -> float:
+def best_encoding(law: AnisotropicLaw, method: Method, point: Point, own: float) -> float:
     """The encoder's penalty at which a method has its least risk without a shift, by law.
 
     A method whose own penalty is a number has its risk at that number; any other, and one with a
@@ -103,14 +106,14 @@ def best_encoding(study: Study, law: AnisotropicLaw, method: Method, point: Poin
 
     Parameters
     ----------
-    study : Study
-        What is asked.
     law : AnisotropicLaw
         Knows the risk at any penalty of the encoder.
     method : Method
-        One of the study's, that estimates a subspace.
+        An estimator of a subspace.
     point : Point
         With brain samples, as many as the rank or more.
+    own : float
+        The penalty of the method per task sample; NaN where it is no number of the study.
 
     Returns
     -------
@@ -122,7 +125,7 @@ def best_encoding(study: Study, law: AnisotropicLaw, method: Method, point: Poin
     InputError
         The data is not Gaussian, so that there is no law.
     """
-    estimator, rule, model = method.estimator, method.rule, point.model
+    estimator, model = method.estimator, point.model
     if not law.gaussian(estimator, point):
         raise InputError(
             f"[encoding] penalty = '{method.encoder.rule.kind}': the best penalty of the encoder "
@@ -130,7 +133,6 @@ def best_encoding(study: Study, law: AnisotropicLaw, method: Method, point: Poin
             "for this model give numbers, or a rule that chooses on the recordings (loo, gcv)"
         )
     rank = method.encoder.rank_of(model)
-    own = study.per_sample(rule.value, point.n_task) if rule.fixed else math.nan
 
     def risk_at(encoding: float) -> float:
         def fit_at(penalty: float) -> Fit:
@@ -141,6 +143,7 @@ def best_encoding(study: Study, law: AnisotropicLaw, method: Method, point: Poin
             penalty = estimator.in_force(math.nan)
         elif not own >= 0.0:
             penalty = law.best_penalty(point, _ID, fit_at, guess=True)
-        return law.risk(point, _ID, fit_at(penalty), SEARCH_DRAWS, guess=True).value
+        return float(law.risk(point, _ID, fit_at(penalty), SEARCH_DRAWS, guess=True).value)
 
-    return least(risk_at, float(model.input_variances.mean()))
+    with one_blas_thread():  # matrices are small, and the answer does not depend on threads
+        return least(risk_at, float(model.input_variances.mean()))

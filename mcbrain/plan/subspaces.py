@@ -77,7 +77,10 @@ class Subspaces:
                     return Encoding(rank, 0.0)
                 name = (method, point.model, point.n_task, point.n_brain)
                 if name not in self._best:
-                    self._best[name] = best_encoding(self.study, self.anisotropic, method, point)
+                    own, law = method.rule.value, self.anisotropic
+                    if method.rule.fixed:
+                        own = self.study.per_sample(own, point.n_task)
+                    self._best[name] = best_encoding(law, method, point, own)
                 return Encoding(rank, self._best[name])
         raise unhandled("encoder's penalty rule", rule.kind, "plan/subspaces.py")
 

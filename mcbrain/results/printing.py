@@ -37,6 +37,28 @@ _SPARE = _in_turn(lambda column: column.spare)
 _OF_MODEL = frozenset(c.name for c in RESULT_COLUMNS if c.source == "model")
 
 
+ENCODER_COLUMNS = ("rank", "encoding_rule", "encoding_penalty")
+"""What tells the encoders of rows apart."""
+
+
+def telling(table: pa.Table, names: Sequence[str]) -> list[str]:
+    """Columns in which some rows differ from others, null aside, or whose nulls do.
+
+    Parameters
+    ----------
+    table : pyarrow.Table
+    names : sequence of str
+        Of columns; one that the table does not hold tells nothing.
+
+    Returns
+    -------
+    list of str
+        In the order of `names`.
+    """
+    there = [name for name in names if name in table.schema.names]
+    return [n for n in there if len(pc.unique(table[n].drop_null())) > 1]
+
+
 def print_results(
     path: str | Path,
     *,
@@ -231,7 +253,10 @@ def _columns(table: pa.Table, columns: str | None) -> list[str]:
         return list(table.schema.names)
     of_model = [n for n in table.schema.names if n in _OF_MODEL]
     fields = [n for n in of_model if len(pc.unique(table[n])) > 1]
-    return fields + [n for n in _DEFAULT if n in table.schema.names]
+    shown = [n for n in _DEFAULT if n in table.schema.names]
+    if "shift" in shown:
+        shown[shown.index("shift") : shown.index("shift")] = telling(table, ENCODER_COLUMNS)
+    return fields + shown
 
 
 def _text(value: object, form: str) -> str:

@@ -12,7 +12,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from mcbrain.asking.from_python import check_model
+from mcbrain.asking.encoders import PLAIN
+from mcbrain.asking.from_python import check_model, one_encoder
 from mcbrain.checks import affordable, integer, positive
 from mcbrain.errors import InputError
 from mcbrain.plain import numpy_defaults
@@ -81,6 +82,7 @@ def allocate(
     cost_repeat: float | None = None,
     max_repeats: int = 1,
     schedule: Schedule | None = None,
+    encoding_penalty: float | str = 0.0,
 ) -> Allocation:
     """Best split of a budget between task samples, brain samples and repeats of a stimulus.
 
@@ -97,6 +99,9 @@ def allocate(
         Recordings of a stimulus at most: repeats average the noise, sigma_r^2/repeats.
     schedule : callable, optional
         n_brain -> m_eff, where alignment improves with brain data.
+    encoding_penalty : float or str
+        Of the encoder; the surface of the laws is that of least squares, and nothing but 0 is
+        allowed.
 
     Returns
     -------
@@ -108,9 +113,15 @@ def allocate(
     ------
     InputError
         A budget or cost that is not positive, or a budget below the cost of one task sample or
-        beyond that of `MOST_SAMPLES`.
+        beyond that of `MOST_SAMPLES`; or an encoder with a penalty.
     """
     check_model(model)
+    if one_encoder(encoding_penalty) != PLAIN:
+        raise InputError(
+            f"encoding_penalty = {encoding_penalty!r}: the surface of the laws is that of an "
+            "encoder without a penalty; run a study with [encoding] penalty on a grid of samples "
+            "and ask `mcbrain budget DIR`"
+        )
     repeat = cost_brain if cost_repeat is None else cost_repeat
     check_prices(budget, cost_task=cost_task, cost_brain=cost_brain, cost_repeat=repeat)
     affordable(budget, cost_task=cost_task, cost_brain=cost_brain)

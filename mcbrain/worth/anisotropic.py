@@ -6,12 +6,15 @@ import math
 from dataclasses import dataclass
 from functools import cache
 
-from mcbrain.asking.estimators import ESTIMATORS
+from mcbrain.asking.encoders import Encoder
+from mcbrain.asking.estimators import ESTIMATORS, Method
+from mcbrain.asking.penalty_rules import Rule
 from mcbrain.asking.shift_text import parse_shift
 from mcbrain.asking.studies import Point
 from mcbrain.blocks.query import Fit
-from mcbrain.errors import InputError
+from mcbrain.errors import InputError, unhandled
 from mcbrain.plan.anisotropic import AnisotropicLaw, Estimate
+from mcbrain.plan.best_encoding import best_encoding
 from mcbrain.population.model import Model
 from mcbrain.results.reasons import INTERPOLATING
 from mcbrain.worth.answer import Value
@@ -101,7 +104,7 @@ class _Curves:
 
 
 def anisotropic_value(
-    model: Model, n_task: int, n_brain: int, baseline: str, encoding_penalty: float, seed: int
+    model: Model, n_task: int, n_brain: int, baseline: str, encoder: Encoder, seed: int
 ) -> Value:
     """The value of brain data where the laws of isotropic inputs do not hold.
 
@@ -112,8 +115,8 @@ def anisotropic_value(
     n_task, n_brain : int
     baseline : str
         "ridge" or "ols".
-    encoding_penalty : float
-        Ridge penalty of the encoder, per brain sample.
+    encoder : Encoder
+        Of the default rank; its penalty is a number or the best by law.
     seed : int
         Of the directions in which brain and task lie, and of imagined recordings.
 
@@ -126,7 +129,8 @@ def anisotropic_value(
     Raises
     ------
     InputError
-        A model that is not Gaussian, or without task noise.
+        A model that is not Gaussian, or without task noise; or an encoder whose penalty each
+        replicate chooses.
     """
     if not model.gaussian or model.sigma_y == 0:
         raise InputError(
@@ -134,7 +138,8 @@ def anisotropic_value(
             "noise; for this model simulate instead (simulate=True, or `mcbrain run` and "
             "`mcbrain value DIR`)"
         )
-    curves = _Curves(model, encoding_penalty, AnisotropicLaw(seed))
+    law = AnisotropicLaw(seed)
+    curves = _Curves(model, _penalty(encoder, law, Point(0, model, n_task, n_brain)), law)
     found = curves.best("befs", n_task, n_brain)
     samples = curves.samples_for(found.value, baseline) - n_task
     # Without brain data BEFS is ridge, and both come from the same law.
@@ -158,6 +163,22 @@ def anisotropic_value(
         baseline_risk=curves.best(baseline, n_task).value,
         note=_note(model, found.value, samples, ends),
     )
+
+
+def _penalty(encoder: Encoder, law: AnisotropicLaw, point: Point) -> float:
+    """The encoder's penalty per brain sample, by law where it is to be the best."""
+    match encoder.rule.record.by:
+        case "study":
+            return encoder.rule.value
+        case "replicate":
+            raise InputError(
+                f"encoding_penalty = '{encoder.rule.kind}': no law says what each replicate "
+                "chooses; give a number or 'optimal', or simulate it (simulate=True)"
+            )
+        case "risk":
+            befs = Method(ESTIMATORS["befs"], Rule("optimal"), encoder)
+            return best_encoding(law, befs, point, math.nan) if point.n_brain else 0.0
+    raise unhandled("encoder's penalty rule", encoder.rule.kind, "worth/anisotropic.py")
 
 
 def _note(model: Model, risk: float, samples: float, ends: list[float]) -> str:

@@ -232,6 +232,7 @@ def simulated_value(
     baseline: str,
     law: Value | None,
     effort: Effort,
+    encoding_penalty: float | str = 0.0,
 ) -> Value:
     """Simulate BEFS, and the baseline about the law's answer, and invert its curve; see `value`.
 
@@ -247,6 +248,8 @@ def simulated_value(
         The law's answer, about which to simulate; None where no law holds.
     effort : Effort
         How much is simulated, and by what.
+    encoding_penalty : float or str
+        Of the encoder, as for `simulate`.
 
     Returns
     -------
@@ -262,7 +265,8 @@ def simulated_value(
 
     if n_brain == 0:
         raise InputError("n_brain = 0: brain data that was not collected has no value to measure")
-    study = _study(model, _grid(model, n_task, law, baseline), n_brain, baseline, effort)
+    tasks = _grid(model, n_task, law, baseline)
+    study = _study(model, tasks, n_brain, baseline, effort, encoding_penalty)
     results = compute(study, threads=effort.threads)
     place = study.n_task.index(n_task)
     found, note = value_in_results(results, 0, place, 0, baseline)
@@ -286,7 +290,14 @@ def simulated_value(
     )
 
 
-def _study(model: Model, n_task: list[int], n_brain: int, baseline: str, effort: Effort) -> Study:
+def _study(
+    model: Model,
+    n_task: list[int],
+    n_brain: int,
+    baseline: str,
+    effort: Effort,
+    encoding_penalty: float | str,
+) -> Study:
     """The study that finds a value: BEFS and the baseline at their best, without shift."""
     from mcbrain.asking.from_python import adhoc_study
 
@@ -297,6 +308,7 @@ def _study(model: Model, n_task: list[int], n_brain: int, baseline: str, effort:
         {baseline: "optimal" if baseline == "ridge" else 0.0, "befs": "optimal"},
         ("id",),
         seed=effort.seed,
+        encoding_penalty=encoding_penalty,
         engine=effort.engine,
         precision={
             "relative": number("precision", effort.precision, 0.0, 1e150),

@@ -7,8 +7,9 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import ArrayLike
 
-from mcbrain.asking.from_python import check_model
-from mcbrain.checks import LARGE, MOST_SAMPLES, integer, number
+from mcbrain.asking.encoders import PLAIN
+from mcbrain.asking.from_python import check_model, one_encoder
+from mcbrain.checks import MOST_SAMPLES, integer
 from mcbrain.errors import InputError
 from mcbrain.plain import numpy_defaults
 from mcbrain.population.model import Model
@@ -28,7 +29,7 @@ def value(
     n_brain: int,
     baseline: str = "ridge",
     *,
-    encoding_penalty: float = 0.0,
+    encoding_penalty: float | str = 0.0,
     simulate: bool = False,
     precision: float = 0.005,
     max_replicates: int = 100_000,
@@ -46,8 +47,9 @@ def value(
         Numbers of samples.
     baseline : str
         "ridge" (tuned) or "ols".
-    encoding_penalty : float
-        Ridge penalty of the encoder, per brain sample; of the law alone.
+    encoding_penalty : float or str
+        Ridge penalty of the encoder: a number per brain sample, or "optimal"; with `simulate` also
+        "loo" or "gcv".
     simulate : bool
         Whether BEFS and the baseline are simulated on a grid of task samples about the law's
         answer, and the simulated curve inverted, with an interval.
@@ -75,23 +77,19 @@ def value(
             f"n_brain = {n_brain}: at least measured_latents = {model.k_m} brain samples are "
             "needed to estimate that many directions (or 0)"
         )
-    encoding_penalty = number("encoding_penalty", encoding_penalty, 0.0, LARGE)
-    if simulate and encoding_penalty:
-        raise InputError(
-            "encoding_penalty: it has a meaning for the law alone; for a simulated value run a "
-            "study with [encoding] penalty and ask `mcbrain value DIR`"
-        )
-    if not simulate and (encoding_penalty or not model.isotropic):
-        return anisotropic_value(model, n_task, n_brain, baseline, encoding_penalty, seed)
+    encoder = one_encoder(encoding_penalty)
+    plain = encoder == PLAIN
+    if not simulate and not (plain and model.isotropic):
+        return anisotropic_value(model, n_task, n_brain, baseline, encoder, seed)
     if not simulate:
         return _from_law(Surface(model), n_task, n_brain, baseline)
     from mcbrain.worth.simulated import Effort, simulated_value
 
     effort = Effort(precision, max_replicates, seed, engine, threads)
     law = None
-    if model.isotropic and model.sigma_y > 0:
+    if plain and model.isotropic and model.sigma_y > 0:
         law = _from_law(Surface(model), n_task, n_brain, baseline)
-    found = simulated_value(model, n_task, n_brain, baseline, law, effort)
+    found = simulated_value(model, n_task, n_brain, baseline, law, effort, encoding_penalty)
     if law is None:
         return found
     return replace(found, marginal_rate=law.marginal_rate, saturation=law.saturation)

@@ -1,6 +1,7 @@
 """The value of brain data under any covariance and encoder: the baseline's curve inverted."""
 
 import math
+import re
 
 import numpy as np
 import pytest
@@ -49,10 +50,24 @@ def test_what_has_no_law_is_refused_in_a_sentence():
     with pytest.raises(InputError, match="and task noise"):
         noiseless = MODEL | {"task_noise": 0.0}
         mb.value(mb.Model(**noiseless, covariance="powerlaw:1"), 30, 80)
-    with pytest.raises(InputError, match=r"mcbrain value DIR"):
-        mb.value(mb.Model(**MODEL), 30, 80, encoding_penalty=0.1, simulate=True)
-    with pytest.raises(InputError, match="encoding_penalty = -1"):
-        mb.value(mb.Model(**MODEL), 30, 80, encoding_penalty=-1)
+    for penalty, words in (
+        (-1, "encoding_penalty = -1: a number >= 0"),
+        ("lou", "encoding_penalty = 'lou': a number, a list or a rule; did you mean 'loo'"),
+        ("loo", "encoding_penalty = 'loo': no law says what each replicate chooses"),
+        ([0.1, 0.2], "one number or rule is allowed, for one answer"),
+    ):
+        with pytest.raises(InputError, match=re.escape(words)):
+            mb.value(mb.Model(**MODEL), 30, 80, encoding_penalty=penalty)
+    with pytest.raises(InputError, match="an encoder without a penalty"):
+        mb.allocate(mb.Model(**MODEL), 100.0, encoding_penalty="optimal")
+
+
+def test_the_best_encoder_by_law_is_worth_no_less_than_any_number():
+    """Of three decades of numbers, by the same imagined recordings."""
+    model = mb.Model(**MODEL, covariance="powerlaw:1")
+    best = mb.value(model, 30, 80, encoding_penalty="optimal")
+    others = [mb.value(model, 30, 80, encoding_penalty=x).task_samples for x in (0.0, 0.03, 0.3, 3)]
+    assert best.task_samples >= max(others) * 0.99 > others[0]
 
 
 def test_a_value_that_the_baseline_never_has_says_so():
