@@ -51,6 +51,14 @@ class Encoder:
         """
         return model.k_m if self.rank is None else self.rank
 
+    @property
+    def words(self) -> str:
+        """What tells it from others, in a label; empty for least squares of the default rank."""
+        found = [] if self.rank is None else [f"rank {self.rank}"]
+        if self.rule != _LEAST_SQUARES:
+            found.append(f"encoder {f'{self.rule.value:g}' if self.rule.fixed else self.rule.kind}")
+        return ", ".join(found)
+
 
 PLAIN = Encoder()
 """Least squares of the default rank; also what an estimator without recordings is said to have."""

@@ -167,6 +167,12 @@ class Method:
         """Whether this is tuned ridge, the fair opponent that gains are measured against."""
         return self.estimator.name == "ridge" and not self.rule.fixed
 
+    @property
+    def label(self) -> str:
+        """What it is, in a list: the estimator with its rule or number, and its encoder."""
+        rule = f"{self.rule.value:g}" if self.rule.fixed else self.rule.kind
+        return f"{self.estimator.name} ({', '.join(filter(None, (rule, self.encoder.words)))})"
+
 
 def parse_estimator(name: str) -> Estimator:
     """An estimator from its name, `two-penalty:eta` included.

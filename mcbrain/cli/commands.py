@@ -224,7 +224,8 @@ def predict(
 ) -> None:
     """Predict the risk of each estimator from the laws alone."""
     from mcbrain.results.law_rows import predict as predict_table
-    from mcbrain.results.printing import ENCODER_COLUMNS, print_table, telling
+    from mcbrain.results.printing import print_table, telling
+    from mcbrain.results.settings import ENCODER
 
     table = predict_table(
         model,
@@ -242,10 +243,20 @@ def predict(
         print_json(table.select(named))
         return
     shown = ["n_task", "n_brain", "estimator", "penalty", "shift", *_PREDICTED]
-    shown[4:4] = telling(table, ENCODER_COLUMNS)
+    shown[4:4] = telling(table, ENCODER)
     if table["prediction_se"].null_count < table.num_rows:  # of imagined recordings
         shown.insert(shown.index("predicted") + 1, "prediction_se")
     print_table(table, shown)
+
+
+_NO_ENCODER = (None, None, None)
+
+
+def _with_rule(penalty: object, rule: object) -> str:
+    """A penalty, and in brackets the rule that chose it."""
+    if penalty is None:
+        return "-"
+    return f"{penalty:.6g}" + ("" if rule == "fixed" else f" ({rule})")
 
 
 @app.command()
@@ -256,6 +267,7 @@ def replay(
     save: Annotated[Path | None, typer.Option(help="Where to keep the data, as .npz.")] = None,
 ) -> None:
     """Draw and solve one raw replicate again."""
+    from mcbrain.results.settings import ENCODER
     from mcbrain.running.replaying import check_npz
     from mcbrain.running.replaying import replay as replay_one
 
@@ -266,11 +278,17 @@ def replay(
     if save is not None:
         again.save(save)
     print(f"block {again.block}, replicate {again.place} of it")
-    print(f"{'estimator':14s} {'penalty':20s} {'shift':24s} excess risk")
+    encoded = len({tuple(row[name] for name in ENCODER) for row in again.rows} - {_NO_ENCODER}) > 1
+    encoder = f" {'rank':>4s} {'encoder':20s}" if encoded else ""
+    print(f"{'estimator':14s} {'penalty':20s}{encoder} {'shift':24s} excess risk")
     for row in again.rows:
-        rule = "" if row["rule"] == "fixed" else f" ({row['rule']})"
-        penalty = "-" if row["penalty"] is None else f"{row['penalty']:.6g}{rule}"
-        name = f"{row['estimator']:14s} {penalty:20s} {row['shift']:24s}"
+        penalty = _with_rule(row["penalty"], row["rule"])
+        if encoded:
+            rank = "-" if row["rank"] is None else row["rank"]
+            encoder = (
+                f" {rank!s:>4s} {_with_rule(row['encoding_penalty'], row['encoding_rule']):20s}"
+            )
+        name = f"{row['estimator']:14s} {penalty:20s}{encoder} {row['shift']:24s}"
         print(f"{name} {row['excess']:.17g} {row['failure']}".rstrip())
     print(f"# X, y, X_brain and R of this replicate without mcbrain:\n{again.recipe}")
     if save is not None:

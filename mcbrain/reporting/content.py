@@ -184,10 +184,7 @@ def _design(results: Results) -> list[tuple[str, str]]:
         if field in _SYMBOLS or len(values) > 1:
             rows.append((_SYMBOLS.get(field, field), _listed(values)))
     rows += _samples(study.design.table)
-    methods = [
-        f"{c.estimator.name} ({f'{c.rule.value:g}' if c.rule.fixed else c.rule.kind})"
-        for c in study.methods
-    ]
+    methods = [method.label for method in study.methods]
     rows.append(("estimators (penalty)", _listed(methods)))
     rows.append(("shifts", _listed([s.label for s in study.shifts])))
     return rows

@@ -93,6 +93,27 @@ def law_of(results: Results, model: int) -> Surface | None:
     return Surface(m) if m.isotropic and m.sigma_y > 0 and plain else None
 
 
+def encoder_words(results: Results, method: int) -> str:
+    """What a legend adds to the name of an estimator, where the study has several encoders.
+
+    Parameters
+    ----------
+    results : Results
+        For the study.
+    method : int
+        Place among its methods, of an estimator of the subspace.
+
+    Returns
+    -------
+    str
+        Such as ", encoder loo"; empty where there is one encoder.
+    """
+    study = results.study
+    if len(study.encoders) == 1:
+        return ""
+    return ", " + (study.methods[method].encoder.words or "encoder 0")
+
+
 def need_gain(results: Results) -> tuple[Method, int]:
     """What a gain needs, or a sentence about what is missing.
 
@@ -240,6 +261,7 @@ def _over_task(ax: Axes, results: Results, model: int, brains: list[int], s: int
         handles.append(Line2D([], [], color=colour, label=words[name]))
     befs = results.method("befs")
     if befs is not None:
+        encoder = encoder_words(results, befs)
         lines = [b for b in brains if np.count_nonzero(results.asked[model, :, b]) >= _LINE]
         shown = [lines[i] for i in pick(lines)]
         if not lines and brains:
@@ -251,7 +273,7 @@ def _over_task(ax: Axes, results: Results, model: int, brains: list[int], s: int
                 risk = surface.risk(fine, study.n_brain[b])
                 ax.plot(fine, _finite(risk * unit), color=colour, ls="--")
             handles.append(
-                Line2D([], [], color=colour, label=f"BEFS, $n_B$ = {study.n_brain[b]:,}")
+                Line2D([], [], color=colour, label=f"BEFS, $n_B$ = {study.n_brain[b]:,}{encoder}")
             )
     if n.min() <= d <= n.max():
         ax.axvline(d, color="#bbbbbb", lw=0.8, zorder=0)

@@ -29,7 +29,7 @@ from mcbrain.results.failed import failed
 from mcbrain.results.numbers import NOTHING, Estimates, Missing, arrays
 from mcbrain.results.reasons import FEW_BRAIN_SAMPLES, REASON_WORDS
 from mcbrain.results.row_writers import ColumnWriter
-from mcbrain.results.settings import GridSettings
+from mcbrain.results.settings import ENCODER, GridSettings
 from mcbrain.store.blockstore import BlockStore
 from mcbrain.store.protocol import Store
 from mcbrain.typing import Floats
@@ -51,7 +51,7 @@ class _Prefix:
 Prefixes = Mapping[bytes, _Prefix]
 
 # The columns of a failed brain replicate that belong to the rows that used it.
-_OF_NO_ROW = dict.fromkeys(("n_task", "estimator", "penalty", "shift"))
+_OF_NO_ROW = dict.fromkeys(("n_task", "estimator", "penalty", "shift", *ENCODER))
 _STATUS = {word: code for code, word in enumerate(STATUSES)}
 _PREDICTION = {word: code for code, word in enumerate(PREDICTIONS)}
 

@@ -59,6 +59,7 @@ def _failure(name: str, kind: pa.DataType, meaning: str, null: str = "") -> Colu
 
 
 _WHOLE_BRAIN = "where a whole brain replicate failed, whatever its use"
+_NO_ENCODER = f"where the estimator uses no brain data, and {_WHOLE_BRAIN}"
 
 FAILURE_COLUMNS: tuple[Column, ...] = (
     _failure("point", SHORT, "number of the point in the study's grid"),
@@ -70,6 +71,14 @@ FAILURE_COLUMNS: tuple[Column, ...] = (
         REAL,
         "per-sample penalty",
         f"where it differs by replicate, and {_WHOLE_BRAIN}",
+    ),
+    _failure("rank", WHOLE, "r of the estimated subspace", _NO_ENCODER),
+    _failure("encoding_rule", WORD, "how the encoder's penalty was chosen", _NO_ENCODER),
+    _failure(
+        "encoding_penalty",
+        REAL,
+        "ridge penalty of the encoder, per brain sample",
+        f"where it differs by replicate, and {_NO_ENCODER}",
     ),
     _failure("shift", WORD, "shift of the test distribution", _WHOLE_BRAIN),
     _failure("block", WHOLE, "number of the block within its problem"),

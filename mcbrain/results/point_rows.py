@@ -25,7 +25,7 @@ from mcbrain.results.numbers import NOTHING, Missing, Sample, numbers
 from mcbrain.results.predictor import Prediction, Predictor
 from mcbrain.results.reasons import FEW_BRAIN_SAMPLES
 from mcbrain.results.row_writers import RowWriter
-from mcbrain.results.settings import of_fit, settings
+from mcbrain.results.settings import ENCODER, of_fit, of_method, settings
 from mcbrain.store.blockstore import BlockStore
 from mcbrain.store.protocol import Store
 from mcbrain.store.stored import StoredBlocks
@@ -217,6 +217,7 @@ def _failures(
     stops, size = work.stops(store.of(work.problem)), work.problem.block_size
     pairs = [(c, s) for c in plan.study.methods for s in plan.study.shifts]
     for (method, shift), query in zip(pairs, plan.queries(point), strict=True):
+        own = of_method(point.model, method)
         for (block, replicate, statistic), code in found.items():
             if query is not None and query.id == statistic and block < stops[query].blocks:
                 yield {
@@ -224,7 +225,8 @@ def _failures(
                     "n_task": point.n_task,
                     "n_brain": point.n_brain,
                     "estimator": method.estimator.name,
-                    "penalty": query.fit.shown,
+                    **{name: own[name] for name in ENCODER},
+                    **of_fit(method, point, query.fit),
                     "shift": shift.label,
                     "block": block,
                     "replicate": block * size + replicate,

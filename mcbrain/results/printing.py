@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from mcbrain.errors import InputError
 from mcbrain.results.column import Column
 from mcbrain.results.columns import RESULT_COLUMNS, column_of
+from mcbrain.results.settings import ENCODER
 from mcbrain.results.tables import check_column, open_results, select
 
 if TYPE_CHECKING:
@@ -35,10 +36,6 @@ _DEFAULT = _in_turn(lambda column: column.shown)
 # What a narrow terminal leaves out, in this order; after columns of a single value.
 _SPARE = _in_turn(lambda column: column.spare)
 _OF_MODEL = frozenset(c.name for c in RESULT_COLUMNS if c.source == "model")
-
-
-ENCODER_COLUMNS = ("rank", "encoding_rule", "encoding_penalty")
-"""What tells the encoders of rows apart."""
 
 
 def telling(table: pa.Table, names: Sequence[str]) -> list[str]:
@@ -255,7 +252,7 @@ def _columns(table: pa.Table, columns: str | None) -> list[str]:
     fields = [n for n in of_model if len(pc.unique(table[n])) > 1]
     shown = [n for n in _DEFAULT if n in table.schema.names]
     if "shift" in shown:
-        shown[shown.index("shift") : shown.index("shift")] = telling(table, ENCODER_COLUMNS)
+        shown[shown.index("shift") : shown.index("shift")] = telling(table, ENCODER)
     return fields + shown
 
 

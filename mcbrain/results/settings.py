@@ -21,7 +21,11 @@ from mcbrain.population.model import Model
 from mcbrain.population.shifts import Shift
 from mcbrain.results.row_writers import ColumnWriter
 
-__all__ = ["GridSettings", "of_fit", "of_method", "of_samples", "of_shift", "settings"]
+__all__ = ["ENCODER", "GridSettings", "of_fit", "of_method", "of_samples", "of_shift", "settings"]
+
+
+ENCODER = ("rank", "encoding_rule", "encoding_penalty")
+"""The columns that tell the encoders of rows apart."""
 
 
 def of_samples(point: Point) -> dict[str, int]:
@@ -77,7 +81,7 @@ def of_fit(method: Method, point: Point, fit: Fit) -> dict[str, float | None]:
     dict
         Value by column.
     """
-    found = {"penalty": fit.shown}
+    found: dict[str, float | None] = {"penalty": fit.shown}
     if method.estimator.uses_brain and method.encoder.rule.record.by == "risk":
         found["encoding_penalty"] = fit.encoding.shown if point.n_brain else None
     return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from mcbrain.plain import numpy_defaults, whole
 from mcbrain.plan.penalties import Penalties
 from mcbrain.plan.subspaces import PilotSubspaces
 from mcbrain.results.point_rows import PointRows
+from mcbrain.results.settings import ENCODER
 from mcbrain.running.data_sets import block_data_sets
 from mcbrain.running.recipe import recipe
 from mcbrain.store.atomic import replacing
@@ -42,9 +44,9 @@ class Replay:
         independent components of the inputs; in the coordinates of x where the model was given an
         array in them.
     rows : list of dict
-        Estimator, rule, penalty, shift, excess and failure of each output. The penalty is per
-        sample; where the rule is "loo" or "gcv", the one that it chose on this replicate; None
-        where it has no meaning.
+        Estimator, rule, penalty, rank, encoding_rule, encoding_penalty, shift, excess and failure
+        of each output. Penalties are per sample; where a rule is "loo" or "gcv", the one that it
+        chose on this replicate; None where it has no meaning.
     block, place : int
         The block that holds the replicate, and its place there.
     recipe : str
@@ -60,6 +62,8 @@ class Replay:
     def save(self, path: str | Path) -> None:
         """Write data and excess risks, labelled "estimator penalty shift", to an .npz file.
 
+        Before the shift stand rank and penalty of an encoder that is not least squares.
+
         Parameters
         ----------
         path : str or Path
@@ -74,7 +78,7 @@ class Replay:
         """
         check_npz(path)
         excess = np.array([row["excess"] for row in self.rows])
-        labels = [f"{r['estimator']} {_short(r['penalty'])} {r['shift']}" for r in self.rows]
+        labels = [_label(row) for row in self.rows]
         with replacing(Path(path)) as sink:
             # Any: NumPy reads one of its own settings among the arrays' names.
             arrays: dict[str, Any] = {**self.data, "excess": excess, "labels": np.array(labels)}
@@ -96,6 +100,12 @@ def check_npz(path: str | Path) -> None:
     """
     if Path(path).suffix.lower() != ".npz":
         raise InputError(f"--save {path}: arrays are kept as .npz; a name that ends so is allowed")
+
+
+def _label(row: Mapping[str, object]) -> str:
+    """What tells a row from others: an encoder is named where it is not least squares."""
+    encoder = [row["rank"], _short(row["encoding_penalty"])] if row["encoding_penalty"] else []
+    return " ".join(map(str, (row["estimator"], _short(row["penalty"]), *encoder, row["shift"])))
 
 
 def _short(penalty: object) -> str:
@@ -214,7 +224,7 @@ def _solve(
 def _encoder(fit: Fit, chosen: float, n_brain: int) -> dict[str, object]:
     """Rank, rule and penalty of the encoder of a fit on a replicate; None where it has none."""
     if not fit.estimator.uses_brain or n_brain == 0:
-        return dict.fromkeys(("rank", "encoding_rule", "encoding_penalty"))
+        return dict.fromkeys(ENCODER)
     encoding = fit.encoding
     penalty = chosen / n_brain if encoding.selects else encoding.penalty
     return {"rank": encoding.rank, "encoding_rule": encoding.rule, "encoding_penalty": penalty}
