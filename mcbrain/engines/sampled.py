@@ -72,6 +72,7 @@ _LATENTS = {"linear": LINEAR, "tanh": TANH}
 _RECORDINGS = {"gaussian": GAUSSIAN_NOISE, "poisson": POISSON}
 _SUBSPACES = {"none": NO_SUBSPACE, "estimated": ESTIMATED, "measured": MEASURED}
 _RULES = {"loo": LEAVE_ONE_OUT, "gcv": GENERALISED}
+_ENCODER_RULES = {"loo": LEAVE_ONE_OUT, "gcv": GENERALISED}
 
 # Penalty and rule of an encoder that runs a form of the brain stage, where that has a penalty.
 _ENCODINGS = {"ridge": (0.1, "fixed"), "chosen": (math.nan, "gcv")}
@@ -454,7 +455,7 @@ def encoder_choice(
     encoding = next((e for e in map(_encoding, queries) if e is not None), None)
     if encoding is None or not encoding.selects or setting.sizes.n_brain == 0:
         return None
-    code = _code(_RULES, "encoder's penalty rule", encoding.rule)
+    code = _code(_ENCODER_RULES, "encoder's penalty rule", encoding.rule)
     channels, d = setting.population.channels.shape[0], setting.population.scale.size
     return make_encoder_choice(code, np.array(SELECTION_GRID), d, channels, rows, count)
 

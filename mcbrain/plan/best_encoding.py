@@ -19,7 +19,7 @@ from mcbrain.asking.studies import Point
 from mcbrain.blas import one_blas_thread
 from mcbrain.blocks.query import Fit
 from mcbrain.errors import InputError
-from mcbrain.plan.anisotropic import SEARCH_DRAWS, AnisotropicLaw
+from mcbrain.plan.anisotropic import DRAWS, SEARCH_DRAWS, AnisotropicLaw
 from mcbrain.population.model import Model
 
 __all__ = ["best_encoding", "compared_penalties", "least"]
@@ -32,6 +32,11 @@ COMPARED = 2
 
 HALVINGS = 3
 """How often the step of the search, a decade at first, is halved about the best so far."""
+
+ENTRIES = 800
+"""Imagined recordings over which a risk is averaged, times the inputs: the fewer inputs there are,
+the more do subspaces differ, and the less does one cost.
+"""
 
 _DIGITS = 6  # of the penalty, few enough to be the same on every machine
 _ID = parse_shift("id")
@@ -133,6 +138,7 @@ def best_encoding(law: AnisotropicLaw, method: Method, point: Point, own: float)
             "for this model give numbers, or a rule that chooses on the recordings (loo, gcv)"
         )
     rank = method.encoder.rank_of(model)
+    draws = min(DRAWS, max(SEARCH_DRAWS, ENTRIES // model.native_dim))
 
     def risk_at(encoding: float) -> float:
         def fit_at(penalty: float) -> Fit:
@@ -143,7 +149,7 @@ def best_encoding(law: AnisotropicLaw, method: Method, point: Point, own: float)
             penalty = estimator.in_force(math.nan)
         elif not own >= 0.0:
             penalty = law.best_penalty(point, _ID, fit_at, guess=True)
-        return float(law.risk(point, _ID, fit_at(penalty), SEARCH_DRAWS, guess=True).value)
+        return float(law.risk(point, _ID, fit_at(penalty), draws, guess=True).value)
 
     with one_blas_thread():  # matrices are small, and the answer does not depend on threads
         return least(risk_at, float(model.input_variances.mean()))

@@ -125,6 +125,11 @@ def test_without_noise_singular_values_decide_with_the_penalty_that_was_chosen()
     assert np.all(chosen > 0.0)
 
 
+def test_sufficient_statistics_refuse_what_looks_at_rows():
+    with pytest.raises(ValueError, match="suffice for GENERALISED alone"):
+        _blocks(sufficient, _setting(np.nan), "loo", 2, squeeze=reduced, chunk=6)
+
+
 @pytest.mark.parametrize("n_brain", [40, 4])
 def test_sufficient_statistics_choose_as_often(n_brain):
     """The mean logarithm of the chosen penalty: z < 4.5 over 2 cases, false alarm 1e-5."""

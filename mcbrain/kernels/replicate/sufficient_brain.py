@@ -18,7 +18,7 @@ from mcbrain.kernels.replicate.loop import encode_replicates, record
 from mcbrain.kernels.replicate.sufficient_draw import draw_few, draw_many, draw_squares
 from mcbrain.kernels.replicate.workspace import BrainData, BrainWork, Outcome
 from mcbrain.kernels.task.exact_data import absorb, clear, keep_rows, keep_triangle
-from mcbrain.kernels.types import DOUBTFUL, LOST, SOUND, Setting
+from mcbrain.kernels.types import DOUBTFUL, GENERALISED, LOST, SOUND, Setting
 from mcbrain.typing import Floats
 
 
@@ -139,6 +139,11 @@ def brain_stage(
     choice : EncoderChoice, optional
         Of the rule GENERALISED, as for `raw_brain.brain_stage`; leave-one-out looks at rows, which
         are not drawn here.
+
+    Raises
+    ------
+    ValueError
+        A choice by another rule.
     """
     X, R, exact = work.data.inputs, work.data.recordings, work.exact
     many = setting.sizes.n_brain >= setting.population.scale.size
@@ -156,6 +161,10 @@ def brain_stage(
             absorb(X, R, exact)
 
     if choice is not None:
+        if choice.rule != GENERALISED:
+            raise ValueError(
+                f"rule = {choice.rule}: these statistics suffice for GENERALISED alone"
+            )
         encode_each_chosen(
             lambda first: _brain_chosen(setting, streams, work, choice, out, first),
             take_again, setting, work, out, choice,
