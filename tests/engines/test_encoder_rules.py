@@ -88,8 +88,8 @@ def test_an_encoder_that_each_replicate_chooses_has_no_law():
 def test_what_penalised_encoders_are_worth_under_power_laws():
     """Paired gains on tuned ridge, |z| > 5 each: a penalty is worth the more the steeper the law.
 
-    At the identity least squares and 0.3 do alike, and the penalty that predicts recordings best
-    is too large for their subspace; at power law 1.5 least squares gains next to nothing.
+    At the identity the penalty that predicts recordings best is too large for their subspace; at
+    power law 1.5 least squares gains next to nothing.
     """
     gains = {}
     for covariance in ("identity", "powerlaw:1.0", "powerlaw:1.5"):
@@ -98,7 +98,7 @@ def test_what_penalised_encoders_are_worth_under_power_laws():
         )
         rows = mb.simulate(
             model, 80, 200, {"ridge": "optimal", "befs": "optimal"}, max_replicates=4096,
-            encoding_penalty=[0.0, 0.3, "loo", "optimal"], engine="raw", **ASKED,
+            encoding_penalty=[0.0, 0.3, "loo", "optimal"], engine="raw", **{**ASKED, "seed": 1},
         ).to_pylist()[1:]  # fmt: skip
         gains[covariance] = [(row["gain"], row["gain_mcse"]) for row in rows]
     plain, some, chosen, best = range(4)
@@ -111,6 +111,5 @@ def test_what_penalised_encoders_are_worth_under_power_laws():
         assert beats(covariance, some, plain) and beats(covariance, best, plain)
         assert not beats(covariance, some, best)
     assert beats("identity", plain, chosen) and beats("powerlaw:1.5", chosen, plain)
-    for column, covariances in ((plain, ("identity", "powerlaw:1.0", "powerlaw:1.5")),):
-        first, second, third = (gains[c][column][0] for c in covariances)
-        assert first > second > third > 1.0
+    first, second, third = (found[plain][0] for found in gains.values())
+    assert first > second > third > 1.0
