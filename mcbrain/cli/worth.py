@@ -185,6 +185,8 @@ def _values_of(
     if as_json:
         print_json(found)
         return
+    if several := view.one_of_several():
+        print(f"{several}\n")
     wide = max(map(len, words), default=0)
     head = f"{'':{wide}s}{'m':>8s}{'n_task':>10s}{'n_brain':>10s}{'value':>12s}"
     print(f"{head}  {'95 % interval':24s}note")
@@ -274,6 +276,8 @@ def _purchases_of(
         records = zip(models, best, strict=True)
         print_json([{"model": model.given(), "purchase": found} for model, found in records])
         return
+    if several := view.one_of_several():
+        print(f"{several}\n")
     samples = budget / cost_task
     print(f"The budget buys {samples:,.0f} task samples for ridge, or this simulated point:\n")
     beside = [_beside_misalignment(view, i) for i in among]

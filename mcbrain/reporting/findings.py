@@ -47,6 +47,8 @@ def findings(results: Results, values: list[ValueRow]) -> list[str]:
                 f"{plain(model_words(results, s[0]))}, under {study.shifts[s[3]].label} "
                 f"(row {row})."
             )
+    if several := results.one_of_several():
+        found.append(several)
     found += _worth(values)
     if befs is not None and (sentence := _half_space(results)):
         found.append(sentence)

@@ -285,6 +285,8 @@ class Results:
     def method(self, estimator: str, rule: str | None = None) -> int | None:
         """Place of an estimator among the methods: of a rule, or tuned before fixed.
 
+        Of several encoders it is the first; `one_of_several` says so.
+
         Parameters
         ----------
         estimator : str
@@ -301,6 +303,20 @@ class Results:
             if c.estimator.name == estimator and rule in (None, c.rule.kind)
         ]
         return min(found)[1] if found else None
+
+    def one_of_several(self) -> str:
+        """Which BEFS an answer is about, as a sentence where the study has several encoders.
+
+        Returns
+        -------
+        str
+            Empty where there is one, or no BEFS.
+        """
+        place, count = self.method("befs"), len(self.study.encoders)
+        if place is None or count == 1:
+            return ""
+        label = self.study.methods[place].label
+        return f"BEFS is here {label}, the first of {count} encoders; the table has them all."
 
     def need(self, estimator: str, why: str) -> int:
         """`method`, or the sentence that says how to get it; of ridge, what is tuned.

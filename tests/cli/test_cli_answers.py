@@ -29,6 +29,20 @@ def test_numbers_without_a_word_in_json_have_one(capsys):
     assert found == {"nan": None, "inf": ["inf", "-inf"], "one": 1.5, "none": None}
 
 
+def test_encoders_are_options_that_may_be_repeated(mcbrain):
+    sizes = (*SMALL, "--n-task", 30, "--n-brain", 60)
+    encoders = ("--encoding-penalty", "0.2", "--encoding-penalty", "loo", "--rank", 1, "--rank", 2)
+    status, out, _ = mcbrain("predict", *sizes, "--estimator", "befs=0.3", *encoders, "--json")
+    rows = json.loads(out)
+    found = [(r["rank"], r["encoding_rule"], r["encoding_penalty"]) for r in rows]
+    rules = [("fixed", 0.2), ("loo", None)]
+    assert (status, found) == (0, [(rank, *rule) for rank in (1, 2) for rule in rules])
+    status, out, _ = mcbrain("predict", *sizes, "--estimator", "befs=0.3", *encoders)
+    assert out.splitlines()[0].split()[3:7] == ["penalty", "rank", "encoding_rule", "shift"]
+    status, _, errors = mcbrain("value", *sizes, "--encoding-penalty", "lou")
+    assert status == 2 and "encoding_penalty = 'lou': a number, a list or a rule" in errors
+
+
 def test_answers_of_laws_are_those_of_the_functions(mcbrain):
     status, out, _ = mcbrain("value", *SMALL, "--n-task", 50, "--n-brain", 200, "--json")
     value = mb.value(MODEL, 50, 200)

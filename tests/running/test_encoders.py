@@ -7,6 +7,7 @@ import mcbrain as mb
 from mcbrain.asking.from_toml import study_from_table
 from mcbrain.asking.penalty_rules import SELECTION_GRID
 from mcbrain.reporting.content import _design
+from mcbrain.reporting.findings import findings
 from mcbrain.results.printing import print_results
 from mcbrain.results.tables import open_results
 from mcbrain.results.view import Results
@@ -123,8 +124,12 @@ def test_tables_and_reports_tell_encoders_apart(whole, capsys):
     print_results(whole)
     shown = capsys.readouterr().out
     assert {"rank", "encoding_rule", "encoding_penalty"} <= set(shown.splitlines()[0].split())
-    methods = dict(_design(Results(whole)))["estimators (penalty)"]
+    results = Results(whole)
+    methods = dict(_design(results))["estimators (penalty)"]
     assert "befs (0.4, rank 1, encoder loo), befs (0.4, rank 1), " in methods
+    first = "BEFS is here befs (0.4, rank 1, encoder loo), the first of 8 encoders; the table has"
+    assert results.one_of_several().startswith(first)
+    assert first in " ".join(findings(results, []))
 
 
 @pytest.mark.parametrize("engine", ["raw", "sufficient", "spectral"])
