@@ -139,7 +139,7 @@ def write_results(
 
     parts = (
         (folder.results, RESULT_SCHEMA, counted()),
-        (folder.brain, BRAIN_SCHEMA, brain_batches(study, store)),
+        (folder.brain, BRAIN_SCHEMA, brain_batches(study, store, plan.penalties.subspaces)),
     )
     # As they would be if nothing had changed: then they are equal to those that are there.
     same = metadata({**record, "runs": list(runs)})

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from pyarrow import ipc
 
 import mcbrain as mb
 from mcbrain.asking.from_toml import study_from_table
@@ -147,3 +148,19 @@ def test_every_engine_has_several_numbers_and_ranks(engine):
         names = ("mean", "mcse", "gain", "predicted", "penalty", "prediction")
         assert [row[name] for name in names] == [alone[name] for name in names]
     assert len({row["mean"] for row in rows}) == 4
+
+
+def test_the_moments_of_an_optimised_encoder_are_kept(tmp_path):
+    """Of the pilot at the penalty that the row shows."""
+    study = _study(
+        model={**TABLE["model"], "covariance": "identity"},
+        encoding={"penalty": "optimal"},
+        design={"n_task": [16], "n_brain": [14]},
+        estimators={"befs": "optimal"},
+    )
+    run(study, tmp_path, threads=1)
+    (row,) = _rows(tmp_path)
+    assert row["encoding_penalty"] > 0.0 and row["prediction"] == "semi-exact"
+    brain = ipc.open_file(tmp_path / "brain.arrow").read_all()
+    assert set(brain["encoding_penalty"].to_pylist()) == {row["encoding_penalty"]}
+    assert set(brain["source"].to_pylist()) == {"pilot"}
