@@ -7,6 +7,7 @@ the same data, and the minimum is sought between its values.
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterable, Iterator
 
@@ -127,12 +128,14 @@ def _encoded(study: Study, points: list[Point]) -> Iterator[tuple[Point, Method]
     that is optimised at each of them.
     """
     alike = {(p.model, p.n_brain): p for p in points}.values()
-    for method in study.methods:
-        by = method.encoder.rule.record.by
-        if by != "replicate":
-            for point in points if by == "risk" else alike:
-                if not study.undefined(method, point):
-                    yield point, method
+    estimating = [method for method in study.methods if method.estimator.uses_brain]
+    optimised = [m for m in estimating if m.encoder.rule.record.by == "risk"]
+    # Methods with one number for their encoder share its problems.
+    numbered = {m.encoder: m for m in estimating if m.encoder.rule.fixed}.values()
+    for methods, places in ((numbered, alike), (optimised, points)):
+        for method, point in itertools.product(methods, places):
+            if not study.undefined(method, point):
+                yield point, method
 
 
 def _shifts(study: Study, method: Method) -> tuple[Shift, ...]:

@@ -70,6 +70,14 @@ def test_the_best_encoder_by_law_is_worth_no_less_than_any_number():
     assert best.task_samples >= max(others) * 0.99 > others[0]
 
 
+def test_a_simulated_value_takes_an_encoder_that_each_replicate_chooses():
+    """Its 95 % interval is above that with a penalty far too large, on the same data."""
+    model, asked = mb.Model(**MODEL), {"simulate": True, "precision": 0.02, "threads": 1}
+    few = {**asked, "max_replicates": 2048}
+    chosen, excessive = (mb.value(model, 30, 80, encoding_penalty=p, **few) for p in ("gcv", 1e6))
+    assert excessive.interval[1] < chosen.interval[0] < chosen.task_samples < chosen.interval[1]
+
+
 def test_a_value_that_the_baseline_never_has_says_so():
     model = mb.Model(**MODEL | {"misalignment": 1.0, "task_noise": 30.0}, covariance="powerlaw:1")
     found = mb.value(model, 3, 3, "ridge")
