@@ -22,7 +22,7 @@ from bench.sizes import (
     THREAD_CELL,
     THREADS,
 )
-from mcbrain.running.workers import available_cores
+from mcbrain.running.cores import available_cores
 
 
 class Sampled(Rate):

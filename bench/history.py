@@ -22,7 +22,7 @@ import pyarrow as pa
 from mcbrain.errors import InputError
 from mcbrain.store.segments import write_table
 
-__all__ = ["SCHEMA", "history", "main", "merged"]
+__all__ = ["SCHEMA", "earlier", "history", "main", "merged"]
 
 ROOT = Path(__file__).parent.parent
 
@@ -141,7 +141,7 @@ def merged(old: pa.Table, new: pa.Table) -> pa.Table:
     return _sorted(pa.concat_tables([old.filter(pa.array(stays, pa.bool_())), new]))
 
 
-def _earlier(path: Path) -> pa.Table:
+def earlier(path: Path) -> pa.Table:
     """The table that is to be extended; empty if there is none."""
     if not path.exists():
         return SCHEMA.empty_table()
@@ -165,7 +165,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     asked = parser.parse_args(arguments)
     try:
         new = history(asked.results)
-        table = merged(_earlier(asked.out), new)
+        table = merged(earlier(asked.out), new)
         asked.out.parent.mkdir(parents=True, exist_ok=True)
         write_table(asked.out, table.to_batches(), SCHEMA)
     except (InputError, OSError) as error:

@@ -18,8 +18,8 @@ from mcbrain.blocks.sums import BlockSums
 from mcbrain.plan.plans import all_works, pilots_of
 from mcbrain.plan.subspaces import PILOT_BLOCKS
 from mcbrain.results.opening import open_plan
-from mcbrain.running.conductor import progress
 from mcbrain.running.merging import merge
+from mcbrain.running.work_in_progress import progress
 from mcbrain.store.blockstore import BlockStore
 from mcbrain.store.folder import ResultsFolder
 from mcbrain.store.memory import MemoryStore

@@ -35,7 +35,8 @@ from bench.sizes import (
 from mcbrain.blocks.problem import Job
 from mcbrain.kernels.random.seeds import open_stream
 from mcbrain.kernels.random.streams import fill_normal
-from mcbrain.running.workers import available_cores, open_workers
+from mcbrain.running.cores import available_cores
+from mcbrain.running.workers import open_workers
 
 PEERS = ("numpy_eigh", "sklearn_ridge", "naive")
 
@@ -99,8 +100,8 @@ class ReplicateRate:
 
     def ours(self) -> float:
         """Replicates per second of the engine, a thread for each core."""
-        with open_workers(self.cores) as (pool, slots):
-            return sum(pool.map(_round, [self.job] * slots))
+        with open_workers(self.cores) as pool:
+            return sum(pool.executor.map(_round, [self.job] * pool.slots))
 
     def theirs(self, seconds: float = SECONDS / ROUNDS) -> float:
         """Replicates per second of the peer, a process for each core."""

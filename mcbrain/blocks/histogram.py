@@ -5,14 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
 
 import numpy as np
 
 from mcbrain.blocks.series import ROUNDING
-from mcbrain.typing import Integers
+from mcbrain.typing import Floats, Integers
 
-__all__ = ["BINS", "LOWEST", "Histogram"]
+__all__ = ["BINS", "LOWEST", "Histogram", "quantiles"]
 
 LOWEST = -32768
 """The bin of zeros, and of what is too small for the others."""
@@ -55,7 +54,6 @@ class Histogram:
         parts : sequence of (ndarray, ndarray)
             Bins, each at most once in a part, ascending, and the replicates in each of them.
         """
-        self.__dict__.pop("_up_to", None)
         parts = [p for p in ((self.places, self.counts), *parts) if p[0].size]
         if len(parts) < 2:
             self.places, self.counts = parts[0] if parts else (self.places, self.counts)
@@ -98,21 +96,24 @@ class Histogram:
         float
             NaN without a value.
         """
-        if not self.counts.size:
-            return math.nan
-        up_to = self._up_to
-        rank = probability * int(up_to[-1])
-        at = int(np.searchsorted(up_to, rank))
-        count = int(self.counts[at])
-        return self._within(int(self.places[at]), count, rank - (int(up_to[at]) - count))
+        return float(quantiles([self], [probability])[0, 0])
 
-    @cached_property
-    def _up_to(self) -> Integers:
-        """Replicates in each bin and those before it."""
-        return np.cumsum(self.counts)
+    def within(self, place: int, count: int, rank: float) -> float:
+        """The value of a rank among the replicates of a bin.
 
-    def _within(self, place: int, count: int, rank: float) -> float:
-        """The value of a rank among the replicates of a bin."""
+        Parameters
+        ----------
+        place : int
+            The bin.
+        count : int
+            Replicates in it.
+        rank : float
+            From 0 to `count`.
+
+        Returns
+        -------
+        float
+        """
         # A value seen once is one of the many: only what is shared is an atom.
         atoms = sorted((v, c) for v, c in self.atoms.get(place, []) if c > 1)
         if not atoms:
@@ -127,6 +128,43 @@ class Histogram:
             if rank <= under + below:
                 return value
         return _spread(place, (rank - below) / loose) if loose else atoms[-1][0]
+
+
+def quantiles(histograms: Sequence[Histogram], probabilities: Sequence[float]) -> Floats:
+    """Quantiles of many histograms: exact at an atom, else geometric within a bin.
+
+    Parameters
+    ----------
+    histograms : sequence of Histogram
+    probabilities : sequence of float
+
+    Returns
+    -------
+    ndarray, shape (probabilities, histograms)
+        NaN of a histogram without a value.
+    """
+    found = np.full((len(probabilities), len(histograms)), math.nan)
+    there = [i for i, h in enumerate(histograms) if h.counts.size]
+    if not there:
+        return found
+    # All bins in one row: those of a histogram end where it does.
+    places, counts = (
+        np.concatenate([getattr(histograms[i], name) for i in there]).astype(np.int64)
+        for name in ("places", "counts")
+    )
+    up_to = np.cumsum(counts)
+    last = np.cumsum([histograms[i].counts.size for i in there]) - 1
+    before = np.concatenate([[0], up_to[last[:-1]]])
+    for row, probability in zip(found, probabilities, strict=True):
+        ranks = probability * (up_to[last] - before)
+        # Of whole numbers, the first that is no less than the rank is no less than its ceiling.
+        at = np.searchsorted(up_to, before + np.ceil(ranks).astype(np.int64))
+        at = np.maximum(at, np.concatenate([[0], last[:-1] + 1]))  # a rank of 0
+        left = ranks - (up_to[at] - counts[at] - before)
+        bins = zip(there, places[at].tolist(), counts[at].tolist(), left.tolist(), strict=True)
+        for i, place, count, rank in bins:
+            row[i] = histograms[i].within(place, count, rank)
+    return found
 
 
 def _spread(place: int, share: float) -> float:

@@ -101,7 +101,7 @@ class Fit:
         """Stage 1 of it, which counts where brain data is used."""
         return Encoding(self.rank, self.encoding_penalty, self.encoding_rule)
 
-    @property
+    @cached_property
     def selects(self) -> bool:
         """Whether each replicate chooses its own penalty from its data."""
         return Rule(self.rule).selects
@@ -134,7 +134,7 @@ class Fit:
             return None
         return self.penalty
 
-    @property
+    @cached_property
     def label(self) -> str:
         """Name by content; encoding settings count only where brain data is used."""
         parts = [self.estimator.name, self.rule, repr(self.penalty), repr(self.eta)]

@@ -10,6 +10,13 @@ from contextlib import suppress
 
 __all__ = ["main", "stop_if_asked"]
 
+# Ctrl-C, a terminal that is closed, and what batch systems send: SIGTERM, or before a job's time is
+# up what `sbatch --signal` or `qsub -notify` name, or SIGXCPU. Not every system has them all.
+_ENDINGS = tuple(
+    getattr(signal, name)
+    for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1", "SIGUSR2", "SIGXCPU")
+    if hasattr(signal, name)
+)
 _asked: list[int] = []
 _RESUMED = ("run", "merge", "warmup")
 _PATIENCE = 0.5  # seconds
@@ -30,13 +37,15 @@ def main() -> None:
     """Run the command that the arguments name, and end the process with the status of its outcome.
 
     Whoever made a mistake reads one sentence. Status 2 is bad input, 3 work that could not be
-    finished, 130 and 143 an interruption; 0 and 1 are the command's own.
+    finished, 128 and more the number of the signal that ended it (130 Ctrl-C, 143 SIGTERM); 0 and 1
+    are the command's own.
     """
     from mcbrain.cli.pipes import outlive_readers
     from mcbrain.cli.streams import open_streams
 
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, _interrupt)
+    for number in _ENDINGS:
+        if number == signal.SIGINT or signal.getsignal(number) != signal.SIG_IGN:  # nohup
+            signal.signal(number, _interrupt)
     sys.unraisablehook = _say_what_is_lost
     warnings.formatwarning = _as_sentence
     open_streams()
@@ -49,7 +58,7 @@ def main() -> None:
         with suppress(OSError):
             stream.flush()
     # The work is done: a signal while the interpreter ends must not change the exit status.
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in _ENDINGS:
         signal.signal(number, signal.SIG_IGN)
     sys.exit(status)
 
@@ -117,7 +126,7 @@ def stop_if_asked() -> None:
 
 
 def _interrupt(number: int, frame: object) -> None:
-    """Handle SIGINT and SIGTERM: remember the signal and interrupt what runs."""
+    """Handle a signal that ends a command: remember it and interrupt what runs."""
     _asked.append(number)
     _ask_again()
     raise KeyboardInterrupt

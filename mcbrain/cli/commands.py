@@ -92,6 +92,13 @@ def run(
     cluster: Annotated[
         str | None, typer.Option(help="Address of a dask.distributed scheduler.")
     ] = None,
+    tls_ca_file: Annotated[
+        str | None, typer.Option(help="Certificate of the authority of a tls:// cluster.")
+    ] = None,
+    tls_cert: Annotated[
+        str | None, typer.Option(help="This machine's own certificate for it.")
+    ] = None,
+    tls_key: Annotated[str | None, typer.Option(help="The private key of that.")] = None,
     fresh: Annotated[
         bool, typer.Option("--fresh", help="Start over; what is there is moved aside.")
     ] = False,
@@ -103,6 +110,7 @@ def run(
     from mcbrain.plan.shards import parse_shard, slurm_shard
     from mcbrain.results.printing import print_results
     from mcbrain.running.runner import run as run_study
+    from mcbrain.running.scheduler import secured
 
     part = slurm_shard(os.environ) if shard is None else parse_shard(shard)
     if settings and out is None:
@@ -118,7 +126,7 @@ def run(
         loaded,
         out,
         threads=threads,
-        cluster=cluster,
+        cluster=secured(cluster, tls_ca_file, tls_cert, tls_key),
         max_time=max_time,
         shard=part,
         fresh=fresh,
@@ -184,8 +192,8 @@ def warmup(
     from mcbrain.asking.from_toml import load_study
     from mcbrain.cli.progress import TerminalReporter
     from mcbrain.engines import warm_up
+    from mcbrain.running.cores import available_cores
     from mcbrain.running.runner import warm_study
-    from mcbrain.running.workers import available_cores
 
     if study is not None:
         loaded = load_study(study)
@@ -302,10 +310,12 @@ def merge(
     reuse_other_code: _OtherCode = False,
 ) -> None:
     """Put shards together: one result, as of a run that was never cut."""
-    from mcbrain.cli.progress import close_merge
+    from mcbrain.cli.progress import StepsReporter, close_merge
     from mcbrain.running.merging import merge as merge_folders
 
-    merged = merge_folders(folders, out, reuse_other_code=reuse_other_code)
+    merged = merge_folders(
+        folders, out, reuse_other_code=reuse_other_code, reporter=StepsReporter()
+    )
     close_merge(merged)
     if merged.missing or merged.results.unmet:
         raise typer.Exit(1)

@@ -17,13 +17,34 @@ from mcbrain.running.merging import Merged
 from mcbrain.running.runner import Outcome, Reporter
 from mcbrain.store.provenance import other_code
 
-__all__ = ["TerminalReporter", "close_merge", "duration"]
+__all__ = ["StepsReporter", "TerminalReporter", "close_merge", "duration"]
 
 # How many missing problems are named at most.
 _LISTED = 20
 
 
-class TerminalReporter(Reporter):
+class StepsReporter(Reporter):
+    """Shows on standard error how far something is that simulates nothing."""
+
+    def steps(self, name: str, total: int) -> AbstractContextManager[Callable[[int], None]]:
+        """Show how far something is that simulates nothing.
+
+        Parameters
+        ----------
+        name : str
+            What is done, in a word or two.
+        total : int
+            How many steps there are.
+
+        Returns
+        -------
+        context manager
+            See `waiting.steps`.
+        """
+        return steps(name, total)
+
+
+class TerminalReporter(StepsReporter):
     """A reporter that writes to standard error, so that standard output holds results alone.
 
     Parameters
@@ -76,23 +97,6 @@ class TerminalReporter(Reporter):
             yield lambda tally: show(
                 lambda: (tally.share, _summary(tally, problems, time.monotonic() - begun))
             )
-
-    def steps(self, name: str, total: int) -> AbstractContextManager[Callable[[int], None]]:
-        """Show how far something is that simulates nothing.
-
-        Parameters
-        ----------
-        name : str
-            What is done, in a word or two.
-        total : int
-            How many steps there are.
-
-        Returns
-        -------
-        context manager
-            See `waiting.steps`.
-        """
-        return steps(name, total)
 
     def waiting(self, text: str) -> AbstractContextManager[None]:
         """Say what is at work if it takes longer than a moment.

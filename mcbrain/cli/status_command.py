@@ -31,9 +31,11 @@ def status(
     limit: Annotated[int, typer.Option(min=1, help="Problems to list at most.")] = 40,
 ) -> None:
     """How far a results folder is: what is done, what is missing, who is at work."""
+    from mcbrain.cli.waiting import patience
     from mcbrain.running.standing import status as status_of
 
-    found = status_of(folder)
+    with patience(f"looking at every block of {folder}"):
+        found = status_of(folder)
     if as_json:
         print(json.dumps(found.as_dict(), indent=1))
         return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -14,11 +15,14 @@ from mcbrain.blocks.query import Fit, Query, Statistic, only
 from mcbrain.blocks.series import Series, standard_error
 from mcbrain.plan.penalties import Penalties
 from mcbrain.plan.plans import Plan, Work
-from mcbrain.plan.statuses import HOPELESS, row_status
+from mcbrain.plan.statuses import HOPELESS, Conditions, conditions
 from mcbrain.plan.stopping import Stopping, precise_enough, rounding_risk, times_more
 from mcbrain.population.shifts import Shift
+from mcbrain.typing import Floats
 
 __all__ = ["PointPlan"]
+
+_MOST_CONDITIONS = 10_000  # that are kept of `moments`
 
 
 class PointPlan(Plan[Point]):
@@ -40,6 +44,7 @@ class PointPlan(Plan[Point]):
         self.stage = "points"
         self.penalties = penalties
         self.baseline = study.baseline()
+        self._conditions: dict[tuple[int, str], Conditions] = {}
         self._latest: tuple[Point, list[Query | None]] | None = None
 
     def fit(self, method: Method, point: Point, shift: Shift) -> Fit:
@@ -228,13 +233,71 @@ class PointPlan(Plan[Point]):
     def _good(
         self, point: Point, series: Series, asked: tuple[Statistic, ...]
     ) -> NDArray[np.bool_]:
-        """Which queries may stop.
+        """Which queries of a point may stop."""
+        lost = [self.hopeless(q.fit, point) for q in only(Query, asked)]
+        return self.enough(series, np.array(lost, bool), rounding_risk(point.model))
 
-        Those may that are precise enough, those whose risk is nothing but rounding, and those
-        without a finite variance, which no number of replicates would make precise.
+    def hopeless(self, fit: Fit, point: Point) -> bool:
+        """Whether no number of replicates would make an output precise.
+
+        Parameters
+        ----------
+        fit : Fit
+            An estimator with its penalty.
+        point : Point
+            One of the study's.
+
+        Returns
+        -------
+        bool
+            Whether it lacks a finite variance.
+        """
+        return self.moments(fit, point) in HOPELESS
+
+    def moments(self, fit: Fit, point: Point, replicates: float = math.inf) -> str:
+        """Which moments of an output exist.
+
+        Parameters
+        ----------
+        fit : Fit
+            An estimator with its penalty.
+        point : Point
+            One of the study's.
+        replicates : float
+            How many replicates it rests on; by default that is left out of account.
+
+        Returns
+        -------
+        str
+            See `statuses.row_status`. Outputs of a point share baselines, and are asked for with
+            and without their replicates, so what was found last is kept.
+        """
+        key = point.index, fit.label
+        if key not in self._conditions:
+            if len(self._conditions) > _MOST_CONDITIONS:
+                self._conditions.clear()
+            self._conditions[key] = conditions(fit, point)
+        return self._conditions[key].status(replicates)
+
+    def enough(
+        self, series: Series, hopeless: NDArray[np.bool_], rounding: float | Floats
+    ) -> NDArray[np.bool_]:
+        """Which outputs may stop, of one point or of many.
+
+        Parameters
+        ----------
+        series : Series
+            Their blocks.
+        hopeless : ndarray of bool, shape (outputs,)
+            Which of them no number of replicates would make precise.
+        rounding : float or ndarray, shape (outputs,)
+            The risk below which each is nothing but rounding.
+
+        Returns
+        -------
+        ndarray of bool, shape (outputs,)
+            Those may that are precise enough, that are nothing but rounding, or hopeless.
         """
         count, mean, m2 = series.totals()
-        lost = [row_status(q.fit, point) in HOPELESS for q in only(Query, asked)]
         good = precise_enough(self.study.precision, mean, standard_error(count, m2))
-        nothing = mean <= rounding_risk(point.model)
-        return np.asarray(good | np.array(lost, bool) | nothing)
+        return np.asarray(good | hopeless | (mean <= rounding))

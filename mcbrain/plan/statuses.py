@@ -21,7 +21,15 @@ from mcbrain.theory.tails import (
     worst,
 )
 
-__all__ = ["HOPELESS", "NO_MEAN", "NO_VARIANCE", "has_mean", "row_status"]
+__all__ = [
+    "HOPELESS",
+    "NO_MEAN",
+    "NO_VARIANCE",
+    "Conditions",
+    "conditions",
+    "has_mean",
+    "row_status",
+]
 
 NO_MEAN = ("undefined", "infinite_mean")
 NO_VARIANCE = (*NO_MEAN, "infinite_variance")
@@ -77,26 +85,79 @@ def row_status(fit: Fit, point: Point, replicates: float = math.inf) -> str:
         "undefined" where more brain directions are asked for than there are brain samples; else the
         worst that holds of "ok", "heavy_tail", "infinite_variance" and "infinite_mean".
     """
+    return conditions(fit, point).status(replicates)
+
+
+@dataclass(frozen=True)
+class Conditions:
+    """What the moments of an output depend on, beside the number of its replicates.
+
+    Attributes
+    ----------
+    word : str
+        The worst status that holds whatever that number is; "undefined" ends the matter.
+    squares : tuple
+        Every least-squares problem whose eigenvalues the estimator divides by.
+    point : Point
+        The model, and the numbers of samples.
+    """
+
+    word: str
+    squares: tuple[_Squares, ...]
+    point: Point
+
+    def status(self, replicates: float = math.inf) -> str:
+        """The status of an output that rests on so many replicates; see `row_status`.
+
+        Parameters
+        ----------
+        replicates : float
+            By default as many as one likes.
+
+        Returns
+        -------
+        str
+            The word.
+        """
+        if not self.squares:
+            return self.word
+        inputs = self.point.model.input_distribution
+        words = [
+            least_squares_status(
+                s.n,
+                s.w,
+                s.ridge,
+                replicates,
+                inputs.smoothness,
+                s.coordinates,
+                inputs.share,
+            )
+            for s in self.squares
+        ]
+        return worst([*words, self.word])
+
+
+def conditions(fit: Fit, point: Point) -> Conditions:
+    """What the moments of an output depend on (theory/README.md 4a).
+
+    Parameters
+    ----------
+    fit : Fit
+        An estimator with its penalty.
+    point : Point
+        The model, and the numbers of samples.
+
+    Returns
+    -------
+    Conditions
+        To be asked for the status at any number of replicates.
+    """
     if fit.estimator.uses_brain and 0 < point.n_brain < fit.rank:
-        return "undefined"
+        return Conditions("undefined", (), point)
     if fit.penalty < 0:
-        return "infinite_mean"
-    inputs = point.model.input_distribution
-    words = [
-        least_squares_status(
-            s.n,
-            s.w,
-            s.ridge,
-            replicates,
-            inputs.smoothness,
-            s.coordinates,
-            inputs.share,
-        )
-        for s in _squares(fit, point)
-    ]
-    if not _blind(fit, point):
-        words += _subspace_words(fit, point)
-    return worst(words)
+        return Conditions("infinite_mean", (), point)
+    words = [] if _blind(fit, point) else list(_subspace_words(fit, point))
+    return Conditions(worst(words), tuple(_squares(fit, point)), point)
 
 
 def _subspace_words(fit: Fit, point: Point) -> Iterator[str]:

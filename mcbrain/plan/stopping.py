@@ -18,7 +18,7 @@ from mcbrain.blocks.query import Statistic
 from mcbrain.blocks.series import ROUNDING, Series, looks, standard_error
 from mcbrain.population.model import Model
 from mcbrain.store.stored import StoredBlocks
-from mcbrain.typing import Floats
+from mcbrain.typing import Floats, Integers
 
 __all__ = [
     "Judge",
@@ -153,22 +153,46 @@ class Stopping:
 
     def _apart(self, series: Series, asked: tuple[Statistic, ...]) -> dict[Statistic, Stop]:
         """Where each of some statistics of the same blocks stops on its own."""
+
+        def met(head: Series, rows: Integers) -> NDArray[np.bool_]:
+            return self.met(head, tuple(asked[i] for i in rows.tolist()))
+
+        blocks, fine = self.apart(series, met)
+        stops = map(Stop, blocks.tolist(), fine.tolist())
+        return dict(zip(asked, stops, strict=True))
+
+    def apart(
+        self, series: Series, met: Callable[[Series, Integers], NDArray[np.bool_]]
+    ) -> tuple[Integers, NDArray[np.bool_]]:
+        """Where each of some rows stops on its own.
+
+        Parameters
+        ----------
+        series : Series
+            All of their blocks; rows may be of several problems that stop alike.
+        met : callable
+            Series of some rows, as many blocks as there are at a look, and the places of these rows
+            -> bool for each: whether it has what was asked for.
+
+        Returns
+        -------
+        blocks : ndarray of int, shape (rows,)
+            The blocks that the numbers of each row rest on.
+        fine : ndarray of bool, shape (rows,)
+            Whether that is what was asked for.
+        """
+        rows = np.arange(series.count.shape[0])
+        blocks, fine = np.zeros(rows.size, np.int64), np.zeros(rows.size, bool)
         known = min(series.n_blocks, self.max_blocks)
-        found: dict[Statistic, Stop] = {}
         for look in [*(look for look in self.looks if look < known), known]:
-            head = series.head(look)
-            good = self.met(head, asked) if look else np.zeros(len(asked), bool)
-            last = look == known
-            found |= {
-                one: Stop(look, bool(fine))
-                for one, fine in zip(asked, good, strict=True)
-                if fine or last
-            }
-            if good.all() or last:
+            good = met(series.head(look), rows) if look else np.zeros(rows.size, bool)
+            ends = good | (look == known)
+            blocks[rows[ends]], fine[rows[ends]] = look, good[ends]
+            if ends.all():
                 break
-            rest = np.flatnonzero(~good).tolist()
-            asked, series = tuple(asked[i] for i in rest), series.rows(rest)
-        return found
+            rest = np.flatnonzero(~good)
+            rows, series = rows[rest], series.rows(rest.tolist())
+        return blocks, fine
 
     def stop(self, series: Series, group: tuple[Statistic, ...]) -> Stop:
         """Where some statistics stop as one.

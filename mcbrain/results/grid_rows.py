@@ -214,7 +214,7 @@ def _family_columns(plan: GridPlan, family: Family, prefixes: Prefixes) -> Colum
     """Result columns of a family, shape (noises, pairs, methods, shifts) each."""
     study = plan.study
     shape = (family.task_noise.size, family.pairs.size, len(study.methods), len(study.shifts))
-    nothing = arrays(NOTHING, GRID_ROWS, Missing.of("ok"))
+    nothing = arrays(NOTHING, GRID_ROWS, Missing.of(["ok"]))
     reals = ("penalty", "predicted", "prediction_se")
     out: Columns = {name: np.full(shape, math.nan) for name in reals}
     out |= {name: np.full(shape, value) for name, value in nothing.items()}

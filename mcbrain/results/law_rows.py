@@ -253,7 +253,7 @@ def law_rows(study: Study, tell: Tell = silent) -> Iterator[pa.RecordBatch]:
         for method, shift, row in settings(study, "law", point):
             writer.add({**row, **_law_columns(study, penalties, predictor, point, method, shift)})
         tell(point.index + 1)
-        if writer.full():
+        if writer.room <= 0:
             yield writer.take()
     yield writer.take()
 
@@ -280,7 +280,7 @@ def _law_columns(
     return {**_NOT_SIMULATED, **law.columns(), **standing}
 
 
-_NOT_SIMULATED = numbers(NOTHING, LAW_ROWS, Missing.of("ok"))
+_NOT_SIMULATED = next(numbers(NOTHING, LAW_ROWS, Missing.of(["ok"])))
 
 
 def _without_number(reason: str, penalty: float | None) -> dict[str, object]:

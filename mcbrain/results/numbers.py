@@ -8,14 +8,13 @@ whole replicates. Whether its moment exists is decided here too, by the column's
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mcbrain.blocks.histogram import Histogram
 from mcbrain.errors import unhandled
 from mcbrain.plan.statuses import NO_MEAN, NO_VARIANCE
 from mcbrain.results.column import Column
@@ -52,68 +51,57 @@ class Estimates(Generic[N]):
     gain_mcse: N
 
 
-def _no_sums(name: str) -> float:
-    return math.nan
+def _no_sums(name: str) -> Floats:
+    return np.asarray(math.nan)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Sample(Estimates[float]):
-    """What the sums over whole replicates say of one output; NaN where they say nothing.
-
-    Its numbers are NumPy's, whose divisions by 0 raise nothing.
+class Sample(Estimates[Floats]):
+    """What the sums over whole replicates say of some outputs; NaN where they say nothing.
 
     Attributes
     ----------
-    count : float
+    count : ndarray
         Replicates with a value.
-    m2 : float
+    m2 : ndarray
         Centred sum of squares of their excess risks.
-    p_better : float
+    p_better : ndarray
         Share of the replicates that beat the baseline on the same data.
-    histogram : Histogram
-        Of the excess risks.
+    q05, median, q95 : ndarray
+        Quantiles of the excess risk over replicates.
     total : callable
-        Name of a stored sum that blocks add up (`blocks/sums.py`) -> its total.
+        Name of a stored sum that blocks add up (`blocks/sums.py`) -> its totals.
     """
 
-    count: float
-    m2: float
-    p_better: float
-    histogram: Histogram = field(default_factory=Histogram)
-    total: Callable[[str], float] = _no_sums
+    count: Floats
+    m2: Floats
+    p_better: Floats
+    q05: Floats
+    median: Floats
+    q95: Floats
+    total: Callable[[str], Floats] = _no_sums
 
     @property
-    def sd(self) -> float:
+    def sd(self) -> Floats:
         """Standard deviation of the excess risk over replicates."""
-        return math.sqrt(self.m2 / (self.count - 1)) if self.count > 1 else math.nan
-
-    @property
-    def q05(self) -> float:
-        """5 % quantile over replicates."""
-        return self.histogram.quantile(0.05)
-
-    @property
-    def median(self) -> float:
-        """50 % quantile over replicates."""
-        return self.histogram.quantile(0.5)
-
-    @property
-    def q95(self) -> float:
-        """95 % quantile over replicates."""
-        return self.histogram.quantile(0.95)
+        return np.where(self.count > 1, np.sqrt(self.m2 / (self.count - 1)), math.nan)
 
 
+_NO = np.asarray(math.nan)
 NOTHING = Sample(
-    replicates=0,
-    failed=0,
-    seconds=0.0,
-    mean=math.nan,
-    mcse=math.nan,
-    gain=math.nan,
-    gain_mcse=math.nan,
-    count=np.float64(0.0),
-    m2=np.float64(0.0),
-    p_better=math.nan,
+    replicates=np.asarray(0),
+    failed=np.asarray(0),
+    seconds=np.asarray(0.0),
+    mean=_NO,
+    mcse=_NO,
+    gain=_NO,
+    gain_mcse=_NO,
+    count=np.asarray(0.0),
+    m2=np.asarray(0.0),
+    p_better=_NO,
+    q05=_NO,
+    median=_NO,
+    q95=_NO,
 )
 """What is known of an output without a replicate."""
 
@@ -136,20 +124,24 @@ class Missing:
     base_variance: NDArray[np.bool_] | bool = False
 
     @classmethod
-    def of(cls, status: str, baseline: str = "ok") -> Missing:
-        """What an output lacks by the words for its moments.
+    def of(cls, status: Sequence[str], baseline: Sequence[str] = ("ok",)) -> Missing:
+        """What some outputs lack by the words for their moments.
 
         Parameters
         ----------
-        status, baseline : str
-            Of the output, and of its baseline; see `plan/statuses.row_status`.
+        status, baseline : sequence of str
+            Of each output, and of its baseline, or one for all; see `plan/statuses.row_status`.
 
         Returns
         -------
         Missing
         """
         return cls(
-            status in NO_MEAN, status in NO_VARIANCE, baseline in NO_MEAN, baseline in NO_VARIANCE
+            *(
+                np.array([word in among for word in words], bool)
+                for words in (status, baseline)
+                for among in (NO_MEAN, NO_VARIANCE)
+            )
         )
 
     def lacks(self, column: Column) -> NDArray[np.bool_] | bool:
@@ -171,27 +163,6 @@ class Missing:
             case "variance":
                 return self.variance | self.base_variance if column.against else self.variance
         raise unhandled("moment that a column needs", column.needs, "mcbrain/results/numbers.py")
-
-
-def numbers(found: Estimates[float], writer: str, missing: Missing) -> dict[str, float | None]:
-    """The columns of a row that follow from replicates.
-
-    Parameters
-    ----------
-    found : Estimates
-    writer : str
-        Who makes the row.
-    missing : Missing
-
-    Returns
-    -------
-    dict
-        Value by column; None where the moment does not exist, or the value is not finite.
-    """
-    return {
-        column.name: value if math.isfinite(value) and not missing.lacks(column) else None
-        for column, value in _values(found, writer)
-    }
 
 
 def arrays(found: Estimates[N], writer: str, missing: Missing) -> dict[str, NDArray[np.generic]]:
@@ -216,6 +187,37 @@ def arrays(found: Estimates[N], writer: str, missing: Missing) -> dict[str, NDAr
         )
         for column, value in _values(found, writer)
     }
+
+
+def numbers(
+    found: Estimates[Floats], writer: str, missing: Missing
+) -> Iterator[dict[str, float | int | None]]:
+    """The columns of rows that follow from replicates, row by row.
+
+    Parameters
+    ----------
+    found : Estimates
+        Arrays of shape (rows,), or numbers of one row.
+    writer : str
+        Who makes the rows.
+    missing : Missing
+
+    Returns
+    -------
+    iterator of dict
+        Value by column; None where the moment does not exist, or the value is not finite.
+    """
+    columns = {name: _listed(v) for name, v in arrays(found, writer, missing).items()}
+    return (dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True))
+
+
+def _listed(values: NDArray[np.generic]) -> list[float | int | None]:
+    """Numbers of Python, None for those that are not finite."""
+    values = np.atleast_1d(values)
+    found: list[float | int | None] = values.tolist()
+    for i in np.flatnonzero(~np.isfinite(values)).tolist():
+        found[i] = None
+    return found
 
 
 def _values(found: Estimates[N], writer: str) -> list[tuple[Column, N]]:

@@ -2,35 +2,36 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from functools import partial
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from itertools import islice
 
+import numpy as np
 import pyarrow as pa
 
 from mcbrain.asking.studies import Point
-from mcbrain.blocks.histogram import Histogram
-from mcbrain.blocks.query import Query, Statistic, only
-from mcbrain.blocks.series import standard_error
+from mcbrain.blocks.query import Query
 from mcbrain.blocks.sums import reason_of
 from mcbrain.errors import MissingPilotError
-from mcbrain.plan.plans import Tell, Work, silent
+from mcbrain.plan.plans import Tell, silent
 from mcbrain.plan.point_plan import PointPlan
-from mcbrain.plan.statuses import has_mean, row_status
-from mcbrain.plan.stopping import Stop, rounding_risk
+from mcbrain.plan.statuses import has_mean
 from mcbrain.results.column import POINT_ROWS
 from mcbrain.results.columns import RESULT_COLUMNS
 from mcbrain.results.failed import failed
-from mcbrain.results.numbers import NOTHING, Missing, Sample, numbers
-from mcbrain.results.predictor import Prediction, Predictor
+from mcbrain.results.numbers import NOTHING, Missing, numbers
+from mcbrain.results.predictor import Case, Prediction, Predictor
 from mcbrain.results.reasons import FEW_BRAIN_SAMPLES
 from mcbrain.results.row_writers import RowWriter
+from mcbrain.results.samples import Asked, outputs
 from mcbrain.results.settings import ENCODER, of_fit, of_method, settings
 from mcbrain.store.blockstore import BlockStore
 from mcbrain.store.protocol import Store
-from mcbrain.store.stored import StoredBlocks
 
 __all__ = ["PointRows"]
+
+_TOGETHER = 1_000  # points whose rows are made at once, which bounds the memory
 
 
 class PointRows(PointPlan):
@@ -51,15 +52,13 @@ class PointRows(PointPlan):
         """
         writer = RowWriter(RESULT_COLUMNS, POINT_ROWS, self.study)
         predictor = Predictor(self.study, self.penalties.subspaces)
-        for point in self.study.points():
-            try:
-                rows = list(_point_rows(self, store, predictor, point))
-            except MissingPilotError:  # of a shard that is yet to be merged
-                rows = [{**row, **_MISSING} for _, _, row in settings(self.study, self.kind, point)]
-            for row in rows:
+        width = len(self.study.methods) * len(self.study.shifts)
+        points = iter(self.study.points())
+        while some := list(islice(points, min(_TOGETHER, -(-writer.room // width)))):
+            for row in _rows(self, store, predictor, some):
                 writer.add(row)
-            tell(point.index + 1)
-            if writer.full():
+            tell(some[-1].index + 1)
+            if writer.room <= 0:
                 yield writer.take()
         yield writer.take()
 
@@ -81,132 +80,85 @@ class PointRows(PointPlan):
                     yield from _failures(self, store, point, found)
 
 
-def _point_rows(
-    plan: PointPlan, store: Store, predictor: Predictor, point: Point
+@dataclass(frozen=True)
+class _Point:
+    """A point whose penalties are known: its blocks, its queries, and what its laws rest on."""
+
+    asked: Asked
+    queries: list[Query | None]
+    cases: list[Case | None]
+
+    @classmethod
+    def of(cls, plan: PointPlan, store: Store, predictor: Predictor, point: Point) -> _Point:
+        """Look a point up; MissingPilotError where a pilot lacks that it needs."""
+        queries, work = plan.queries(point), plan.work(point)
+        pairs = ((method, shift) for method in plan.study.methods for shift in plan.study.shifts)
+        cases = [
+            predictor.case(point, method, shift, query.fit) if query else None
+            for (method, shift), query in zip(pairs, queries, strict=True)
+        ]
+        return cls(Asked(point, work, store.of(work.problem)), queries, cases)
+
+
+def _rows(
+    plan: PointPlan, store: Store, predictor: Predictor, points: Sequence[Point]
 ) -> Iterator[dict[str, object]]:
-    asked, found = plan.queries(point), _simulated(plan.work(point), store, point)
-    rows = settings(plan.study, plan.kind, point)
-    for (method, shift, row), query in zip(rows, asked, strict=True):
-        if query is None:
-            yield {**row, **_UNDEFINED}
+    """The rows of some points, in their order."""
+    there: dict[int, _Point] = {}
+    for point in points:
+        with suppress(MissingPilotError):  # of a shard that is yet to be merged
+            there[point.index] = _Point.of(plan, store, predictor, point)
+    columns = _simulated(plan, [one.asked for one in there.values()])
+    cases = [case for one in there.values() for case in one.cases if case is not None]
+    laws = iter(predictor.predictions(cases))
+    for point in points:
+        rows = settings(plan.study, plan.kind, point)
+        if point.index not in there:
+            yield from ({**row, **_MISSING} for _, _, row in rows)
             continue
-        law = predictor.predict(point, method, shift, query.fit)
-        own = of_fit(method, point, query.fit)
-        yield {**row, **own, **found[query], **law.columns()}
+        for (method, _, row), query in zip(rows, there[point.index].queries, strict=True):
+            if query is None:
+                yield {**row, **_UNDEFINED}
+                continue
+            found, law = columns[point.index, query.id], next(laws).columns()
+            yield {**row, **of_fit(method, point, query.fit), **found, **law}
 
 
 _NOT_SIMULATED: dict[str, object] = {
     "penalty": None,
-    **numbers(NOTHING, POINT_ROWS, Missing.of("undefined")),
+    **next(numbers(NOTHING, POINT_ROWS, Missing.of(["undefined"]))),
     **Prediction().columns(),
 }
 _UNDEFINED = {**_NOT_SIMULATED, "status": "undefined", "reason": FEW_BRAIN_SAMPLES}
 _MISSING = {**_NOT_SIMULATED, "status": "mcse_not_met", "reason": None}
 
 
-def _simulated(work: Work, store: Store, point: Point) -> dict[Query, dict[str, object]]:
-    """The simulated columns of each query of a point, from the prefix where it stopped."""
-    queries, stored = only(Query, work.queries), store.of(work.problem)
-    stops = work.stops(stored)
-    ids = [q.id for q in queries]
-    asked = [stops[q].blocks for q in queries]
-    histograms = dict(zip(queries, stored.histograms(ids, asked), strict=True))
-    found: dict[Query, dict[str, object]] = {}
-    for some in _together(queries, stops, stored.alike(ids)):
-        samples = _samples(point, some, stored, stops[some[0]].blocks, histograms)
-        for query, sample in zip(some, samples, strict=True):
-            found[query] = _columns(point, query, sample, stops[query])
+def _simulated(plan: PointPlan, asked: Sequence[Asked]) -> dict[tuple[int, int], dict[str, object]]:
+    """The simulated columns of each query, by the number of its point and its id."""
+    found: dict[tuple[int, int], dict[str, object]] = {}
+    for some in outputs(plan, asked):
+        points = [asked[place].point for place, _ in some.queries]
+        fits = [(query.fit, query.baseline or query.fit) for _, query in some.queries]
+        counts, failed = some.sample.count.tolist(), np.asarray(some.sample.failed).tolist()
+        moments = [
+            plan.moments(own, point, count)
+            for (own, _), point, count in zip(fits, points, counts, strict=True)
+        ]
+        against = [plan.moments(base, p) for (_, base), p in zip(fits, points, strict=True)]
+        rows = numbers(some.sample, POINT_ROWS, Missing.of(moments, against))
+        words = map(_status, moments, counts, failed, some.met.tolist())
+        for point, (_, query), row, status in zip(points, some.queries, rows, words, strict=True):
+            found[point.index, query.id] = {**row, "status": status, "reason": None}
     return found
 
 
-def _together(
-    queries: Sequence[Query], stops: Mapping[Statistic, Stop], alike: bool
-) -> Iterable[list[Query]]:
-    """Queries whose columns follow from the same blocks; each alone where blocks are mixed."""
-    if not alike:
-        return [[query] for query in queries]
-    found: dict[int, list[Query]] = {}
-    for query in queries:
-        found.setdefault(stops[query].blocks, []).append(query)
-    return found.values()
-
-
-def _columns(point: Point, query: Query, found: Sample, stop: Stop) -> dict[str, object]:
-    """The simulated columns of a query, from what the blocks say where it stopped."""
-    moments = row_status(query.fit, point, found.count)
-    against = row_status(query.baseline or query.fit, point)
-    status = moments
-    if status == "ok" and found.failed:
-        status = "failed_replicates"
-    elif (found.count == 0 and has_mean(moments)) or (status == "ok" and not stop.met):
-        status = "mcse_not_met"
-    columns = numbers(found, POINT_ROWS, Missing.of(moments, against))
-    return {**columns, "status": status, "reason": None}
-
-
-def _samples(
-    point: Point,
-    queries: list[Query],
-    stored: StoredBlocks,
-    size: int,
-    histograms: Mapping[Query, Histogram],
-) -> Iterator[Sample]:
-    """What the first blocks say of each of some queries, which come from the same blocks."""
-    bases = [Query(q.baseline or q.fit, q.shift, q.baseline) for q in queries]
-    series = stored.series([q.id for q in (*queries, *bases)]).head(size)
-    counts, means, squares = series.totals()
-    nothing = (means <= rounding_risk(point.model)).tolist()
-    errors = standard_error(counts, squares)
-    replicates, seconds = int(series.replicates.sum()), float(series.seconds.sum())
-    against = _against_baselines(queries, bases, stored, size)
-    for i, query in enumerate(queries):
-        gain, gain_mcse, better = against[query]
-        # A risk of nothing but rounding is no divisor, and wins or loses by chance.
-        if query.baseline != query.fit:
-            mine, other = nothing[i], nothing[len(queries) + i]
-            gain = math.nan if mine else gain
-            gain_mcse = math.nan if mine or other else gain_mcse
-            better = math.nan if mine and other else better
-        yield Sample(
-            replicates=replicates,
-            failed=replicates - int(counts[i]),
-            seconds=seconds,
-            mean=means[i],
-            mcse=errors[i],
-            gain=gain,
-            gain_mcse=gain_mcse,
-            count=counts[i],
-            m2=squares[i],
-            p_better=better,
-            histogram=histograms[query],
-            total=partial(_total, stored, query, size),
-        )
-
-
-def _total(stored: StoredBlocks, query: Query, size: int, name: str) -> float:
-    return stored.total(name, query.id, size)
-
-
-# Gain, its error and p_better; NaN where the blocks do not say.
-_Against = tuple[float, float, float]
-
-
-def _against_baselines(
-    queries: list[Query], bases: list[Query], stored: StoredBlocks, size: int
-) -> dict[Query, _Against]:
-    """How each query does against its baseline, over the replicates in which both have values."""
-    found: dict[Query, _Against] = dict.fromkeys(queries, (math.nan, math.nan, math.nan))
-    if not size:
-        return found
-    found |= {q: (1.0, 0.0, math.nan) for q in queries if q.baseline == q.fit}
-    beside = [i for i, q in enumerate(queries) if q.baseline not in (None, q.fit)]
-    if beside:
-        pairs = stored.pairs([queries[i].id for i in beside], [bases[i].id for i in beside], size)
-        gain, error = pairs.gain()
-        columns = (x.tolist() for x in (gain, error, pairs.p_better()))
-        for i, one in zip(beside, zip(*columns, strict=True), strict=True):
-            found[queries[i]] = one
-    return found
+def _status(moments: str, count: float, failed: int, met: bool) -> str:
+    """The word of column `status` of an output with so many values."""
+    if moments == "ok" and failed:
+        return "failed_replicates"
+    if (count == 0 and has_mean(moments)) or (moments == "ok" and not met):
+        return "mcse_not_met"
+    return moments
 
 
 def _failures(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, fields, replace
 from functools import lru_cache
 
 import numpy as np
@@ -28,10 +30,10 @@ from mcbrain.results.reasons import (
 from mcbrain.theory import exact
 from mcbrain.theory.banded import two_penalty_excess
 from mcbrain.theory.exact import BrainMoments
-from mcbrain.theory.wishart import task_moments
+from mcbrain.theory.wishart import TaskMoments, task_moments
 from mcbrain.typing import Floats
 
-__all__ = ["Prediction", "Predictor"]
+__all__ = ["Case", "Prediction", "Predictor"]
 
 
 @dataclass(frozen=True)
@@ -68,6 +70,50 @@ class Prediction:
         }
 
 
+@dataclass(frozen=True)
+class Case:
+    """A fit whose value is asked of the laws, and what it rests on.
+
+    Attributes
+    ----------
+    point : Point
+    shift : Shift
+    fit : Fit
+    known : Prediction or None
+        What is known without the exact laws; None where they are to say it.
+    spared : Estimator or None
+        Whose subspace the fit spares.
+    stage : (BrainMoments, int) or None
+        Moments of the brain stage, and its rank.
+    simulated : bool
+        Whether the subspace depends on brain data.
+    """
+
+    point: Point
+    shift: Shift
+    fit: Fit
+    known: Prediction | None = None
+    spared: Estimator | None = None
+    stage: tuple[BrainMoments, int] | None = None
+    simulated: bool = False
+
+    @property
+    def banded(self) -> bool:
+        """Whether both sides of a subspace are penalised, for which there is an approximation."""
+        measured = self.spared is not None and self.spared.subspace == "measured"
+        return _banded(self.fit) and (self.simulated or measured)
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether the value of the laws is exact."""
+        return not self.simulated and not self.banded
+
+    @property
+    def penalises_inside(self) -> bool:
+        """Whether there is an inside that is penalised."""
+        return _banded(self.fit) and self.stage is not None and self.stage[1] > 0
+
+
 class Predictor:
     """Predicts the rows of a study.
 
@@ -85,7 +131,7 @@ class Predictor:
         # samples a brain stage, of which those of the latest model are kept.
         self._task_moments = lru_cache(1024)(task_moments)
         self._stages: dict[
-            tuple[Estimator, int, Shift, Encoding, bool], tuple[BrainMoments, int]
+            tuple[Estimator, Shift, tuple[int, Encoding] | None, bool], tuple[BrainMoments, int]
         ] = {}
         self._model: Model | None = None
         self._anisotropic = subspaces.anisotropic
@@ -105,30 +151,95 @@ class Predictor:
         -------
         Prediction
         """
+        return self.predictions([self.case(point, method, shift, fit)])[0]
+
+    def case(self, point: Point, method: Method, shift: Shift, fit: Fit) -> Case:
+        """What the prediction of one fit rests on.
+
+        Parameters
+        ----------
+        point : Point
+        method : Method
+        shift : Shift
+        fit : Fit
+            With the resolved penalty.
+
+        Returns
+        -------
+        Case
+
+        Raises
+        ------
+        MissingPilotError
+            The moments of the brain stage come from a pilot that is not complete.
+        """
         if self.study.undefined(method, point):
-            return Prediction(reason=FEW_BRAIN_SAMPLES)
+            return Case(point, shift, fit, known=Prediction(reason=FEW_BRAIN_SAMPLES))
         spared = _spared(method.estimator, point, fit)
         if reason := self._lawless(spared, point, method, shift):
-            return Prediction(reason=reason)
+            return Case(point, shift, fit, known=Prediction(reason=reason))
         if fit.penalty < 0:
-            return Prediction()
+            return Case(point, shift, fit, known=Prediction())
         if not self.subspaces.lawful(spared, point):
-            return self._anisotropic_prediction(point, shift, fit)
+            known = self._anisotropic_prediction(point, shift, fit)
+            return Case(point, shift, fit, known=known)
         estimated = self.subspaces.simulated(spared, point)
         banded = _banded(fit) and (estimated or spared.subspace == "measured")
         if banded and self._anisotropic.interpolates(point, fit):
-            return Prediction(reason=INTERPOLATING)
-        value = self._risk(spared, point, shift, fit)
-        if np.isnan(value):  # a rank below the latents', or a penalised encoding
-            return self._anisotropic_prediction(point, shift, fit)
-        if not np.isfinite(value):
+            return Case(point, shift, fit, known=Prediction(reason=INTERPOLATING))
+        stage = self._stage(spared, point, shift, fit)
+        return Case(point, shift, fit, spared=spared, stage=stage, simulated=estimated)
+
+    def predictions(self, cases: Sequence[Case]) -> list[Prediction]:
+        """The law's value for each of many fits, whose arithmetic is done at once.
+
+        Parameters
+        ----------
+        cases : sequence of Case
+
+        Returns
+        -------
+        list of Prediction
+            Kind `none` where no law holds.
+        """
+        found = [case.known for case in cases]
+        open_ = [i for i, known in enumerate(found) if known is None]
+        values = self._risks([cases[i] for i in open_])
+        errors = self._errors([cases[i] for i in open_], values)
+        for i, value, error in zip(open_, values.tolist(), errors, strict=True):
+            found[i] = self._prediction(cases[i], value, error)
+        return [one for one in found if one is not None]
+
+    def _prediction(self, case: Case, value: float, error: float | None) -> Prediction:
+        """What is said of a value of the exact laws, or in its place."""
+        if math.isnan(value):  # a rank below the latents', or a penalised encoding
+            return self._anisotropic_prediction(case.point, case.shift, case.fit)
+        if not math.isfinite(value):
             return Prediction()
-        if not estimated and not banded:
-            return Prediction(float(value), None, "exact")
-        if not isinstance(self.subspaces, PilotSubspaces) or banded:
-            return Prediction(float(value), None, "asymptotic")
-        leave = self._risk(spared, point, shift, fit, left_out=True)
-        return Prediction(float(value), jackknife(leave), "semi-exact")
+        if case.is_exact:
+            return Prediction(value, None, "exact")
+        return Prediction(value, error, "asymptotic" if error is None else "semi-exact")
+
+    def _errors(self, cases: Sequence[Case], values: Floats) -> list[float | None]:
+        """The standard error of each value; None where it needs none, or does not know it."""
+        errors: list[float | None] = [None] * len(cases)
+        if not isinstance(self.subspaces, PilotSubspaces):
+            return errors
+        measured = [
+            i
+            for i, (case, value) in enumerate(zip(cases, values.tolist(), strict=True))
+            if math.isfinite(value) and not case.is_exact and not case.banded
+        ]
+        leave = self._risks([self._left_out(cases[i]) for i in measured])
+        for i, values_of in zip(measured, leave, strict=True):
+            errors[i] = jackknife(values_of)
+        return errors
+
+    def _left_out(self, case: Case) -> Case:
+        """The same with the moments of its pilot, each block left out in turn."""
+        assert case.spared is not None
+        stage = self._stage(case.spared, case.point, case.shift, case.fit, left_out=True)
+        return replace(case, stage=stage)
 
     def _anisotropic_prediction(self, point: Point, shift: Shift, fit: Fit) -> Prediction:
         """By the law of any covariance and encoder (theory/README.md 5f, 5g)."""
@@ -167,29 +278,87 @@ class Predictor:
         moments = exact.brain_moments(subspace, signal(model), coefficients, model.input_dim, drift)
         return moments, subspace.rank
 
-    def _risk(
+    def _stage(
         self, spared: Estimator, point: Point, shift: Shift, fit: Fit, left_out: bool = False
-    ) -> Floats:
-        model, d = point.model, point.model.input_dim
-        if self._model is not model:
-            self._stages, self._model = {}, model
-        stage = (spared, point.n_brain, shift, fit.encoding, left_out)
+    ) -> tuple[BrainMoments, int]:
+        """`_brain`, once for all points of the latest model that share it."""
+        if self._model is not point.model:
+            self._stages, self._model = {}, point.model
+        # Brain data counts where the subspace is estimated alone.
+        simulated = self.subspaces.simulated(spared, point)
+        own = (point.n_brain, fit.encoding) if simulated else None
+        stage = (spared, shift, own, left_out)
         if stage not in self._stages:
             self._stages[stage] = self._brain(spared, point, shift, fit.encoding, left_out)
-        brain, rank = self._stages[stage]
-        penalty = fit.in_force
+        return self._stages[stage]
+
+    def _risks(self, cases: Sequence[Case]) -> Floats:
+        """The exact laws' values, shape (cases, ...) with the axes of the brain stages."""
+        plain = [i for i, case in enumerate(cases) if not case.penalises_inside]
+        stages = [case.stage[0] for case in cases if case.stage is not None]
+        shape = np.broadcast_shapes(*(stage.m_hat.shape for stage in stages))
+        values = np.empty((len(cases), *shape))
+        if plain:
+            values[plain] = self._whole([cases[i] for i in plain], shape)
+        for i in set(range(len(cases))) - set(plain):
+            values[i] = self._both_bands(cases[i])
+        return values
+
+    def _whole(self, cases: Sequence[Case], shape: tuple[int, ...]) -> Floats:
+        """Values of fits whose penalty acts outside the subspace alone, or everywhere."""
+        stages = [case.stage for case in cases if case.stage is not None]
+        points = [case.point for case in cases]
+        models = [point.model for point in points]
+        brain = _stacked([stage for stage, _ in stages], shape)
+        tasks = [
+            self._task_moments(p.n_task, rank, p.model.input_dim, case.fit.in_force)
+            for case, p, (_, rank) in zip(cases, points, stages, strict=True)
+        ]
+
+        def column(values: Iterable[float]) -> Floats:
+            return np.array(list(values), float).reshape(-1, *(1 for _ in shape))
+
+        task = TaskMoments(
+            *(column(float(getattr(t, f.name)) for t in tasks) for f in fields(TaskMoments))
+        )
+        risk = exact.excess_risk(
+            task,
+            brain,
+            n_task=column(p.n_task for p in points),
+            rank=column(rank for _, rank in stages),
+            input_dim=column(m.input_dim for m in models),
+            task_noise=column(task_noise(m) for m in models),
+        )
+        return np.asarray(risk * column(m.signal_norm**2 for m in models))
+
+    def _both_bands(self, case: Case) -> Floats:
+        """The value of a fit that is penalised on both sides of its subspace."""
+        assert case.stage is not None
+        (brain, rank), model = case.stage, case.point.model
         setting: Setting = {
-            "n_task": point.n_task,
+            "n_task": case.point.n_task,
             "rank": rank,
-            "input_dim": d,
+            "input_dim": model.input_dim,
             "task_noise": task_noise(model),
         }
-        if _banded(fit) and rank > 0:
-            risk = two_penalty_excess(brain, **setting, penalty=penalty, eta=fit.eta)
-        else:
-            task = self._task_moments(point.n_task, rank, d, penalty)
-            risk = exact.excess_risk(task, brain, **setting)
+        risk = two_penalty_excess(brain, **setting, penalty=case.fit.in_force, eta=case.fit.eta)
         return np.asarray(risk * model.signal_norm**2)
+
+
+def _stacked(moments: Sequence[BrainMoments], shape: tuple[int, ...]) -> BrainMoments:
+    """Moments of several brain stages, of one shape, one below the other."""
+    # Points that differ in their task samples alone share a stage.
+    apart = {id(one): one for one in moments}
+    place, once = {name: i for i, name in enumerate(apart)}, list(apart.values())
+    which = np.array([place[id(one)] for one in moments])
+
+    def laid(name: str) -> Floats:
+        values = np.empty((len(once), *shape))
+        for i, one in enumerate(once):
+            values[i] = getattr(one, name)
+        return np.asarray(values[which])
+
+    return BrainMoments(*(laid(field.name) for field in fields(BrainMoments)))
 
 
 def _banded(fit: Fit) -> bool:

@@ -121,14 +121,10 @@ class RowWriter(_Writer):
         for name, values in self._values.items():
             values.append(row[name])
 
-    def full(self) -> bool:
-        """Whether it is time to `take` a batch.
-
-        Returns
-        -------
-        bool
-        """
-        return self._gathered() >= self.batch_rows
+    @property
+    def room(self) -> int:
+        """How many rows may be added before it is time to `take` a batch."""
+        return self.batch_rows - self._gathered()
 
     def take(self) -> pa.RecordBatch:
         """The rows gathered so far, as one batch.

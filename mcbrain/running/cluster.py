@@ -7,64 +7,43 @@ whoever reaches them can run code on them::
     dask scheduler --port 8786 $LOCAL
     dask worker tcp://127.0.0.1:8786 --nworkers 4 --nthreads 1 $LOCAL
     mcbrain run STUDY --cluster tcp://127.0.0.1:8786
+
+Workers may join and leave at any time. A cluster that grows with its work, such as one of
+dask-jobqueue, starts from none::
+
+    cluster = dask_jobqueue.SLURMCluster(cores=1, processes=1, memory="2GB")
+    cluster.adapt(maximum=200)
+    mcbrain.run(STUDY, cluster=cluster)
 """
 
 from __future__ import annotations
 
-import hashlib
 import logging
-import platform
-import re
-import socket
-import ssl
-from collections.abc import Callable, Iterator, Mapping
+import math
+import pickle
+from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError, Executor, Future
-from contextlib import contextmanager
-from functools import lru_cache
-from importlib.metadata import version
-from pathlib import Path
+from contextlib import contextmanager, suppress
 from threading import Event, Thread
-from typing import Any, ParamSpec, Protocol, TypeVar, cast
+from typing import ParamSpec, TypeVar
 
-from mcbrain.blas import one_blas_thread_for_good
 from mcbrain.errors import InputError, UnfinishedError
-from mcbrain.store.identity import code_identity
+from mcbrain.running.alike import alike, libraries, processor
+from mcbrain.running.pool import Pool
+from mcbrain.running.scheduler import Client, SecuredAddress, connected, other_versions
 
 __all__ = ["ClusterExecutor", "open_cluster"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
-_PATIENCE = 20.0  # seconds that the scheduler has to answer, and a first worker to join
 _RETRIES = 3  # of a block whose worker died, before its run gives up
-_LOOK_SECONDS = 5.0  # between two looks at whether any worker is left
-_ALONE_SECONDS = 300.0  # without any worker, before the run gives up
-_ADDRESS = re.compile(r"(?:(?:tcp|tls|wss?)://)?(?P<host>\[[^\]]+\]|[^:/\s]+):(?P<port>\d+)")
+_LOOK_SECONDS = 1.0  # between two looks at which workers there are
+_ALONE_SECONDS = 300.0  # after the last worker has left, before the run gives up
+# Adaptive clusters ask for as many workers as would do in five seconds what is handed out: with ten
+# jobs of a second for each worker and one more, they double until nothing is left to hand out.
+_JOB_SECONDS, _AHEAD = 1.0, 10
 _NOISY = ("distributed", "tornado", "asyncio")  # who logs tracebacks of lost connections
-_LIBRARIES = ("numpy", "scipy", "numba", "llvmlite")
-
-
-class _Scheduler(Protocol):
-    """What is asked of a client's scheduler."""
-
-    @property
-    def address(self) -> str: ...
-
-
-class _Client(Protocol):
-    """What is asked of a `dask.distributed.Client`, whose own methods have no types."""
-
-    @property
-    def asynchronous(self) -> bool: ...
-    @property
-    def status(self) -> str: ...
-    @property
-    def scheduler(self) -> _Scheduler: ...
-    def get_executor(self, *, pure: bool, retries: int) -> Executor: ...
-    def nthreads(self) -> Mapping[str, int]: ...
-    def run(self, function: Callable[[], T]) -> Mapping[str, T]: ...
-    def wait_for_workers(self, n_workers: int, timeout: float) -> None: ...
-    def close(self, timeout: float) -> None: ...
 
 
 class ClusterExecutor(Executor):
@@ -76,9 +55,12 @@ class ClusterExecutor(Executor):
         A client whose scheduler answers; whoever opened it closes it.
     """
 
-    def __init__(self, client: _Client) -> None:
+    def __init__(self, client: Client) -> None:
+        import cloudpickle
+
+        self._pack: Callable[[object], bytes] = cloudpickle.dumps
         self._executor = client.get_executor(pure=False, retries=_RETRIES)
-        self._libraries = _libraries()
+        self._libraries = libraries()
 
     def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
         """Run fn(*args, **kwargs) on a worker; a lost worker's tasks run again on another.
@@ -98,7 +80,10 @@ class ClusterExecutor(Executor):
             Of the value of `fn`. Its `result` raises InputError where the worker's libraries,
             sources or compiler settings are not those of this machine.
         """
-        return self._executor.submit(_alike, self._libraries, fn, *args, **kwargs)
+        # Packed, so that a worker without mcbrain fails at the task, which says so. It would die of
+        # a message that it cannot read, as a function of mcbrain is.
+        call = self._pack(_Call(alike, (self._libraries, fn, args, kwargs)))
+        return self._executor.submit(pickle.loads, call)
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         """Take no further task.
@@ -114,117 +99,78 @@ class ClusterExecutor(Executor):
         self._executor.shutdown(wait=wait)
 
 
-def _alike(
-    libraries: Mapping[str, str], fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs
-) -> T:
-    """On a worker: call a function where it gives the numbers that the caller's machine would."""
-    for name, wanted in libraries.items():
-        found = _libraries()[name]
-        if found != wanted:
-            raise InputError(
-                f"--cluster: a worker on {platform.node()} has {name} {found}, this machine has "
-                f"{wanted}; numbers would differ, so all workers need the same"
-            )
-    _one_blas_thread()
-    return fn(*args, **kwargs)
+class _Call:
+    """A call of a function: to unpickle it is to make it."""
 
+    def __init__(self, function: Callable[..., object], arguments: tuple[object, ...]) -> None:
+        self._call = function, arguments
 
-@lru_cache(maxsize=1)
-def _libraries() -> dict[str, str]:
-    """What decides the bits of a block: versions, and a hash of mcbrain's own sources."""
-    digest = hashlib.sha256()
-    for source in sorted(Path(__file__).parents[1].rglob("*.py")):
-        digest.update(source.name.encode() + b"\0" + source.read_bytes())
-    # The code's identity counts too: of a package in an archive there are no files to hash.
-    own = {"mcbrain": digest.hexdigest()[:12], "code": code_identity().digest}
-    own["compiler settings (NUMBA_...)"] = _settings()
-    return own | {name: version(name) for name in _LIBRARIES}
-
-
-def _settings() -> str:
-    """A hash of what the compiler is told, which decides last bits too."""
-    from mcbrain.kernels.cache_folder import deciding_settings
-
-    return hashlib.sha256(repr(sorted(deciding_settings().items())).encode()).hexdigest()[:12]
-
-
-def _processor() -> str:
-    """Type of this machine's processor, as the compiler names it."""
-    from llvmlite.binding import get_host_cpu_name
-
-    return str(get_host_cpu_name())
-
-
-@lru_cache(maxsize=1)
-def _one_blas_thread() -> None:
-    """Hold BLAS to one thread for good, since a second one would change last bits.
-
-    A worker's process serves nothing else, so nobody needs the others back.
-    """
-    one_blas_thread_for_good()
+    def __reduce__(self) -> tuple[Callable[..., object], tuple[object, ...]]:
+        return self._call
 
 
 @contextmanager
 def open_cluster(
     cluster: object, note: Callable[[str], None] = lambda sentence: None
-) -> Iterator[tuple[Executor, int]]:
-    """An executor on a cluster, and its number of threads.
+) -> Iterator[Pool]:
+    """The workers of a cluster: those that there are, and those that join while it is in use.
 
     While it is open, what dask, tornado and asyncio log about lost connections is kept out of
-    sight, and a run whose last worker has left is ended after some minutes.
+    sight. Where no worker has joined yet, the first is waited for; a run whose last worker has left
+    is ended after some minutes, unless the cluster is an object that can start others.
 
     Parameters
     ----------
-    cluster : str or dask.distributed.Client
-        Address of a scheduler (a number alone is a port of this machine), or a client, which
-        stays open.
+    cluster : str, SecuredAddress, cluster of dask or dask.distributed.Client
+        See `connected`.
     note : callable, optional
-        Called with a sentence where workers are slower than they could be or have other
-        processors, and where none is left.
+        Called with a sentence where workers are slower than they could be or have other processors
+        or versions, and where there is none.
 
     Yields
     ------
-    executor : Executor
-        Runs its tasks on the workers.
-    slots : int
-        Threads of all workers that have joined so far.
+    Pool
+        Of the threads of all workers.
 
     Raises
     ------
     InputError
-        The `cluster` extra is not installed, `cluster` is neither an address nor a client that can
-        be waited for, no scheduler or worker answers, the certificates of a secured scheduler are
-        missing, or mcbrain is not installed on a worker.
+        The `cluster` extra is not installed, the cluster cannot be used (see `connected`), or a
+        worker has no mcbrain or another one.
     UnfinishedError
         The scheduler or all workers were lost, or the workers of one block died again and again;
         blocks that had arrived are kept.
     """
     try:
-        from distributed import Client
         from distributed.scheduler import KilledWorker
     except ImportError:
         raise InputError(
             "running on a cluster needs the extra 'cluster': pip install 'mcbrain[cluster]'"
         ) from None
-    owned = not isinstance(cluster, Client)
-    over = Event()
-    with _quiet():
-        connect = cast("Callable[..., _Client]", Client)
-        client = _connect(connect, cluster) if owned else cast("_Client", cluster)
+    with _quiet(), connected(cluster) as client:
+        waits = not isinstance(cluster, (str, SecuredAddress, type(client)))
+        watch = _Watch(client, note, math.inf if waits else _ALONE_SECONDS)
         try:
-            slots = _slots(client, note)
-            executor = ClusterExecutor(client)
-            Thread(target=_watch, args=(client, executor, note, over), daemon=True).start()
-            yield executor, slots
+            if others := other_versions(client):
+                note(others)
+            watch.look()
+            watch.thread.start()
+            yield watch.pool
         except KilledWorker as error:
             why = f"a block's worker died {_RETRIES + 1} times ({error.task})"
             raise _lost(client, why) from None
         except CancelledError:
             raise _lost(client, "its scheduler or all of its workers are gone") from None
+        except ImportError as error:
+            raise InputError(
+                f"--cluster: mcbrain is not installed on a worker, or another one is ({error})"
+            ) from None
+        except OSError as error:
+            if type(error).__module__.startswith("distributed."):
+                raise _lost(client, f"its scheduler does not answer ({error})") from None
+            raise
         finally:
-            over.set()
-            if owned:
-                client.close(timeout=2)
+            watch.over.set()
 
 
 @contextmanager
@@ -242,90 +188,84 @@ def _quiet() -> Iterator[None]:
             logger.setLevel(level)
 
 
-def _watch(client: _Client, executor: Executor, note: Callable[[str], None], over: Event) -> None:
-    """Say when no worker is left, and cancel every task when none has joined for minutes."""
-    alone = 0.0
-    while not over.wait(_LOOK_SECONDS) and client.status == "running":
-        if client.nthreads():
-            alone = 0.0
-            continue
-        if not alone:
-            note(f"no worker is left; waiting {_ALONE_SECONDS:.0f} s for one to join")
-        alone += _LOOK_SECONDS
-        if alone >= _ALONE_SECONDS:
-            executor.shutdown(wait=False)
-            return
+class _Watch:
+    """Looks again and again at which workers a client has, so that its pool grows and shrinks.
+
+    Parameters
+    ----------
+    client : Client
+        Connected to the scheduler.
+    note : callable
+        Called with what the user should know about workers, once each.
+    patience : float
+        Seconds without any worker, after there have been some, until every task is cancelled.
+
+    Attributes
+    ----------
+    pool : Pool
+        Of the threads of all workers.
+    over : Event
+        Set when nobody uses the cluster any more.
+    thread : Thread
+        Looks until `over`, or until every task was cancelled.
+    """
+
+    def __init__(self, client: Client, note: Callable[[str], None], patience: float) -> None:
+        self.over = Event()
+        self.thread = Thread(target=self._stay, daemon=True)
+        executor = ClusterExecutor(client)
+        self.pool = Pool(executor, 0, _JOB_SECONDS, _AHEAD, growing=True)
+        self._client, self._note, self._patience = client, note, patience
+        self._known: set[str] = set()
+        self._said: set[str] = set()
+        self._processors = {processor()}
+
+    def look(self) -> None:
+        """Count the workers' threads, and see what is to be said of those that are new."""
+        threads = self._client.nthreads()
+        self.pool.counted(sum(threads.values()))
+        if new := [address for address in threads if address not in self._known]:
+            self._known.update(new)
+            self._processors |= set(self._client.run(processor, workers=new).values())
+        if any(n > 1 for n in threads.values()):
+            self._say("workers with several threads share one interpreter: --nthreads 1 is faster")
+        if len(self._processors) > 1:
+            names = ", ".join(sorted(self._processors))
+            self._say(f"several types of processor ({names}): last bits may differ")
+        if not self._known:
+            address = self._client.scheduler.address
+            self._say(
+                "no worker has joined the cluster so far; waiting for the first: "
+                f"dask worker {address} --nthreads 1"
+            )
+
+    def _say(self, sentence: str) -> None:
+        if sentence not in self._said:
+            self._said.add(sentence)
+            self._note(sentence)
+
+    def _stay(self) -> None:
+        """Say when no worker is left, and cancel every task when none has joined for minutes."""
+        alone = 0.0
+        while not self.over.wait(_LOOK_SECONDS) and self._client.status == "running":
+            # A worker may go while it is asked, and so may the scheduler, which every task tells;
+            # and a signal that ends the run is the main thread's matter.
+            with suppress(Exception, KeyboardInterrupt):
+                self.look()
+            if self.pool.slots or not self._known:
+                alone = 0.0
+                continue
+            if not alone:
+                limit = "" if math.isinf(self._patience) else f" {self._patience:.0f} s"
+                with suppress(KeyboardInterrupt):
+                    self._note(f"no worker is left; waiting{limit} for one to join")
+            alone += _LOOK_SECONDS
+            if alone >= self._patience:
+                self.pool.executor.shutdown(wait=False)
+                return
 
 
-def _connect(connect: Callable[..., _Client], cluster: object) -> _Client:
-    """A client of the scheduler at an address, once something is seen to listen there."""
-    if not isinstance(cluster, str):
-        raise InputError(f"cluster = {cluster!r}: an address or a dask.distributed.Client")
-    address = f"tcp://127.0.0.1:{cluster}" if cluster.isdigit() else cluster
-    found = _ADDRESS.fullmatch(address)
-    if not found:
-        raise InputError(f"--cluster {cluster}: the form is tcp://HOST:PORT, or a port alone")
-    secured = _certificates(address, cluster)
-    try:
-        host, port = found["host"].strip("[]"), int(found["port"])
-        with socket.create_connection((host, port), _PATIENCE) as heard:
-            if secured is not None:
-                secured.wrap_socket(heard, server_hostname=host).close()
-        return connect(address, timeout=_PATIENCE, set_as_default=False)
-    except (OSError, OverflowError, ValueError, TypeError, ImportError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise InputError(f"--cluster {cluster}: no scheduler answers there ({reason})") from None
-
-
-def _certificates(address: str, cluster: str) -> ssl.SSLContext | None:
-    """The certificates that dask's configuration names for a secured address; None without TLS."""
-    if not address.startswith(("tls:", "wss:")):
-        return None
-    from distributed import security
-
-    settings: Any = security  # Any: dask's own functions have no types
-    try:
-        found = settings.Security().get_connection_args("client")
-        context: ssl.SSLContext | None = found["ssl_context"]
-    except (OSError, ValueError, TypeError) as error:
-        raise InputError(
-            f"--cluster {cluster}: the certificates that dask's configuration names cannot be "
-            f"used ({error})"
-        ) from None
-    if context is None:
-        start = "DASK_DISTRIBUTED__COMM__TLS__"
-        raise InputError(
-            f"--cluster {cluster}: certificates are needed; name their files by {start}CA_FILE, "
-            f"{start}CLIENT__CERT and {start}CLIENT__KEY, or under distributed.comm.tls in dask's "
-            "configuration"
-        )
-    return context
-
-
-def _slots(client: _Client, note: Callable[[str], None]) -> int:
-    """The number of threads of all workers, counted when at least one worker has joined."""
-    if client.asynchronous:
-        raise InputError("cluster: an asynchronous client cannot be waited for; use another")
-    try:
-        client.wait_for_workers(1, timeout=_PATIENCE)
-    except TimeoutError:
-        raise InputError(
-            f"--cluster {client.scheduler.address}: the scheduler has no workers; start some: "
-            f"dask worker {client.scheduler.address} --nthreads 1"
-        ) from None
-    threads = client.nthreads()
-    if any(n > 1 for n in threads.values()):
-        note("workers with several threads share one interpreter: --nthreads 1 is faster")
-    try:
-        processors = sorted({_processor(), *client.run(_processor).values()})
-    except ImportError as error:
-        raise InputError(f"--cluster: mcbrain is not installed on a worker ({error})") from None
-    if len(processors) > 1:
-        note(f"several types of processor ({', '.join(processors)}): last bits may differ")
-    return sum(threads.values())
-
-
-def _lost(client: _Client, why: str) -> UnfinishedError:
+def _lost(client: Client, why: str) -> UnfinishedError:
     return UnfinishedError(
         f"the cluster {client.scheduler.address} was lost: {why}; every block that arrived is "
         "kept, run again to resume"

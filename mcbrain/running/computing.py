@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import Executor
 
 import pyarrow as pa
 
@@ -26,8 +25,10 @@ from mcbrain.results.opening import open_plan
 from mcbrain.results.view import Results
 from mcbrain.results.writing import about
 from mcbrain.running.conductor import Conductor, Tally
+from mcbrain.running.cores import available_cores
 from mcbrain.running.outcome import Computed, Reporter
-from mcbrain.running.workers import available_cores, open_workers
+from mcbrain.running.pool import Pool
+from mcbrain.running.workers import open_workers
 from mcbrain.store.memory import MemoryStore
 from mcbrain.store.protocol import Store
 from mcbrain.store.provenance import metadata, run_entry
@@ -82,7 +83,7 @@ def compute(
             compute_blocks(plan, store, Computed(), reporter, pool, lambda: _load(plan, reporter))
         with reporter.steps("rows", study.n_points) as tell:
             batches = list(plan.rows(store, tell))
-    run = run_entry(started, pool[1], len(store.added), sum(store.added))
+    run = run_entry(started, pool.most, len(store.added), sum(store.added))
     record = {**about(study, engine, store, {}), "runs": [run]}
     schema = RESULT_SCHEMA.with_metadata(metadata(record))
     table = pa.Table.from_batches(batches, RESULT_SCHEMA).replace_schema_metadata(schema.metadata)
@@ -101,7 +102,7 @@ def compute_blocks(
     store: Store,
     found: Computed,
     reporter: Reporter,
-    pool: tuple[Executor, int],
+    pool: Pool,
     prepare: Callable[[], object],
     *,
     shard: Shard | None = None,
@@ -123,8 +124,8 @@ def compute_blocks(
         To its counts is added what is done here.
     reporter : Reporter
         Told of each stage, and how far it is.
-    pool : (Executor, int)
-        What runs the jobs, and how many it runs at once; see `open_workers`.
+    pool : Pool
+        What runs the jobs; see `open_workers`.
     prepare : callable
         Called once without arguments, before the first block is computed, and not at all where no
         block is lacking: kernels take seconds to load, and minutes to compile.
@@ -145,7 +146,7 @@ def compute_blocks(
 
     def stage(name: str, works: Iterable[Work], forecast: Forecast, size: int) -> None:
         nonlocal prepared
-        coming, conductor = iter(works), Conductor(store, *pool, simulate_job, deadline, forecast)
+        coming, conductor = iter(works), Conductor(store, pool, simulate_job, deadline, forecast)
         with reporter.steps(f"looking for blocks of {name}", size) as tell:
             work_to_do = conductor.look_up(coming, lambda tally: tell(tally.problems))
         if work_to_do and not prepared:

@@ -7,22 +7,22 @@ import itertools
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
+from concurrent.futures import Future
 from dataclasses import dataclass, field
+from queue import Empty, SimpleQueue
 from typing import TypeAlias
 
 from mcbrain.blocks.problem import Job, Problem
-from mcbrain.blocks.query import Statistic
 from mcbrain.blocks.sums import BlockSums
 from mcbrain.plan.forecast import Forecast
 from mcbrain.plan.plans import Work
+from mcbrain.running.pool import Pool
+from mcbrain.running.work_in_progress import WorkInProgress
 from mcbrain.store.protocol import Store
-from mcbrain.store.stored import StoredBlocks
 
-__all__ = ["Conductor", "Tally", "complete", "progress"]
+__all__ = ["Conductor", "Tally"]
 
-_JOB_SECONDS = 0.1  # of one core, for which a job should keep a worker busy
-_MAX_JOB_BLOCKS = 256
+_FIRST_JOB = 4  # blocks of a job, about, while nobody knows what a block costs
 
 
 @dataclass
@@ -73,83 +73,6 @@ class Tally:
         return 0.0 if left is None else self.forecast.done / (self.forecast.done + left)
 
 
-@dataclass
-class _Active:
-    """A work whose blocks are being computed: the look that is being filled, and what it lacks.
-
-    Attributes
-    ----------
-    work : Work
-        The problem and what is wanted of it.
-    looks : list of int
-        Numbers of blocks at which it may stop.
-    queries : tuple of Statistic
-        The statistics that are not precise enough so far.
-    look : int
-        Place in `looks` of the one whose blocks are lacking.
-    need : int or None
-        Blocks that it is likely to need in all, by its latest look; None before the first.
-    seen : int
-        Blocks of the largest look whose blocks have been looked for so far.
-    reused : int
-        How many of these were there before and have not been counted in the tally yet.
-    out : int
-        Jobs that workers have not returned.
-    waiting : deque of Job
-        Jobs that have not been handed out.
-    """
-
-    work: Work
-    looks: list[int]
-    queries: tuple[Statistic, ...]
-    look: int = 0
-    need: int | None = None
-    seen: int = 0
-    reused: int = 0
-    out: int = 0
-    waiting: deque[Job] = field(default_factory=deque)
-
-    @classmethod
-    def of(cls, work: Work) -> _Active:
-        return cls(work, work.stopping.looks, work.queries)
-
-    def lacking(self, stored: StoredBlocks) -> dict[int, tuple[int, ...]]:
-        """Go on to the first look that lacks blocks.
-
-        Returns
-        -------
-        dict of int to tuple of int
-            The number of each block that is lacking, and the statistics that it lacks. Empty where
-            every statistic has been precise enough at some look, or the last look is full.
-        """
-        while self.queries and self.look < len(self.looks):
-            size = self.looks[self.look]
-            wanted = self.work.with_baselines(self.queries)
-            missing = stored.missing([q.id for q in wanted], size)
-            if size > self.seen:
-                self.reused += size - self.seen - len(missing)
-                self.seen = size
-            if missing:
-                return missing
-            series = stored.series([q.id for q in self.queries]).head(size)
-            good = self.work.stopping.met(series, self.queries)
-            self.queries = tuple(q for q, fine in zip(self.queries, good, strict=True) if not fine)
-            self.look += 1
-            if self.queries and self.look < len(self.looks):
-                expected = self.work.stopping.expected(series, ~good)
-                self.need = max(expected, self.looks[self.look])
-            else:
-                self.need = size
-        return {}
-
-    def glance(self, stored: StoredBlocks) -> int | None:
-        """The look at which it is likely to stop, judged by what it has before its first look."""
-        series, stopping = stored.series([q.id for q in self.queries]), self.work.stopping
-        if not series.n_blocks:
-            return None
-        return stopping.expected(series, ~stopping.met(series, self.queries))
-
-
 Report: TypeAlias = Callable[[Tally], None]
 
 
@@ -157,49 +80,7 @@ def _unheard(tally: Tally) -> None:
     """Tell nobody what has been done."""
 
 
-# Jobs that have been handed out, by the future of their blocks, each with the work it is a part of.
-Flying: TypeAlias = dict[Future[list[BlockSums]], tuple[_Active, Job]]
-
-
-def progress(work: Work, store: Store) -> tuple[int, int]:
-    """How many blocks a work has, and how many it needs.
-
-    Parameters
-    ----------
-    work : Work
-        A problem, what is wanted of it, and when it may stop.
-    store : Store
-        Where its blocks are looked for.
-
-    Returns
-    -------
-    done, needed : int
-        Blocks that are there of those up to the first look that lacks some, and blocks needed in
-        all by the precision so far. Equal where nothing is left to compute.
-    """
-    active = _Active.of(work)
-    lacking = len(active.lacking(store.of(work.problem)))
-    needed = active.seen if not lacking else max(active.need or 0, active.seen)
-    return active.seen - lacking, needed
-
-
-def complete(work: Work, store: Store) -> bool:
-    """Whether the store holds every block that a work needs.
-
-    Parameters
-    ----------
-    work : Work
-        A problem, what is wanted of it, and when it may stop.
-    store : Store
-        Where its blocks are looked for.
-
-    Returns
-    -------
-    bool
-        Whether nothing is left to compute.
-    """
-    done, needed = progress(work, store)
-    return done == needed
+Blocks: TypeAlias = Future[list[BlockSums]]
 
 
 class Conductor:
@@ -212,10 +93,9 @@ class Conductor:
     ----------
     store : Store
         Where blocks are looked for and kept.
-    executor : Executor
-        What runs the jobs: threads, or the workers of a cluster.
-    slots : int
-        Jobs that it can run at once.
+    pool : Pool
+        What runs the jobs: threads, or the workers of a cluster, of which there may be more or
+        fewer as it goes.
     simulate : callable
         Job -> list of BlockSums, in the order of the job's block numbers. A cluster pickles it.
     deadline : float, optional
@@ -232,19 +112,21 @@ class Conductor:
     def __init__(
         self,
         store: Store,
-        executor: Executor,
-        slots: int,
+        pool: Pool,
         simulate: Callable[[Job], list[BlockSums]],
         deadline: float | None = None,
         forecast: Forecast | None = None,
     ) -> None:
-        self.store, self.executor, self.slots = store, executor, slots
-        self.simulate, self.deadline = simulate, deadline
+        self.store, self.pool, self.simulate, self.deadline = store, pool, simulate, deadline
         self.tally = Tally(forecast=forecast or Forecast())
+        # Jobs that have been handed out, the first first, each with the work it is a part of; and
+        # those of them that have ended.
+        self._flying: dict[Blocks, tuple[WorkInProgress, Job]] = {}
+        self._ended: SimpleQueue[Blocks] = SimpleQueue()
         self._pace: dict[str, float] = {}
         # Works with jobs to hand out, the lowest look first and then the first to come; and by
         # problem the works that wait, since two of one problem would compute the same blocks.
-        self._ready: list[tuple[int, int, _Active]] = []
+        self._ready: list[tuple[int, int, WorkInProgress]] = []
         self._behind: dict[Problem, deque[Work]] = {}
         self._complete: set[bytes] = set()
         self._places = itertools.count()
@@ -291,27 +173,28 @@ class Conductor:
         Tally
             What was done.
         """
-        flying: Flying = {}
         try:
             while True:
-                self._submit(works, report, flying)
-                if not flying:
+                self._submit(works, report)
+                if self._late():
+                    self._call_back()
+                if not self._flying:
                     # A time limit has stopped a run only if some problem still lacks blocks.
                     self.tally.stopped = bool(self._ready) or any(map(self._begin, works))
                     return self.tally
-                for future in wait(flying, timeout=1.0, return_when=FIRST_COMPLETED).done:
-                    active, job = flying.pop(future)
+                for future in self._wait():
+                    active, job = self._flying.pop(future)
                     self._keep(active, job, future.result())
                     if active.out == 0 and not active.waiting:
                         self._advance(active)
                 report(self.tally)
         finally:
-            self._collect(flying)
+            self._collect()
             self.store.flush()
 
-    def _submit(self, works: Iterator[Work], report: Report, flying: Flying) -> None:
-        """Hand out jobs until every slot has one to do and one to follow, or nothing is left."""
-        while len(flying) < 2 * self.slots and not self._late():
+    def _submit(self, works: Iterator[Work], report: Report) -> None:
+        """Hand out jobs until every slot has one to do and some to follow, or nothing is left."""
+        while len(self._flying) < self.pool.room and not self._late():
             if not self._ready or self._ready[0][2].look > 0:
                 self.look_up(works, report)
             if not self._ready:
@@ -322,14 +205,38 @@ class Conductor:
                 heapq.heappop(self._ready)
             active.out += 1
             self.tally.begun = self.tally.begun or time.monotonic()
-            flying[self.executor.submit(self.simulate, job)] = (active, job)
+            future = self.pool.executor.submit(self.simulate, job)
+            self._flying[future] = (active, job)
+            future.add_done_callback(self._ended.put)
+
+    def _wait(self) -> Iterator[Blocks]:
+        """Jobs that have ended, as soon as there are any; none after a second without one."""
+        try:
+            ended = self._ended.get(timeout=1.0)
+            while True:
+                if ended in self._flying:  # and was not called back
+                    yield ended
+                ended = self._ended.get_nowait()
+        except Empty:
+            return
 
     def _late(self) -> bool:
         return self.deadline is not None and time.monotonic() > self.deadline
 
-    def _collect(self, flying: Flying) -> None:
+    def _call_back(self) -> None:
+        """Let nothing run but what slots are at now, or may be: each has one job and the next."""
+        for future in list(self._flying)[2 * self.pool.slots :]:
+            if future.cancel():
+                active, job = self._flying.pop(future)
+                active.out -= 1
+                if not active.waiting:
+                    self._wait_for_slots(active)
+                active.waiting.appendleft(job)
+
+    def _collect(self) -> None:
         """On the way out, cancel the jobs that have not begun and keep the blocks of the others."""
-        running = {f: v for f, v in flying.items() if not f.cancel()}
+        running = {f: v for f, v in self._flying.items() if not f.cancel()}
+        self._flying.clear()
         for future, (active, job) in running.items():
             if future.exception() is None:
                 self._keep(active, job, future.result())
@@ -340,9 +247,9 @@ class Conductor:
             self._behind[work.problem].append(work)
             return False
         self._behind[work.problem] = deque()
-        return self._advance(_Active.of(work))
+        return self._advance(WorkInProgress.of(work))
 
-    def _advance(self, active: _Active) -> bool:
+    def _advance(self, active: WorkInProgress) -> bool:
         """Make jobs of the next blocks that a problem needs; False where it needs no more."""
         work = active.work
         missing = active.lacking(self.store.of(work.problem))
@@ -350,8 +257,8 @@ class Conductor:
         active.reused = 0
         self.tally.forecast.judged(work.problem, active.seen - len(missing), active.need)
         if missing:
-            active.waiting = self._jobs(work, missing)
-            heapq.heappush(self._ready, (active.look, next(self._places), active))
+            active.cut(missing, self._job_length(work, len(missing)))
+            self._wait_for_slots(active)
             return True
         behind = self._behind.pop(work.problem)
         self._complete.add(work.problem.key)
@@ -361,25 +268,19 @@ class Conductor:
             return False
         following = behind.popleft()
         self._behind[work.problem] = behind
-        return self._advance(_Active.of(following))
+        return self._advance(WorkInProgress.of(following))
 
-    def _jobs(self, work: Work, missing: dict[int, tuple[int, ...]]) -> deque[Job]:
-        """Missing blocks, cut into jobs of about `_JOB_SECONDS` and spread over all slots."""
-        by_id = {q.id: q for q in work.queries}
-        pace = self._pace.get(work.problem.kind, _JOB_SECONDS / 4)
-        length = max(1, min(_MAX_JOB_BLOCKS, round(_JOB_SECONDS / max(pace, 1e-6))))
-        length = max(1, min(length, -(-len(missing) // self.slots)))
-        groups: dict[tuple[int, ...], list[int]] = {}
-        for index, statistics in missing.items():
-            groups.setdefault(statistics, []).append(index)
-        jobs: deque[Job] = deque()
-        for statistics, indices in groups.items():
-            queries = work.with_baselines(tuple(by_id[s] for s in statistics))
-            for start in range(0, len(indices), length):
-                jobs.append(Job(work.problem, queries, tuple(indices[start : start + length])))
-        return jobs
+    def _wait_for_slots(self, active: WorkInProgress) -> None:
+        """Put a work in the queue of those with jobs to hand out."""
+        heapq.heappush(self._ready, (active.look, next(self._places), active))
 
-    def _keep(self, active: _Active, job: Job, blocks: list[BlockSums]) -> None:
+    def _job_length(self, work: Work, missing: int) -> int:
+        """Blocks of a job that keeps a slot busy for long enough and leaves the others some."""
+        pace = self._pace.get(work.problem.kind)
+        long = _FIRST_JOB if pace is None else round(self.pool.job_seconds / max(pace, 1e-6))
+        return min(long, -(-missing // max(1, self.pool.slots)))
+
+    def _keep(self, active: WorkInProgress, job: Job, blocks: list[BlockSums]) -> None:
         active.out -= 1
         statistics = tuple(q.id for q in job.queries)
         for sums in blocks:

@@ -11,6 +11,7 @@ from mcbrain.results.opening import open_plan
 from mcbrain.results.writing import about, write_results
 from mcbrain.running.conductor import Tally
 from mcbrain.running.outcome import Outcome
+from mcbrain.running.pool import Pool
 from mcbrain.running.setup import Setup
 from mcbrain.store.blockstore import BlockStore
 from mcbrain.store.provenance import history, run_entry
@@ -30,7 +31,7 @@ def keep(
     plan: Plan[User],
     store: BlockStore,
     outcome: Outcome,
-    slots: int,
+    pool: Pool,
     tell: Tell = silent,
 ) -> None:
     """Write the rows that follow from the blocks of a run.
@@ -51,8 +52,8 @@ def keep(
     outcome : Outcome
         Says whether the run was stopped. Its `results` are replaced by what was written, unless the
         run is a shard's.
-    slots : int
-        Blocks that ran at once, for the record.
+    pool : Pool
+        What ran the blocks, for the record.
     tell : callable, optional
         Told, again and again, how many points have their rows.
 
@@ -62,7 +63,7 @@ def keep(
         A file cannot be written; each of them is whole, old or new.
     """
     record = about(setup.study, setup.engine, store, former)
-    run = run_entry(setup.started, slots, len(store.added), sum(store.added))
+    run = run_entry(setup.started, pool.most, len(store.added), sum(store.added))
     if setup.part is None:
         outcome.results = write_results(
             setup.folder, setup.study, plan, store, record, history(former), run, tell
@@ -90,14 +91,14 @@ class FirstRows:
         The record that was in the folder when the run began.
     store : BlockStore
         Where the run adds its blocks; they are written to disk before rows are made of them.
-    slots : int
-        Blocks that run at once, for the record.
+    pool : Pool
+        What runs the blocks, for the record.
     """
 
     def __init__(
-        self, setup: Setup, former: Mapping[str, object], store: BlockStore, slots: int
+        self, setup: Setup, former: Mapping[str, object], store: BlockStore, pool: Pool
     ) -> None:
-        self._setup, self._former, self._store, self._slots = setup, former, store, slots
+        self._setup, self._former, self._store, self._pool = setup, former, store, pool
         self._begun = time.monotonic()
         self._pace_due = self._begun + _PACE_SECONDS
         self._due = self._begun + max(_FIRST_ROWS, _ROW_SECONDS * setup.study.n_rows)
@@ -119,4 +120,4 @@ class FirstRows:
         store.added = self._store.added
         plan = open_plan(setup.study, setup.engine, store)
         outcome = Outcome(setup.folder.path, stopped=True)
-        keep(setup, self._former, plan, store, outcome, self._slots)
+        keep(setup, self._former, plan, store, outcome, self._pool)

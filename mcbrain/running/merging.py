@@ -17,7 +17,8 @@ from mcbrain.plan.plans import Plan, User
 from mcbrain.plan.shards import parse_shard
 from mcbrain.results.opening import open_plan
 from mcbrain.results.writing import Written, about, write_results
-from mcbrain.running.conductor import complete
+from mcbrain.running.outcome import Reporter
+from mcbrain.running.work_in_progress import complete
 from mcbrain.store.blockstore import BlockStore, Name
 from mcbrain.store.folder import ResultsFolder
 from mcbrain.store.identity import code_identity
@@ -60,7 +61,11 @@ class Merged:
 
 @numpy_defaults
 def merge(
-    folders: Iterable[str | Path], out: str | Path, *, reuse_other_code: bool = False
+    folders: Iterable[str | Path],
+    out: str | Path,
+    *,
+    reuse_other_code: bool = False,
+    reporter: Reporter | None = None,
 ) -> Merged:
     """Merge shards of one study; the same results, bit by bit, as of a run that was never cut.
 
@@ -76,6 +81,8 @@ def merge(
     reuse_other_code : bool
         Merge blocks that different versions of mcbrain or its libraries computed; the provenance
         of the rows then says so.
+    reporter : Reporter, optional
+        Told how far the merge is; default one that is silent.
 
     Returns
     -------
@@ -90,7 +97,7 @@ def merge(
         The folders are of different studies or different code, two of them hold different numbers
         for one block, or one of them is in use or of a newer format.
     """
-    started = time.time()
+    started, reporter = time.time(), reporter or Reporter()
     target, merged = ResultsFolder(out), Merged(Path(out))
     if isinstance(folders, (str, Path)) or not isinstance(folders, Iterable):
         raise InputError(f"folders = {folders!r}: a list of results folders is allowed")
@@ -99,11 +106,13 @@ def merge(
     target.check(study)
     engine, _ = engine_for(study)
     stores = []
-    for source in sources:
-        # Segments that have been read stay as they are, whatever their owner does next: one lock
-        # at a time, since a thousand shards are more files than a process may have open.
-        with still(source.path):
-            stores.append(BlockStore(source.blocks, read_only=True, any_code=True))
+    with reporter.steps("reading shards", len(sources)) as tell:
+        for source in sources:
+            # Segments that have been read stay as they are, whatever their owner does next: one
+            # lock at a time, since a thousand shards are more files than a process may have open.
+            with still(source.path):
+                stores.append(BlockStore(source.blocks, read_only=True, any_code=True))
+            tell(len(stores))
     merged.notes += [note for store in stores for note in store.notes]
     held = BlockStore(target.blocks, read_only=True, any_code=True)
     codes = _common_code([target, *sources], [held, *stores], reuse_other_code)
@@ -120,12 +129,13 @@ def merge(
             write_segment(target.blocks, itertools.chain([first], fresh))
         store.compact()
         plan = open_plan(study, engine, store)
-        _look_for_gaps(plan, store, merged)
+        _look_for_gaps(plan, store, merged, reporter)
         former = target.record()
         record = {**about(study, engine, store, former), "merged": [str(s.path) for s in sources]}
         runs = united([former, *(source.record() for source in sources)])
         run = run_entry(started, 1, 0, 0)
-        merged.results = write_results(target, study, plan, store, record, runs, run)
+        with reporter.steps("rows", study.n_points) as tell:
+            merged.results = write_results(target, study, plan, store, record, runs, run, tell)
     if merged.missing:
         merged.notes += _absent(sources)
     return merged
@@ -213,17 +223,19 @@ def _difference(section: str, here: object, there: object) -> str:
     return f"{section} = {there!r} there, {here!r} here".replace("None", "nothing")
 
 
-def _look_for_gaps(plan: Plan[User], store: BlockStore, merged: Merged) -> None:
+def _look_for_gaps(plan: Plan[User], store: BlockStore, merged: Merged, reporter: Reporter) -> None:
     """Note which problems lack blocks that a run would have computed."""
     problems = plan.problems()
     merged.problems = len(problems)
-    for problem, users in problems.items():
-        try:
-            whole = all(complete(work, store) for work in plan.works(problem, users))
-        except MissingPilotError:
-            whole = False
-        if not whole:
-            merged.missing.append(plan.describe(problem, users))
+    with reporter.steps("looking for gaps", len(problems)) as tell:
+        for done, (problem, users) in enumerate(problems.items()):
+            try:
+                whole = all(complete(work, store) for work in plan.works(problem, users))
+            except MissingPilotError:
+                whole = False
+            if not whole:
+                merged.missing.append(plan.describe(problem, users))
+            tell(done + 1)
 
 
 def _described(study: Study, engine: str, store: BlockStore, name: Name) -> str:

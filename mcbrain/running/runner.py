@@ -50,9 +50,11 @@ def run(
     threads : int, optional
         Threads on this machine, 1 to 4096; default all cores that this process may use. No number
         depends on it.
-    cluster : str or dask.distributed.Client, optional
-        Run the blocks there instead: the address of a scheduler, such as "tcp://HOST:PORT", or a
-        client. See `mcbrain.running.cluster`.
+    cluster : str, SecuredAddress, cluster of dask or dask.distributed.Client, optional
+        Run the blocks there instead: the address of a scheduler, such as "tcp://HOST:PORT", alone
+        or with its certificates, a client, or an object that starts workers itself, such as
+        `dask_jobqueue.SLURMCluster`. Workers may join and leave as the run goes; see
+        `mcbrain.running.cluster`.
     max_time : float or str, optional
         After this long no kernel is compiled and no block is started any more: seconds, or text
         such as "90s", "10m" or "2h". Those on their way are finished.
@@ -92,7 +94,7 @@ def run(
             bring_files(setup.folder.path, study, aside)
             store = prepare_folder(setup, reporter)
             former = setup.folder.record()
-            first_rows = FirstRows(setup, former, store, pool[1])
+            first_rows = FirstRows(setup, former, store, pool)
             outcome = Outcome(setup.folder.path, shard=setup.part, other=store.unused())
             if recall(setup, store, outcome):
                 outcome.seconds = time.time() - setup.started
@@ -121,10 +123,10 @@ def run(
                     # reason why there are no more.
                     with suppress(Exception):
                         store.reload()
-                        keep(setup, former, plan, store, outcome, pool[1])
+                        keep(setup, former, plan, store, outcome, pool)
                 raise
             with reporter.steps("rows", study.n_points) as tell:
-                keep(setup, former, plan, store, outcome, pool[1], tell)
+                keep(setup, former, plan, store, outcome, pool, tell)
             note_finished(setup, store, outcome)
     outcome.seconds = time.time() - setup.started
     return outcome

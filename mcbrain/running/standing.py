@@ -19,8 +19,8 @@ from mcbrain.plan.shards import owned, parse_shard
 from mcbrain.plan.subspaces import PILOT_BLOCKS
 from mcbrain.results.opening import open_plan
 from mcbrain.results.tables import open_results
-from mcbrain.running.conductor import progress
-from mcbrain.running.workers import available_cores
+from mcbrain.running.cores import available_cores
+from mcbrain.running.work_in_progress import progress
 from mcbrain.store.blockstore import BlockStore
 from mcbrain.store.folder import ResultsFolder
 from mcbrain.store.identity import code_identity

@@ -2,28 +2,16 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
-from concurrent.futures import Executor, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 from mcbrain.blas import one_blas_thread
 from mcbrain.checks import integer
+from mcbrain.running.cores import available_cores
+from mcbrain.running.pool import Pool
 
-__all__ = ["available_cores", "open_workers"]
-
-
-def available_cores() -> int:
-    """Cores that this process may use.
-
-    Returns
-    -------
-    int
-        Those to which the system has bound the process, as a batch job's limit does; all of the
-        machine's where the system does not say. At least 1.
-    """
-    affinity = getattr(os, "sched_getaffinity", None)
-    return len(affinity(0)) if affinity else os.cpu_count() or 1
+__all__ = ["open_workers"]
 
 
 @contextmanager
@@ -31,8 +19,8 @@ def open_workers(
     threads: int | None = None,
     cluster: object = None,
     note: Callable[[str], None] = lambda sentence: None,
-) -> Iterator[tuple[Executor, int]]:
-    """An executor and its number of slots.
+) -> Iterator[Pool]:
+    """What runs the jobs of a study.
 
     Until it is closed BLAS has one thread in this process, since a second one would change the last
     bits of results; afterwards it has as many as before. On the way out threads finish the task
@@ -42,17 +30,15 @@ def open_workers(
     ----------
     threads : int, optional
         Threads on this machine, 1 to 4096; default `available_cores()`. Of no effect on a cluster.
-    cluster : str or dask.distributed.Client, optional
-        Address of a scheduler, or the user's own client, in place of threads.
+    cluster : object, optional
+        Workers of a cluster in the place of threads; see `open_cluster`.
     note : callable, optional
         Called with each sentence that the user should know about the workers of a cluster.
 
     Yields
     ------
-    executor : Executor
-        Threads of this process, or a `ClusterExecutor`.
-    slots : int
-        How many tasks it runs at once.
+    Pool
+        Of threads of this process, or of the workers of a cluster.
 
     Raises
     ------
@@ -73,8 +59,8 @@ def open_workers(
                 yield found
             return
         slots = threads or available_cores()
-        pool = ThreadPoolExecutor(slots, thread_name_prefix="mcbrain")
+        executor = ThreadPoolExecutor(slots, thread_name_prefix="mcbrain")
         try:
-            yield pool, slots
+            yield Pool(executor, slots)
         finally:
-            pool.shutdown(wait=True, cancel_futures=True)
+            executor.shutdown(wait=True, cancel_futures=True)

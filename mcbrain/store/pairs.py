@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 
-from mcbrain.blocks.series import FIRST_LOOK, ROUNDING, jackknife
-from mcbrain.typing import Floats
+from mcbrain.blocks.series import FIRST_LOOK, ROUNDING, Series, jackknife
+from mcbrain.typing import Floats, Integers
 
 __all__ = ["Pairs"]
 
@@ -41,6 +41,43 @@ class Pairs:
     other_m2: Floats
     cross: Floats
     better: Floats
+
+    @classmethod
+    def of(cls, own: Series, other: Series, replicates: Integers) -> Pairs:
+        """Statistics and baselines as far as no replicate failed; the others are to be laid on.
+
+        Parameters
+        ----------
+        own, other : Series
+            As many statistics as baselines, over the same blocks.
+        replicates : ndarray of int, shape (blocks,) or (statistics, blocks)
+            Replicates drawn.
+
+        Returns
+        -------
+        Pairs
+            Arrays of shape (statistics, blocks), `cross` all NaN.
+        """
+        whole = (own.count == replicates) & (other.count == replicates)
+        sums = (own.count, own.mean, own.m2, other.mean, other.m2)
+        count, *means = (np.where(whole, values, np.nan) for values in sums)
+        own_mean, own_m2, other_mean, other_m2 = means
+        cross = np.full(whole.shape, np.nan)
+        return cls(count, own_mean, own_m2, other_mean, other_m2, cross, own.better)
+
+    def rows(self, first: int, stop: int) -> Pairs:
+        """Neighbouring statistics, in the same memory.
+
+        Parameters
+        ----------
+        first, stop : int
+            The first of them, and the one after the last.
+
+        Returns
+        -------
+        Pairs
+        """
+        return Pairs(*(getattr(self, f.name)[first:stop] for f in fields(self)))
 
     def p_better(self) -> Floats:
         """Share of the replicates with both values that beat the baseline.

@@ -111,22 +111,27 @@ class StoredBlocks:
         """
         size = len(statistics)
         series = self.series([*statistics, *baselines]).head(n_blocks)
-        n, mine, other = series.n_blocks, slice(size), slice(size, None)
-        full = series.count == series.replicates
-        whole = full[mine] & full[other]
-        count = np.where(whole, series.count[mine], np.nan)
-        sums = np.stack([series.mean[mine], series.m2[mine], series.mean[other], series.m2[other]])
-        sums[:, ~whole] = np.nan
-        cross = np.full((size, n), np.nan)
+        own, other = series.rows(range(size)), series.rows(range(size, 2 * size))
+        pairs = Pairs.of(own, other, series.replicates)
+        self.lay_pairs(statistics, pairs)
+        return pairs
+
+    def lay_pairs(self, statistics: Sequence[int], pairs: Pairs) -> None:
+        """Fill in what blocks keep of a statistic and its baseline together.
+
+        Parameters
+        ----------
+        statistics : sequence of int
+            Statistic ids, all of the same blocks (`alike`) or one alone.
+        pairs : Pairs
+            Of these statistics, as `Pairs.of` makes it; its arrays are changed.
+        """
         for group in self.groups:
             rows = [i for i, s in enumerate(statistics) if s in group.place]
             if rows:
                 places = [group.place[statistics[i]] for i in rows]
-                _lay_joint(group, rows, places, count, sums)
-                _lay_cross(group, rows, places, cross)
-        own_mean, own_m2, other_mean, other_m2 = sums
-        better = series.better[mine]
-        return Pairs(count, own_mean, own_m2, other_mean, other_m2, cross, better)
+                _lay_joint(group, rows, places, pairs)
+                _lay_cross(group, rows, places, pairs.cross)
 
     def missing(self, statistics: Sequence[int], n_blocks: int) -> dict[int, tuple[int, ...]]:
         """Blocks that lack some of the statistics, and which they lack.
@@ -227,19 +232,19 @@ class StoredBlocks:
         return float(values.sum())
 
 
-def _lay_joint(
-    group: Group, rows: list[int], places: list[int], count: np.ndarray, sums: np.ndarray
-) -> None:
+def _lay_joint(group: Group, rows: list[int], places: list[int], pairs: Pairs) -> None:
     """Lay sums over the replicates that a statistic and its baseline share where some lack."""
     row, entries = group.entries("joint", 2)
     if not row.size:
         return
     _, values = group.entries("joint_sums", 4)
+    means = (pairs.own_mean, pairs.own_m2, pairs.other_mean, pairs.other_m2)
     for i, place in zip(rows, places, strict=True):
-        mine = (entries[:, 0] == place) & (group.index[row] < count.shape[1])
+        mine = (entries[:, 0] == place) & (group.index[row] < pairs.count.shape[1])
         at = group.index[row[mine]]
-        count[i, at] = entries[mine, 1]
-        sums[:, i, at] = values[mine].T
+        pairs.count[i, at] = entries[mine, 1]
+        for sums, column in zip(means, values[mine].T, strict=True):
+            sums[i, at] = column
 
 
 def _lay_cross(group: Group, rows: list[int], places: list[int], cross: np.ndarray) -> None:
@@ -265,6 +270,12 @@ def _count_bins(
         return
     ends = np.cumsum(sizes, dtype=np.int64)
     width, wanted = len(group.statistics), fresh.ravel()
+    if sizes.size == width:  # one block, which has each of its bins once
+        for j in np.flatnonzero(wanted & (sizes > 0)).tolist():
+            span = slice(int(ends[j]) - int(sizes[j]), int(ends[j]))
+            whole = bins[span].astype(np.int64), counts[span].astype(np.int64)
+            counted[place[group.statistics[j]]].append(whole)
+        return
     for part in np.array_split(np.arange(sizes.size), int(ends[-1]) // _PIECE + 1):
         span = slice(int(ends[part[0]]) - int(sizes[part[0]]), int(ends[part[-1]]))
         column, keep = (np.repeat(v, sizes[part]) for v in (part % width, wanted[part]))
@@ -283,6 +294,8 @@ def _count_atoms(
 ) -> None:
     """Add the values that replicates share, of the blocks and statistics marked fresh."""
     row, entries = group.entries("atoms", 3)
+    if not row.size:
+        return
     keep = fresh[row, entries[:, 0]]
     if not keep.any():
         return

@@ -113,3 +113,30 @@ def test_the_figure_is_drawn_from_the_table(module, results, tmp_path):
     figure.draw(module.history(folder), tmp_path)
     assert (tmp_path / "throughput.png").stat().st_size > 10_000
     assert "sufficient" in (tmp_path / "throughput.svg").read_text()
+
+
+def test_a_results_folder_is_laid_out_from_the_history_alone(module, results, tmp_path):
+    """And is read as it was: every value, interval, parameter, failure and skip."""
+    from bench.page import lay_out
+
+    rates = [*RATES, [90.0, None, None], [110.0, None, None]]
+    seconds = [[0.5], [], "1", 0, 1.0, [0.4], [float("inf")]]
+    results("a" * 40, 1, {"a.B.track_rate": rates, "a.C.time": seconds})
+    table = module.history(results("b" * 40, 2, {"a.B.track_rate": RATES}))
+    fresh = tmp_path / "fresh"
+    assert lay_out(table, fresh) == 2
+    assert module.history(fresh).equals(table)
+    assert lay_out(table, fresh) == 0  # what is there stays
+
+
+def test_what_was_measured_here_stays_beside_the_history(module, results, tmp_path):
+    from bench.page import main
+
+    folder = results("a" * 40, 1, {"a.B.track_rate": RATES})
+    out = tmp_path / "history.arrow"
+    assert module.main([str(folder), "--out", str(out)]) == 1
+    own = {path: path.read_bytes() for path in folder.glob("box/*.json")}
+    (folder / "box" / "machine.json").write_text('{"machine": "box", "version": 1}')
+    assert main([str(out), "--out", str(folder)]) == 0
+    assert all(p.read_bytes() == c for p, c in own.items() if p.name != "machine.json")
+    assert main([str(tmp_path / "nothing.arrow"), "--out", str(folder)]) == 2

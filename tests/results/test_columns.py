@@ -160,13 +160,13 @@ def test_a_column_without_a_number_is_named(monkeypatch):
     forgotten = Column("skewness", REAL, "of the excess risk", "replicates", SIMULATED, "ever")
     monkeypatch.setattr(columns, "RESULT_COLUMNS", (*RESULT_COLUMNS, forgotten))
     with pytest.raises(NotImplementedError, match=r"column 'skewness'.*results/numbers\.py"):
-        numbers.numbers(NOTHING, POINT_ROWS, Missing.of("ok"))
+        numbers.numbers(NOTHING, POINT_ROWS, Missing.of(["ok"]))
 
 
 def test_a_moment_that_nobody_knows_is_refused():
     odd = replace(RESULT_COLUMNS[0], needs="skewness")
     with pytest.raises(NotImplementedError, match="moment that a column needs 'skewness'"):
-        Missing.of("ok").lacks(odd)
+        Missing.of(["ok"]).lacks(odd)
 
 
 ALL = dict.fromkeys(list(Estimates.__dataclass_fields__), 2.0)
@@ -176,8 +176,8 @@ WORDS = ("ok", "heavy_tail", "infinite_variance", "infinite_mean", "undefined")
 @pytest.mark.parametrize("status", WORDS)
 @pytest.mark.parametrize("baseline", WORDS)
 def test_a_number_without_its_moment_is_null_row_by_row_or_a_column_at_a_time(status, baseline):
-    one, missing = Estimates(**ALL), Missing.of(status, baseline)
-    row = numbers.numbers(one, GRID_ROWS, missing)
+    one, missing = Estimates(**ALL), Missing.of([status], [baseline])
+    row = next(numbers.numbers(one, GRID_ROWS, missing))
     many = Estimates(**{name: np.full(3, value) for name, value in ALL.items()})
     for name, values in numbers.arrays(many, GRID_ROWS, missing).items():
         assert {None if math.isnan(v) else v for v in values} == {row[name]}

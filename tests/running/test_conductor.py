@@ -2,7 +2,7 @@
 
 import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,7 +15,9 @@ from mcbrain.plan.forecast import Forecast
 from mcbrain.plan.plans import Work, spread
 from mcbrain.plan.stopping import Stopping
 from mcbrain.population.model import Model
-from mcbrain.running.conductor import Conductor, complete, progress
+from mcbrain.running.conductor import Conductor
+from mcbrain.running.pool import Pool
+from mcbrain.running.work_in_progress import complete, progress
 from mcbrain.store.memory import MemoryStore
 
 
@@ -87,7 +89,7 @@ def _conduct(works, lab, store=None, threads=3, report=lambda tally: None, **opt
     with ThreadPoolExecutor(threads) as pool:
         most = {w.problem: w.stopping.max_blocks for w in works}
         forecast = Forecast(most, most.get)
-        conductor = Conductor(store, pool, threads, lab, forecast=forecast, **options)
+        conductor = Conductor(store, Pool(pool, threads), lab, forecast=forecast, **options)
         return store, conductor.run(iter(works), report)
 
 
@@ -106,6 +108,40 @@ def test_each_statistic_is_computed_to_the_look_at_which_it_is_precise_enough():
     wanted = [(i, ("a", "b", "c")) for i in range(64)]
     wanted += [(i, ("b", "c")) for i in range(64, 128)]
     assert lab.of(ONE) == wanted + [(i, ("c",)) for i in range(128, 256)]
+
+
+def test_slots_that_come_later_have_work_and_so_have_those_that_are_left():
+    """As many jobs are out as the pool has room for, whenever that is."""
+    lab, out, sizes = Lab(), set(), []
+    with ThreadPoolExecutor(8) as threads:
+        pool = Pool(threads, 0, job_seconds=0.001, ahead=3, growing=True)
+
+        def begun(job):
+            with lab.lock:
+                out.add(job)
+                sizes.append(len(conductor._flying))
+                count = len(sizes)
+            pool.counted({20: 1, 40: 4, 80: 1, 100: 2}.get(count, pool.slots))
+
+        lab.before = begun
+        conductor = Conductor(MemoryStore(), pool, lab, forecast=Forecast([ONE, TWO]))
+        tally = conductor.run(iter([_work(ONE, (A,), 300), _work(TWO, (B,), 300)]))
+    assert tally.blocks == 600 and pool.most == 4
+    assert max(sizes[:20]) <= 3 and 3 < max(sizes[21:40]) <= 6 < max(sizes[41:80]) <= 15
+
+
+def test_a_time_limit_calls_back_what_no_slot_is_at():
+    """Jobs of a cluster whose workers are gone would never end."""
+
+    class Nowhere(Executor):
+        def submit(self, *_):
+            return Future()
+
+    store, works = MemoryStore(), iter([_work(ONE, (A,), 300)])
+    pool = Pool(Nowhere(), 0, growing=True)
+    deadline, forecast = time.monotonic() + 0.05, Forecast([ONE])
+    tally = Conductor(store, pool, Lab(), deadline, forecast).run(works)
+    assert tally.stopped and not tally.blocks
 
 
 @pytest.mark.parametrize("threads", [1, 2, 7])
@@ -247,7 +283,7 @@ def test_a_work_that_is_made_late_sees_the_blocks_of_the_one_before_it():
             yield _work(problem, (A,), 64)
 
     with ThreadPoolExecutor(1) as pool:
-        Conductor(store, pool, 1, lab, forecast=Forecast([ONE, TWO])).run(works())
+        Conductor(store, Pool(pool, 1), lab, forecast=Forecast([ONE, TWO])).run(works())
     assert [p for p, _ in made] == [ONE, TWO] and made[1][1] > 0
 
 

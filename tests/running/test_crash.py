@@ -131,8 +131,11 @@ def _file(tmp_path, **changes):
     return path
 
 
+ENDINGS = [signal.SIGTERM, signal.SIGINT, signal.SIGUSR1, signal.SIGXCPU]
+
+
 @pytest.mark.long
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", ENDINGS)
 def test_an_interrupted_run_says_so_ends_with_its_status_and_keeps_blocks(tmp_path, number):
     path = _file(tmp_path, precision={"relative": 0.001, "max_replicates": 400_000})
     for attempt in range(5):

@@ -3,6 +3,8 @@
 import hashlib
 import json
 import tracemalloc
+from collections import Counter
+from contextlib import contextmanager
 
 import numpy as np
 import pyarrow as pa
@@ -11,18 +13,23 @@ import pytest
 from mcbrain.asking.from_toml import study_from_table
 from mcbrain.blocks import canonical
 from mcbrain.blocks.problem import data_problem
+from mcbrain.blocks.series import Series
 from mcbrain.blocks.sums import BlockSums
 from mcbrain.cli import waiting
 from mcbrain.plan.plans import all_works, pilots_of, spread
+from mcbrain.results import samples
 from mcbrain.results.jackknife import Jackknife
 from mcbrain.results.opening import open_plan
 from mcbrain.results.point_rows import PointRows
 from mcbrain.results.view import Results
 from mcbrain.running import computing
+from mcbrain.running.merging import merge
 from mcbrain.running.runner import Reporter, run
 from mcbrain.store import parts
 from mcbrain.store.blockstore import BlockStore
 from mcbrain.store.memory import MemoryStore
+from mcbrain.store.pairs import Pairs
+from mcbrain.theory import exact
 from mcbrain.worth import simulated
 from mcbrain.worth.simulated import value_in_results
 
@@ -89,6 +96,64 @@ def test_columns_of_a_segment_are_decoded_once_however_many_problems_it_holds(
         assert len(calls) == len(set(calls))  # one segment
         sizes[models] = len(calls)
     assert sizes[2] == sizes[6]
+
+
+@pytest.mark.parametrize("blocks", [1, 3])
+def test_what_is_computed_for_the_rows_is_computed_for_all_points_at_once(blocks, monkeypatch):
+    """Sums, gains, quantiles and laws of six times as many points take as many calls."""
+    calls = []
+
+    def count(owner, name):
+        real = getattr(owner, name)
+        counted = lambda *given, **more: calls.append(name) or real(*given, **more)  # noqa: E731
+        monkeypatch.setattr(owner, name, counted)
+
+    count(Series, "totals")
+    count(Pairs, "gain")
+    count(samples, "quantiles")
+    count(exact, "excess_risk")
+    numbers = {}
+    for models, tasks in ((1, 2), (3, 4)):
+        asked, store = study(models, tasks, blocks=blocks), MemoryStore()
+        made_up(asked, store)
+        plan = open_plan(asked, "raw", store)
+        for point in asked.points():
+            plan.queries(point)  # the pilots' own moments are a matter of each model
+        calls.clear()
+        assert sum(batch.num_rows for batch in plan.rows(store)) == asked.n_rows
+        numbers[models] = Counter(calls)
+    assert numbers[1] == numbers[3] and set(numbers[1]) == {
+        "totals", "gain", "quantiles", "excess_risk"
+    }  # fmt: skip
+
+
+def test_rows_do_not_depend_on_how_many_are_made_at_once(monkeypatch):
+    asked, store = study(3, 3), MemoryStore()
+    made_up(asked, store)
+    whole = pa.Table.from_batches(open_plan(asked, "raw", store).rows(store))
+    with monkeypatch.context() as few:
+        few.setattr(samples, "_MOST", 10)
+        assert pa.Table.from_batches(open_plan(asked, "raw", store).rows(store)).equals(whole)
+    monkeypatch.setattr("mcbrain.results.point_rows._TOGETHER", 1)
+    assert pa.Table.from_batches(open_plan(asked, "raw", store).rows(store)).equals(whole)
+
+
+def test_a_merge_says_how_far_it_is(tmp_path):
+    asked, said = study(), []
+
+    class Ear(Reporter):
+        @contextmanager
+        def steps(self, name, total):
+            told = []
+            yield told.append
+            said.append((name, total, max(told)))
+
+    shards = [tmp_path / "1", tmp_path / "2"]
+    for i, shard in enumerate(shards):
+        run(asked, shard, threads=1, shard=f"{i + 1}/2")
+    merge(shards, tmp_path / "whole", reporter=Ear())
+    n = asked.n_points
+    assert said == [("reading shards", 2, 2), ("looking for gaps", n, n), ("rows", n, n)]
 
 
 def test_a_finished_folder_is_neither_planned_nor_are_its_rows_made(tmp_path, monkeypatch):

@@ -1,17 +1,24 @@
 """Shards: whole problems, balanced, each with its own folder."""
 
 import re
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 
+from mcbrain.blocks.sums import BlockSums
 from mcbrain.engines import engine_for
 from mcbrain.errors import InputError
 from mcbrain.plan.shards import Shard, _cost, owned, parse_shard
 from mcbrain.results.opening import open_plan
 from mcbrain.results.tables import open_results
+from mcbrain.running import computing
+from mcbrain.running.computing import compute_blocks
+from mcbrain.running.outcome import Computed, Reporter
+from mcbrain.running.pool import Pool
 from mcbrain.running.runner import run
 from mcbrain.store.blockstore import BlockStore
+from mcbrain.store.memory import MemoryStore
 from tests.support.cut_study import KINDS, same, study
 
 
@@ -66,3 +73,47 @@ def test_a_shard_is_not_put_where_whole_results_are(cut):
 def test_a_shards_folder_says_what_it_is(cut):
     with pytest.raises(InputError, match=r"holds the blocks of shard 2/3.*mcbrain merge"):
         open_results(cut / "s2")
+
+
+class Listed(ThreadPoolExecutor):
+    """Threads that remember the jobs in the order in which they were handed out."""
+
+    def __init__(self, threads):
+        super().__init__(threads)
+        self.jobs = []
+
+    def submit(self, fn, job):
+        self.jobs.append(job)
+        return super().submit(fn, job)
+
+
+def _made_up(job):
+    """Blocks that are not drawn."""
+    ones = np.ones(len(job.queries), np.int64)
+    mean = 0.1 * ones
+    return [
+        BlockSums(i, 4, 4 * ones, mean, mean, ones, cross=mean, seconds=0.01) for i in job.indices
+    ]
+
+
+@pytest.mark.parametrize("shard", [None, Shard(1, 2), Shard(2, 2)])
+@pytest.mark.parametrize("kind", ["threads", "cluster"])
+def test_first_looks_are_handed_out_before_any_second_one(shard, kind, monkeypatch):
+    """To the threads of this machine, and to a cluster, where many more jobs are out at once."""
+    monkeypatch.setattr(computing, "simulate_job", _made_up)
+    asked = study(
+        design={"n_task": list(range(20, 60)), "n_brain": 0},
+        estimators={"ridge": 0.1},
+        precision={"relative": 0.0, "max_replicates": 512 * 200},
+    )
+    store = MemoryStore()
+    plan = open_plan(asked, "raw", store)
+    with Listed(2) as executor:
+        more = {"job_seconds": 1.0, "ahead": 10, "growing": True} if kind == "cluster" else {}
+        pool = Pool(executor, 2, **more)
+        found = Computed()
+        compute_blocks(plan, store, found, Reporter(), pool, lambda: None, shard=shard)
+    mine = plan.problems() if shard is None else owned(plan.problems(), shard)
+    assert {job.problem for job in executor.jobs} == set(mine) and found.owned == len(mine)
+    second = [job.indices[0] >= 64 for job in executor.jobs]
+    assert second == sorted(second) and 0 < sum(second) < len(second)
