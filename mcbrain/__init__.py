@@ -28,16 +28,20 @@ _HOMES = {
     "predict": "mcbrain.results.law_rows",
     "value": "mcbrain.worth.valuation",
     "allocate": "mcbrain.worth.allocation",
+    "BEFSClassifier": "mcbrain.befs",
     "BEFSRegressor": "mcbrain.befs",
     "BrainEncoder": "mcbrain.befs",
+    "BrainRegularised": "mcbrain.befs",
     "appraise": "mcbrain.appraisal",
 }
 
 __all__ = [
     "Allocation",
     "Appraisal",
+    "BEFSClassifier",
     "BEFSRegressor",
     "BrainEncoder",
+    "BrainRegularised",
     "InputError",
     "Model",
     "Outcome",
@@ -60,7 +64,7 @@ if TYPE_CHECKING:
     from mcbrain.appraisal import Appraisal, appraise
     from mcbrain.asking.from_toml import load_study
     from mcbrain.asking.studies import Study
-    from mcbrain.befs import BEFSRegressor, BrainEncoder
+    from mcbrain.befs import BEFSClassifier, BEFSRegressor, BrainEncoder, BrainRegularised
     from mcbrain.errors import InputError
     from mcbrain.population.model import Model
     from mcbrain.results.law_rows import predict

@@ -91,8 +91,8 @@ pre {{ background: #f6f6f6; padding: 1rem; font-size: 13px; overflow-wrap: norma
 <p>Two auditory receptor neurons of a grasshopper, each recorded for 10 s with a sound of randomly
 varying amplitude (recordings distributed with nitime). Inputs: the sound level during the last
 30 ms. Brain data: spikes of the first neuron, whose sound varied at up to 200 Hz. Task: spikes of
-the second neuron, whose sound varied at up to 800 Hz. Curves are the laws at the estimated
-parameters; points were measured on held-out stretches of 50 ms. Bars and bands are 95 %
+the second neuron, whose sound varied at up to 800 Hz. Curves are the predictions of
+the fitted model; points were measured on held-out stretches of 50 ms. Bars and bands are 95 %
 intervals.</p>
 {sections}
 <p>Made by <code>python data/appraise/grasshopper.py</code>.</p></html>

@@ -1,33 +1,30 @@
-"""The user's arrays: checked, and brought to the coordinates of the model.
+"""The user's arrays: checked, and without the rows that miss values.
 
-Every fault is an `InputError` that names the array and the place, and says what is allowed.
+Every fault is an `InputError` that names the array and the place, and says what is allowed. What is
+missing (NaN, null or masked) is left out, and said.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
-from scipy import linalg
+from numpy.typing import NDArray
 
 from mcbrain.appraisal.columns import same_inputs
-from mcbrain.appraisal.values import numbers_of
+from mcbrain.appraisal.values import numbers_of, recordings_of
 from mcbrain.errors import InputError
 from mcbrain.typing import Floats
 
-__all__ = ["Arrays", "Prepared", "check", "prepare"]
+__all__ = ["Arrays", "Complete", "check", "complete"]
 
-
-_SPARE_ROWS = 10
+FEWEST_TASK, FEWEST_BRAIN = 30, 20
 _FEWEST_INPUTS = 3
-_ALIKE = 1.5
-_NOISELESS = 1e-6
-# Inputs are scaled to standard deviation one; along a direction in which they vary by less than
-# this, they are taken as not varying.
-_COLLINEAR = 1e-7
 # The largest value that is taken: its eighth power is still a floating-point number.
 _LARGEST = 1e30
+# Channels that are looked at to find rows without recordings.
+_LOOKED_AT = 64
 
 
 class Arrays(NamedTuple):
@@ -36,45 +33,47 @@ class Arrays(NamedTuple):
     Attributes
     ----------
     X : (n_task, d)
-        Inputs of the task.
+        Inputs of the task; NaN where a value is missing.
     y : (n_task,)
         Labels.
     X_brain : (n_brain, d)
         Inputs of the recordings, columns in the order of X.
     R : (n_brain, p)
-        Recordings of p channels.
+        Recordings of p channels, of any type of numbers; possibly mapped from a file.
     """
 
     X: Floats
     y: Floats
     X_brain: Floats
-    R: Floats
+    R: NDArray[Any]
 
 
 @dataclass(frozen=True)
-class Prepared:
-    """The same data in the coordinates of the model.
+class Complete:
+    """The rows that miss nothing.
 
     Attributes
     ----------
-    arrays : Arrays
-        Inputs centred and whitened with the covariance of all rows; y centred; channels centred and
-        rescaled to equal noise, the geometric mean of their noise unchanged.
-    whitener : (d, k)
-        Whitened inputs are (X - mean) @ whitener; k is d less the inputs that are linear
-        combinations of others.
-    scale_error : float
-        Relative standard error of a variance in whitened coordinates, from whitening with an
-        estimated covariance: sqrt(2 / rows), times the share of the covariance not shrunk away.
-    cautions : tuple of str
-        What the laws do not know of: collinear inputs, sets whose inputs differ in covariance,
-        repeated rows.
+    X, y, X_brain : arrays
+        Without missing values, and without inputs that vary on neither side.
+    R : (n_brain, p)
+        All recordings.
+    task, brain : (n_task,), (n_brain,)
+        Which of the given rows these are.
+    inputs : (d,)
+        Which of the given inputs these are.
+    said : tuple of str
+        What was left out, a sentence each without its full stop.
     """
 
-    arrays: Arrays
-    whitener: Floats
-    scale_error: float
-    cautions: tuple[str, ...]
+    X: Floats
+    y: Floats
+    X_brain: Floats
+    R: NDArray[Any]
+    task: NDArray[np.integer]
+    brain: NDArray[np.integer]
+    inputs: NDArray[np.integer]
+    said: tuple[str, ...]
 
 
 def check(
@@ -84,7 +83,7 @@ def check(
     R: object,
     names: tuple[str, str, str, str] = ("X", "y", "X_brain", "R"),
 ) -> Arrays:
-    """The four arrays as float64, or a sentence about the first fault.
+    """The four arrays as numbers, or a sentence about the first fault.
 
     Parameters
     ----------
@@ -97,24 +96,27 @@ def check(
     Returns
     -------
     Arrays
-        Finite numbers that vary in every column.
+        Of shapes that fit. A large R is neither copied nor read.
 
     Raises
     ------
     InputError
-        For shapes that do not fit, too few rows, NaN, constant columns, object arrays, and names
-        of columns that only one of X and X_brain has.
+        For shapes that do not fit, too few rows, infinite values, object arrays, and names of
+        columns that only one of X and X_brain has.
     """
     order = same_inputs(X, X_brain, (names[0], names[2]))
-    X, y, X_brain, R = (
-        _numbers(a, name) for a, name in zip((X, y, X_brain, R), names, strict=True)
-    )
+    X, y, X_brain = (_numbers(a, name) for a, name in zip((X, y, X_brain), names[:3], strict=True))
+    recorded = recordings_of(R, names[3])
     y = y[:, 0] if y.ndim == 2 and y.shape[1] == 1 else y
-    R = R[:, None] if R.ndim == 1 else R
-    for array, name, dims in zip((X, y, X_brain, R), names, (2, 1, 2, 2), strict=True):
+    recorded = recorded[:, None] if recorded.ndim == 1 else recorded
+    arrays: tuple[NDArray[Any], ...] = (X, y, X_brain, recorded)
+    for array, name, dims in zip(arrays, names, (2, 1, 2, 2), strict=True):
         if array.ndim != dims:
             raise InputError(f"{name} has shape {array.shape}: it must have {dims} dimension(s)")
-    for rows, values, name, other in ((X, y, names[0], names[1]), (X_brain, R, names[2], names[3])):
+    for rows, values, name, other in (
+        (X, y, names[0], names[1]),
+        (X_brain, recorded, names[2], names[3]),
+    ):
         if rows.shape[0] != values.shape[0]:
             raise InputError(
                 f"{name} has {rows.shape[0]} rows and {other} has {values.shape[0]}: "
@@ -130,144 +132,90 @@ def check(
         raise InputError(
             f"{names[0]} has {d} column(s): at least {_FEWEST_INPUTS} inputs are needed"
         )
-    _enough(names[0], X.shape[0], 3 * _SPARE_ROWS, "to hold out and to learn from")
-    _enough(
-        names[2],
-        X_brain.shape[0],
-        d + _SPARE_ROWS,
-        f"to tell noise from signal with {d} inputs (or reduce the inputs first)",
-    )
-    for array, name in zip((X, y[:, None], X_brain, R), names, strict=True):
-        _no_constants(array, name)
-    return Arrays(X, y, X_brain if order is None else X_brain[:, order], R)
+    _enough(names[0], X.shape[0], FEWEST_TASK)
+    _enough(names[2], X_brain.shape[0], FEWEST_BRAIN)
+    return Arrays(X, y, X_brain if order is None else X_brain[:, order], recorded)
 
 
-def prepare(arrays: Arrays) -> Prepared:
-    """Centre and whiten the inputs, centre the labels, equalise the noise of the channels.
-
-    The covariance of the inputs is that of all rows of both sets, shrunk towards equal variances by
-    the rule of Ledoit & Wolf (2004) after each input is scaled to variance one. Of collinear inputs
-    only the directions in which rows vary are kept.
+def complete(arrays: Arrays) -> Complete:
+    """Leave out rows that miss values, and inputs that do not vary.
 
     Parameters
     ----------
     arrays : Arrays
-        As `check` returns them, in any units.
+        As `check` returns them.
 
     Returns
     -------
-    Prepared
-        The same data in the coordinates of the model.
+    Complete
+        With sentences about what was left out. Channels are left to the reading of R.
 
     Raises
     ------
     InputError
-        Too few inputs vary on their own, or y or a channel is an exact linear function of the
-        inputs.
+        Too few rows or inputs remain, or y does not vary.
     """
-    from sklearn.covariance import ledoit_wolf
-
-    centred = [X - X.mean(axis=0) for X in (arrays.X, arrays.X_brain)]
-    pooled = np.vstack(centred)
-    scale = pooled.std(axis=0)
-    standard = pooled / scale
-    varying = _varying(standard)
-    collinear = varying.shape[1] < scale.size
-    if varying.shape[1] < _FEWEST_INPUTS:
-        raise InputError(
-            f"X has {scale.size} columns, but all are combinations of {varying.shape[1]}: at least "
-            f"{_FEWEST_INPUTS} inputs are needed"
+    task = ~(np.isnan(arrays.X).any(axis=1) | np.isnan(arrays.y))
+    brain = ~(np.isnan(arrays.X_brain).any(axis=1) | _unrecorded(arrays.R))
+    said = []
+    for keep, name, needed in ((task, "task", FEWEST_TASK), (brain, "brain", FEWEST_BRAIN)):
+        lost = keep.size - int(keep.sum())
+        if lost:
+            said.append(f"{lost} of {keep.size} {name} rows miss values and were left out")
+        if keep.sum() < needed:
+            raise InputError(
+                f"only {int(keep.sum())} {name} rows miss no value: at least {needed} are needed"
+            )
+    X, y, X_brain = arrays.X[task], arrays.y[task], arrays.X_brain[brain]
+    vary = _varies(X) | _varies(X_brain)
+    if not np.all(vary):
+        said.append(
+            f"{np.count_nonzero(~vary)} of {vary.size} inputs do not vary and were left out"
         )
-    if collinear:
-        standard = standard @ varying
-    covariance, shrinkage = ledoit_wolf(standard, assume_centered=True)
-    values, vectors = linalg.eigh(covariance)
-    whitener = (vectors / np.sqrt(values)) @ vectors.T
-    whitener = (varying @ whitener if collinear else whitener) / scale[:, None]
-    X, X_brain = (rows @ whitener for rows in centred)
-    R = arrays.R - arrays.R.mean(axis=0)
-    residual = R - X_brain @ linalg.lstsq(X_brain, R)[0]
-    noise = np.sqrt(np.mean(residual**2, axis=0))
-    exact = noise <= _NOISELESS * np.std(R, axis=0)
-    if np.any(exact):
+    if np.count_nonzero(vary) < _FEWEST_INPUTS:
         raise InputError(
-            f"R is an exact linear function of the inputs in column {np.flatnonzero(exact)[0]}: "
-            "recordings have noise"
-        )
-    y = arrays.y - arrays.y.mean()
-    fitted = X @ linalg.lstsq(X, y)[0]
-    if X.shape[0] > X.shape[1] + 1 and np.std(y - fitted) <= _NOISELESS * np.std(y):
-        raise InputError("y is an exact linear function of the inputs: there is nothing to learn")
-    R = R * (np.exp(np.mean(np.log(noise))) / noise)
-    whitened = Arrays(X, y, X_brain, R)
-    scale_error = (1.0 - float(shrinkage)) * float(np.sqrt(2.0 / pooled.shape[0]))
-    return Prepared(whitened, whitener, scale_error, _cautions(X, X_brain, pooled.shape[1]))
-
-
-def _varying(rows: Floats) -> Floats:
-    """Orthonormal basis (d, k) of the directions along which standardised rows (n, d) vary."""
-    d = rows.shape[1]
-    _, values, axes = linalg.svd(linalg.qr(rows, mode="r")[0][:d])
-    spread = np.zeros(d)
-    spread[: values.size] = values / np.sqrt(rows.shape[0])
-    return axes[spread > _COLLINEAR].T
-
-
-def _cautions(X: Floats, X_brain: Floats, inputs: int) -> tuple[str, ...]:
-    """What the laws do not know of these data, a sentence each."""
-    cautions = []
-    lost = inputs - X.shape[1]
-    if lost:
-        cautions.append(
-            f"{lost} of the {inputs} inputs {'is a' if lost == 1 else 'are'} linear "
-            f"combination{'s' * (lost > 1)} of the others, so that {X.shape[1]} inputs count"
+            f"only {np.count_nonzero(vary)} of {vary.size} inputs vary: at least "
+            f"{_FEWEST_INPUTS} are needed"
         )
     for rows, name in ((X, "task"), (X_brain, "brain")):
-        still = X.shape[1] - _varying(rows).shape[1] if rows.shape[0] > X.shape[1] else 0
+        still = int(np.count_nonzero(vary & ~_varies(rows)))
         if still:
-            cautions.append(
-                f"the {name} inputs do not vary along {still} direction{'s' * (still > 1)} in "
-                "which the others vary, so that nothing is learned there"
+            said.append(
+                f"{still} input{'s do' if still > 1 else ' does'} not vary in the {name} rows, so "
+                "that nothing is learned there"
             )
-    mismatch = _mismatch(X, X_brain)
-    if mismatch > _ALIKE:
-        times = f"{mismatch:.1f}" if mismatch < 10 else f"{mismatch:,.0f}"
-        cautions.append(
-            "the inputs of the two sets differ in covariance (along one direction the variances "
-            f"differ {times} times more than chance allows), which the laws do not know of"
-        )
-    for rows, name in ((X, "task"), (X_brain, "brain")):
-        repeated = rows.shape[0] - np.unique(rows, axis=0).shape[0]
-        if repeated > 0.05 * rows.shape[0]:
-            cautions.append(
-                f"{repeated} of {rows.shape[0]} {name} inputs repeat another row, and the laws "
-                "take rows as independent: average repeats first"
-            )
-    return tuple(cautions)
+    if not _varies(y[:, None])[0]:
+        raise InputError("y does not vary: there is nothing to learn")
+    return Complete(
+        X[:, vary],
+        y,
+        X_brain[:, vary],
+        arrays.R,
+        np.flatnonzero(task),
+        np.flatnonzero(brain),
+        np.flatnonzero(vary),
+        tuple(said),
+    )
 
 
-def _mismatch(X: Floats, X_brain: Floats) -> float:
-    """How far the covariances of the two sets differ, as a ratio to what chance explains.
+def _unrecorded(R: NDArray[Any]) -> NDArray[np.bool_]:
+    """Rows (n,) that miss most of the channels."""
+    if R.dtype.kind != "f":
+        return np.zeros(R.shape[0], dtype=bool)
+    step = max(1, R.shape[1] // _LOOKED_AT)
+    return np.asarray(np.mean(np.isnan(R[:, ::step]), axis=1) > 0.5)
 
-    The extreme ratios of variances along a direction are divided by the edges of Wachter's
-    distribution, within which they lie where the two covariances are equal.
-    """
-    if X.shape[0] <= X.shape[1] + 2:
-        return 1.0
-    shared = _varying(X_brain)
-    X, X_brain = X @ shared, X_brain @ shared
-    ratios = linalg.eigvalsh(X.T @ X / X.shape[0], X_brain.T @ X_brain / X_brain.shape[0])
-    ratios = ratios[ratios > _COLLINEAR**2]
-    a, b = X.shape[1] / X.shape[0], X.shape[1] / X_brain.shape[0]
-    width = np.sqrt(a + b - a * b)
-    low, high = (((1 + sign * width) / (1 - b)) ** 2 for sign in (-1.0, 1.0))
-    return float(max(ratios[-1] / high, low / ratios[0]))
+
+def _varies(array: Floats) -> NDArray[np.bool_]:
+    """Which columns vary by more than rounding."""
+    spread = np.ptp(array, axis=0)
+    return np.asarray(spread > np.maximum(1e-12 * np.abs(array).max(axis=0), 1 / _LARGEST))
 
 
 def _numbers(values: object, name: str) -> Floats:
-    """An array as float64, or a sentence about the first value that is missing or too large."""
+    """An array as float64, or a sentence about the first value that is too large."""
     array = numbers_of(values, name)
-    bad = np.argwhere(~(np.abs(array) <= _LARGEST))  # also refuses NaN
+    bad = np.argwhere(np.abs(array) > _LARGEST)
     if bad.size:
         place = ", ".join(str(int(i)) for i in bad[0])
         raise InputError(
@@ -277,18 +225,7 @@ def _numbers(values: object, name: str) -> Floats:
     return array
 
 
-def _enough(name: str, rows: int, needed: int, why: str) -> None:
+def _enough(name: str, rows: int, needed: int) -> None:
     """Refuse a set with fewer rows than are needed."""
     if rows < needed:
-        raise InputError(f"{name} has {rows} rows: at least {needed} are needed {why}")
-
-
-def _no_constants(array: Floats, name: str) -> None:
-    """Refuse an array with columns that do not vary."""
-    spread = np.ptp(array, axis=0)
-    constant = np.flatnonzero(spread <= np.maximum(1e-12 * np.abs(array).max(axis=0), 1 / _LARGEST))
-    if constant.size:
-        listing = ", ".join(str(int(j)) for j in constant[:5]) + (
-            "..." if constant.size > 5 else ""
-        )
-        raise InputError(f"{name} does not vary in column {listing}: remove constant columns")
+        raise InputError(f"{name} has {rows} rows: at least {needed} are needed")

@@ -2,31 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from mcbrain.appraisal.measure import HeldOut
-from mcbrain.appraisal.parameters import Estimates
-from mcbrain.appraisal.predict import missed_at, risk, task_samples
+from mcbrain.typing import Floats
 
 __all__ = ["Comparison", "MeasuredWorth", "compare", "measured_worth"]
+
+_SMALLEST = 0.1  # share of the spread of a measurement that the parameters cause at least
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """One pair of sizes: errors on held-out rows and by the laws, in units of y squared.
+    """One pair of sizes: errors on held-out rows and by the model, in units of y squared.
 
     Attributes
     ----------
     held_out : HeldOut
         What was found on held-out rows.
     ridge, befs : float
-        Predicted mean squared errors on new rows, at the penalties of the pair.
+        Predicted mean squared errors on new rows: those of labels drawn from the fitted model.
     reduction, reduction_low, reduction_high, reduction_se : float
-        Predicted ridge - befs, with its 95 % bootstrap interval and standard error.
-    ridge_predicted_se : float
-        Standard error of the predicted error of ridge.
+        Predicted ridge - befs, with its 95 % interval and standard error.
     excess : float
         Predicted error of ridge above the noise.
     """
@@ -38,13 +38,12 @@ class Comparison:
     reduction_low: float
     reduction_high: float
     reduction_se: float
-    ridge_predicted_se: float
     excess: float
 
     @property
     def joint_se(self) -> float:
-        """Standard error of measured less predicted reduction, taken as independent."""
-        return float(np.hypot(self.held_out.reduction_se, self.reduction_se))
+        """Spread of the measured about the predicted reduction."""
+        return max(self.held_out.drawn_reduction_sd, 1e-300)
 
     @property
     def z(self) -> float:
@@ -53,9 +52,12 @@ class Comparison:
 
     @property
     def z_ridge(self) -> float:
-        """Measured less predicted error of ridge, in joint standard errors."""
-        error = np.hypot(self.held_out.ridge_se, self.ridge_predicted_se)
-        return float((self.held_out.ridge - self.ridge) / error)
+        """Measured over predicted error of ridge: its logarithm, in joint standard errors.
+
+        Errors of fits to few rows are skewed; their logarithms are not.
+        """
+        relative = max(self.held_out.drawn_ridge_sd / self.ridge, 1e-300)
+        return float(np.log(self.held_out.ridge / self.ridge)) / relative
 
 
 @dataclass(frozen=True)
@@ -68,8 +70,8 @@ class MeasuredWorth:
         Training rows of the BEFS fit that ridge is asked to match.
     measured, low, high : float
         Infinite where the ridge curve does not reach that far.
-    predicted, predicted_low, predicted_high : float
-        Infinite beyond `predict.FARTHEST` n_task.
+    predicted : float
+        The same on the predicted curves.
     longest : int
         Rows at which the ridge curve ends.
     """
@@ -79,18 +81,16 @@ class MeasuredWorth:
     low: float
     high: float
     predicted: float
-    predicted_low: float
-    predicted_high: float
     longest: int
 
 
-def compare(estimates: Estimates, pairs: list[HeldOut]) -> list[Comparison]:
+def compare(noise: float, pairs: list[HeldOut]) -> list[Comparison]:
     """Predictions, with their uncertainty, for every pair of sizes that was measured.
 
     Parameters
     ----------
-    estimates : Estimates
-        The model, and its bootstrap draws.
+    noise : float
+        Variance of the task noise.
     pairs : list of HeldOut
         Errors on held-out rows.
 
@@ -99,81 +99,58 @@ def compare(estimates: Estimates, pairs: list[HeldOut]) -> list[Comparison]:
     list of Comparison
         One for each pair, in their order.
     """
-    s, value, draws = estimates.shape, estimates.value.bounded(), estimates.draws
-    missed = {
-        level: [missed_at(x, estimates, level) for x in (value, draws)]
-        for level in {pair.n_brain for pair in pairs}
-    }
     out = []
     for pair in pairs:
-        (ridge, befs), (ridge_draws, befs_draws) = (
-            (
-                risk(x, pair.n_task, 0, 1.0, s.d, pair.ridge_penalty),
-                risk(x, pair.n_task, s.r, m, s.d, pair.befs_penalty),
-            )
-            for x, m in zip((value, draws), missed[pair.n_brain], strict=True)
-        )
-        low, early, late, high = np.quantile(ridge_draws - befs_draws, [0.025, 0.16, 0.84, 0.975])
-        noise = float(value.task_noise) ** 2
-        levels = np.quantile(ridge_draws + draws.task_noise**2, [0.16, 0.84])
+        joint = pair.drawn_reduction_sd
+        own = np.sqrt(max(joint**2 - pair.reduction_se**2, (_SMALLEST * joint) ** 2))
         out.append(
             Comparison(
                 held_out=pair,
-                ridge=noise + float(ridge),
-                befs=noise + float(befs),
-                reduction=float(ridge - befs),
-                reduction_low=float(low),
-                reduction_high=float(high),
-                reduction_se=float(late - early) / 2,
-                ridge_predicted_se=float(levels[1] - levels[0]) / 2,
-                excess=float(ridge),
+                ridge=pair.drawn_ridge,
+                befs=pair.drawn_befs,
+                reduction=pair.drawn_reduction,
+                reduction_low=pair.drawn_reduction - 1.96 * float(own),
+                reduction_high=pair.drawn_reduction + 1.96 * float(own),
+                reduction_se=float(own),
+                excess=pair.drawn_ridge - noise,
             )
         )
     return out
 
 
-def measured_worth(estimates: Estimates, comparisons: list[Comparison]) -> MeasuredWorth:
+def measured_worth(comparisons: Sequence[Comparison]) -> MeasuredWorth:
     """Task rows that the brain data replaced, read off the curves where they reach furthest.
 
-    The BEFS error at n rows is looked up on the ridge curve; its interval is that of the paired
+    The BEFS error at n rows is looked up on the curve of ridge; its interval is that of the paired
     reduction at n. Among the sizes, the largest at which the curve of ridge reaches the upper end
     is taken, else the smallest.
 
     Parameters
     ----------
-    estimates : Estimates
-        The model, for what is predicted.
     comparisons : list of Comparison
         As `compare` returns them.
 
     Returns
     -------
     MeasuredWorth
-        Measured and predicted numbers of rows, with 95 % intervals.
+        Measured and predicted numbers of rows, the former with its 95 % interval.
     """
-    full = [c for c in comparisons if c.held_out.n_brain == estimates.shape.n_brain + 1]
+    most = max(c.held_out.n_brain for c in comparisons)
+    full = [c for c in comparisons if c.held_out.n_brain == most]
     sizes = np.array([float(c.held_out.n_task) for c in full])
     curve = np.minimum.accumulate([c.held_out.ridge for c in full])
+    drawn = np.minimum.accumulate([c.ridge for c in full])
     best = full[0]
     for c in full[:-1]:
         if c.held_out.ridge - c.held_out.reduction - 1.96 * c.held_out.reduction_se >= curve[-1]:
             best = c
     pair = best.held_out
 
-    def rows(level: float) -> float:
-        at = np.interp(-level, -curve, np.log(sizes), left=np.log(sizes[0]), right=np.inf)
+    def rows(level: float, on: Floats) -> float:
+        at = np.interp(-level, -on, np.log(sizes), left=np.log(sizes[0]), right=np.inf)
         return float(np.exp(at)) - pair.n_task
 
     middle, half = pair.ridge - pair.reduction, 1.96 * pair.reduction_se
-    predicted = _predicted_rows(estimates, pair)
-    measured = rows(middle), rows(middle + half), rows(middle - half)
-    return MeasuredWorth(pair.n_task, *measured, *predicted, full[-1].held_out.n_task)
-
-
-def _predicted_rows(estimates: Estimates, pair: HeldOut) -> tuple[float, float, float]:
-    """The value of the brain data at the size of a pair by the laws, and its 95 % interval."""
-    s = estimates.shape
-    value = task_samples(estimates.value.bounded(), s, pair.n_task)
-    draws = task_samples(estimates.draws, s, pair.n_task)
-    low, high = np.quantile(draws, [0.025, 0.975], method="inverted_cdf")
-    return float(value), float(low), float(high)
+    at, low, high = (rows(level, curve) for level in (middle, middle + half, middle - half))
+    longest = full[-1].held_out.n_task
+    return MeasuredWorth(pair.n_task, at, low, high, rows(best.befs, drawn), longest)

@@ -1,4 +1,4 @@
-"""The figure of an appraisal: curves of the laws with their bands, measured points with theirs."""
+"""The figure of an appraisal: curves of the fitted model with bands, measured points with bars."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from matplotlib.figure import Figure
 
 from mcbrain.appraisal.comparison import Comparison
 from mcbrain.appraisal.parameters import Estimates
-from mcbrain.appraisal.predict import missed_at, risk
 from mcbrain.appraisal.verdict import Verdict
 
 if TYPE_CHECKING:
@@ -27,7 +26,7 @@ _ABOVE: dict[str, Any] = {
     "frameon": False,
     "ncols": 3,
     "columnspacing": 1.2,
-    "title": "lines: laws at the estimates; points: measured",
+    "title": "lines: the fitted model; points: measured",
     "title_fontsize": 7,
 }
 _POINTS: dict[str, Any] = {"fmt": "o", "markersize": 4, "capsize": 2, "linewidth": 1}
@@ -36,13 +35,13 @@ _POINTS: dict[str, Any] = {"fmt": "o", "markersize": 4, "capsize": 2, "linewidth
 def draw(estimates: Estimates, comparisons: Sequence[Comparison], verdict: Verdict) -> Figure:
     """Errors and their reductions against task rows, and measured against predicted reductions.
 
-    Lines are the laws at the estimated parameters, bands their 95 % bootstrap intervals; points are
-    held-out measurements with 95 % intervals.
+    Lines are the fitted model's predictions, bands their 95 % intervals; points are held-out
+    measurements with 95 % intervals.
 
     Parameters
     ----------
     estimates : Estimates
-        The model, whose laws are drawn.
+        The model behind the predictions.
     comparisons : sequence of Comparison
         Measured and predicted errors.
     verdict : Verdict
@@ -56,7 +55,7 @@ def draw(estimates: Estimates, comparisons: Sequence[Comparison], verdict: Verdi
     figure = Figure(figsize=(12.5, 4.8), layout="constrained")
     errors, reductions, against = figure.subplots(1, 3)
     _errors(errors, estimates, comparisons)
-    _reductions(reductions, estimates, comparisons)
+    _reductions(reductions, comparisons)
     _against(against, comparisons)
     s = estimates.shape
     answer = {
@@ -65,7 +64,7 @@ def draw(estimates: Estimates, comparisons: Sequence[Comparison], verdict: Verdi
         "cannot tell": "these data cannot tell",
     }[verdict.answer]
     figure.suptitle(
-        f"{s.n_task + 1} task rows, {s.n_brain + 1} brain rows, {s.d} inputs, {s.p} channels, "
+        f"{s.n_task} task rows, {s.n_brain} brain rows, {s.d} inputs, {s.p} channels, "
         f"{s.r} latent{'s' if s.r > 1 else ''}: {answer}",
         fontsize=11,
     )
@@ -75,12 +74,6 @@ def draw(estimates: Estimates, comparisons: Sequence[Comparison], verdict: Verdi
 def _levels(comparisons: Sequence[Comparison]) -> list[int]:
     """Numbers of brain rows that were compared, the most first."""
     return sorted({c.held_out.n_brain for c in comparisons}, reverse=True)
-
-
-def _sizes(comparisons: Sequence[Comparison]) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
-    """Numbers of task rows, geometric, at which the laws are drawn."""
-    sizes = [c.held_out.n_task for c in comparisons]
-    return np.unique(np.geomspace(min(sizes), max(sizes), 40).astype(np.int64))
 
 
 def _task_axis(axes: Axes, sizes: list[int]) -> None:
@@ -93,51 +86,47 @@ def _task_axis(axes: Axes, sizes: list[int]) -> None:
 
 def _errors(axes: Axes, e: Estimates, comparisons: Sequence[Comparison]) -> None:
     """The panel of errors against task rows, with all brain rows."""
-    s, value, grid = e.shape, e.value.bounded(), _sizes(comparisons)
-    noise = float(value.task_noise) ** 2
+    noise = float(e.value.task_noise) ** 2
     full = _levels(comparisons)[0]
-    pairs = [c.held_out for c in comparisons if c.held_out.n_brain == full]
-    for rank, missed, color, name in (
-        (0, 1.0, _RIDGE, "ridge"),
-        (s.r, value.missed, _LEVELS[0], f"BEFS, {full} brain rows"),
+    chosen = [c for c in comparisons if c.held_out.n_brain == full]
+    pairs, sizes = [c.held_out for c in chosen], [c.held_out.n_task for c in chosen]
+    for befs, color, name in (
+        (False, _RIDGE, f"tuned ridge ({e.coordinates} inputs)"),
+        (True, _LEVELS[0], f"BEFS, {full} brain rows"),
     ):
-        curve = [noise + float(risk(value, int(n), rank, missed, s.d)) for n in grid]
-        axes.plot(grid, curve, color=color, label=name)
+        axes.plot(sizes, [c.befs if befs else c.ridge for c in chosen], color=color, label=name)
         axes.errorbar(
-            [c.n_task * 1.03 ** (0.5 if rank else -0.5) for c in pairs],
-            [c.befs if rank else c.ridge for c in pairs],
-            [1.96 * (c.befs_se if rank else c.ridge_se) for c in pairs],
+            [n * 1.03 ** (0.5 if befs else -0.5) for n in sizes],
+            [c.befs if befs else c.ridge for c in pairs],
+            [1.96 * (c.befs_se if befs else c.ridge_se) for c in pairs],
             color=color,
             **_POINTS,
         )
     axes.axhline(noise, color="black", linewidth=0.8, linestyle=":", label="noise (estimated)")
     axes.set(ylabel="mean squared error, held out")
-    _task_axis(axes, [c.n_task for c in pairs])
+    _task_axis(axes, sizes)
     axes.legend(**_ABOVE)
 
 
-def _reductions(axes: Axes, e: Estimates, comparisons: Sequence[Comparison]) -> None:
+def _reductions(axes: Axes, comparisons: Sequence[Comparison]) -> None:
     """The panel of reductions against task rows, a curve for each number of brain rows."""
-    s, value, grid = e.shape, e.value.bounded(), _sizes(comparisons)
     for index, level in enumerate(_levels(comparisons)):
         color = _LEVELS[index]
-        curve, low, high = [], [], []
-        missed = [missed_at(x, e, level) for x in (value, e.draws)]
-        for n in grid:
-            at, drawn = (
-                risk(x, int(n), 0, 1.0, s.d) - risk(x, int(n), s.r, m, s.d)
-                for x, m in zip((value, e.draws), missed, strict=True)
-            )
-            curve.append(float(at))
-            low.append(np.quantile(drawn, 0.025))
-            high.append(np.quantile(drawn, 0.975))
-        axes.plot(grid, curve, color=color, label=f"{level} brain rows")
-        axes.fill_between(grid, low, high, color=color, alpha=0.15, linewidth=0)
-        pairs = [c.held_out for c in comparisons if c.held_out.n_brain == level]
+        chosen = [c for c in comparisons if c.held_out.n_brain == level]
+        sizes = [c.held_out.n_task for c in chosen]
+        axes.plot(sizes, [c.reduction for c in chosen], color=color, label=f"{level} brain rows")
+        axes.fill_between(
+            sizes,
+            [c.reduction_low for c in chosen],
+            [c.reduction_high for c in chosen],
+            color=color,
+            alpha=0.15,
+            linewidth=0,
+        )
         axes.errorbar(
-            [c.n_task * 1.03 ** (index - 1) for c in pairs],
-            [c.reduction for c in pairs],
-            [1.96 * c.reduction_se for c in pairs],
+            [n * 1.03 ** (index - 1) for n in sizes],
+            [c.held_out.reduction for c in chosen],
+            [1.96 * c.held_out.reduction_se for c in chosen],
             color=color,
             **_POINTS,
         )

@@ -1,41 +1,47 @@
-"""Learning curves of ridge and BEFS on the user's own held-out rows.
+"""Learning curves of tuned ridge and of tuned BEFS on the user's own held-out rows.
 
-Rows are held out in folds; within each fold both estimators learn from the same random subsets of
-the other rows, at the penalty that the laws call best. Held-out and training rows are the same rows
-in turn, so their errors are not independent and no simple formula gives the standard error of a
-mean reduction of error. But at a fixed penalty fits are linear in y: labels simulated from the
-estimated model are further targets of the same fits, and the spread of their reductions is the
-standard error. It is widened by the ratio of the spread of real to simulated reductions over
-held-out rows, where that exceeds one.
+Rows are held out in folds, whole sets at a time; within each fold both estimators learn from the
+same random subsets of the other rows. The opponent is the ridge that a careful user would run: on
+the inputs as they are or standardised, whichever has the smaller error on the training rows, at the
+penalty that is best there. BEFS is fitted in the same coordinates and tuned in the same way.
+
+Held-out and training rows are the same rows in turn, so that no simple formula gives the standard
+error of a mean reduction. Labels drawn from the fitted model are further targets of the same fits,
+tuned likewise: the spread of their reductions is the standard error, widened by the ratio of the
+spread of real to drawn reductions over held-out sets where that exceeds one. A second half of them
+is drawn from what the parameters may be: it is what the model predicts.
 """
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import linalg
 
-from mcbrain.appraisal.arrays import Arrays
-from mcbrain.appraisal.parameters import Estimates
-from mcbrain.appraisal.predict import best_penalty, missed_at
-from mcbrain.befs.brain_encoder import BrainEncoder
+from mcbrain.appraisal.controls import CONTROLS
+from mcbrain.appraisal.coordinates import Inputs
+from mcbrain.appraisal.principal import PENALTIES, principal
+from mcbrain.appraisal.rows import Together
 from mcbrain.typing import Floats
 
-__all__ = ["HeldOut", "measure", "task_sizes"]
+__all__ = ["DRAWN", "HeldOut", "Subspaces", "best_ridge", "measure", "task_sizes"]
 
-Rows = NDArray[np.integer]
+RowSet = NDArray[np.integer]
+Subspaces = Callable[[int, int, int], Floats]
+"""The subspace of (place of the coordinates, place of the level, fold)."""
 
-_FOLDS = 10
-_SUBSETS = 4
-_SIMULATED = 60
+FOLDS = 10
+DRAWN = 30
+"""Sets of labels in each half."""
+
+_INNER_FOLDS = 4
 _LARGEST = 0.7
-_SPARE_BRAIN = 10
-# Singular values below this share of the largest count as zero.
-_SINGULAR = 1e-10
+_CHEAP, _MIDDLING = (
+    64,
+    128,
+)  # the smaller of rows and inputs, up to which subsets are drawn more often
 
 
 @dataclass(frozen=True)
@@ -47,13 +53,20 @@ class HeldOut:
     n_task, n_brain : int
         Rows that the fits saw.
     ridge_penalty, befs_penalty : float
-        Per-sample penalties.
+        Per-sample penalties that the training rows chose, the median over fits, as multiples of the
+        mean variance of an input.
     ridge, befs : float
         Mean squared error on held-out rows.
     reduction : float
         ridge - befs on the same rows and subsets.
     reduction_se, ridge_se, befs_se : float
         Standard errors of `reduction`, `ridge` and `befs`.
+    drawn_ridge, drawn_befs, drawn_reduction : float
+        The same of labels drawn from what the parameters may be: the prediction.
+    drawn_reduction_sd, drawn_ridge_sd : float
+        Spread of a measurement about the prediction, from rows and from parameters together.
+    controls : tuple of float
+        Reductions with the control subspaces.
     """
 
     n_task: int
@@ -66,6 +79,12 @@ class HeldOut:
     reduction_se: float
     ridge_se: float
     befs_se: float
+    drawn_ridge: float
+    drawn_befs: float
+    drawn_reduction: float
+    drawn_reduction_sd: float
+    drawn_ridge_sd: float
+    controls: tuple[float, ...] = ()
 
 
 def task_sizes(n_task: int, rank: int) -> list[int]:
@@ -88,27 +107,64 @@ def task_sizes(n_task: int, rank: int) -> list[int]:
     return sorted({int(n) for n in np.geomspace(smallest, largest, 6).round()})
 
 
-def measure(
-    arrays: Arrays,
-    estimates: Estimates,
-    *,
-    block_length: int,
-    seed: int,
-    progress: Callable[[float], None] | None = None,
-) -> list[HeldOut]:
-    """Measure both estimators at several task sizes, with all, half and a quarter of the brain.
+def best_ridge(inputs: Sequence[Inputs], y: Floats, together: Together, rows: RowSet) -> int:
+    """The coordinates in which tuned ridge has the smaller error on training rows.
 
     Parameters
     ----------
-    arrays : Arrays
-        As `prepare` returns them.
-    estimates : Estimates
-        The model, which gives the penalties and the simulated labels.
-    block_length : int
-        Rows are held out, drawn and counted in stretches of this many consecutive rows; with 1,
-        rows of equal inputs go together.
-    seed : int
-        Of the folds, the subsets and the simulated labels.
+    inputs : sequence of Inputs
+        The coordinates.
+    y : (n,)
+        Labels of all rows.
+    together : Together
+        Which rows are held out together.
+    rows : (m,)
+        Training rows.
+
+    Returns
+    -------
+    int
+        Place in `inputs`.
+    """
+    errors = []
+    for one in inputs:
+        scores = _scores(one.task, y[:, None], rows, [np.zeros((one.task.shape[1], 0))], together)
+        errors.append(float(scores.min()))
+    return int(np.argmin(errors))
+
+
+def measure(
+    inputs: Sequence[Inputs],
+    labels: Floats,
+    together: Together,
+    levels: Sequence[int],
+    subspaces: Subspaces,
+    controls: Callable[[int], list[Floats]],
+    *,
+    rank: int,
+    rng: np.random.Generator,
+    progress: Callable[[float], None] | None = None,
+) -> list[HeldOut]:
+    """Measure both estimators at several task sizes, with each number of brain rows.
+
+    Parameters
+    ----------
+    inputs : sequence of Inputs
+        The coordinates to choose from.
+    labels : (n, 1 + 2 DRAWN)
+        The real labels, then those drawn at the estimates, then those drawn from what they may be.
+    together : Together
+        Which rows are held out together.
+    levels : sequence of int
+        Numbers of brain rows, all first.
+    subspaces : callable
+        The subspace of (coordinates, level, fold).
+    controls : callable
+        The control subspaces of coordinates, compared at the largest size.
+    rank : int
+        Of the subspace.
+    rng : numpy.random.Generator
+        Of folds and subsets.
     progress : callable, optional
         Called with the share done, from 0 to 1.
 
@@ -117,171 +173,162 @@ def measure(
     list of HeldOut
         Each task size with each number of brain rows.
     """
-    s = estimates.shape
-    rng = np.random.default_rng(seed)
-    n, total = arrays.X.shape[0], arrays.X_brain.shape[0]
-    levels = [total, *(k for k in (total // 2, total // 4) if k > s.d + _SPARE_BRAIN)]
-    sizes = task_sizes(n, s.r)
-    penalties = _penalties(estimates, sizes, levels)
-    labels = np.column_stack([arrays.y, _simulated_labels(arrays.X, estimates, rng)])
-    stretches = _stretches(arrays.X, block_length)
-    folds = _folds(stretches, rng)
+    n, d = inputs[0].task.shape
+    folds = together.folds(FOLDS, rng)
+    smallest = min(together.rest(held).size for held in folds)
+    sizes = sorted({min(size, smallest) for size in task_sizes(n, rank)})
     tally = _Tally(len(sizes), len(levels), labels.shape[1])
+    chosen = np.zeros((len(folds), len(sizes), 1 + len(levels)))
+    against: Floats = np.zeros(2 + 2 * CONTROLS)
     for f, held in enumerate(folds):
-        rest = np.setdiff1d(np.arange(n), held)
-        squares = np.zeros((len(sizes), 1 + len(levels), held.size, labels.shape[1]))
-        for _ in range(_SUBSETS):
-            bases = [_subspace(arrays, estimates, level, block_length, rng) for level in levels]
-            order = _shuffled(rest, stretches, rng)
-            for i, size in enumerate(sizes):
-                squares[i] += _held_out(arrays.X, labels, order[:size], held, bases, penalties[i])
-        tally.add(squares / _SUBSETS, stretches[held])
+        rest = together.rest(held)
+        c = best_ridge(inputs, labels[:, 0], together, rest)
+        bases = [np.zeros((d, 0))] + [subspaces(c, k, f) for k in range(len(levels))]
+        squares = np.zeros((len(sizes), len(bases), held.size, labels.shape[1]))
+        for i, size in enumerate(sizes):
+            draws = _draws(size, d)
+            for _ in range(draws):
+                rows = together.drawn(rest, size, rng)
+                found, used = _fit(inputs[c].task, labels, rows, held, bases, together)
+                squares[i] += found / draws
+                chosen[f, i] = used
+        # Of sets in order, so that their sums are sums of neighbours.
+        order = np.argsort(together.sets[held], kind="stable")
+        tally.add(squares[:, :, order], together.sets[held][order])
+        rows = together.drawn(rest, sizes[-1], rng)
+        others = [bases[0], bases[1], *controls(c)]
+        found, _ = _fit(inputs[c].task, labels[:, :1], rows, held, others, together)
+        against += found[:, :, 0].sum(axis=1)
         if progress is not None:
             progress((f + 1) / len(folds))
-    return _pairs(sizes, levels, penalties, tally)
+    by_chance = (against[0] - against) / n
+    return _pairs(sizes, levels, np.median(chosen, axis=0), tally, by_chance[1:])
+
+
+def _draws(size: int, d: int) -> int:
+    """How many subsets of a size each fold draws."""
+    small = min(size, d)
+    return 4 if small <= _CHEAP else 2 if small <= _MIDDLING else 1
+
+
+def _fit(
+    X: Floats, labels: Floats, rows: RowSet, held: RowSet, bases: list[Floats], together: Together
+) -> tuple[Floats, Floats]:
+    """Squared errors (bases, held, targets), and the penalty of the first target for each basis."""
+    axes = principal(X[rows])
+    held_axes = axes.project(X[held])
+    mean = labels[rows].mean(axis=0)
+    centred = labels[rows] - mean
+    reduced = axes.rows.T @ centred
+    sums = np.sum(centred**2, axis=0)
+    truth = labels[held] - mean
+    scores = None if together.alone else _scores(X, labels, rows, bases, together)
+    out, used = np.empty((len(bases), held.size, labels.shape[1])), np.empty(len(bases))
+    for b, basis in enumerate(bases):
+        spared = axes.spared(basis, X[held], held_axes)
+        score = spared.generalised(reduced, sums) if scores is None else scores[b]
+        best = np.argmin(score, axis=0)
+        used[b] = PENALTIES[best[0]]
+        for j in np.unique(best):
+            at = best == j
+            out[b][:, at] = spared.predictions(reduced[:, at], int(j))
+        out[b] = (truth - out[b]) ** 2
+    return out, used
+
+
+def _scores(
+    X: Floats, labels: Floats, rows: RowSet, bases: list[Floats], together: Together
+) -> Floats:
+    """Error (bases, penalties, targets) on training rows: generalised, or of sets held out."""
+    if together.alone:
+        axes = principal(X[rows])
+        centred = labels[rows] - labels[rows].mean(axis=0)
+        nothing = np.empty((0, X.shape[1]))
+        reduced, sums = axes.rows.T @ centred, np.sum(centred**2, axis=0)
+        spared = [axes.spared(basis, nothing, axes.project(nothing)) for basis in bases]
+        return np.array([one.generalised(reduced, sums) for one in spared])
+    sets = np.unique(together.sets[rows], return_inverse=True)[1]
+    own = Together(sets, together.stimuli[rows], True, together.gap, 0)
+    out = np.zeros((len(bases), PENALTIES.size, labels.shape[1]))
+    for inner in own.folds(_INNER_FOLDS, np.random.default_rng(rows.size)):
+        train, test = rows[own.rest(inner)], rows[inner]
+        if train.size < 3:
+            continue
+        axes = principal(X[train])
+        held_axes = axes.project(X[test])
+        mean = labels[train].mean(axis=0)
+        reduced, truth = axes.rows.T @ (labels[train] - mean), labels[test] - mean
+        for b, basis in enumerate(bases):
+            one = axes.spared(basis, X[test], held_axes)
+            for j in range(PENALTIES.size):
+                left = truth - one.predictions(reduced, j)
+                out[b, j] += np.sum(left**2, axis=0)
+    return out
 
 
 class _Tally:
-    """Sums over held-out rows for each target; the first is real, the others are simulated."""
+    """Sums over held-out rows for each target; the first is real, the others are drawn."""
 
     def __init__(self, sizes: int, levels: int, targets: int) -> None:
         self.rows = 0
         self.losses = np.zeros((sizes, 1 + levels, targets))
-        # Sums over stretches of rows, for the spread of their mean: of the squared number of rows,
-        # of the sum of losses times that number, and of the squared sum of losses.
+        # Sums over sets of rows, for the spread of their mean: of the squared number of rows, of
+        # the sum of losses times that number, and of the squared sum of losses.
         self.counts = 0
         self.crossed = np.zeros((sizes, levels, targets))
         self.squared = np.zeros((sizes, levels, targets))
 
-    def add(self, squares: Floats, stretches: Rows) -> None:
-        """Squared errors (sizes, 1 + levels, rows, targets) of one fold, ordered by stretch."""
-        self.rows += stretches.size
+    def add(self, squares: Floats, sets: RowSet) -> None:
+        """Squared errors (sizes, 1 + levels, rows, targets) of one fold, ordered by set."""
+        self.rows += sets.size
         self.losses += squares.sum(axis=2)
-        starts = np.flatnonzero(np.r_[True, np.diff(stretches) != 0])
-        counts = np.diff(np.r_[starts, stretches.size])
+        starts = np.flatnonzero(np.r_[True, np.diff(sets) != 0])
+        counts = np.diff(np.r_[starts, sets.size])
         sums = np.add.reduceat(squares[:, :1] - squares[:, 1:], starts, axis=2)
         self.counts += int(np.sum(counts**2))
         self.crossed += np.einsum("ikbt,b->ikt", sums, counts)
         self.squared += np.sum(sums**2, axis=2)
 
-    def results(self) -> tuple[Floats, Floats, Floats, Floats]:
-        """Mean losses, standard errors (sizes, 1 + levels); reductions, theirs (sizes, levels)."""
+    def results(self) -> tuple[Floats, Floats, Floats]:
+        """Mean losses (sizes, 1 + levels, targets), reductions and widenings (sizes, levels)."""
         mean = self.losses / self.rows
         reductions = mean[:, :1] - mean[:, 1:]
         spread = self.squared - 2.0 * reductions * self.crossed + reductions**2 * self.counts
-        simulated = np.mean(spread[..., 1:], axis=-1)
+        drawn = np.mean(spread[..., 1:], axis=-1)
         # Where both estimators are the same, the reductions are zero and have no spread.
-        widening = np.ones_like(simulated)
-        np.divide(spread[..., 0], simulated, out=widening, where=simulated > 0)
-        widening = np.sqrt(np.maximum(widening, 1.0))
-        error = np.std(reductions[..., 1:], axis=-1, ddof=1) * widening
-        return mean[..., 0], np.std(mean[..., 1:], axis=-1, ddof=1), reductions[..., 0], error
+        widening = np.ones_like(drawn)
+        np.divide(spread[..., 0], drawn, out=widening, where=drawn > 0)
+        return mean, reductions, np.sqrt(np.maximum(widening, 1.0))
 
 
-def _pairs(sizes: list[int], levels: list[int], penalties: Floats, tally: _Tally) -> list[HeldOut]:
+def _pairs(
+    sizes: list[int], levels: Sequence[int], penalties: Floats, tally: _Tally, controls: Floats
+) -> list[HeldOut]:
     """Every size with every level of brain data, as measured."""
-    mean, mean_error, reduction, reduction_error = tally.results()
-    return [
-        HeldOut(
-            n_task=size,
-            n_brain=level,
-            ridge_penalty=float(penalties[i, 0]),
-            befs_penalty=float(penalties[i, 1 + k]),
-            ridge=float(mean[i, 0]),
-            befs=float(mean[i, 1 + k]),
-            reduction=float(reduction[i, k]),
-            reduction_se=float(reduction_error[i, k]),
-            ridge_se=float(mean_error[i, 0]),
-            befs_se=float(mean_error[i, 1 + k]),
-        )
-        for i, size in enumerate(sizes)
-        for k, level in enumerate(levels)
-    ]
-
-
-def _simulated_labels(X: Floats, estimates: Estimates, rng: np.random.Generator) -> Floats:
-    """Labels (n, targets) of tasks with the estimated noise, signal and share outside P."""
-    value, basis = estimates.value.bounded(), estimates.subspace
-    inside = rng.standard_normal((basis.shape[1], _SIMULATED))
-    outside = rng.standard_normal((X.shape[1], _SIMULATED))
-    outside -= basis @ (basis.T @ outside)
-    inside *= np.sqrt((1.0 - value.missed) / np.sum(inside**2, axis=0))
-    outside *= np.sqrt(value.missed / np.sum(outside**2, axis=0))
-    weights = np.sqrt(value.signal) * (basis @ inside + outside)
-    noise = value.task_noise * rng.standard_normal((X.shape[0], _SIMULATED))
-    return np.asarray(X @ weights + noise)
-
-
-def _penalties(estimates: Estimates, sizes: list[int], levels: list[int]) -> Floats:
-    """Per-sample penalties (sizes, 1 + levels) of ridge and of BEFS."""
-    s, value = estimates.shape, estimates.value.bounded()
-    missed = [missed_at(value, estimates, level) for level in levels]
-    return np.array(
-        [
-            [float(best_penalty(value, n, 0, 1.0, s.d))]
-            + [float(best_penalty(value, n, s.r, m, s.d)) for m in missed]
-            for n in sizes
-        ]
-    )
-
-
-def _folds(stretches: Rows, rng: np.random.Generator) -> list[Rows]:
-    """Held-out rows of each fold, whole stretches at a time."""
-    order = rng.permutation(int(np.max(stretches)) + 1)
-    parts = np.array_split(order, min(_FOLDS, order.size))
-    held = [np.flatnonzero(np.isin(stretches, part)) for part in parts]
-    return [rows[np.argsort(stretches[rows], kind="stable")] for rows in held]
-
-
-def _stretches(X: Floats, block_length: int) -> Rows:
-    """Which rows belong together, (n,): consecutive ones, or else repeats of the same input."""
-    if block_length > 1:
-        return np.arange(X.shape[0]) // block_length
-    _, first, which = np.unique(X, axis=0, return_index=True, return_inverse=True)
-    return np.asarray(np.argsort(np.argsort(first))[which.ravel()])
-
-
-def _shuffled(rows: Rows, stretches: Rows, rng: np.random.Generator) -> Rows:
-    """The rows with their stretches in random order."""
-    rank = rng.permutation(int(np.max(stretches)) + 1)
-    return rows[np.argsort(rank[stretches[rows]], kind="stable")]
-
-
-def _subspace(
-    arrays: Arrays, estimates: Estimates, level: int, block_length: int, rng: np.random.Generator
-) -> Floats:
-    """The subspace that `level` brain rows drawn at random give; the one in hand for all."""
-    total = arrays.X_brain.shape[0]
-    if level == total:
-        return estimates.subspace
-    rows = _shuffled(np.arange(total), np.arange(total) // block_length, rng)[:level]
-    encoder = BrainEncoder(n_latents=estimates.shape.r)
-    return np.asarray(encoder.fit(arrays.X_brain[rows], arrays.R[rows]).subspace_)
-
-
-def _held_out(
-    X: Floats, labels: Floats, rows: Rows, held: Rows, bases: list[Floats], penalties: Floats
-) -> Floats:
-    """Squared errors (1 + levels, held, targets) of ridge and of BEFS with each subspace."""
-    mean, means = X[rows].mean(axis=0), labels[rows].mean(axis=0)
-    centred, n, d = X[rows] - mean, rows.size, X.shape[1]
-    gram, moment = centred.T @ centred / n, centred.T @ (labels[rows] - means) / n
-    out = []
-    for basis, penalty in zip([np.zeros((d, 0)), *bases], penalties, strict=True):
-        if np.isinf(penalty):
-            coef = basis @ linalg.lstsq(basis.T @ gram @ basis, basis.T @ moment)[0]
-        else:
-            omega = np.eye(d) - basis @ basis.T
-            coef = _solve(gram + penalty * omega, moment)
-        out.append((labels[held] - means - (X[held] - mean) @ coef) ** 2)
-    return np.array(out)
-
-
-def _solve(matrix: Floats, moment: Floats) -> Floats:
-    """Solution of a positive definite system, the least one where it is singular."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("error", linalg.LinAlgWarning)
-        try:
-            return np.asarray(linalg.solve(matrix, moment, assume_a="pos"))
-        except (linalg.LinAlgError, linalg.LinAlgWarning):
-            return np.asarray(linalg.lstsq(matrix, moment, cond=_SINGULAR)[0])
+    mean, reduction, widening = tally.results()
+    known, free = slice(1, 1 + DRAWN), slice(1 + DRAWN, None)
+    pairs = []
+    for i, size in enumerate(sizes):
+        for k, level in enumerate(levels):
+            of_ridge, of_befs, saved = mean[i, 0], mean[i, 1 + k], reduction[i, k]
+            pairs.append(
+                HeldOut(
+                    n_task=size,
+                    n_brain=level,
+                    ridge_penalty=float(penalties[i, 0]),
+                    befs_penalty=float(penalties[i, 1 + k]),
+                    ridge=float(of_ridge[0]),
+                    befs=float(of_befs[0]),
+                    reduction=float(saved[0]),
+                    reduction_se=float(np.std(saved[known], ddof=1) * widening[i, k]),
+                    ridge_se=float(np.std(of_ridge[known], ddof=1)),
+                    befs_se=float(np.std(of_befs[known], ddof=1)),
+                    drawn_ridge=float(np.mean(of_ridge[free])),
+                    drawn_befs=float(np.mean(of_befs[free])),
+                    drawn_reduction=float(np.mean(saved[free])),
+                    drawn_reduction_sd=float(np.std(saved[free], ddof=1) * widening[i, k]),
+                    drawn_ridge_sd=float(np.std(of_ridge[free], ddof=1)),
+                    controls=tuple(controls.tolist()) if k == 0 and i == len(sizes) - 1 else (),
+                )
+            )
+    return pairs

@@ -1,4 +1,4 @@
-"""The parameters of the model as an appraisal knows them: values, and bootstrap draws."""
+"""The parameters of the model as an appraisal knows them: values, and draws of what they may be."""
 
 from __future__ import annotations
 
@@ -7,23 +7,22 @@ from typing import NamedTuple
 
 import numpy as np
 
-from mcbrain.theory.asymptotic import subspace_law
 from mcbrain.typing import Floats
 
-__all__ = ["Estimates", "Parameters", "Shape", "latent_overlaps", "missed_signal"]
+__all__ = ["Estimates", "Parameters", "Shape"]
 
 
 class Shape(NamedTuple):
-    """Sizes of the two data sets as the laws count them.
+    """Sizes of the two data sets.
 
     Attributes
     ----------
     n_task, n_brain : int
-        Rows less one each, since the mean is fitted too.
+        Rows in use.
     d : int
         Inputs.
     p : int
-        Channels.
+        Channels in use.
     r : int
         Rank of the subspace.
     """
@@ -37,31 +36,25 @@ class Shape(NamedTuple):
 
 @dataclass(frozen=True)
 class Parameters:
-    """The model's parameters: one value each, or one for each bootstrap draw (leading axis ...).
+    """The model's parameters: one value each, or one for each draw (leading axis ...).
 
     Attributes
     ----------
     task_noise : (...)
         sigma_y, in the units of y.
     signal : (...)
-        |beta|^2, the variance of y that the inputs explain.
+        Variance of y that a linear function of the inputs explains.
     missed : (...)
-        m_hat, the share of the signal outside the *estimated* subspace.
-    misalignment : (...)
-        m, the share outside the *true* subspace of the latents in use.
-    shares : (..., r)
-        Share of the signal along each true latent, (1 - m) a_j^2.
+        Share of the signal that the latents of the estimated subspace cannot predict.
     latent_gains : (..., r)
-        D, in the units of the recordings.
+        D: standard deviation that each latent causes over all channels, in units of R.
     neural_noise : (...)
-        sigma_r, in the units of the recordings.
+        sigma_r of a channel (the geometric mean), in the units of the recordings.
     """
 
     task_noise: Floats
     signal: Floats
     missed: Floats
-    misalignment: Floats
-    shares: Floats
     latent_gains: Floats
     neural_noise: Floats
 
@@ -71,16 +64,12 @@ class Parameters:
         Returns
         -------
         bounded : Parameters
-            With no negative variance, and shares in [0, 1] that sum to 1 - m.
+            With no negative variance, and shares in [0, 1].
         """
-        m = np.clip(self.misalignment, 0.0, 1.0)
-        shares = np.clip(self.shares, 1e-9, None)
         return replace(
             self,
             signal=np.maximum(self.signal, 1e-9 * self.task_noise**2),
             missed=np.clip(self.missed, 0.0, 1.0),
-            misalignment=m,
-            shares=shares * ((1.0 - m) / shares.sum(axis=-1))[..., None],
             latent_gains=np.maximum(self.latent_gains, 0.0),
         )
 
@@ -94,23 +83,26 @@ class Estimates:
     value : Parameters
         The estimates, unbiased and so not always within the model's bounds.
     draws : Parameters
-        What the parameters may be, within bounds: quantiles are bootstrap intervals.
+        What the parameters may be, within bounds: quantiles are intervals.
     subspace : (d, r)
-        Orthonormal basis in whitened coordinates.
+        Orthonormal basis in the coordinates that were chosen.
     shape : Shape
-        Rows after centring (n_task, n_brain), inputs d, channels p, rank r.
+        Rows in use (n_task, n_brain), inputs d, channels p, rank r.
+    coordinates : str
+        "raw" or "standardised": in which ridge has the smaller error.
     visible : bool
-        Whether the recordings respond to the inputs more than noise would.
+        Whether the recordings respond to the inputs more than shuffled ones.
     """
 
     value: Parameters
     draws: Parameters
     subspace: Floats
     shape: Shape
+    coordinates: str
     visible: bool
 
     def interval(self, name: str, level: float = 0.95) -> tuple[Floats, Floats]:
-        """Bootstrap interval of one parameter.
+        """Interval of one parameter.
 
         Parameters
         ----------
@@ -127,50 +119,3 @@ class Estimates:
         tail = (1.0 - level) / 2.0
         low, high = np.quantile(getattr(self.draws, name), [tail, 1.0 - tail], axis=0)
         return low, high
-
-
-def latent_overlaps(gains: Floats, noise: Floats, n_brain: float, d: int, p: int) -> Floats:
-    """Mean squared overlap C_j of each latent with the estimated subspace (theory/README.md 5b).
-
-    Parameters
-    ----------
-    gains : (..., r)
-        Latent gains.
-    noise : (...)
-        Standard deviation of the neural noise, in the units of `gains`.
-    n_brain : float
-        Rows that remain after centring.
-    d, p : int
-        Inputs and channels.
-
-    Returns
-    -------
-    array (..., r)
-        From 0 to 1.
-    """
-    law = subspace_law(n_brain, gains, neural_noise=noise, input_dim=d, n_channels=p)
-    return np.diagonal(law.c, axis1=-2, axis2=-1)
-
-
-def missed_signal(parameters: Parameters, n_brain: float, d: int, p: int) -> Floats:
-    """Expected share of the signal outside the subspace estimated from n_brain rows (4e).
-
-    Parameters
-    ----------
-    parameters : Parameters
-        `shares` are those of the true latents.
-    n_brain : float
-        Rows, before centring.
-    d, p : int
-        Inputs and channels.
-
-    Returns
-    -------
-    array (...)
-        From 0 to 1 for parameters within bounds.
-    """
-    overlap = latent_overlaps(parameters.latent_gains, parameters.neural_noise, n_brain - 1, d, p)
-    r = overlap.shape[-1]
-    m = np.asarray(parameters.misalignment)
-    found = np.sum(parameters.shares * overlap, axis=-1)
-    return np.asarray(1.0 - found - m / (d - r) * (r - overlap.sum(axis=-1)))

@@ -1,37 +1,35 @@
-"""What the laws say about the user's data: risks, value, exchange rate and the next purchase.
+"""What the laws say beyond the rows in hand: the worth of the brain data, and what to buy next.
 
-Everything takes `Parameters` with or without a leading axis of bootstrap draws. Fits have an
-intercept: n rows leave n - 1 for the laws, and the mean adds its own error (theory/README.md 4b).
+The laws are those of inputs of any covariance (theory/README.md 5f), at the covariance of the
+inputs of both sides together and at weights drawn from what the fitted model allows. Fits have an
+intercept, so that n rows leave n - 1 for the laws.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+from scipy import linalg, optimize
 
-from mcbrain.appraisal.parameters import Estimates, Parameters, Shape, missed_signal
+from mcbrain.appraisal.coordinates import Inputs
+from mcbrain.appraisal.parameters import Estimates
 from mcbrain.checks import affordable
-from mcbrain.theory.exact import BrainMoments, excess_risk, optimal_penalty
-from mcbrain.theory.wishart import task_moments
+from mcbrain.theory.any_covariance import TaskSetting, excess_risk
+from mcbrain.theory.structured import Structured
 from mcbrain.typing import Floats
 
-__all__ = [
-    "BUDGET_SHARE",
-    "FARTHEST",
-    "Purchase",
-    "Worth",
-    "best_penalty",
-    "missed_at",
-    "risk",
-    "task_samples",
-    "worth_of",
-]
+__all__ = ["BUDGET_SHARE", "DRAWS", "FARTHEST", "Laws", "Purchase", "Worth", "worth_of"]
 
-_GRID = 49
-FARTHEST = 64.0  # times n_task: how far a curve of ridge is searched for the risk of BEFS
+FARTHEST = 16.0  # times n_task: how far a curve of ridge is searched for the risk of BEFS
 BUDGET_SHARE = 0.1  # of what the rows in hand cost: the budget where none is given
-_SHARES = 11
+DRAWS = 12
+_MOST_INPUTS = 600
+_ROWS_PER_INPUT = 2.0  # of both sides together, for a covariance that can be estimated
+_DECADES = np.linspace(-2.5, 1.5, 4)
+_SHARES = 5
+_PURCHASE_DRAWS = 6
 
 
 @dataclass(frozen=True)
@@ -48,7 +46,7 @@ class Purchase:
         Predicted excess risk of BEFS now, after the best purchase, and if all went into task rows
         (all in the units of y squared).
     confidence : float
-        Share of bootstrap draws in which some brain rows beat task rows alone.
+        Share of draws in which some brain rows beat task rows alone.
     """
 
     budget: float
@@ -73,124 +71,120 @@ class Worth:
         v_T, task rows that would help tuned ridge as much as the brain data does.
     exchange_rate : tuple of float
         v_T / n_brain.
-    marginal_rate : tuple of float
-        Task rows that one more brain row is worth to BEFS.
     purchase : Purchase
         The best use of the next budget.
     """
 
     task_samples: tuple[float, float, float]
     exchange_rate: tuple[float, float, float]
-    marginal_rate: tuple[float, float, float]
     purchase: Purchase
 
 
-def best_penalty(
-    parameters: Parameters, n_task: float, rank: int, missed: Floats | float, d: int
-) -> Floats:
-    """Per-sample penalty that minimises the expected risk of a fit to n_task rows (4c).
+@dataclass(frozen=True)
+class Laws:
+    """The laws at an estimated covariance.
 
-    Parameters
+    Attributes
     ----------
-    parameters : Parameters
-        Within bounds.
-    n_task : float
-        Rows that the fit sees.
-    rank : int
-        Of the subspace; 0 is ridge.
-    missed : array or float
-        m_hat, the share of the signal outside the subspace; 1 for ridge.
-    d : int
-        Inputs.
-
-    Returns
-    -------
-    array (...)
-        0 to infinity.
+    spectrum : (d,)
+        Eigenvalues of the covariance.
+    axes : (d, d)
+        Its eigenvectors.
+    spared : (d, r)
+        The subspace on these axes.
     """
-    noise = parameters.task_noise / np.sqrt(parameters.signal)
-    penalty = optimal_penalty(noise, n_task - 1, rank, d, missed)
-    return np.asarray(penalty * (n_task - 1) / n_task)
 
+    spectrum: Floats
+    axes: Floats
+    spared: Floats
 
-def risk(
-    parameters: Parameters,
-    n_task: float,
-    rank: int,
-    missed: Floats | float,
-    d: int,
-    penalty: Floats | float | None = None,
-) -> Floats:
-    """Expected excess risk of ridge (rank 0, missed 1) or of BEFS, exact given `missed` (4b).
+    @classmethod
+    def of(cls, inputs: Inputs, basis: Floats) -> Laws | None:
+        """The laws of these inputs; None where too few rows tell their covariance.
 
-    Parameters
-    ----------
-    parameters : Parameters
-        Within bounds.
-    n_task : float
-        Rows that the fit sees.
-    rank : int
-        Of the subspace; 0 is ridge.
-    missed : array or float
-        m_hat, the share of the signal outside the subspace.
-    d : int
-        Inputs.
-    penalty : array or float, optional
-        Per-sample penalty; the best one by default.
+        Parameters
+        ----------
+        inputs : Inputs
+            Of both sides.
+        basis : (d, r)
+            The subspace.
 
-    Returns
-    -------
-    array (...)
-        Mean squared error on new rows less that of the noise, in the units of y squared.
-    """
-    if penalty is None:
-        penalty = best_penalty(parameters, n_task, rank, missed, d)
-    rows = np.floor(n_task) - 1
-    noise = parameters.task_noise / np.sqrt(parameters.signal)
-    brain = BrainMoments.under_id(missed, rank, d)
-    task = task_moments(rows, rank, d, np.asarray(penalty) * n_task / rows)
-    excess = excess_risk(task, brain, n_task=rows, rank=rank, input_dim=d, task_noise=noise)
-    excess = excess * parameters.signal
-    return np.asarray(excess + (excess + parameters.task_noise**2) / n_task)
+        Returns
+        -------
+        Laws or None
+            None where only measurement is left.
+        """
+        d = inputs.task.shape[1]
+        rows = inputs.task.shape[0] + inputs.brain.shape[0]
+        if d > _MOST_INPUTS or rows < _ROWS_PER_INPUT * d:
+            return None
+        moments = inputs.task.T @ inputs.task + inputs.brain.T @ inputs.brain
+        spectrum, axes = linalg.eigh(moments / (rows - 2.0), driver="evd")
+        return cls(np.maximum(spectrum, 0.0), axes, axes.T @ basis)
 
+    def risk(self, weights: Floats, noise: float, n_task: float, befs: bool) -> float:
+        """Excess risk at the best penalty.
 
-def missed_at(parameters: Parameters, estimates: Estimates, n_brain: float) -> Floats:
-    """Share of the signal that the subspace would miss with n_brain rows instead of those in hand.
+        Parameters
+        ----------
+        weights : (d,)
+            Effects of the inputs.
+        noise : float
+            Standard deviation of the noise.
+        n_task : float
+            Task rows.
+        befs : bool
+            Whether the subspace is spared.
 
-    What this very subspace misses is known better than what subspaces miss on average, so the law
-    (4e, 5b) only carries it from the rows in hand to n_brain.
+        Returns
+        -------
+        float
+            In the units of y squared.
+        """
+        rows = max(int(n_task) - 1, 1)
+        moment = Structured.of_diagonal(self.spectrum)
+        setting = TaskSetting(self.spectrum, self.axes.T @ weights, moment, noise, rows)
+        unit = float(np.mean(self.spectrum)) * self.spectrum.size / rows
 
-    Parameters
-    ----------
-    parameters : Parameters
-        Within bounds.
-    estimates : Estimates
-        For the sizes in hand.
-    n_brain : float
-        Rows, before centring.
+        def at(decade: float) -> float:
+            spared = self.spared if befs else None
+            return excess_risk(setting, unit * 10.0**decade, spared)
 
-    Returns
-    -------
-    array (...)
-        From 0 to 1.
-    """
-    s = estimates.shape
-    if n_brain == s.n_brain + 1:
-        return parameters.missed
-    now = missed_signal(parameters, s.n_brain + 1.0, s.d, s.p)
-    then = missed_signal(parameters, n_brain, s.d, s.p)
-    return np.clip(parameters.missed * then / np.maximum(now, 1e-12), 0.0, 1.0)
+        coarse = [at(x) for x in _DECADES]
+        best = int(np.argmin(coarse))
+        low, high = _DECADES[max(best - 1, 0)], _DECADES[min(best + 1, _DECADES.size - 1)]
+        fine = optimize.minimize_scalar(
+            at, bounds=(low, high), method="bounded", options={"xatol": 0.3}
+        )
+        excess = min(float(fine.fun), coarse[best])
+        return excess + (excess + noise**2) / n_task
 
 
 def worth_of(
-    estimates: Estimates, *, cost_task: float, cost_brain: float, budget: float | None
+    estimates: Estimates,
+    laws: Laws,
+    weights: Floats,
+    noise: Floats,
+    improvement: Callable[[float], float],
+    *,
+    cost_task: float,
+    cost_brain: float,
+    budget: float | None,
 ) -> Worth:
     """What the brain data in hand is worth, and how to spend the next budget.
 
     Parameters
     ----------
     estimates : Estimates
-        The model, and its bootstrap draws.
+        For the sizes.
+    laws : Laws
+        In the coordinates of the estimates.
+    weights : (d, draws)
+        Effects that the fitted model allows.
+    noise : (draws,)
+        Standard deviations of the noise that go with them.
+    improvement : callable
+        Of a number of brain rows: what the subspace then misses over what it misses now.
     cost_task, cost_brain : float
         Price of a row.
     budget : float, optional
@@ -199,7 +193,7 @@ def worth_of(
     Returns
     -------
     Worth
-        With 95 % bootstrap intervals.
+        Medians and 95 % intervals over the draws.
 
     Raises
     ------
@@ -207,97 +201,83 @@ def worth_of(
         The budget buys more rows than a law is asked about.
     """
     s = estimates.shape
-    n_task, n_brain = s.n_task + 1, s.n_brain + 1
-    value, draws = estimates.value.bounded(), estimates.draws
-    worth, spread = (task_samples(x, s, n_task) for x in (value, draws))
-    marginal, marginals = _marginal_rate(value, estimates), _marginal_rate(draws, estimates)
-    return Worth(
-        _with_interval(worth, spread),
-        _with_interval(worth / n_brain, spread / n_brain),
-        _with_interval(marginal, marginals),
-        _purchase(estimates, budget, cost_task, cost_brain),
-    )
-
-
-def _with_interval(value: Floats, draws: Floats) -> tuple[float, float, float]:
-    # Infinite draws are values beyond the range that was searched; they sort last.
-    """A value and its 95 % bootstrap interval."""
-    low, high = np.quantile(draws, [0.025, 0.975], method="inverted_cdf")
-    return float(value), float(low), float(high)
-
-
-def task_samples(parameters: Parameters, s: Shape, n_task: int) -> Floats:
-    """v_T: where the curve of tuned ridge passes the risk of BEFS at n_task rows, less n_task (6).
-
-    Parameters
-    ----------
-    parameters : Parameters
-        Within bounds.
-    s : Shape
-        For the rank and the inputs.
-    n_task : int
-        Rows of the BEFS fit.
-
-    Returns
-    -------
-    array (...)
-        Task rows; infinite beyond `FARTHEST` n_task.
-    """
-    sizes = np.unique(np.geomspace(max(3, n_task / 16), n_task * FARTHEST, _GRID).astype(int))
-    ridge = np.stack([risk(parameters, n, 0, 1.0, s.d) for n in sizes], axis=-1)
-    befs = risk(parameters, n_task, s.r, parameters.missed, s.d)
-    flat = ridge.reshape(-1, sizes.size)
-    reached = [
-        np.exp(np.interp(-np.log(at), -np.log(curve), np.log(sizes), right=np.inf))
-        for at, curve in zip(np.ravel(befs), flat, strict=True)
-    ]
-    return np.reshape(reached, befs.shape) - n_task
-
-
-def _marginal_rate(parameters: Parameters, estimates: Estimates) -> Floats:
-    """Task rows that one more brain row replaces, from a tenth more of either."""
-    s = estimates.shape
-    n_task, n_brain = s.n_task + 1, s.n_brain + 1
-    now = risk(parameters, n_task, s.r, parameters.missed, s.d)
-    more_task = risk(parameters, 1.1 * n_task, s.r, parameters.missed, s.d)
-    missed = missed_at(parameters, estimates, 1.1 * n_brain)
-    more_brain = risk(parameters, n_task, s.r, missed, s.d)
-    return np.asarray(
-        (more_brain - now) / n_brain / np.minimum((more_task - now) / n_task, -1e-300)
-    )
-
-
-def _purchase(
-    estimates: Estimates, budget: float | None, cost_task: float, cost_brain: float
-) -> Purchase:
-    """The best of eleven ways to split a budget between rows of the two kinds."""
-    s = estimates.shape
-    in_hand = cost_task * (s.n_task + 1) + cost_brain * (s.n_brain + 1)
+    in_hand = cost_task * s.n_task + cost_brain * s.n_brain
     budget = BUDGET_SHARE * in_hand if budget is None else budget
     affordable(budget, cost_task=cost_task, cost_brain=cost_brain)
-    value = estimates.value.bounded()
-
-    def risks(parameters: Parameters) -> Floats:
-        columns = []
-        for share in np.linspace(0.0, 1.0, _SHARES):
-            n_task = s.n_task + 1 + np.floor((1.0 - share) * budget / cost_task)
-            n_brain = s.n_brain + 1 + np.floor(share * budget / cost_brain)
-            missed = missed_at(parameters, estimates, n_brain)
-            columns.append(risk(parameters, n_task, s.r, missed, s.d))
-        return np.stack(columns, axis=-1)
-
-    at, drawn = risks(value), risks(estimates.draws)
-    best = int(np.argmin(at))
+    pairs = list(zip(weights.T, noise, strict=True))
+    rows = np.array([_further_rows(laws, w, float(e), s.n_task) for w, e in pairs])
+    value = tuple(float(x) for x in np.quantile(rows, _QUANTILES, method="inverted_cdf"))
+    each = tuple(x / s.n_brain for x in value)
+    risks = np.array(
+        [
+            [
+                _after(
+                    laws, w, float(e), estimates, improvement, share, budget, cost_task, cost_brain
+                )
+                for share in np.linspace(0.0, 1.0, _SHARES)
+            ]
+            for w, e in pairs[:_PURCHASE_DRAWS]
+        ]
+    )
+    now = np.mean([laws.risk(w, float(e), s.n_task, befs=True) for w, e in pairs[:_PURCHASE_DRAWS]])
+    middle = risks.mean(axis=0)
+    best = int(np.argmin(middle))
     share = best / (_SHARES - 1)
-    return Purchase(
+    purchase = Purchase(
         budget=budget,
         cost_task=cost_task,
         cost_brain=cost_brain,
         in_hand=in_hand,
         n_task=int((1.0 - share) * budget / cost_task),
         n_brain=int(share * budget / cost_brain),
-        risk_now=float(risk(value, s.n_task + 1, s.r, value.missed, s.d)),
-        risk_then=float(at[best]),
-        risk_task_only=float(at[0]),
-        confidence=float(np.mean(drawn[:, 1:].min(axis=1) < drawn[:, 0])),
+        risk_now=float(now),
+        risk_then=float(middle[best]),
+        risk_task_only=float(middle[0]),
+        confidence=float(np.mean(risks[:, 1:].min(axis=1) < risks[:, 0])),
     )
+    return Worth((value[0], value[1], value[2]), (each[0], each[1], each[2]), purchase)
+
+
+_QUANTILES = (0.5, 0.025, 0.975)
+
+
+def _further_rows(laws: Laws, weights: Floats, noise: float, n_task: int) -> float:
+    """v_T: where tuned ridge reaches the risk of BEFS at n_task rows, less n_task (6)."""
+    reached = laws.risk(weights, noise, n_task, befs=True)
+
+    def above(log_rows: float) -> float:
+        return laws.risk(weights, noise, float(np.exp(log_rows)), befs=False) / reached - 1.0
+
+    low, high = np.log(max(4.0, n_task / 16.0)), np.log(n_task * FARTHEST)
+    if above(high) > 0.0:
+        return np.inf
+    if above(low) < 0.0:
+        return float(np.exp(low)) - n_task
+    return float(np.exp(optimize.brentq(above, low, high, xtol=0.01))) - n_task
+
+
+def _after(
+    laws: Laws,
+    weights: Floats,
+    noise: float,
+    estimates: Estimates,
+    improvement: Callable[[float], float],
+    share: float,
+    budget: float,
+    cost_task: float,
+    cost_brain: float,
+) -> float:
+    """Risk of BEFS when a share of the budget has gone into brain rows, the rest into task rows.
+
+    With more brain rows the subspace misses less: effects outside it shrink, those along it grow,
+    so that the size of the effects as a whole stays.
+    """
+    s, basis = estimates.shape, estimates.subspace
+    n_task = s.n_task + np.floor((1.0 - share) * budget / cost_task)
+    n_brain = s.n_brain + np.floor(share * budget / cost_brain)
+    inside = basis @ (basis.T @ weights)
+    outside = weights - inside
+    kept = improvement(float(n_brain))
+    gained = (1.0 - kept) * float(outside @ outside) / max(float(inside @ inside), 1e-300)
+    moved = inside * np.sqrt(1.0 + gained) + outside * np.sqrt(kept)
+    return laws.risk(moved, noise, float(n_task), befs=True)

@@ -10,11 +10,10 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from mcbrain.checks import unmasked
 from mcbrain.errors import InputError
 from mcbrain.typing import Floats
 
-__all__ = ["column_numbers", "numbers_of"]
+__all__ = ["column_numbers", "numbers_of", "recordings_of"]
 
 
 def numbers_of(values: object, name: str) -> Floats:
@@ -31,12 +30,12 @@ def numbers_of(values: object, name: str) -> Floats:
     Returns
     -------
     array
-        Of the shape of `values`; NaN where a value is missing.
+        Of the shape of `values`; NaN where a value is missing or masked.
 
     Raises
     ------
     InputError
-        If anything is no real number, or is masked.
+        If anything is no real number.
     """
     if isinstance(values, pa.Table):
         columns = zip(values.column_names, values.columns, strict=True)
@@ -55,7 +54,37 @@ def numbers_of(values: object, name: str) -> Floats:
         return _side_by_side(parts, len(values.iloc[:]))
     if hasattr(values, "iloc"):
         return _series_numbers(values, name)
-    return _array_numbers(np.asarray(unmasked(name, values)), name)
+    if isinstance(values, np.ma.MaskedArray):
+        found = _array_numbers(values.data, name)
+        found[np.ma.getmaskarray(values)] = np.nan
+        return found
+    return _array_numbers(np.asarray(values), name)
+
+
+def recordings_of(values: object, name: str) -> NDArray[Any]:
+    """An array of numbers as it is, mapped or not; anything else as `numbers_of` has it.
+
+    Parameters
+    ----------
+    values : array, or DataFrame, Series or table of pandas, polars or Arrow
+        Recordings.
+    name : str
+        What to call it in an error.
+
+    Returns
+    -------
+    array
+        Of whole or floating-point numbers.
+
+    Raises
+    ------
+    InputError
+        If anything is no real number.
+    """
+    plain = isinstance(values, np.ndarray) and not isinstance(values, np.ma.MaskedArray)
+    if plain and values.dtype.kind in "fiu":  # type: ignore[attr-defined]
+        return values  # type: ignore[return-value]
+    return numbers_of(values, name)
 
 
 def column_numbers(column: pa.Array | pa.ChunkedArray, name: str) -> Floats:

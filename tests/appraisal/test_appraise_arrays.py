@@ -1,19 +1,16 @@
 """Arrays that cannot be appraised are refused in a sentence; the others are prepared."""
 
-from dataclasses import replace
 from decimal import Decimal
 
 import numpy as np
 import pyarrow as pa
 import pytest
 from numpy.testing import assert_allclose
-from scipy import linalg
 
 from mcbrain.appraisal import appraise
-from mcbrain.appraisal.arrays import check, prepare
+from mcbrain.appraisal.arrays import check, complete
 from mcbrain.errors import InputError
-from tests.appraisal.coverage import Scenario
-from tests.support.recordings import SMALL, arrays_of
+from tests.support.recordings import arrays_of
 
 
 def spoil(index, change):
@@ -37,13 +34,12 @@ def with_value(value, place):
         (spoil(1, lambda a: a[:-1]), "one row for each sample"),
         (spoil(1, lambda a: np.stack([a, a], axis=1)), "y has shape"),
         (spoil(2, lambda a: a[:, 1:]), "share their inputs"),
-        (spoil(0, with_value(np.nan, (3, 5))), r"nan at \[3, 5\] \(and 0 more\)"),
-        (spoil(3, with_value(np.inf, (0, 0))), r"R holds inf"),
+        (spoil(0, with_value(np.nan, slice(175))), "only 25 task rows miss no value: at least 30"),
+        (spoil(3, with_value(np.nan, slice(None))), "only 0 brain rows miss no value"),
         (spoil(0, with_value(1e200, (3, 5))), r"X holds 1e\+200 at \[3, 5\] .* at most 1e\+30"),
         (spoil(1, lambda a: 1e-40 * a), "y does not vary"),
-        (spoil(0, with_value(2.0, (slice(None), 4))), "does not vary in column 4"),
         (spoil(1, with_value(1.0, slice(None))), "y does not vary"),
-        (spoil(3, with_value(0.0, (slice(None), [1, 2]))), "column 1, 2"),
+        (spoil(3, with_value(0.0, slice(None))), "no channel has values in all rows and varies"),
         (spoil(1, lambda a: a.astype(object)), "holds object"),
         (spoil(1, lambda a: a.astype(str)), "real numbers"),
         (spoil(1, lambda a: a + 1j), "holds complex128"),
@@ -58,8 +54,8 @@ def test_too_few_rows_is_a_sentence_that_says_how_many_are_needed():
     X, y, X_brain, R, _ = arrays_of()
     with pytest.raises(InputError, match="29 rows: at least 30"):
         appraise(X[:29], y[:29], X_brain, R)
-    with pytest.raises(InputError, match="21 rows: at least 22"):
-        appraise(X, y, X_brain[:21], R[:21])
+    with pytest.raises(InputError, match="19 rows: at least 20"):
+        appraise(X, y, X_brain[:19], R[:19])
     with pytest.raises(InputError, match="at least 3 inputs"):
         appraise(X[:, :2], y, X_brain[:, :2], R)
 
@@ -68,6 +64,8 @@ def test_too_few_rows_is_a_sentence_that_says_how_many_are_needed():
     ("settings", "words"),
     [
         ({"n_latents": 9}, "from 1 to 8|at most 8"),
+        ({"groups": [1, 2]}, r"groups has shape \(2,\): it must have one value a row, \(200,\)"),
+        ({"groups_brain": np.arange(150) % 3}, "groups_brain has 3 different values"),
         ({"cost_brain": 0.0}, "cost_brain"),
         ({"budget": -1.0}, "budget"),
         ({"budget": 1e300}, r"budget = 1e\+300: buys more than 1e\+12 samples at cost_task = 1;"),
@@ -97,20 +95,6 @@ def test_an_appraisal_does_not_depend_on_the_unit_of_the_labels(unit):
     assert_allclose(zs, own, rtol=1e-6)
 
 
-def test_prepared_inputs_are_white_and_channels_equally_noisy():
-    """Whitening error of 2,000 rows is about 0.05; the tolerance is twice that."""
-    scenario = Scenario(d=10, p=6, n_task=1000, n_brain=1000, decay=1.5)
-    X, y, X_brain, R, _ = arrays_of(scenario)
-    scale = np.array([1.0, 10.0, 0.1, 1.0, 5.0, 1.0])
-    prepared = prepare(check(X * 7 + 3, y + 5, X_brain * 7 + 3, R * scale))
-    for rows in (prepared.arrays.X, prepared.arrays.X_brain):
-        assert_allclose(rows.T @ rows / 1000, np.eye(10), atol=0.2)
-    fit = linalg.lstsq(prepared.arrays.X_brain, prepared.arrays.R)[0]
-    noise = np.std(prepared.arrays.R - prepared.arrays.X_brain @ fit, axis=0)
-    assert_allclose(noise, noise.mean(), rtol=1e-6)
-    assert prepared.cautions == ()
-
-
 def test_labels_or_channels_without_noise_are_refused_in_a_sentence():
     X, y, X_brain, R, _ = arrays_of()
     with pytest.raises(InputError, match="y is an exact linear function"):
@@ -120,12 +104,21 @@ def test_labels_or_channels_without_noise_are_refused_in_a_sentence():
         appraise(X, y, X_brain, R)
 
 
-def test_inputs_that_differ_between_the_sets_or_repeat_give_a_caution():
+def test_what_is_missing_masked_or_constant_is_left_out_and_said():
     X, y, X_brain, R, _ = arrays_of()
-    X_brain = X_brain * np.r_[5.0, np.ones(11)]
-    assert "differ in covariance" in prepare(check(X, y, X_brain, R)).cautions[0]
-    X, y, X_brain, R, _ = arrays_of(replace(SMALL, copies=2))
-    assert "100 of 200 task inputs repeat" in prepare(check(X, y, X_brain, R)).cautions[-1]
+    X[3, 5], y[4], X_brain[:, 2], X[:, 2], R[9] = np.nan, np.nan, 1.0, 1.0, np.nan
+    found = complete(check(X, y, X_brain, np.ma.array(R, mask=False)))
+    assert found.said == (
+        "2 of 200 task rows miss values and were left out",
+        "1 of 150 brain rows miss values and were left out",
+        "1 of 12 inputs do not vary and were left out",
+    )
+    assert 9 not in found.brain
+    assert {3, 4} & set(found.task) == set()
+    masked = np.ma.array(arrays_of()[3], mask=False)
+    masked[2, 1] = np.ma.masked
+    said = appraise(*arrays_of()[:3], masked, draws=100).verdict.paragraph
+    assert "Caution: 1 of 8 channels miss values or do not vary and were left out" in said
 
 
 def frames(kind, X, X_brain, labels):
@@ -174,7 +167,7 @@ def test_names_on_one_side_alone_are_said_to_match_nothing():
     named = pa.table(dict(zip("abcdefghijkl", X_brain.T, strict=True)))
     said = "Caution: the brain inputs have names and the task inputs have none, so their columns"
     assert said in appraise(X, y, named, R, draws=100).verdict.paragraph
-    assert "Caution" not in appraise(X, y, X_brain, R, draws=100).verdict.paragraph
+    assert "matched by position" not in appraise(X, y, X_brain, R, draws=100).verdict.paragraph
 
 
 def appraised(X, X_brain, y=None, R=None):
@@ -184,7 +177,7 @@ def appraised(X, X_brain, y=None, R=None):
     return appraise(X, y, X_brain, R, draws=100)
 
 
-def test_inputs_that_are_combinations_of_others_count_once():
+def test_inputs_that_are_combinations_of_others_change_little():
     X, _, X_brain, _, _ = arrays_of()
     plain = appraised(X, X_brain)
 
@@ -192,40 +185,29 @@ def test_inputs_that_are_combinations_of_others_count_once():
         return np.column_stack([rows, rows[:, 0], rows[:, 1] - 3 * rows[:, 2]])
 
     found = appraised(more(X), more(X_brain))
-    assert found.whitener.shape == (14, 12)
-    assert found.estimates.shape == plain.estimates.shape
-    assert "Caution: 2 of the 14 inputs are linear combinations of the others, so that 12" in (
-        found.verdict.paragraph
-    )
-    # Copies weigh on the scale of the inputs, by which their covariance is shrunk.
-    for name in ("task_noise", "signal", "missed", "neural_noise"):
+    assert found.estimates.shape.d == 14
+    assert found.verdict.answer == plain.verdict.answer
+    for name in ("task_noise", "neural_noise"):
         value, own = (getattr(a.estimates.value, name) for a in (found, plain))
         assert_allclose(value, own, rtol=0.05)
-    reductions, own = ([c.held_out.reduction for c in a.comparisons] for a in (found, plain))
-    assert_allclose(reductions, own, atol=0.02)
 
 
-def test_one_hot_inputs_are_appraised_with_a_caution():
+def test_one_hot_inputs_are_appraised():
     X, _, X_brain, _, _ = arrays_of()
     rng = np.random.default_rng(4)
     kinds = [np.eye(4)[rng.integers(0, 4, len(rows))] for rows in (X, X_brain)]
     both = [np.column_stack([rows, kind]) for rows, kind in zip((X, X_brain), kinds, strict=True)]
-    paragraph = appraised(*both).verdict.paragraph
-    assert "1 of the 16 inputs is a linear combination of the others" in paragraph
+    assert appraised(*both).estimates.shape.d == 16
     alone = [np.eye(8)[rng.integers(0, 8, len(rows))] for rows in (X, X_brain)]
     assert appraised(*alone).verdict.answer == "cannot tell"
 
 
 @pytest.mark.parametrize(("side", "name"), [(0, "task"), (1, "brain")])
-def test_a_direction_in_which_one_side_does_not_vary_is_a_caution(side, name):
-    rng = np.random.default_rng(5)
-    inputs = [arrays_of()[0], arrays_of()[2]]
-    for j, rows in enumerate(inputs):
-        more = rows[:, 0] if j == side else rng.standard_normal(len(rows))
-        inputs[j] = np.column_stack([rows, more])
+def test_an_input_that_does_not_vary_on_one_side_is_a_caution(side, name):
+    inputs = [np.array(arrays_of()[0]), np.array(arrays_of()[2])]
+    inputs[side][:, 4] = 2.0
     paragraph = appraised(*inputs).verdict.paragraph
-    assert f"the {name} inputs do not vary along 1 direction in which the others vary" in paragraph
-    assert len(paragraph) < 1500
+    assert f"1 input does not vary in the {name} rows" in paragraph
 
 
 @pytest.mark.parametrize("kind", ["pandas", "pyarrow-backed", "polars", "arrow", "arrays of arrow"])
@@ -275,13 +257,8 @@ def test_missing_numbers_and_columns_of_anything_else_are_sentences():
     X, y, X_brain, R, _ = arrays_of()
     names = [f"x{j}" for j in range(12)]
     task, brain = (pd.DataFrame(rows, columns=names) for rows in (X, X_brain))
-    with pytest.raises(InputError, match=r"X holds nan at \[3, 2\] \(and 0 more\)"):
-        check(
-            task.astype("Float64").mask(np.outer(np.arange(200) == 3, np.arange(12) == 2)),
-            y,
-            brain,
-            R,
-        )
+    holes = task.astype("Float64").mask(np.outer(np.arange(200) == 3, np.arange(12) == 2))
+    assert 3 not in complete(check(holes, y, brain, R)).task
     for spoiled in ("a", 1j, None.__class__):
         column = pd.Series([spoiled] * len(task), dtype=object)
         with pytest.raises(
@@ -290,8 +267,3 @@ def test_missing_numbers_and_columns_of_anything_else_are_sentences():
             check(task.assign(x4=column), y, brain, R)
     with pytest.raises(InputError, match="X, column x4 holds datetime64"):
         check(task.assign(x4=pd.Timestamp("2026-01-01")), y, brain, R)
-    with pytest.raises(InputError, match=r"R is masked at \[2, 1\] \(and 0 more\)"):
-        masked = np.ma.array(R, mask=False)
-        masked[2, 1] = np.ma.masked
-        check(X, y, X_brain, masked)
-    assert_allclose(check(X, y, X_brain, np.ma.array(R)).R, R)

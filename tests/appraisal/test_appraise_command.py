@@ -10,8 +10,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from tests.appraisal.coverage import Scenario
-from tests.support.recordings import SMALL, arrays_of
+from tests.support.recordings import SMALL, Scenario, arrays_of
 
 
 def command(folder, scenario, *more):
@@ -60,7 +59,7 @@ def test_an_interrupted_appraisal_says_that_nothing_was_kept(tmp_path):
     process = subprocess.Popen(line, stdout=subprocess.DEVNULL, stderr=theirs)
     os.close(theirs)
     said = b""
-    while b"estimate" not in said:
+    while b"read" not in said:
         said += os.read(ours, 1024)
     process.send_signal(signal.SIGINT)
     assert process.wait(timeout=120) == 130

@@ -1,25 +1,20 @@
-"""What an appraisal estimates, predicts and measures is without bias, within its own errors."""
+"""What an appraisal is computed from: each piece against a slower one, or against the truth."""
 
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
-from scipy import linalg, stats
+from scipy import linalg
 
-from mcbrain.appraisal.arrays import check, prepare
-from mcbrain.appraisal.estimate import estimate
-from mcbrain.appraisal.measure import _held_out, _stretches, measure
+from mcbrain.appraisal.coordinates import coordinates
+from mcbrain.appraisal.encoding import Response, choose_encoding, crossed, subspace_of
 from mcbrain.appraisal.moments import Task, variances
-from mcbrain.appraisal.parameters import Parameters, Shape
-from mcbrain.appraisal.predict import best_penalty, risk, task_samples
-from mcbrain.befs import BEFSRegressor
-from tests.appraisal.coverage import Scenario
-from tests.support.recordings import arrays_of
-
-
-def parameters(task_noise, signal, missed):
-    zero = np.zeros(())
-    values = (np.asarray(float(x)) for x in (task_noise, signal, missed))
-    return Parameters(*values, zero, np.zeros(1), np.zeros(1), zero)
+from mcbrain.appraisal.principal import principal
+from mcbrain.appraisal.recordings import read, whitened
+from mcbrain.appraisal.rows import belonging
+from mcbrain.appraisal.task_model import TaskModel
+from mcbrain.befs import BEFSRegressor, BrainEncoder
+from mcbrain.errors import InputError
+from tests.appraisal.situations import ordinary
 
 
 def test_variance_estimates_are_unbiased_even_for_a_signal_of_zero():
@@ -35,105 +30,142 @@ def test_variance_estimates_are_unbiased_even_for_a_signal_of_zero():
         assert outside > 0 or np.any(found < 0)
 
 
-def test_intervals_hold_the_truth_of_one_large_data_set():
-    """One fixed data set at level 99.99 %."""
-    scenario = Scenario(n_task=3000, n_brain=3000)
-    *arrays, beta = arrays_of(scenario, seed=2)
-    prepared = prepare(check(*arrays))
-    e = estimate(prepared, n_latents=None, draws=1000, seed=0)
-    assert e.shape == Shape(2999, 2999, 40, 30, 3)
-    weights = linalg.solve(prepared.whitener, beta)
-    missed = 1 - np.sum((e.subspace.T @ weights) ** 2) / np.sum(weights**2)
-    truths = {"task_noise": 0.8, "signal": 1.0, "missed": missed, "misalignment": 0.2}
-    truths |= {"neural_noise": 1.0, "latent_gains": np.array([2.0, 1.5, 1.0])}
-    for name, truth in truths.items():
-        low, high = e.interval(name, 0.9999)
-        assert np.all((low <= truth) & (truth <= high)), name
-        assert np.all(high - low < 0.75 * np.maximum(np.abs(truth), 0.2)), name
-
-
-def test_the_misalignment_is_corrected_for_what_the_estimated_subspace_misses():
-    """60 data sets with aligned tasks; the mean is within four standard errors of zero."""
-    scenario = Scenario(d=20, p=15, n_task=400, n_brain=60, gains=(1.5,), misalignment=0.0)
-    found, missed = [], []
-    for seed in range(60):
-        prepared = prepare(check(*arrays_of(scenario, seed)[:4]))
-        value = estimate(prepared, n_latents=1, draws=100, seed=0).value
-        found.append(float(value.misalignment))
-        missed.append(float(value.missed))
-    error = 4 * np.std(found) / 60**0.5
-    assert abs(np.mean(found)) < error < np.mean(missed)
-
-
+@pytest.mark.parametrize(("n", "d"), [(50, 12), (20, 40)])
 @pytest.mark.parametrize("rank", [0, 3])
-@pytest.mark.parametrize("n", [12, 60])
-def test_predicted_risk_is_that_of_simulated_fits_with_an_intercept(rank, n):
-    """800 simulated fits each; four standard errors."""
-    rng = np.random.default_rng(n + rank)
-    d, signal, missed = 20, 1.7, 0.3
-    truth = parameters(0.6, signal, missed if rank else 1.0)
-    m = missed if rank else 1.0
-    beta = np.r_[np.full(3, ((1 - m) / 3) ** 0.5), m**0.5, np.zeros(16)] * signal**0.5
-    penalty = float(best_penalty(truth, n, rank, m, d))
-    model = BEFSRegressor(np.eye(d)[:, :rank] if rank else None, penalty)
-    losses = []
-    for _ in range(800):
-        X = rng.standard_normal((n, d)) + 2.0
-        model.fit(X, X @ beta + 0.6 * rng.standard_normal(n))
-        error = model.coef_ - beta
-        # New inputs have the same mean as the old ones, 2.
-        losses.append(error @ error + (model.intercept_ + 2.0 * error.sum()) ** 2)
-    expected = float(risk(truth, n, rank, m, d))
-    assert abs(np.mean(losses) - expected) < 4 * np.std(losses) / 800**0.5
-
-
-def test_value_is_where_ridge_reaches_the_risk_of_befs():
-    truth, shape = parameters(0.8, 1.0, 0.1), Shape(199, 299, 30, 20, 3)
-    v = float(task_samples(truth, shape, 200))
-    reached = risk(truth, round(200 + v), 0, 1.0, 30)
-    assert_allclose(reached, risk(truth, 200, 3, 0.1, 30), rtol=0.01)
-    harmful = float(task_samples(parameters(0.8, 1.0, 1.0), shape, 200))
-    assert -40 < harmful < 0
-
-
-@pytest.mark.parametrize("penalty", [0.3, np.inf])
-def test_held_out_errors_are_those_of_the_regressor(penalty):
+def test_fits_at_every_penalty_are_those_of_the_regressor(n, d, rank):
     rng = np.random.default_rng(0)
-    X, labels = rng.standard_normal((50, 6)), rng.standard_normal((50, 2))
-    basis = linalg.qr(rng.standard_normal((6, 2)), mode="economic")[0]
-    rows, held = np.arange(30), np.arange(30, 50)
-    got = _held_out(X, labels, rows, held, [basis], np.array([0.2, penalty]))
-    for k, model in enumerate((BEFSRegressor(None, 0.2), BEFSRegressor(basis, penalty))):
-        model.fit(X[rows], labels[rows])
-        assert_allclose(got[k], (labels[held] - model.predict(X[held])) ** 2, rtol=1e-8)
+    X = rng.standard_normal((n + 10, d)) * np.arange(1.0, d + 1) ** -0.5 + 1.0
+    y = rng.standard_normal((n, 3))
+    basis = linalg.qr(rng.standard_normal((d, rank)), mode="economic")[0] if rank else None
+    axes = principal(X[:n])
+    none = np.zeros((d, 0))
+    spared = axes.spared(none if basis is None else basis, X[n:], axes.project(X[n:]))
+    centred = y - y.mean(axis=0)
+    reduced = axes.rows.T @ centred
+    scores = spared.generalised(reduced, np.sum(centred**2, axis=0))
+    model = BEFSRegressor(basis, "gcv", penalties=axes.penalties / n).fit(X[:n], y)
+    told = np.isfinite(scores[:, 0])
+    assert told.any()
+    assert_allclose(scores[told], model.cv_errors_[told], rtol=1e-8)
+    for place in (0, 7, 15):
+        model = BEFSRegressor(basis, axes.penalties[place] / n).fit(X[:n], y)
+        found = y.mean(axis=0) + spared.predictions(reduced, place)
+        assert_allclose(found, model.predict(X[n:]), atol=1e-9)
 
 
-def test_rows_of_a_block_and_repeats_of_an_input_stay_together():
-    X = np.arange(12.0).reshape(6, 2)
-    assert _stretches(X, 2).tolist() == [0, 0, 1, 1, 2, 2]
-    assert _stretches(X[[3, 1, 3, 0, 1, 5]], 1).tolist() == [0, 1, 0, 2, 1, 3]
+@pytest.mark.parametrize("p", [15, 400])
+def test_the_encoder_of_gram_matrices_is_that_of_the_arrays(p):
+    rng = np.random.default_rng(2)
+    X, _, X_brain, R = ordinary(rng, d=12, p=p, n_task=40, n_brain=200, gains=(4.0, 3.0)).arrays
+    raw, _ = coordinates(X, X_brain)
+    axes = principal(raw.brain)
+    recordings = read(R, np.arange(200), axes.rows)
+    assert (recordings.gram is None) == (p < 200)
+    together = belonging(X_brain, None, 1, "groups_brain")
+    chosen = choose_encoding(raw.brain, recordings, together, None, rng)
+    assert chosen.rank == 2
+    found = subspace_of(raw.brain, recordings, np.arange(200), chosen)
+    unit = float(np.sum(axes.sizes**2)) / 12
+    noise = linalg.norm(R - R.mean(axis=0) - axes.rows @ (axes.rows.T @ R), axis=0)
+    slow = BrainEncoder(2, chosen.penalty * unit, penalty_scale="sum").fit(raw.brain, R / noise)
+    assert linalg.subspace_angles(found, np.asarray(slow.subspace_)).max() < 1e-6
 
 
-def test_measured_reductions_and_errors_scatter_around_the_law_as_their_errors_say():
-    """20 data sets; mean z within four standard errors, its mean square under the 99.9 % point."""
-    z = []
-    for seed in range(20):
-        *arrays, beta = arrays_of(seed=seed)
-        prepared = prepare(check(*arrays))
-        e = estimate(prepared, n_latents=2, draws=100, seed=0)
-        weights = linalg.solve(prepared.whitener, beta)
-        missed = 1 - np.sum((e.subspace.T @ weights) ** 2) / np.sum(weights**2)
-        truth = parameters(0.8, np.sum(weights**2), missed)
-        pair = measure(prepared.arrays, e, block_length=1, seed=seed)[6]
-        assert pair.n_brain == 150
-        ridge = risk(truth, pair.n_task, 0, 1.0, 12, pair.ridge_penalty)
-        befs = risk(truth, pair.n_task, 2, missed, 12, pair.befs_penalty)
-        z.append(
+def test_recordings_are_read_the_same_from_a_mapped_file_and_in_single_precision(tmp_path):
+    rng = np.random.default_rng(3)
+    R = rng.standard_normal((60, 500)).astype(np.float32) * np.exp(rng.standard_normal(500))
+    np.save(tmp_path / "R.npy", R.astype(np.float32))
+    mapped = np.load(tmp_path / "R.npy", mmap_mode="r")
+    U = linalg.qr(rng.standard_normal((60, 4)), mode="economic")[0]
+    single = read(mapped, np.arange(60), U)
+    double = read(np.asarray(mapped, dtype=np.float64), np.arange(60), U)
+    assert_allclose(single.gram, double.gram, atol=1e-4 * np.abs(double.gram).max())
+    assert_allclose(single.scale, double.scale, rtol=1e-6)
+
+
+def test_shared_noise_is_whitened_and_the_encoder_then_finds_what_it_hid():
+    errors = []
+    for seed in range(5):
+        rng = np.random.default_rng(seed)
+        X, _, X_brain, R = ordinary(rng, d=20, n_task=40, n_brain=200, shared=4.0).arrays
+        raw, _ = coordinates(X, X_brain)
+        axes = principal(raw.brain)
+        plain = read(R, np.arange(200), axes.rows)
+        clean = whitened(plain, axes.rows)
+        assert clean.factors >= 2
+        together = belonging(X_brain, None, 1, "groups_brain")
+        found = [
+            choose_encoding(raw.brain, one, together, None, np.random.default_rng(seed)).error
+            for one in (plain, clean)
+        ]
+        errors.append(found)
+    plain_error, clean_error = np.mean(errors, axis=0)
+    assert clean_error < plain_error < 0.05
+
+
+@pytest.mark.parametrize("decay", [0.0, 1.0])
+def test_task_intervals_cover_at_their_rate(decay):
+    """50 data sets; each share above 0.80: a false alarm once in 10,000 if coverage is 93 %."""
+    held = []
+    for seed in range(50):
+        truth = ordinary(
+            np.random.default_rng(seed), d=20, p=4, n_task=250, n_brain=30, decay=decay,
+            misalignment=0.3,
+        )  # fmt: skip
+        X, y, _, _ = truth.arrays
+        rng = np.random.default_rng(seed)
+        basis = linalg.qr(rng.standard_normal((20, 2)), mode="economic")[0]
+        model = TaskModel.of(X, y, basis, belonging(X, None, 1, "groups"))
+        may_be = model.uncertainty(model.fit(y), 200, rng)
+        covariance = truth.root @ truth.root
+        signal = truth.weights @ covariance @ truth.weights
+        held.append(
             [
-                (pair.reduction - float(ridge - befs)) / pair.reduction_se,
-                (pair.ridge - float(ridge) - 0.8**2) / pair.ridge_se,
-                (pair.befs - float(befs) - 0.8**2) / pair.befs_se,
+                np.prod(np.quantile(found, [0.025, 0.975]) - true) <= 0
+                for found, true in ((may_be.noise, 0.64), (may_be.signal, signal))
             ]
         )
-    assert np.all(np.abs(np.mean(z, axis=0)) < 4 / 20**0.5)
-    assert np.all(np.sum(np.square(z), axis=0) < stats.chi2.isf(0.001, 20))
+    assert np.all(np.mean(held, axis=0) > 0.80)
+
+
+def test_repeats_exact_and_near_belong_together_and_unrelated_rows_do_not():
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((60, 5))
+    twice = np.vstack([X, X[:10], X[20:25] + 1e-6 * rng.standard_normal((5, 5))])
+    sets = belonging(twice, None, 1, "groups")
+    assert sets.repeats == 15
+    assert sets.count == 60
+    assert np.array_equal(sets.sets[60:70], sets.sets[:10])
+    assert np.array_equal(sets.sets[70:], sets.sets[20:25])
+
+
+def test_sets_are_held_out_whole_with_a_gap_where_rows_follow_each_other():
+    X = np.random.default_rng(0).standard_normal((100, 3))
+    blocks = belonging(X, None, 10, "groups")
+    for held in blocks.folds(5, np.random.default_rng(1)):
+        rest = blocks.rest(held)
+        assert np.abs(rest[:, None] - held[None, :]).min() > 5
+    runs = np.repeat(["a", "b", "c", "d", "e"], 20)
+    sets = belonging(X, runs, 1, "groups")
+    for held in sets.folds(5, np.random.default_rng(1)):
+        assert not set(runs[held]) & set(runs[sets.rest(held)])
+    moved = sets.shuffled(np.random.default_rng(2))
+    assert sorted(moved) == list(range(100))
+    with pytest.raises(InputError, match="groups has 2 different values: groups are held out"):
+        belonging(X, runs > "b", 1, "groups")
+    with pytest.raises(InputError, match="each row needs a group"):
+        belonging(X, np.r_[np.nan, np.arange(99.0)], 1, "groups")
+
+
+@pytest.mark.parametrize("size", [30, 150])
+def test_the_response_of_some_rows_is_a_difference_of_that_of_all(size):
+    rng = np.random.default_rng(5)
+    X, R = rng.standard_normal((200, 9)) + 1.0, rng.standard_normal((200, 300))
+    recordings = read(R, np.arange(200), principal(X).rows)
+    rows = np.sort(rng.permutation(200)[:size])
+    whole = crossed(X, recordings)
+    assert whole is not None
+    slow, image = Response.of(X, recordings, rows, None)
+    fast, same = Response.of(X, recordings, rows, whole)
+    assert_allclose(fast.energy, slow.energy, atol=1e-9 * np.abs(slow.energy).max())
+    assert_allclose(same, image, atol=1e-9 * np.abs(image).max())
