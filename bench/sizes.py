@@ -146,6 +146,9 @@ CALLS = 25
 LAW_GRID = (40, 10, 2)
 """Task samples, penalties and brain samples of a grid of laws."""
 
+POWER_LAW_GRID = (200, 20, 2)
+"""Inputs, task samples and brain samples of a grid under a power law."""
+
 STORED = (5_000, 64)
 """Blocks of a store, and statistics of each."""
 
@@ -180,7 +183,7 @@ if TINY:
     BRAIN = {"d=8": Cell(8, 0, 40, latent_dim=2, n_channels=6)}
     PANEL = {"befs, d=8": Cell(8, 20, 40, ("befs",), 2, 2, 6)}
     REGRESSION, LAW_GRID, STORED, RESULT_ROWS = (60, 8, 5), (4, 2, 2), (20, 4), 64
-    MANY, SHARDS = (2, 2, 2), 3
+    MANY, SHARDS, POWER_LAW_GRID = (2, 2, 2), 3, (12, 2, 1)
     REPLICATES = {"raw": 16, "sufficient": 16, "spectral": 2048, "peer": 16}
     BLOCKS, COUNT, MATRIX, CALLS = 1, 1_000, 12, 2
     COLD, FIRST_ENGINE, THREADS, SAMPLES = ("law",), "law", (1, 2, 1024), (60, 120)

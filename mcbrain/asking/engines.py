@@ -13,11 +13,17 @@ from typing import TYPE_CHECKING
 
 from mcbrain.asking.penalty_rules import REDUCIBLE
 from mcbrain.errors import unhandled
+from mcbrain.population.shifts import SHIFTS
 
 if TYPE_CHECKING:
     from mcbrain.asking.studies import Study
 
 __all__ = ["AUTOMATIC", "ENGINES", "ENGINE_NAMES", "Engine", "engine_of"]
+
+
+def _never(study: Study) -> None:
+    """Every study is served, exactly."""
+    return
 
 
 @dataclass(frozen=True)
@@ -36,7 +42,10 @@ class Engine:
     draws : tuple of str
         The kinds of problems that it and its pilots draw.
     objection : callable
-        Study -> why the engine would be wrong for it, as a sentence; None where it is exact.
+        Study -> why the engine would be wrong for it, as a sentence; None where it can serve.
+    approximation : callable
+        Study -> why its rows would rest on an approximation; None where they are exact. Such an
+        engine is taken only by name, and its rows have a `law_error`.
     """
 
     name: str
@@ -44,11 +53,7 @@ class Engine:
     plan: str
     draws: tuple[str, ...]
     objection: Callable[[Study], str | None]
-
-
-def _never(study: Study) -> None:
-    """Every study is served."""
-    return
+    approximation: Callable[[Study], str | None] = _never
 
 
 def _sufficient_objection(study: Study) -> str | None:
@@ -73,8 +78,12 @@ def _spectral_objection(study: Study) -> str | None:
     """The two stages of a risk come apart where one penalty acts outside the subspace alone."""
     if why := _sufficient_objection(study):
         return why
-    if not all(m.input_covariance.identity for m in study.models):
-        return "the covariance is not the identity; use sufficient"
+    moved = _through_the_law(study) is not None
+    if moved and not study.exact_task_stage:
+        return (
+            "exact_task_stage = false simulates the task stage for the identity covariance alone; "
+            "use sufficient"
+        )
     for method in study.methods:
         name = method.estimator.name
         if method.estimator.banded:
@@ -88,7 +97,16 @@ def _spectral_objection(study: Study) -> str | None:
     for shift in study.shifts:
         if not shift.has_moment:
             return f"'{shift.label}' is not a second moment; use sufficient"
+        if moved and SHIFTS[shift.kind].moves_target:
+            return f"'{shift.label}' moves the task under another covariance; use sufficient"
     return None
+
+
+def _through_the_law(study: Study) -> str | None:
+    """Under another covariance than the identity the task stage is an expansion in 1/n."""
+    if all(model.input_covariance.identity for model in study.models):
+        return None
+    return "the covariance is not the identity, for which its rows go through an approximate law"
 
 
 # The fastest first: of the automatic ones, the first without an objection is chosen.
@@ -101,6 +119,7 @@ ENGINES: dict[str, Engine] = {
             "grid",
             ("brain", "task"),
             _spectral_objection,
+            _through_the_law,
         ),
         Engine(
             "sufficient",

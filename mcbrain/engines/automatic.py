@@ -34,11 +34,11 @@ def engine_for(study: Study) -> tuple[str, str]:
         engine = engine_of(study.engine)
         if why_not := engine.objection(study):
             raise InputError(f"engine = '{engine.name}': {why_not}")
-        return engine.name, engine.reason
+        return engine.name, engine.approximation(study) or engine.reason
     faster: list[str] = []
     for engine in ENGINES.values():
         if engine.draws:  # the laws alone are taken only by name
-            if (why_not := engine.objection(study)) is None:
+            if (why_not := engine.objection(study) or engine.approximation(study)) is None:
                 return engine.name, "; ".join([engine.reason, *faster])
             faster.append(f"not {engine.name}: {why_not}")
     raise AssertionError("the raw engine serves every study")

@@ -172,6 +172,26 @@ class AnisotropicLaw:
             return Estimate(mean)
         return Estimate(mean, float(np.std(found, ddof=1) / math.sqrt(len(found))))
 
+    def free_rows(self, point: Point, fit: Fit) -> float:
+        """Rows that a fit with one penalty leaves free: the law is in powers of one over them.
+
+        Parameters
+        ----------
+        point : Point
+            The model, and the numbers of samples.
+        fit : Fit
+            An estimator with its penalty per sample.
+
+        Returns
+        -------
+        float
+            Their mean over a few imagined recordings where the subspace is estimated.
+        """
+        setting = self._setting(point.model, point.n_task, _ID)
+        penalty = fit.estimator.in_force(fit.penalty)
+        spared = self._spared(point, fit, SEARCH_DRAWS)
+        return float(np.mean([free_rows(setting, penalty, V) for V in spared]))
+
     def interpolates(self, point: Point, fit: Fit) -> bool:
         """Whether a fit with two penalties leaves too few rows free for an expansion in 1/n.
 
@@ -290,10 +310,67 @@ class AnisotropicLaw:
                 return kept[:draws]
         raise unhandled("subspace", fit.estimator.subspace, "plan/anisotropic.py")
 
+    def setting(self, model: Model, n_task: int, shift: Shift) -> TaskSetting:
+        """The task's data and test inputs.
+
+        Parameters
+        ----------
+        model : Model
+            What is asked about.
+        n_task : int
+            Task samples.
+        shift : Shift
+            What the risk is tested on; it has a second moment.
+
+        Returns
+        -------
+        TaskSetting
+            In the eigenbasis of the covariance.
+        """
+        return self._setting(model, n_task, shift)
+
+    def measured(self, model: Model) -> Floats:
+        """An orthonormal basis of the measured latents.
+
+        Parameters
+        ----------
+        model : Model
+            What is asked about.
+
+        Returns
+        -------
+        ndarray, shape (d, k_m)
+            In the eigenbasis of the covariance.
+        """
+        return self._geometry(model).brain[: model.k_m].T
+
     def _draw(
         self, model: Model, n_brain: int, rank: int, encoding: float
     ) -> tuple[list[Floats], Iterator[Floats]]:
         """Bases of the subspaces that imagined sets of recordings gave, and the next to come."""
+        return [], self.imagined(model, n_brain, rank, encoding, DRAWS)
+
+    def imagined(
+        self, model: Model, n_brain: int, rank: int, encoding: float, count: int
+    ) -> Iterator[Floats]:
+        """Subspaces that imagined recordings give, the same ones however many are asked for.
+
+        Parameters
+        ----------
+        model : Model
+            What is recorded.
+        n_brain, rank : int
+            Brain samples, and directions of the subspace.
+        encoding : float
+            Ridge penalty of the encoder, per brain sample.
+        count : int
+            How many.
+
+        Returns
+        -------
+        iterator of ndarray, shape (d, r)
+            Orthonormal bases in the eigenbasis of the covariance.
+        """
         measured = model.k_m
         setting = BrainSetting(
             spectrum=model.input_variances,
@@ -307,7 +384,7 @@ class AnisotropicLaw:
         )
         words = (SUBSPACES, n_brain, rank)
         seeds = np.random.SeedSequence(self.seed, spawn_key=words)
-        return [], drawn_subspaces(setting, np.random.default_rng(seeds), DRAWS)
+        return drawn_subspaces(setting, np.random.default_rng(seeds), count)
 
 
 def _smooth(point: Point, fit: Fit, setting: TaskSetting, penalties: Floats) -> bool:

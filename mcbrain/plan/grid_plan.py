@@ -22,6 +22,7 @@ from mcbrain.blocks.query import Statistic
 from mcbrain.blocks.series import Series
 from mcbrain.errors import unhandled
 from mcbrain.plan.cells import Cell
+from mcbrain.plan.drawn_risks import DrawnRisks
 from mcbrain.plan.moments import brain_statistics
 from mcbrain.plan.plans import Plan, Work
 from mcbrain.plan.risks import SideRisks
@@ -72,6 +73,27 @@ class GridPlan(Plan[User]):
         """Every side of the study, defined or not, once."""
         return [side for family in self.families for side in sides(self.study, family)]
 
+    @cached_property
+    def drawn(self) -> DrawnRisks:
+        """The risk on the sides for which nothing is simulated; they are `imagined`."""
+        mine = [side for side in self.sides if self.imagined(side) and not side.undefined]
+        return DrawnRisks(self.study, mine, self.risks.pilots.anisotropic)
+
+    def imagined(self, side: Side) -> bool:
+        """Whether the recordings behind a side are imagined, since its inputs are not isotropic.
+
+        Parameters
+        ----------
+        side : Side
+            One of `sides`.
+
+        Returns
+        -------
+        bool
+            Such a side has no problems.
+        """
+        return not side.family.model.input_covariance.identity
+
     def task_problem(self, side: Side, place: int) -> TaskProblem | None:
         """The task problem behind a side at one of its numbers of task samples.
 
@@ -96,6 +118,8 @@ class GridPlan(Plan[User]):
     def problems(self) -> dict[Problem, list[User]]:
         """Every brain problem, then every task problem; no penalty is needed.
 
+        Sides whose recordings are imagined have none.
+
         Returns
         -------
         dict of Problem to list of User
@@ -103,7 +127,9 @@ class GridPlan(Plan[User]):
         """
         brains: dict[Problem, list[User]] = {}
         tasks: dict[Problem, list[User]] = {}
-        for side in filter(lambda s: not s.undefined, self.sides):
+        for side in self.sides:
+            if side.undefined or self.imagined(side):
+                continue
             if side.simulated:
                 brains.setdefault(brain_problem(self.study, side), []).append((side, 0))
             for place in range(side.n_task.size):

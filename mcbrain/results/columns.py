@@ -281,6 +281,13 @@ RESULT_COLUMNS: tuple[Column, ...] = (
         null="where the law needs none",
     ),
     Column(
+        "law_error",
+        REAL,
+        "relative error of the law that `predicted`, or the row, went through, as it was measured",
+        "law",
+        null="where the law is exact, or its error was not measured",
+    ),
+    Column(
         "prediction",
         WORD,
         "kind of law: exact, semi-exact, asymptotic, same-law or none",

@@ -27,7 +27,7 @@ from mcbrain.results.column import GRID_ROWS
 from mcbrain.results.columns import PREDICTIONS, RESULT_COLUMNS, STATUSES
 from mcbrain.results.failed import failed
 from mcbrain.results.numbers import NOTHING, Estimates, Missing, arrays
-from mcbrain.results.reasons import FEW_BRAIN_SAMPLES, REASON_WORDS
+from mcbrain.results.reasons import FEW_BRAIN_SAMPLES, INTERPOLATING, REASON_WORDS
 from mcbrain.results.row_writers import ColumnWriter
 from mcbrain.results.settings import ENCODER, GridSettings
 from mcbrain.store.blockstore import BlockStore
@@ -170,6 +170,30 @@ class _Blocks:
         return found
 
 
+@dataclass(frozen=True)
+class _Imagined:
+    """What stands for blocks where recordings are imagined: how many, and the time they took."""
+
+    places: int
+    draws: int
+    seconds: float
+
+    @property
+    def lacking(self) -> NDArray[np.bool_]:
+        """No number of task samples lacks anything."""
+        return np.zeros(self.places, bool)
+
+    @property
+    def short(self) -> NDArray[np.bool_]:
+        """As many are imagined as were asked for."""
+        return np.zeros(self.places, bool)
+
+    def counts(self) -> tuple[NDArray[np.int64], NDArray[np.int64], Floats]:
+        """Imagined recordings, failures and core seconds at each place."""
+        n = self.places
+        return np.full(n, self.draws), np.zeros(n, np.int64), np.full(n, self.seconds)
+
+
 def _blocks(plan: GridPlan, side: Side, prefixes: Prefixes) -> _Blocks:
     brain, places = None, side.n_task.size
     lacking, short = np.zeros(places, bool), np.zeros(places, bool)
@@ -215,33 +239,32 @@ def _family_columns(plan: GridPlan, family: Family, prefixes: Prefixes) -> Colum
     study = plan.study
     shape = (family.task_noise.size, family.pairs.size, len(study.methods), len(study.shifts))
     nothing = arrays(NOTHING, GRID_ROWS, Missing.of(["ok"]))
-    reals = ("penalty", "predicted", "prediction_se")
+    reals = ("penalty", "predicted", "prediction_se", "law_error")
     out: Columns = {name: np.full(shape, math.nan) for name in reals}
     out |= {name: np.full(shape, value) for name, value in nothing.items()}
     out["status"] = np.full(shape, _STATUS["undefined"], np.int8)
     out["prediction"] = np.full(shape, _PREDICTION["none"], np.int8)
+    out["reason"] = np.full(shape, REASON_WORDS.index(FEW_BRAIN_SAMPLES), np.int8)
     baseline = study.baseline()
     bases: list[_Base | None] = [None] * len(study.shifts)
     # The baseline's side comes first: the others are compared with it.
     mine = [side for side in plan.sides if side.family is family and not side.undefined]
     for side in sorted(mine, key=lambda side: baseline not in side.methods):
-        blocks = _blocks(plan, side, prefixes)
         try:
             for s, shift in enumerate(study.shifts):
-                cell = plan.risks.cell(side, shift, blocks.brain, blocks.task)
+                found = _found(plan, side, shift, prefixes)
+                cell, blocks = found.cell, found.blocks
                 if bases[s] is None and baseline in side.methods:
                     place = side.methods.index(baseline)
-                    lost = _lost(plan.risks.status(side, shift)[place], blocks.lacking)
+                    lost = _lost(found.moments[place], blocks.lacking)
                     deviation = cell.task_deviation
                     own = None if deviation is None else deviation[place]
                     bases[s] = _Base(side, cell.mean[place], own, *lost)
-                _fill(plan, side, shift, blocks, cell, bases[s], out)
+                _fill(plan, side, shift, found, bases[s], out)
         except MissingPilotError:  # of shards that are yet to be merged
             for method in side.methods:
                 at = (slice(None), side.part.pairs, study.methods.index(method))
-                out["status"][at] = _STATUS["mcse_not_met"]
-    undefined = out["status"] == _STATUS["undefined"]
-    out["reason"] = np.where(undefined, REASON_WORDS.index(FEW_BRAIN_SAMPLES), -1)
+                out["status"][at], out["reason"][at] = _STATUS["mcse_not_met"], -1
     return out
 
 
@@ -249,15 +272,14 @@ def _fill(
     plan: GridPlan,
     side: Side,
     shift: Shift,
-    blocks: _Blocks,
-    cell: Cell,
+    found: _Found,
     base: _Base | None,
     out: Columns,
 ) -> None:
     """Write a side under a shift into its family's columns."""
     study = plan.study
     base = None if base is None else base.beside(side)
-    columns = _columns(plan, side, shift, blocks, cell, base)
+    columns = _columns(plan, side, found, base)
     for place, method in enumerate(side.methods):
         at = (slice(None), side.part.pairs, study.methods.index(method), study.shifts.index(shift))
         for name, values in columns.items():
@@ -265,39 +287,84 @@ def _fill(
                 out[name][at] = values[place].T[:, side.part.place]
 
 
-def _columns(
-    plan: GridPlan, side: Side, shift: Shift, blocks: _Blocks, cell: Cell, base: _Base | None
-) -> Columns:
+@dataclass(frozen=True)
+class _Found:
+    """What is known of a side under a shift; arrays over (methods, n_task, noises).
+
+    Attributes
+    ----------
+    blocks : _Blocks or _Imagined
+        What the cell rests on.
+    cell, law : Cell
+        By what was drawn, and as the laws predict it.
+    penalty, law_error : ndarray
+    moments : ndarray of str
+        Words of `STATUSES`.
+    kind : str
+        Of the law.
+    """
+
+    blocks: _Blocks | _Imagined
+    cell: Cell
+    law: Cell
+    penalty: Floats
+    law_error: Floats
+    moments: NDArray[np.str_]
+    kind: str
+
+
+def _found(plan: GridPlan, side: Side, shift: Shift, prefixes: Prefixes) -> _Found:
+    """The risk of a side under a shift: from blocks, or over imagined recordings."""
+    if plan.imagined(side):
+        cell, error = plan.drawn.cell(side, shift), plan.drawn.law_error(side, shift)
+        penalty, moments = plan.drawn.penalty(side, shift), plan.drawn.status(side, shift)
+        blocks = _Imagined(side.n_task.size, *plan.drawn.spent(side))
+        return _Found(blocks, cell, cell, penalty, error, moments, "same-law")
+    drawn = _blocks(plan, side, prefixes)
+    cell = plan.risks.cell(side, shift, drawn.brain, drawn.task)
+    kind = "semi-exact" if side.simulated else "exact"
+    return _Found(
+        drawn,
+        cell,
+        plan.risks.predicted(side, shift),
+        plan.risks.grid(side, shift).penalty,
+        np.full(cell.mean.shape, math.nan),
+        plan.risks.status(side, shift, drawn.task_replicates()),
+        "same-law" if plan.study.exact_task_stage else kind,
+    )
+
+
+def _columns(plan: GridPlan, side: Side, found: _Found, base: _Base | None) -> Columns:
     """Columns of a side under a shift, shape (methods, n_task, noises) each."""
-    precision, error = plan.study.precision, cell.error
-    moments = plan.risks.status(side, shift, blocks.task_replicates())
-    law = plan.risks.predicted(side, shift)
+    precision, cell, blocks = plan.study.precision, found.cell, found.blocks
+    moments, law = found.moments, found.law
     if precision.fixed_count:
         unfinished = np.broadcast_to(blocks.short[:, None], moments.shape)
     else:
-        unfinished = ~precise_enough(precision, cell.mean, error)
+        unfinished = ~precise_enough(precision, cell.mean, cell.error)
     lacking = np.broadcast_to(blocks.lacking[:, None], moments.shape)
     unmet = np.where(moments == "ok", unfinished | lacking, lacking & (moments != "infinite_mean"))
     words = np.where(unmet, "mcse_not_met", moments)
     predicted = np.where(np.isfinite(law.mean), law.mean, math.nan)
-    kind = (
-        "same-law" if plan.study.exact_task_stage else "semi-exact" if side.simulated else "exact"
-    )
     known = ~lacking & np.isfinite(predicted)
     missing = Missing(*_lost(moments, blocks.lacking))
     if base is not None:
         missing = replace(missing, base_mean=base.no_mean, base_variance=base.no_variance)
     return {
         **arrays(_estimates(side, blocks, cell, base), GRID_ROWS, missing),
-        "penalty": plan.risks.grid(side, shift).penalty,
+        "penalty": found.penalty,
         "predicted": predicted,
         "prediction_se": np.where(known & side.simulated, law.error, math.nan),
-        "prediction": np.where(known, _PREDICTION[kind], _PREDICTION["none"]),
+        "prediction": np.where(known, _PREDICTION[found.kind], _PREDICTION["none"]),
+        "law_error": np.where(known, found.law_error, math.nan),
         "status": _codes(words),
+        "reason": np.where(words == "undefined", REASON_WORDS.index(INTERPOLATING), -1),
     }
 
 
-def _estimates(side: Side, blocks: _Blocks, cell: Cell, base: _Base | None) -> Estimates[Floats]:
+def _estimates(
+    side: Side, blocks: _Blocks | _Imagined, cell: Cell, base: _Base | None
+) -> Estimates[Floats]:
     """What the blocks of a side say, shape (methods, n_task, noises)."""
     shape = cell.mean.shape
     replicates, failed, seconds = blocks.counts()

@@ -28,6 +28,7 @@ from mcbrain.results.reasons import (
     TWO_ZEROS,
 )
 from mcbrain.theory import exact
+from mcbrain.theory.accuracy import law_accuracy, task_accuracy
 from mcbrain.theory.banded import two_penalty_excess
 from mcbrain.theory.exact import BrainMoments
 from mcbrain.theory.wishart import TaskMoments, task_moments
@@ -46,6 +47,9 @@ class Prediction:
     standard_error : float, optional
     kind : str
         Of the law: a word of column `prediction`.
+    law_error : float, optional
+        Relative error of the law itself, as it was measured; None where it is exact, or where its
+        error was not measured.
     reason : str, optional
         Why there is none; an infinite mean is no reason, but what the law says.
     """
@@ -53,6 +57,7 @@ class Prediction:
     value: float | None = None
     standard_error: float | None = None
     kind: str = "none"
+    law_error: float | None = None
     reason: str | None = None
 
     def columns(self) -> dict[str, object]:
@@ -67,6 +72,7 @@ class Prediction:
             "predicted": self.value,
             "prediction_se": self.standard_error,
             "prediction": self.kind,
+            "law_error": self.law_error,
         }
 
 
@@ -206,11 +212,14 @@ class Predictor:
         open_ = [i for i, known in enumerate(found) if known is None]
         values = self._risks([cases[i] for i in open_])
         errors = self._errors([cases[i] for i in open_], values)
-        for i, value, error in zip(open_, values.tolist(), errors, strict=True):
-            found[i] = self._prediction(cases[i], value, error)
+        off = self._law_errors([cases[i] for i in open_], values)
+        for i, value, error, of_law in zip(open_, values.tolist(), errors, off, strict=True):
+            found[i] = self._prediction(cases[i], value, error, of_law)
         return [one for one in found if one is not None]
 
-    def _prediction(self, case: Case, value: float, error: float | None) -> Prediction:
+    def _prediction(
+        self, case: Case, value: float, error: float | None, of_law: float | None
+    ) -> Prediction:
         """What is said of a value of the exact laws, or in its place."""
         if math.isnan(value):  # a rank below the latents', or a penalised encoding
             return self._anisotropic_prediction(case.point, case.shift, case.fit)
@@ -218,7 +227,7 @@ class Predictor:
             return Prediction()
         if case.is_exact:
             return Prediction(value, None, "exact")
-        return Prediction(value, error, "asymptotic" if error is None else "semi-exact")
+        return Prediction(value, error, "asymptotic" if error is None else "semi-exact", of_law)
 
     def _errors(self, cases: Sequence[Case], values: Floats) -> list[float | None]:
         """The standard error of each value; None where it needs none, or does not know it."""
@@ -233,6 +242,21 @@ class Predictor:
         leave = self._risks([self._left_out(cases[i]) for i in measured])
         for i, values_of in zip(measured, leave, strict=True):
             errors[i] = jackknife(values_of)
+        return errors
+
+    def _law_errors(self, cases: Sequence[Case], values: Floats) -> list[float | None]:
+        """How far values move where all that law 5b says is missed is off by its error."""
+        errors: list[float | None] = [None] * len(cases)
+        if isinstance(self.subspaces, PilotSubspaces):
+            return errors
+        by_law = [
+            i
+            for i, (case, value) in enumerate(zip(cases, values.tolist(), strict=True))
+            if math.isfinite(value) and not case.is_exact and not case.banded
+        ]
+        moved = self._risks([_missing_more(cases[i]) for i in by_law])
+        for i, more in zip(by_law, moved.tolist(), strict=True):
+            errors[i] = abs(more / float(values[i]) - 1.0)
         return errors
 
     def _left_out(self, case: Case) -> Case:
@@ -250,8 +274,13 @@ class Predictor:
             return Prediction(reason=INTERPOLATING)
         if not np.isfinite(found.value):
             return Prediction()
-        kind = "exact" if found.exact else "asymptotic"
-        return Prediction(found.value, found.standard_error, kind)
+        if found.exact:
+            return Prediction(found.value, found.standard_error, "exact")
+        error = None
+        if not _banded(fit):
+            measured = float(task_accuracy(self._anisotropic.free_rows(point, fit)))
+            error = measured if measured > 0.0 else None
+        return Prediction(found.value, found.standard_error, "asymptotic", error)
 
     def _lawless(self, spared: Estimator, point: Point, method: Method, shift: Shift) -> str | None:
         """Why no law exists: it needs Gaussian data, as far as used, and a penalty set before."""
@@ -375,3 +404,13 @@ def _spared(estimator: Estimator, point: Point, fit: Fit) -> Estimator:
     alike = fit.eta == 1.0
     alike |= _banded(fit) and fit.penalty == 0 and point.n_task >= point.model.native_dim
     return ESTIMATORS["ridge"] if alike else estimator
+
+
+def _missing_more(case: Case) -> Case:
+    """The same where what its subspace misses is more by the error of law 5b."""
+    assert case.stage is not None
+    (brain, rank), model = case.stage, case.point.model
+    off = 1.0 + law_accuracy(model.input_dim, model.k_m)
+    names = ("m_hat", "m_hat_trace", "residual", "missed_signal", "missed_drift")
+    brain = replace(brain, **{name: getattr(brain, name) * off for name in names})
+    return replace(case, stage=(brain, rank))

@@ -104,7 +104,7 @@ class RidgeCurves:
         rows : ndarray, shape (...)
             n, at least 1.
         penalty_sum : ndarray, shape (...)
-            z, the penalty summed over samples, above 0.
+            z, the penalty summed over samples, in [0, inf].
 
         Returns
         -------
@@ -133,18 +133,38 @@ class RidgeCurves:
         Returns
         -------
         ndarray, shape (m,)
-            In the units of the eigenvalues.
+            In the units of the eigenvalues; the lowest of the table where the root is below it.
         """
-        n, z, s = rows, penalty_sum, self.eigenvalues
-        kappa = (z + 2.0 * np.sum(s)) / n  # above the root, from where Newton falls monotonically
+        s, kappa = self.eigenvalues, self._above(rows, penalty_sum)
+        sought = np.isfinite(kappa) & (kappa > self._nodes[0])
+        n, z, root = rows[sought], penalty_sum[sought], kappa[sought]
         for _ in range(NEWTON_STEPS):
-            kept = s / (s + kappa[:, None])
-            value = kappa * (n - kept.sum(axis=1)) - z
-            step = np.maximum(value, 0.0) / (n - (kept**2).sum(axis=1))
-            if np.all(step <= TOLERANCE * kappa):
+            kept = s / (s + root[:, None])
+            value = root * (n - kept.sum(axis=1)) - z
+            step = np.maximum(value, 0.0) / (n - np.einsum("ij,ij->i", kept, kept))
+            if np.all(step <= TOLERANCE * root):
                 break
-            kappa = kappa - step
-        return np.asarray(kappa)
+            root = root - step
+        kappa[sought] = root
+        return kappa
+
+    def _above(self, n: Floats, z: Floats) -> Floats:
+        """A start above each root, from where Newton falls monotonically: the next node.
+
+        It is the first node where the root lies below all, and infinite where the penalty is.
+        """
+        nodes = self._nodes
+        kept = np.sum(self.eigenvalues / (self.eigenvalues + nodes[:, None]), axis=1)
+        start = (z + 2.0 * np.sum(self.eigenvalues)) / n
+        for rows in np.unique(n):
+            here = n == rows
+            # Below the root the sum falls and rises again; the smallest above a node only rises.
+            sums = np.minimum.accumulate((nodes * (rows - kept))[::-1])[::-1]
+            place = np.searchsorted(sums, z[here], side="right")
+            inside = place < nodes.size
+            near = nodes[np.minimum(place, nodes.size - 1)]
+            start[here] = np.where(inside, near, start[here])
+        return np.asarray(start)
 
     def _interpolated(self, kappa: Floats) -> _Table:
         """The table at any kappa within its reach, beyond which it is that of the end."""
@@ -193,31 +213,50 @@ class RidgeCurves:
         first, second = np.transpose(self.pairs)
         weights = b[:, first] * b[:, second]  # (q, pairs)
         lost = (kappa[:, None] * inverse) ** 2 * s
-        # b_j as (q, nodes, s): kappa (G S)^j G b
-        bs = [(kappa[:, None] * inverse * kept**j).T[:, :, None] * b[:, None, :] for j in range(3)]
+        shares = [kappa[:, None] * inverse * kept**j for j in range(3)]
         return _Table(
             T=np.array([p.sum(axis=1) for p in powers]),
             nu=np.array([[(inverse * p) @ diagonal_of(N) for N in self.forms] for p in powers[:3]]),
             K=np.array([((lost * kept**j) @ weights).T for j in range(3)]),
-            phi=np.array([self._judged(bs, N) for N in self.forms]).transpose(1, 0, 2, 3),
+            phi=np.array([self._judged(shares, N) for N in self.forms]).transpose(1, 0, 2, 3),
         )
 
-    def _judged(self, b: Sequence[Floats], form: Structured | Floats) -> Floats:
-        """b_i'N b_j for the four (i, j) that are needed, shape (4, pairs, nodes)."""
-        q, nodes, count = b[0].shape
+    def _judged(self, shares: Sequence[Floats], form: Structured | Floats) -> Floats:
+        """b_i'N b_j for the four (i, j) that are needed, shape (4, pairs, nodes).
 
-        def image(x: Floats) -> Floats:
-            flat = x.reshape(q, -1)
-            applied = form @ flat if isinstance(form, np.ndarray) else form.apply(flat)
-            return np.asarray(applied.reshape(q, nodes, count))
-
-        images = [image(b[0]), image(b[1])]
+        `shares` are the diagonals (nodes, q) that make b_0, b_1 and b_2 of a signal b.
+        """
+        if isinstance(form, np.ndarray):
+            return self._judged_densely(shares, form)
+        b, (first, second) = self.signals, np.transpose(self.pairs)
+        weights = form.diagonal[:, None] * b[:, first] * b[:, second]
+        # What the columns of N see of each b_j, shape (nodes, columns, s).
+        left, right = (
+            [np.tensordot(c, x[:, :, None] * b[:, None, :], 1) for c in shares]
+            for x in (form.left, form.right)
+        )
         found = []
-        for i, j in ((0, 0), (1, 0), (1, 1), (2, 0)):
-            products = np.einsum("qka,qkb->abk", b[i], images[j])
-            both = 0.5 * (products + products.transpose(1, 0, 2))
-            found.append(both[tuple(np.transpose(self.pairs))])
+        for i, j in _PRODUCTS:
+            products = np.einsum("kca,kcb->kab", left[i], right[j])
+            both = 0.5 * (products[:, first, second] + products[:, second, first])
+            found.append(((shares[i] * shares[j]) @ weights + both).T)
         return np.array(found)
+
+    def _judged_densely(self, shares: Sequence[Floats], form: Floats) -> Floats:
+        """The same for a matrix N, which is multiplied with every b_j at every node."""
+        b, (first, second) = self.signals, np.transpose(self.pairs)
+        vectors = [c.T[:, :, None] * b[:, None, :] for c in shares]  # (q, nodes, s)
+        q, nodes, count = vectors[0].shape
+        images = [(form @ v.reshape(q, -1)).reshape(q, nodes, count) for v in vectors[:2]]
+        found = []
+        for i, j in _PRODUCTS:
+            products = np.einsum("qka,qkb->abk", vectors[i], images[j])
+            found.append(0.5 * (products[first, second] + products[second, first]))
+        return np.array(found)
+
+
+_PRODUCTS = ((0, 0), (1, 0), (1, 1), (2, 0))
+"""The (i, j) for which the moments need b_i'N b_j."""
 
 
 def _moments(n: Floats, table: _Table) -> tuple[Floats, Floats]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -16,7 +17,25 @@ from mcbrain.theory.ridge_curves import RidgeCurves
 from mcbrain.theory.structured import Structured, solve_rows
 from mcbrain.typing import Floats
 
-__all__ = ["TaskCurves", "banded_curves", "spared_curves"]
+__all__ = ["Coefficients", "TaskCurves", "banded_curves", "spared_curves"]
+
+
+class Coefficients(NamedTuple):
+    """What the excess risk is linear in: products of signals, and the noise's variance.
+
+    Attributes
+    ----------
+    bias : ndarray, shape (shifts, pairs, ...)
+        By the pairs of signals of `ErrorMoments`.
+    noise : ndarray, shape (shifts, ...)
+        By sigma_y^2.
+    free_rows : ndarray, shape (...)
+        Rows that the fit leaves free; the law is in powers of one over them.
+    """
+
+    bias: Floats
+    noise: Floats
+    free_rows: Floats
 
 
 @dataclass(frozen=True)
@@ -38,22 +57,19 @@ class TaskCurves:
     leverage: Floats
     rank: int
 
-    def coefficients(self, n_task: ArrayLike, penalty: ArrayLike) -> tuple[Floats, Floats]:
-        """The excess risk is linear in products of the task weights and in the noise's variance.
+    def coefficients(self, n_task: ArrayLike, penalty: ArrayLike) -> Coefficients:
+        """The excess risk by products of the signals and by the noise's variance.
 
         Parameters
         ----------
         n_task : (...)
             Task samples; with a spared subspace, more than its rank + 1.
         penalty : (...)
-            Per-sample penalty, above 0 and finite.
+            Per-sample penalty, in [0, inf].
 
         Returns
         -------
-        bias : ndarray, shape (shifts, pairs, ...)
-            By the pairs of signals of `ErrorMoments`.
-        noise : ndarray, shape (shifts, ...)
-            By sigma_y^2.
+        Coefficients
         """
         n = np.asarray(n_task, dtype=float)
         rows = n - self.rank
@@ -62,7 +78,9 @@ class TaskCurves:
         if self.rank:
             inside += self.leverage.reshape(-1, *[1] * (inside.ndim - 1)) / (rows - 1.0)
         bias = found.bias[1:] + inside[:, None] * found.bias[0]
-        return bias, found.noise[1:] + inside * (1.0 + found.noise[0])
+        return Coefficients(
+            bias, found.noise[1:] + inside * (1.0 + found.noise[0]), found.free_rows
+        )
 
     def excess(self, n_task: ArrayLike, penalty: ArrayLike, noise: float) -> Floats:
         """The excess risk where the task weights are the one signal that the curves are of.
@@ -79,8 +97,8 @@ class TaskCurves:
         ndarray, shape (shifts, ...)
             In the squared units of the task weights.
         """
-        bias, variance = self.coefficients(n_task, penalty)
-        return bias[:, 0] + noise**2 * variance
+        found = self.coefficients(n_task, penalty)
+        return found.bias[:, 0] + noise**2 * found.noise
 
 
 def spared_curves(
@@ -112,8 +130,8 @@ def spared_curves(
     """
     V = spared
     if not V.shape[1]:
-        forms = [Structured.of_diagonal(spectrum), *second_moments]
-        return TaskCurves(RidgeCurves(spectrum, forms, weights), np.zeros(len(second_moments)), 0)
+        whole = RidgeCurves(spectrum, [Structured.of_diagonal(spectrum), *second_moments], weights)
+        return TaskCurves(whole, np.zeros(len(second_moments)), 0)
     seen = spectrum[:, None] * V
     inside = V.T @ seen
     outside = np.linalg.qr(V, mode="complete")[0][:, V.shape[1] :]
@@ -124,12 +142,30 @@ def spared_curves(
     basis = outside @ axes
     # J basis, J = I - V (V'Sigma V)^-1 V'Sigma: least squares inside makes up for what it can.
     corrected = basis - V @ np.linalg.solve(inside, seen.T @ basis)
-    forms, leverage = [np.diag(np.maximum(eigenvalues, 0.0))], []
+    eigenvalues = np.maximum(eigenvalues, 0.0)
+    forms: list[Structured | Floats] = [Structured.of_diagonal(eigenvalues)]
+    leverage = []
     for M in second_moments:
-        forms.append(corrected.T @ _image(M, corrected))
+        forms.append(_outside(M, spectrum, corrected, eigenvalues))
         leverage.append(np.trace(solve_rows(inside, _image(M, V).T @ V)))
-    curves = RidgeCurves(np.maximum(eigenvalues, 0.0), forms, basis.T @ weights)
+    curves = RidgeCurves(eigenvalues, forms, basis.T @ weights)
     return TaskCurves(curves, np.array(leverage), V.shape[1])
+
+
+def _outside(
+    moment: Structured | Floats, spectrum: Floats, corrected: Floats, eigenvalues: Floats
+) -> Structured | Floats:
+    """C'MC for the columns C = `corrected`, for which C'Sigma C is diagonal.
+
+    A shift multiplies the covariance and adds a few columns to it, and keeps that form.
+    """
+    if isinstance(moment, np.ndarray):
+        return np.asarray(corrected.T @ moment @ corrected)
+    scale = float(np.sum(moment.diagonal) / np.sum(spectrum))
+    if not np.allclose(moment.diagonal, scale * spectrum, rtol=1e-12, atol=0.0):
+        return np.asarray(corrected.T @ moment.apply(corrected))
+    left, right = corrected.T @ moment.left, corrected.T @ moment.right
+    return Structured(scale * eigenvalues, left, right)
 
 
 def banded_curves(

@@ -178,7 +178,7 @@ def test_brain_moments_are_written(simulated):
     ("changes", "reason"),
     [
         ({"model__inputs": "student:5"}, "inputs 'student:5' are not Gaussian; use raw"),
-        ({"model__covariance": "powerlaw:1.0"}, "the covariance is not the identity"),
+        ({"model__covariance": "powerlaw:1.0"}, "exact_task_stage = false simulates"),
         ({"model__latents": "tanh"}, "not linear"),
         ({"estimators": {"ridge": "loo"}}, "chooses on whole data sets"),
         ({"estimators": {"ridge": "gcv"}}, "chooses on whole data sets"),

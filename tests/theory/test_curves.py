@@ -81,7 +81,7 @@ def test_the_risk_of_two_penalties_is_that_of_one_pair(eta):
 
 def test_a_sum_of_signals_has_the_risk_that_its_coefficients_say():
     spectrum, moments, signals, V = world(30, 1.0, 3, 4)
-    bias, noise = spared_curves(spectrum, moments, signals, V).coefficients(45, PENALTIES)
+    bias, noise, _ = spared_curves(spectrum, moments, signals, V).coefficients(45, PENALTIES)
     x, y = 0.8, -0.6
     together = x**2 * bias[:, 0] + 2.0 * x * y * bias[:, 1] + y**2 * bias[:, 2] + 0.49 * noise
     mixed = spared_curves(spectrum, moments, (signals @ [x, y])[:, None], V)
