@@ -51,6 +51,11 @@ RULE_CELLS = {
     "loo, ridge, d=200": Cell(200, 1000, 0, ("ridge",)),
 }
 """Cells whose estimators choose their penalty, against one fixed penalty."""
+OWN_CELLS = {
+    "d=20": Cell(20, 60, 0, ("ridge",), penalties=1, latent_dim=3, n_channels=20),
+    "d=200": Cell(200, 500, 0, ("ridge",), penalties=1, latent_dim=10, n_channels=100),
+}
+"""Cells of plug-ins, one setting, no brain data."""
 INPUTS: tuple[str, ...] = (
     "student:5",
     "rademacher",
@@ -179,6 +184,7 @@ if TINY:
     }
     PEER_CELLS, THREAD_CELL, OPTION_CELL = ("d=6",), "d=6", ENGINE_CELLS["d=6"]
     INPUTS = ("student:5", "powerlaw", "tanh")
+    OWN_CELLS = {"d=6": Cell(6, 12, 0, ("ridge",), penalties=1, latent_dim=2, n_channels=4)}
     TASK_DIMENSIONS = (8,)
     BRAIN = {"d=8": Cell(8, 0, 40, latent_dim=2, n_channels=6)}
     PANEL = {"befs, d=8": Cell(8, 20, 40, ("befs",), 2, 2, 6)}

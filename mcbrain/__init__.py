@@ -33,6 +33,14 @@ _HOMES = {
     "BrainEncoder": "mcbrain.befs",
     "BrainRegularised": "mcbrain.befs",
     "appraise": "mcbrain.appraisal",
+    "estimator": "mcbrain.plugins.decorators",
+    "encoder": "mcbrain.plugins.decorators",
+    "inputs": "mcbrain.plugins.decorators",
+    "labels": "mcbrain.plugins.decorators",
+    "recordings": "mcbrain.plugins.decorators",
+    "shift": "mcbrain.plugins.decorators",
+    "metric": "mcbrain.plugins.decorators",
+    "law": "mcbrain.plugins.decorators",
 }
 
 __all__ = [
@@ -50,11 +58,19 @@ __all__ = [
     "Value",
     "allocate",
     "appraise",
+    "encoder",
+    "estimator",
+    "inputs",
+    "labels",
+    "law",
     "load_study",
     "merge",
+    "metric",
     "predict",
+    "recordings",
     "replicates",
     "run",
+    "shift",
     "simulate",
     "status",
     "value",
@@ -66,6 +82,16 @@ if TYPE_CHECKING:
     from mcbrain.asking.studies import Study
     from mcbrain.befs import BEFSClassifier, BEFSRegressor, BrainEncoder, BrainRegularised
     from mcbrain.errors import InputError
+    from mcbrain.plugins.decorators import (
+        encoder,
+        estimator,
+        inputs,
+        labels,
+        law,
+        metric,
+        recordings,
+        shift,
+    )
     from mcbrain.population.model import Model
     from mcbrain.results.law_rows import predict
     from mcbrain.results.view import Results

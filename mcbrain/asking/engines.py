@@ -59,6 +59,8 @@ class Engine:
 def _sufficient_objection(study: Study) -> str | None:
     """Sufficient statistics are those of Gaussian data, and no penalty may look at the rest."""
     for model in study.models:
+        if not model.linear_labels:
+            return f"labels '{model.labels}' are not linear; use raw"
         if model.input_distribution.name != "gaussian":
             return f"inputs '{model.inputs}' are not Gaussian; use raw"
         if not model.linear_latents:
@@ -66,6 +68,8 @@ def _sufficient_objection(study: Study) -> str | None:
         if not model.recordings.gaussian:
             return "recordings are not Gaussian; use raw"
     for method in study.methods:
+        if method.estimator.own is not None:
+            return f"plug-in '{method.estimator.name}' reads whole data sets; use raw"
         if method.rule.selects:
             return f"the rule '{method.rule.kind}' chooses on whole data sets; use raw"
         encoder = method.encoder.rule
@@ -78,6 +82,8 @@ def _spectral_objection(study: Study) -> str | None:
     """The two stages of a risk come apart where one penalty acts outside the subspace alone."""
     if why := _sufficient_objection(study):
         return why
+    if study.metrics:
+        return f"metric '{study.metrics[0].name}' needs coefficients; use sufficient"
     moved = _through_the_law(study) is not None
     if moved and not study.exact_task_stage:
         return (

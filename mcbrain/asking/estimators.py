@@ -8,13 +8,18 @@ two lines say the same: the numbers of an estimator follow from its line alone.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Any, Literal
 
 from mcbrain.asking.encoders import PLAIN, Encoder
+from mcbrain.asking.own import SKLEARN, Own, each_setting
 from mcbrain.asking.penalty_rules import FIXED, Rule, rules_from
 from mcbrain.errors import InputError, did_you_mean, unhandled
+from mcbrain.plugins.kinds import ESTIMATOR
+from mcbrain.plugins.record import Plugin
+from mcbrain.plugins.sklearn_classes import of_class
 
 __all__ = [
     "ESTIMATORS",
@@ -31,6 +36,9 @@ Subspace = Literal["none", "estimated", "measured"]
 
 
 Penalty = Literal["chosen", "zero", "infinite"]
+
+Plugins = Mapping[tuple[str, str], Plugin]
+"""Plug-ins by kind and name (`plugins.loading.named`)."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +58,9 @@ class Estimator:
     two_bands : bool
         Whether the subspace has a penalty of its own, which a rule chooses as well: eta is then
         that of a penalty without one.
+    own : Own, optional
+        What a user brought in the place of all this; `subspace` then says whether it is given the
+        estimated one.
     """
 
     name: str
@@ -57,6 +68,28 @@ class Estimator:
     eta: float
     penalty: Penalty
     two_bands: bool = False
+    own: Own | None = None
+
+    @classmethod
+    def of_plugin(cls, own: Own) -> Estimator:
+        """The estimator that a plug-in is at one setting of its parameters.
+
+        Parameters
+        ----------
+        own : Own
+
+        Returns
+        -------
+        Estimator
+        """
+        if own.reads_basis:
+            return cls(own.plugin.name, "estimated", 0.0, "zero", own=own)
+        return cls(own.plugin.name, "none", 1.0, "zero", own=own)
+
+    @property
+    def reads_brain(self) -> bool:
+        """Whether brain data are drawn for it: for the subspace, or to be read as they are."""
+        return self.uses_brain or (self.own is not None and self.own.reads_brain)
 
     @property
     def uses_brain(self) -> bool:
@@ -170,17 +203,21 @@ class Method:
     @property
     def label(self) -> str:
         """What it is, in a list: the estimator with its rule or number, and its encoder."""
+        own = self.estimator.own
         rule = f"{self.rule.value:g}" if self.rule.fixed else self.rule.kind
+        rule = rule if own is None else own.spelt
         return f"{self.estimator.name} ({', '.join(filter(None, (rule, self.encoder.words)))})"
 
 
-def parse_estimator(name: str) -> Estimator:
+def parse_estimator(name: str, own: Iterable[str] = ()) -> Estimator:
     """An estimator from its name, `two-penalty:eta` included.
 
     Parameters
     ----------
     name : str
         As in a study.
+    own : iterable of str
+        Names of plug-ins, for the sentence about one that does not exist.
 
     Returns
     -------
@@ -197,7 +234,7 @@ def parse_estimator(name: str) -> Estimator:
         return ESTIMATORS[name]
     kind, _, text = str(name).partition(":")
     if kind != "two-penalty":
-        hint = did_you_mean(str(name), [*ESTIMATORS, "two-penalty:ETA"])
+        hint = did_you_mean(str(name), [*ESTIMATORS, "two-penalty:ETA", *own])
         raise InputError(f"estimator '{name}' does not exist; {hint}")
     try:
         eta = float(text)
@@ -209,16 +246,21 @@ def parse_estimator(name: str) -> Estimator:
 
 
 def methods_from_table(
-    table: Mapping[str, Any], encoders: Sequence[Encoder] = (PLAIN,)
+    table: Mapping[str, Any],
+    encoders: Sequence[Encoder] = (PLAIN,),
+    plugins: Plugins = MappingProxyType({}),
 ) -> list[Method]:
     """Estimators under their rules, in the order of the table; a grid is one method per value.
 
     Parameters
     ----------
     table : mapping
-        Estimator name to a number, a list, a rule in words or `{geometric = [low, high, count]}`.
+        Estimator name to a number, a list, a rule in words or `{geometric = [low, high, count]}`;
+        of a plug-in, to a table of its parameters.
     encoders : sequence of Encoder
         An estimator of a subspace is one method with each of them.
+    plugins : mapping, optional
+        The plug-ins that the study has.
 
     Returns
     -------
@@ -232,7 +274,15 @@ def methods_from_table(
     """
     methods: list[Method] = []
     for name, setting in table.items():
-        estimator = parse_estimator(name)
+        if (own := _plugin_of(name, plugins)) is not None:
+            found = [Estimator.of_plugin(one) for one in each_setting(own, setting)]
+            methods += [
+                Method(estimator, Rule(FIXED, 0.0), encoder)
+                for estimator in found
+                for encoder in (encoders if estimator.uses_brain else (PLAIN,))
+            ]
+            continue
+        estimator = parse_estimator(name, [n for kind, n in plugins if kind == ESTIMATOR])
         for value in setting if isinstance(setting, (list, tuple)) else [setting]:
             methods += [
                 Method(estimator, rule, encoder)
@@ -248,6 +298,13 @@ def methods_from_table(
     if len(set(methods)) < len(methods):
         raise InputError("[estimators]: the same estimator and penalty are listed twice")
     return methods
+
+
+def _plugin_of(name: str, plugins: Plugins) -> Plugin | None:
+    """The plug-in of a name, or the class of scikit-learn's that it stands for."""
+    if name.startswith(SKLEARN):
+        return of_class(name.removeprefix(SKLEARN))
+    return plugins.get((ESTIMATOR, name))
 
 
 def _rules(estimator: Estimator, value: Any) -> list[Rule]:

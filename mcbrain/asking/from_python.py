@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from mcbrain.asking.design_section import GEOMETRIC
 from mcbrain.asking.encoders import Encoder, encoders_from_table
@@ -11,6 +11,7 @@ from mcbrain.asking.from_toml import study_from_table
 from mcbrain.asking.studies import Study
 from mcbrain.errors import InputError
 from mcbrain.plain import plain
+from mcbrain.plugins.record import Plugin
 from mcbrain.population.model import Model
 
 __all__ = ["EncoderPenalty", "Rank", "Samples", "adhoc_study", "check_model", "one_encoder"]
@@ -48,8 +49,8 @@ def adhoc_study(
     model: Model,
     n_task: Samples | None,
     n_brain: Samples | str | None,
-    estimators: Mapping[str, object] | None,
-    shifts: Iterable[str],
+    estimators: Mapping[str, object] | Mapping[str | Plugin, object] | None,
+    shifts: Iterable[str | Plugin],
     *,
     seed: int,
     rank: Rank = None,
@@ -61,6 +62,7 @@ def adhoc_study(
     name: str = "simulate",
     points: Iterable[Sequence[int]] | None = None,
     where: str | None = None,
+    metrics: str | Plugin | Iterable[str | Plugin] = (),
 ) -> Study:
     """A study from Python values, one model.
 
@@ -71,9 +73,11 @@ def adhoc_study(
     n_task, n_brain : int, iterable of int, or (n_brain) str, or None
         As in the section [design] of a study file; None is left out.
     estimators : mapping, or None
-        Name to penalty rule; None for ols, ridge, befs and befs-oracle, tuned.
+        Name to penalty rule; None for ols, ridge, befs and befs-oracle, tuned. A plug-in stands for
+        its own name.
     shifts : iterable of str
-        In text, such as "brain-insensitive:4".
+        In text, such as "brain-insensitive:4"; or plug-ins, at their defaults, or a mapping of
+        names to settings as in a study.
     seed : int
         Of all random numbers.
     rank : int or sequence of int, optional
@@ -94,6 +98,8 @@ def adhoc_study(
         (n_task, n_brain), in the place of `n_task` and `n_brain`.
     where : str, optional
         A condition on the points, as in a study file.
+    metrics : iterable of str
+        Names of what is measured beside the excess risk, or plug-ins.
 
     Returns
     -------
@@ -111,6 +117,10 @@ def adhoc_study(
             f"estimators = {estimators!r}: a mapping of names to penalty rules is allowed, such as "
             '{"ridge": "optimal", "befs": 0.1}'
         )
+    asked, plugins = _named(_TUNED if estimators is None else estimators)
+    named_shifts, own_shifts = _names(shifts)
+    named_metrics, own_metrics = _names([metrics] if isinstance(metrics, str) else metrics)
+    plugins += own_shifts + own_metrics
     settings = {key: value for key, value in model.given().items() if value is not None}
     table = {
         "name": name,
@@ -128,18 +138,39 @@ def adhoc_study(
         },
         "encoding": {"penalty": _listed(encoding_penalty)}
         | ({} if rank is None else {"rank": _listed(rank)}),
-        "estimators": {
-            **(_TUNED if estimators is None else estimators),
-            "penalty_scale": penalty_scale,
-        },
-        "shifts": _shifts(shifts),
+        "estimators": {**asked, "penalty_scale": penalty_scale},
+        "shifts": _shifts(named_shifts),
         "precision": dict(precision or {}),
         "engine": {"kind": engine, "exact_task_stage": exact_task_stage},
+        "metrics": {name: {} for name in named_metrics},
     }
     try:
-        return study_from_table(table, models=(model,))
+        return study_from_table(table, models=(model,), plugins=plugins)
     except InputError as error:
         raise InputError(_in_python(str(error))) from None
+
+
+def _named(
+    estimators: Mapping[str, object] | Mapping[str | Plugin, object],
+) -> tuple[dict[str, object], list[Plugin]]:
+    """Estimators by name, and the plug-ins among them that were given as objects."""
+    plugins = [key for key in estimators if isinstance(key, Plugin)]
+    names = [key.name if isinstance(key, Plugin) else key for key in estimators]
+    return dict(zip(names, estimators.values(), strict=True)), plugins
+
+
+# Any: names, in whatever holds them; what cannot be one is refused with the study.
+def _names(asked: Any) -> tuple[Any, list[Plugin]]:
+    """Names of a list or a mapping, and the plug-ins among them that were given as objects."""
+    asked = [asked] if isinstance(asked, Plugin) else asked
+    if isinstance(asked, str) or not isinstance(asked, Iterable):
+        return asked, []
+    entries = list(asked)
+    plugins = [entry for entry in entries if isinstance(entry, Plugin)]
+    names = [entry.name if isinstance(entry, Plugin) else entry for entry in entries]
+    if isinstance(asked, Mapping):
+        return dict(zip(names, asked.values(), strict=True)), plugins
+    return names, plugins
 
 
 def one_encoder(penalty: object) -> Encoder:
@@ -181,6 +212,7 @@ _KEYWORDS = {
     "[estimators]": "estimators",
     "[shifts]": "shifts",
     "[precision]": "precision",
+    "[metrics]": "metrics",
     "[engine] kind": "engine",
     "[engine] exact_task_stage": "exact_task_stage",
 }

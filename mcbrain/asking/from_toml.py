@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 import tomllib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
@@ -19,7 +19,9 @@ from mcbrain.asking.encoders import check_encoders, encoders_from_table
 from mcbrain.asking.engines import ENGINE_NAMES
 from mcbrain.asking.estimators import methods_from_table
 from mcbrain.asking.files import read_text
+from mcbrain.asking.metrics import metrics_from_table
 from mcbrain.asking.older_names import warn_of_older, with_new_names
+from mcbrain.asking.plugins_section import Trust, declared, plugins_from_table
 from mcbrain.asking.settings import merged, settings_table
 from mcbrain.asking.shift_text import found_from, parse_shift, shifts_from_table, with_files
 from mcbrain.asking.studies import (
@@ -33,6 +35,8 @@ from mcbrain.asking.studies import (
 from mcbrain.checks import integer, one_of
 from mcbrain.errors import InputError, did_you_mean
 from mcbrain.plain import numpy_defaults, plain_table, whole
+from mcbrain.plugins.record import Plugin
+from mcbrain.population.labels import objection as labels_objection
 from mcbrain.population.model import MODEL_FIELDS, Model
 from mcbrain.population.shifts import Shift
 
@@ -49,6 +53,8 @@ _SECTIONS = (
     "shifts",
     "precision",
     "engine",
+    "metrics",
+    "plugins",
 )
 
 
@@ -77,7 +83,7 @@ def shipped_studies() -> dict[str, Path]:
 
 
 @numpy_defaults
-def load_study(source: str | Path, settings: Iterable[str] = ()) -> Study:
+def load_study(source: str | Path, settings: Iterable[str] = (), *, plugins: bool = False) -> Study:
     """A study from a TOML file or from the name of a shipped one.
 
     Parameters
@@ -86,6 +92,8 @@ def load_study(source: str | Path, settings: Iterable[str] = ()) -> Study:
         The file, or the name.
     settings : iterable of str
         Keys in place of the file's, such as "model.misalignment=0.2"; see `settings_table`.
+    plugins : bool
+        Whether the code of plug-ins that the study names may run.
 
     Returns
     -------
@@ -97,7 +105,7 @@ def load_study(source: str | Path, settings: Iterable[str] = ()) -> Study:
     InputError
         One sentence that names the file, the key, the value and what is allowed.
     """
-    return _load(source, warn_of_older, tuple(settings))
+    return _load(source, warn_of_older, tuple(settings), "run" if plugins else "refuse")
 
 
 def reload_study(path: Path) -> Study:
@@ -118,11 +126,14 @@ def reload_study(path: Path) -> Study:
     InputError
         As of `load_study`.
     """
-    return _load(path, lambda engine: None)
+    return _load(path, lambda engine: None, trust="read")
 
 
 def _load(
-    source: str | Path, on_engine: Callable[[object], None], settings: tuple[str, ...] = ()
+    source: str | Path,
+    on_engine: Callable[[object], None],
+    settings: tuple[str, ...] = (),
+    trust: Trust = "refuse",
 ) -> Study:
     """A study from a file; `on_engine` is shown the section [engine] as it was written."""
     if not isinstance(source, (str, Path)):
@@ -150,7 +161,7 @@ def _load(
     table = merged(table, settings_table(settings))
     text += "".join(f"\n# --set {setting}" for setting in settings)
     try:
-        return study_from_table(table, folder=path.parent, text=text)
+        return study_from_table(table, folder=path.parent, text=text, trust=trust)
     except InputError as error:
         raise InputError(f"{source}: {error}") from None
     except (ValueError, RecursionError) as error:  # such as a number that Python will not print
@@ -163,6 +174,8 @@ def study_from_table(
     folder: Path | None = None,
     text: str = "",
     models: tuple[Model, ...] | None = None,
+    trust: Trust = "refuse",
+    plugins: Sequence[Plugin] = (),
 ) -> Study:
     """A study from the tables of a TOML file.
 
@@ -176,6 +189,10 @@ def study_from_table(
         The study as it was written, kept for provenance.
     models : tuple of Model, optional
         The models that [model] spells, where they are there already.
+    trust : {"refuse", "run", "read"}
+        What may be done with the code that [plugins] names.
+    plugins : sequence of Plugin
+        Plug-ins that were brought as Python objects.
 
     Returns
     -------
@@ -198,7 +215,8 @@ def study_from_table(
     settings = dict(_section(table, "estimators"))
     penalty_scale = settings.pop("penalty_scale", "per-sample")
     one_of("[estimators] penalty_scale", penalty_scale, PENALTY_SCALES)
-    shifts = _shifts(table.get("shifts", {"id": {}}), folder)
+    brought = plugins_from_table(_section(table, "plugins", {}), folder, trust, settings, plugins)
+    shifts = _shifts(table.get("shifts", {"id": {}}), folder, brought)
     engine = _convert(with_new_names(_section(table, "engine", {})), _Engine, "engine")
     one_of("[engine] kind", engine.kind, ENGINE_NAMES)
     check_task_stage(engine.kind, engine.exact_task_stage)
@@ -208,7 +226,9 @@ def study_from_table(
         seed=seed,
         models=models,
         design=design,
-        methods=tuple(methods_from_table(settings, encoders)),
+        methods=tuple(methods_from_table(settings, encoders, brought)),
+        plugins=tuple(brought.values()),
+        metrics=metrics_from_table(_section(table, "metrics", {}), brought),
         shifts=shifts,
         encoders=encoders,
         precision=_convert(_section(table, "precision", {}), Precision, "precision"),
@@ -229,12 +249,15 @@ def _name(value: object) -> str:
     return value
 
 
-def _shifts(asked: object, folder: Path | None) -> tuple[Shift, ...]:
+def _shifts(
+    asked: object, folder: Path | None, brought: Mapping[tuple[str, str], Plugin]
+) -> tuple[Shift, ...]:
     """The shifts that are asked for, as a list of texts or as tables; `id` where there is none."""
+    own = {name: plugin for (kind, name), plugin in brought.items() if kind == "shift"}
     if isinstance(asked, (list, tuple)):
-        found = [parse_shift(found_from(str(text), folder)) for text in asked]
+        found = [parse_shift(found_from(str(text), folder), own) for text in asked]
     else:
-        found = shifts_from_table(_section({"shifts": asked}, "shifts"), folder)
+        found = shifts_from_table(_section({"shifts": asked}, "shifts"), folder, own)
     return tuple(found) or (parse_shift("id"),)
 
 
@@ -246,6 +269,12 @@ def _check(study: Study) -> None:
         for shift in study.shifts:
             if objection := shift.objection(model):
                 raise InputError(f"[shifts] {objection}")
+        if objection := labels_objection(model):
+            raise InputError(f"[model] {objection}")
+    for metric in study.metrics:
+        said = [metric.objection(m, s) for m in study.models for s in study.shifts]
+        if all(said):
+            raise InputError(f"[metrics] {metric.name}: {said[0]}")
     if study.n_rows > MOST_ROWS:
         raise InputError(
             f"the grid has {study.n_points:,} points and {study.n_rows:,} rows; at most "
@@ -300,6 +329,8 @@ def _resolved(study: Study, table: Mapping[str, Any]) -> dict[str, object]:
         "shifts": _resolved_shifts(study, table.get("shifts", {"id": {}})),
         "precision": without_none(study.precision),
         "engine": {"kind": study.engine, "exact_task_stage": study.exact_task_stage},
+        **({"metrics": {m.name: {} for m in study.metrics}} if study.metrics else {}),
+        **({"plugins": declared(study.plugins)} if study.plugins else {}),
     }
 
 

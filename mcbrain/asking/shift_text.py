@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from mcbrain.errors import InputError, did_you_mean, unhandled
+from mcbrain.plugins.record import Plugin
 from mcbrain.population.given import refuse_another
+from mcbrain.population.own import OwnShift
 from mcbrain.population.shift_laws import load_moment
 from mcbrain.population.shifts import SHIFTS, Shift, ShiftKind
 
@@ -17,13 +20,15 @@ __all__ = ["found_from", "parse_shift", "shifts_from_table", "with_files"]
 _CUSTOM = "custom:"
 
 
-def parse_shift(text: str) -> Shift:
+def parse_shift(text: str, own: Mapping[str, Plugin] | None = None) -> Shift:
     """A shift from its text, such as `mean:2:brain`.
 
     Parameters
     ----------
     text : str
         As in a study or in a results row.
+    own : mapping of str to Plugin, optional
+        Shifts that a user brought, by name; their parameters follow in their order.
 
     Returns
     -------
@@ -36,7 +41,9 @@ def parse_shift(text: str) -> Shift:
         An unknown kind, a missing or impossible number, an unknown direction.
     """
     kind, *parts = str(text).split(":")
-    spec = _kind(kind)
+    if own and kind in own:
+        return _own_from_text(own[kind], parts, f"shift '{text}'")
+    spec = _kind(kind, own)
     where = f"shift '{text}'"
     if kind == "custom":
         return _make(kind, math.nan, ":".join(parts), where)
@@ -53,7 +60,11 @@ def parse_shift(text: str) -> Shift:
     return _make(kind, value, parts[1] if spec.directions else "", where)
 
 
-def shifts_from_table(table: Mapping[str, object], folder: Path | None = None) -> list[Shift]:
+def shifts_from_table(
+    table: Mapping[str, object],
+    folder: Path | None = None,
+    own: Mapping[str, Plugin] | None = None,
+) -> list[Shift]:
     """Shifts from the [shifts] table of a study; a list inside a shift is one shift for each value.
 
     Parameters
@@ -62,6 +73,8 @@ def shifts_from_table(table: Mapping[str, object], folder: Path | None = None) -
         Kind to its settings.
     folder : Path, optional
         Where relative files of `custom` shifts are looked for.
+    own : mapping of str to Plugin, optional
+        Shifts that a user brought, by name.
 
     Returns
     -------
@@ -75,8 +88,11 @@ def shifts_from_table(table: Mapping[str, object], folder: Path | None = None) -
     """
     shifts: list[Shift] = []
     for kind, settings in table.items():
-        spec = _kind(kind)
         where = f"[shifts] {kind}"
+        if own and kind in own:
+            shifts += _own_from_table(own[kind], settings, where)
+            continue
+        spec = _kind(kind, own)
         if not isinstance(settings, Mapping):
             raise InputError(
                 f"{where} = {settings!r}: a table is allowed, such as {_example(kind)}"
@@ -142,10 +158,50 @@ def with_files(shifts: object, files: Sequence[str]) -> object:
     return dict(shifts) | ({"custom": {"file": list(files)}} if files else {})
 
 
-def _kind(kind: str) -> ShiftKind:
+def _kind(kind: str, own: Mapping[str, Plugin] | None) -> ShiftKind:
     if kind not in SHIFTS:
-        raise InputError(f"shift '{kind}' does not exist; {did_you_mean(kind, SHIFTS)}")
+        known = [*SHIFTS, *(own or {})]
+        raise InputError(f"shift '{kind}' does not exist; {did_you_mean(kind, known)}")
     return SHIFTS[kind]
+
+
+def _own_from_text(plugin: Plugin, parts: Sequence[str], where: str) -> Shift:
+    """A shift of a user's from the values of its first parameters."""
+    names = list(plugin.defaults)
+    if len(parts) > len(names):
+        raise InputError(f"{where}: the form is {':'.join([plugin.name, *map(str.upper, names)])}")
+    try:
+        given = dict(zip(names, map(float, parts), strict=False))
+    except ValueError:
+        raise InputError(f"{where}: its parameters are numbers") from None
+    return _own(plugin, {**plugin.defaults, **given}, where)
+
+
+def _own_from_table(plugin: Plugin, settings: object, where: str) -> list[Shift]:
+    """A shift of a user's for each combination of the values of its parameters."""
+    known = plugin.defaults
+    if not isinstance(settings, Mapping):
+        raise InputError(f"{where} = {settings!r}: a table of its parameters is allowed")
+    for key in settings:
+        if key not in known:
+            hint = did_you_mean(str(key), known) if known else "it takes no settings"
+            raise InputError(f"{where}.{key}: unknown key; {hint}")
+    axes = [list(_each(settings.get(name, default))) for name, default in known.items()]
+    every = itertools.product(*axes)
+    return [_own(plugin, dict(zip(known, values, strict=True)), where) for values in every]
+
+
+def _own(plugin: Plugin, values: Mapping[str, object], where: str) -> Shift:
+    settled = []
+    for name, value in values.items():
+        if (
+            isinstance(value, bool)
+            or not isinstance(value, (int, float))
+            or not -1e300 < value < 1e300
+        ):
+            raise InputError(f"{where}.{name} = {value!r}: a finite number is allowed")
+        settled.append((name, float(value)))
+    return Shift(plugin.name, own=OwnShift(plugin, tuple(settled)))
 
 
 def _make(kind: str, value: object, along: object, where: str) -> Shift:

@@ -12,8 +12,10 @@ from mcbrain.asking.designs import Design
 from mcbrain.asking.encoders import PLAIN, Encoder
 from mcbrain.asking.engines import ENGINE_NAMES
 from mcbrain.asking.estimators import Method
+from mcbrain.asking.metrics import Metric
 from mcbrain.checks import integer, one_of
 from mcbrain.errors import InputError, unhandled
+from mcbrain.plugins.record import Plugin
 from mcbrain.population.model import Model
 from mcbrain.population.shifts import Shift
 from mcbrain.typing import Floats
@@ -32,11 +34,15 @@ PENALTY_SCALES = ("per-sample", "sum")
 
 
 class Precision(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """When an output is precise enough: standard error / mean, or standard error itself."""
+    """When an output is precise enough: standard error / mean, or standard error itself.
+
+    With `metrics`, of every metric too.
+    """
 
     relative: float | None = None
     absolute: float | None = None
     max_replicates: int = 1_000_000
+    metrics: bool = False
 
     @property
     def fixed_count(self) -> bool:
@@ -98,6 +104,10 @@ class Study:
         "per-sample" or "sum" (a number then means n_T times the per-sample penalty).
     table : dict
         The study as TOML holds it, defaults filled in.
+    plugins : tuple of Plugin
+        What its user brought.
+    metrics : tuple of Metric
+        What is measured beside the excess risk.
     text : str
         The study as it was written.
     """
@@ -114,6 +124,8 @@ class Study:
     exact_task_stage: bool = True
     penalty_scale: str = "per-sample"
     table: dict[str, Any] = field(default_factory=dict, repr=False)
+    plugins: tuple[Plugin, ...] = ()
+    metrics: tuple[Metric, ...] = ()
     text: str = field(default="", repr=False)
 
     @property
@@ -348,4 +360,6 @@ def without_none(section: msgspec.Struct) -> dict[str, Any]:
     dict
         Keys of a study file and their values.
     """
-    return {k: v for k, v in msgspec.structs.asdict(section).items() if v is not None}
+    found = {k: v for k, v in msgspec.structs.asdict(section).items() if v is not None}
+    # What is not asked for is not written either, so that studies of before keep their text.
+    return {k: v for k, v in found.items() if v is not False}

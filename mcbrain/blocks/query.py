@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Protocol, TypeVar
 
 from mcbrain.asking.estimators import Estimator
+from mcbrain.asking.metrics import Metric
 from mcbrain.asking.penalty_rules import FIXED, Rule
 from mcbrain.errors import unhandled
 from mcbrain.population.shifts import Shift
@@ -130,7 +131,8 @@ class Fit:
 
         None where it differs by replicate, or where the estimator leaves nothing to penalise.
         """
-        if self.estimator.penalty == "infinite" or math.isnan(self.penalty):
+        nothing = self.estimator.penalty == "infinite" or self.estimator.own is not None
+        if nothing or math.isnan(self.penalty):
             return None
         return self.penalty
 
@@ -138,6 +140,8 @@ class Fit:
     def label(self) -> str:
         """Name by content; encoding settings count only where brain data is used."""
         parts = [self.estimator.name, self.rule, repr(self.penalty), repr(self.eta)]
+        if self.estimator.own is not None:
+            parts = [self.estimator.own.label]
         if self.estimator.uses_brain:
             parts += [f"rank={self.rank}", f"encoding={self.encoding.label}"]
         return " ".join(parts)
@@ -153,17 +157,31 @@ class Query:
     shift : Shift
     baseline : Fit or None
         What the fit is compared with on the same data.
+    metric : Metric or None
+        What is measured of both; None for the excess risk.
     """
 
     fit: Fit
     shift: Shift
     baseline: Fit | None
+    metric: Metric | None = None
 
     @cached_property
     def label(self) -> str:
         """Name by content."""
         versus = self.baseline.label if self.baseline else "nothing"
-        return f"{self.fit.label} | {self.shift.content} | versus {versus}"
+        measured = f" | {self.metric.label}" if self.metric else ""
+        return f"{self.fit.label} | {self.shift.content} | versus {versus}{measured}"
+
+    @property
+    def of_baseline(self) -> Query:
+        """The same of the baseline; of the fit itself where there is none."""
+        return replace(self, fit=self.baseline or self.fit)
+
+    @property
+    def risk(self) -> Query:
+        """The excess risk of the same fit, beside which a metric stands."""
+        return self if self.metric is None else replace(self, metric=None)
 
     @cached_property
     def id(self) -> int:

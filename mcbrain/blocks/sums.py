@@ -7,26 +7,36 @@ from typing import Annotated, Literal, get_type_hints
 
 import numpy as np
 
+from mcbrain.asking.own import Own
 from mcbrain.typing import Floats, Integers
 
-__all__ = ["REASONS", "SUMS", "BlockSums", "Merge", "Sum", "reason_of"]
+__all__ = ["AT_LINE", "RAISED", "REASONS", "SUMS", "BlockSums", "Merge", "Sum", "reason_of"]
 
 
 # Why a replicate failed, by the code that the kernels return.
 REASONS = {1: "singular", 2: "not positive definite", 3: "not finite", 4: "unknown code"}
+RAISED = 5
+AT_LINE = 16
+"""An error that a plug-in raised in line n of its file has the code AT_LINE + n; in a line that
+nobody knows, AT_LINE itself. RAISED is what the kernels call all of them."""
 
 
-def reason_of(code: int) -> str:
+def reason_of(code: int, own: Own | None = None) -> str:
     """Why a replicate failed, in words; the code itself where another version knew it.
 
     Parameters
     ----------
     code : int
+    own : Own, optional
+        The plug-in that failed, whose line is shown.
 
     Returns
     -------
     str
     """
+    if code >= AT_LINE:
+        there = own.line(code - AT_LINE) if own else ""
+        return f"error at {there}" if there else "error"
     return REASONS.get(code, f"code {code}")
 
 

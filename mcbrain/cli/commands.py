@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from mcbrain.cli import appraise_command as appraise
+from mcbrain.cli import plugin_command as plugin
 from mcbrain.cli import status_command as status
 from mcbrain.cli import validate_command as validate
 from mcbrain.cli import worth
@@ -43,6 +44,10 @@ _OtherCode = Annotated[
     typer.Option(
         "--reuse-other-code", help="Use blocks that other versions computed; provenance says so."
     ),
+]
+
+_Plugins = Annotated[
+    bool, typer.Option("--plugins", help="Let the code of plug-ins that the study names run.")
 ]
 
 
@@ -103,6 +108,7 @@ def run(
         bool, typer.Option("--fresh", help="Start over; what is there is moved aside.")
     ] = False,
     reuse_other_code: _OtherCode = False,
+    plugins: _Plugins = False,
 ) -> None:
     """Run a study; run it again to resume."""
     from mcbrain.asking.from_toml import load_study
@@ -118,7 +124,10 @@ def run(
             "--set: another study than the file's needs a folder of its own; add --out"
         )
     loaded = with_overrides(
-        load_study(study, settings or []), precision=precision, engine=engine, seed=seed
+        load_study(study, settings or [], plugins=plugins),
+        precision=precision,
+        engine=engine,
+        seed=seed,
     )
     whence = f"shard {part}, from SLURM_ARRAY_TASK_ID; --shard 1/1 runs the whole study"
     reporter = TerminalReporter(loaded, whence if part is not None and shard is None else "")
@@ -273,6 +282,7 @@ def replay(
     point: Annotated[int, typer.Option(help="Column `point` of the results.")],
     replicate: Annotated[int, typer.Option(help="Number of the replicate, from 0.")],
     save: Annotated[Path | None, typer.Option(help="Where to keep the data, as .npz.")] = None,
+    plugins: _Plugins = False,
 ) -> None:
     """Draw and solve one raw replicate again."""
     from mcbrain.results.settings import ENCODER
@@ -281,7 +291,7 @@ def replay(
 
     if save is not None:
         check_npz(save)
-    again = replay_one(folder, point, replicate)
+    again = replay_one(folder, point, replicate, plugins=plugins)
     # Saving comes first: where it fails, the error is all that is printed.
     if save is not None:
         again.save(save)
@@ -291,6 +301,7 @@ def replay(
     print(f"{'estimator':14s} {'penalty':20s}{encoder} {'shift':24s} excess risk")
     for row in again.rows:
         penalty = _with_rule(row["penalty"], row["rule"])
+        penalty = penalty if row["parameters"] is None else str(row["parameters"])
         if encoded:
             rank = "-" if row["rank"] is None else row["rank"]
             encoder = (
@@ -346,7 +357,7 @@ def _note(sentence: str) -> None:
 
 _PREDICTED = ("predicted", "prediction", "status")
 
-for _commands in (status, worth, appraise, validate):
+for _commands in (status, worth, appraise, validate, plugin):
     _commands.register(app)
 
 for _command in app.registered_commands:

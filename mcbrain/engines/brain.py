@@ -117,6 +117,7 @@ def _whole_stage(problem: BrainProblem, index: int, count: int) -> tuple[Floats,
             targets=np.zeros((1, d)),
             target=np.zeros(1, np.int64),
             adversary=np.zeros(1),
+            measure=np.zeros(1, np.int64),
         ),
     )
     outcome = make_outcome(setting, count)

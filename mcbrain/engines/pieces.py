@@ -29,7 +29,8 @@ class Piece(NamedTuple):
         The module of `mcbrain.engines` that has them: "raw", "sufficient", "brain" or "task".
     stage : str
         "task" or "brain"; the modules "brain" and "task" have one each. Of "raw" also "again":
-        either stage of replicates whose data are singular, for "sufficient" too.
+        either stage of replicates whose data are singular, for "sufficient" too; and "own", what
+        runs plug-ins.
     form : str
         Of a stage of "raw" or "sufficient": "many" samples or "few", fewer than inputs have
         components; in the task stage of "raw" also "choose-many" and "choose-few", with penalties
@@ -43,6 +44,7 @@ class Piece(NamedTuple):
 
 
 _REDUCED, _SPECTRAL, _AGAIN = Piece("brain", "brain"), Piece("task", "task"), Piece("raw", "again")
+_OWN = Piece("raw", "own")
 
 
 def every_piece(engine: str, rules: bool = False) -> tuple[Piece, ...]:
@@ -66,7 +68,7 @@ def every_piece(engine: str, rules: bool = False) -> tuple[Piece, ...]:
             case "raw":
                 forms = ("choose-many", "choose-few") if rules else ()
                 found += [Piece("raw", "task", form) for form in (*forms, "many", "few")]
-                found += [*_brains("raw", rules), _AGAIN]
+                found += [*_brains("raw", rules), _AGAIN, _OWN]
             case "sufficient":
                 found += [Piece("sufficient", "task", "many"), Piece("raw", "task", "few")]
                 found += [*_brains("sufficient", rules), _AGAIN]
@@ -108,6 +110,8 @@ def pieces_of(study: Study, problems: Iterable[Problem]) -> tuple[Piece, ...]:
         match problem:
             case RawProblem():
                 found.add(_task_piece("raw", problem, study.selects and not problem.pilot))
+                if any(method.estimator.own is not None for method in study.methods):
+                    found.add(_OWN)
                 found.update(_data_pieces("raw", problem, study))
             case SufficientProblem():
                 found.add(_task_piece("sufficient", problem, study.selects))
@@ -173,4 +177,4 @@ def _in_order(pieces: Iterable[Piece]) -> tuple[Piece, ...]:
     return tuple(sorted(set(pieces), key=lambda piece: (-seconds(piece), piece)))
 
 
-_SECONDS = {_REDUCED: 10.0, _SPECTRAL: 4.0, _AGAIN: 14.0}
+_SECONDS = {_REDUCED: 10.0, _SPECTRAL: 4.0, _AGAIN: 14.0, _OWN: 8.0}

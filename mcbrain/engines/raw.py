@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,10 +12,18 @@ from mcbrain.blocks.problem import RawProblem
 from mcbrain.blocks.query import Query
 from mcbrain.blocks.sums import BlockSums
 from mcbrain.engines.pieces import Piece
-from mcbrain.engines.sampled import Bench, asked, encoder_choice, simulate_each, smallest
+from mcbrain.engines.sampled import (
+    Asked,
+    Bench,
+    asked,
+    encoder_choice,
+    simulate_each,
+    smallest,
+)
 from mcbrain.errors import unhandled
+from mcbrain.kernels.brain.choose_encoder import EncoderChoice
 from mcbrain.kernels.random.draw import save
-from mcbrain.kernels.random.roles import open_streams
+from mcbrain.kernels.random.roles import Streams, open_streams
 from mcbrain.kernels.replicate.again import (
     draw_brain_again,
     draw_task_again,
@@ -23,9 +31,9 @@ from mcbrain.kernels.replicate.again import (
     solve_each,
 )
 from mcbrain.kernels.replicate.choice import make_choice
-from mcbrain.kernels.replicate.raw import overlap_block, raw_block
+from mcbrain.kernels.replicate.raw import Then, nothing, overlap_block, raw_block
 from mcbrain.kernels.replicate.raw_rules import raw_select_block
-from mcbrain.kernels.replicate.workspace import make_outcome, make_workspace
+from mcbrain.kernels.replicate.workspace import Outcome, Workspace, make_outcome, make_workspace
 from mcbrain.kernels.rules.select import Rules
 from mcbrain.kernels.task.exact_data import keep_rows
 
@@ -50,28 +58,59 @@ def bench(problem: RawProblem, queries: tuple[Query, ...], count: int) -> Bench:
         Its buffers are overwritten by each block, so it serves one thread at a time.
     """
     wanted = asked(problem, queries)
+    outcome = make_outcome(wanted.setting, count, coefs=bool(wanted.measured))
+    found = _bench(problem, queries, wanted, outcome)
+    if not wanted.measured:
+        return found
+    from mcbrain.engines.own_metrics import with_metrics  # only studies with plug-ins wait for it
+
+    return with_metrics(problem, found)
+
+
+def _bench(
+    problem: RawProblem, queries: tuple[Query, ...], wanted: Asked, outcome: Outcome
+) -> Bench:
+    """A bench without metrics of a user's."""
+    work = make_workspace(wanted.setting)
+    chunk = work.brain.data.inputs.shape[0]
+    encoder = encoder_choice(queries, wanted.setting, chunk, outcome.m_hat.size)
+    run = _filler(wanted, work, outcome, encoder)
+    if not wanted.own:
+        return Bench(lambda index: run(_streams(problem, index), nothing), outcome, wanted, encoder)
+    from mcbrain.engines.own import OwnStage  # only studies with plug-ins wait for it
+
+    own = OwnStage(problem, wanted, work.brain, outcome)
+
+    def draw(index: int) -> NDArray[np.float64] | None:
+        own.begin(index)
+        picked = run(_streams(problem, index), own.after)
+        own.finish(index)
+        return picked
+
+    return Bench(draw, own.outcome, wanted, encoder, own.elsewhere)
+
+
+def _streams(problem: RawProblem, index: int) -> Streams:
+    return open_streams(problem.seed, problem.words, index)
+
+
+def _filler(
+    wanted: Asked, work: Workspace, outcome: Outcome, encoder: EncoderChoice | None
+) -> Callable[[Streams, Then], NDArray[np.float64] | None]:
+    """What fills `outcome` for mcbrain's own fits, and returns the penalties that were chosen."""
     setting = wanted.setting
-    work, outcome = make_workspace(setting), make_outcome(setting, count)
-    encoder = encoder_choice(queries, setting, work.brain.data.inputs.shape[0], count)
+    if not wanted.built:
+        return lambda streams, then: overlap_block(setting, streams, work, outcome, encoder, then)
     if not wanted.choosing.size:
-
-        def draw(index: int) -> None:
-            streams = open_streams(problem.seed, problem.words, index)
-            raw_block(setting, streams, work, outcome, encoder)
-
-        return Bench(draw, outcome, wanted, encoder)
-
+        return lambda streams, then: raw_block(setting, streams, work, outcome, encoder, then)
     # Each replicate overwrites the penalties of the fits that choose, so the array is a copy.
     fits = setting.fits
     own = setting._replace(fits=fits._replace(penalty_sum=fits.penalty_sum.copy()))
     rules = Rules(wanted.choosing, wanted.rules, np.array(SELECTION_GRID))
     choice = make_choice(own, rules, work.task)
-
-    def draw_and_choose(index: int) -> NDArray[np.float64]:
-        streams = open_streams(problem.seed, problem.words, index)
-        return raw_select_block(own, streams, work, choice, outcome, encoder)
-
-    return Bench(draw_and_choose, outcome, wanted, encoder)
+    return lambda streams, then: raw_select_block(
+        own, streams, work, choice, outcome, encoder, then
+    )
 
 
 def simulate(
@@ -113,6 +152,10 @@ def compile_piece(piece: Piece) -> None:
             _compile_brain(n, piece.form)
         case "again":
             _compile_again(n)
+        case "own":
+            from mcbrain.engines.own import compile_own
+
+            compile_own()
         case _:
             raise unhandled("stage", piece.stage, "mcbrain.engines.raw")
 

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mcbrain.asking.estimators import ESTIMATORS
+from mcbrain.asking.metrics import Metric
 from mcbrain.asking.penalty_rules import SELECTION_GRID
 from mcbrain.blocks.joined import joined
 from mcbrain.blocks.problem import DataProblem
@@ -31,7 +32,9 @@ from mcbrain.kernels.replicate.accumulate import (
 )
 from mcbrain.kernels.replicate.workspace import Outcome
 from mcbrain.kernels.types import (
+    ERROR_RATE,
     ESTIMATED,
+    EXCESS,
     GAUSSIAN_NOISE,
     GENERALISED,
     LEAVE_ONE_OUT,
@@ -39,6 +42,8 @@ from mcbrain.kernels.types import (
     MEASURED,
     NO_SUBSPACE,
     POISSON,
+    REAL,
+    SIGN,
     TANH,
     Population,
     Setting,
@@ -70,12 +75,16 @@ P = TypeVar("P", bound=DataProblem)
 # What the kernels know, by the names of mcbrain's tables.
 _LATENTS = {"linear": LINEAR, "tanh": TANH}
 _RECORDINGS = {"gaussian": GAUSSIAN_NOISE, "poisson": POISSON}
+_LABELS = {"linear": REAL, "sign": SIGN}
+_MEASURES = {"": EXCESS, "error_rate": ERROR_RATE}
 _SUBSPACES = {"none": NO_SUBSPACE, "estimated": ESTIMATED, "measured": MEASURED}
 _RULES = {"loo": LEAVE_ONE_OUT, "gcv": GENERALISED}
 _ENCODER_RULES = {"loo": LEAVE_ONE_OUT, "gcv": GENERALISED}
 
 # Penalty and rule of an encoder that runs a form of the brain stage, where that has a penalty.
 _ENCODINGS = {"ridge": (0.1, "fixed"), "chosen": (math.nan, "gcv")}
+
+_NOTHING = np.zeros((0, 0))
 
 # Where a developer who adds an entry to a table has to name its code too.
 _BRIDGE = "the bridge to the kernels (mcbrain/engines/sampled.py)"
@@ -94,6 +103,14 @@ class Asked:
         Fits whose penalty each replicate chooses, and by which rule: LEAVE_ONE_OUT or GENERALISED.
     place, baseline : ndarray, shape (queries,)
         Column of each query, and of its baseline, in the flattened (fits, shifts) grid; or -1.
+    built : int
+        Fits of mcbrain's own, which are the first of the grid and alone in `setting`.
+    own : tuple of Fit
+        The fits of plug-ins, which follow them.
+    shifts : tuple of Shift
+        The shifts of the grid.
+    measured : tuple of (Shift, Metric)
+        What metrics of a user's are wanted under; their columns follow those of the shifts.
     """
 
     setting: Setting
@@ -101,6 +118,10 @@ class Asked:
     rules: NDArray[np.int64]
     place: NDArray[np.int64]
     baseline: NDArray[np.int64]
+    built: int
+    own: tuple[Fit, ...]
+    shifts: tuple[Shift, ...]
+    measured: tuple[tuple[Shift, Metric], ...]
 
 
 @dataclass(frozen=True)
@@ -119,12 +140,15 @@ class Bench:
         What was asked of the kernels, and where each query's answer stands in `outcome`.
     encoder : EncoderChoice, optional
         With the summed penalties of the encoder that the replicates chose, if it has a rule.
+    elsewhere : callable
+        Seconds that other processes spent on the latest block.
     """
 
     draw: Callable[[int], NDArray[np.float64] | None]
     outcome: Outcome
     wanted: Asked
     encoder: EncoderChoice | None = None
+    elsewhere: Callable[[], float] = float
 
     def replicates(
         self, index: int
@@ -233,7 +257,7 @@ def drawn_each(
     shape = count, len(queries)
     found = Drawn(
         np.zeros(shape),
-        np.zeros(shape, np.int8),
+        np.zeros(shape, np.int64),
         np.full(shape, math.nan),
         np.full(shape, math.nan),
     )
@@ -287,7 +311,7 @@ def compute(bench: Bench, indices: Sequence[int]) -> list[BlockSums]:
             atoms=atoms,
             atom_values=atom_values,
             failures=_failures(outcome.failures, wanted, n_shifts),
-            seconds=time.thread_time() - begun,
+            seconds=time.thread_time() - begun + bench.elsewhere(),
         )
         blocks.append(block)
     return blocks
@@ -378,6 +402,9 @@ def population(problem: DataProblem) -> Population:
         log_baseline=0.0 if rate is None else math.log(rate),
         task_noise=model.sigma_y,
         neural_noise=model.sigma_r,
+        labels=_code(_LABELS, "labels", model.labels),
+        rows=_NOTHING,
+        outcomes=_NOTHING,
     )
 
 
@@ -477,29 +504,41 @@ def asked(problem: DataProblem, queries: tuple[Query, ...]) -> Asked:
     Asked
         Its arrays are shared by all who ask the same, so they are not to be changed.
     """
-    fits = list(
-        dict.fromkeys([q.fit for q in queries] + [q.baseline for q in queries if q.baseline])
-    )
-    shifts = list(dict.fromkeys(q.shift for q in queries))
+    every = dict.fromkeys([q.fit for q in queries] + [q.baseline for q in queries if q.baseline])
+    built = [fit for fit in every if fit.estimator.own is None]
+    own = [fit for fit in every if fit.estimator.own is not None]
+    fits = built + own
+    # A shift has a column for each thing that is measured under it; those of metrics that a user
+    # brings, which the kernels do not know, come last.
+    tests = list(dict.fromkeys((q.shift, q.metric) for q in queries))
+    own_tests = [(s, metric) for s, metric in tests if metric is not None and metric.own]
+    known = [t for t in tests if t not in own_tests] or [(queries[0].shift, None)]
+    tests = [*known, *own_tests]
     n_task, n_brain = problem.n_task, problem.n_brain
-    parameters = [_fit_parameters(fit, n_task, n_brain) for fit in fits]
-    column = {(r, s): i * len(shifts) + j for i, r in enumerate(fits) for j, s in enumerate(shifts)}
+    # Without a fit of mcbrain's own the kernels have one that nobody asks for.
+    parameters = [_fit_parameters(f, n_task, n_brain) for f in built] or [(NO_SUBSPACE, 1.0, 0.0)]
+    column = {(r, *t): i * len(tests) + j for i, r in enumerate(fits) for j, t in enumerate(tests)}
     return Asked(
         setting=Setting(
             population(problem),
             _sizes(problem, queries),
             make_fits(*(list(values) for values in zip(*parameters, strict=True))),
-            _shift_tables(Geometry(problem.model, problem.seed), shifts),
+            _shift_tables(Geometry(problem.model, problem.seed), known),
         ),
         choosing=np.array([i for i, r in enumerate(fits) if r.rule != "fixed"], np.int64),
         rules=np.array(
             [_code(_RULES, "penalty rule", r.rule) for r in fits if r.rule != "fixed"],
             np.int64,
         ),
-        place=np.array([column[q.fit, q.shift] for q in queries], np.int64),
+        place=np.array([column[q.fit, q.shift, q.metric] for q in queries], np.int64),
         baseline=np.array(
-            [column[q.baseline, q.shift] if q.baseline else -1 for q in queries], np.int64
+            [column[q.baseline, q.shift, q.metric] if q.baseline else -1 for q in queries],
+            np.int64,
         ),
+        built=len(built),
+        own=tuple(own),
+        shifts=tuple(shift for shift, _ in known),
+        measured=tuple(own_tests),
     )
 
 
@@ -518,9 +557,10 @@ def _code(table: Mapping[str, int], what: str, name: str, home: str = _BRIDGE) -
     return table[name]
 
 
-def _shift_tables(geometry: Geometry, shifts: Sequence[Shift]) -> Shifts:
-    """Shift laws side by side; equal probes are kept once."""
-    laws = [law(shift, geometry) for shift in shifts]
+def _shift_tables(geometry: Geometry, tests: Sequence[tuple[Shift, Metric | None]]) -> Shifts:
+    """Shift laws side by side, with what is measured under each; equal probes are kept once."""
+    laws = [law(shift, geometry) for shift, _ in tests]
+    names = ["" if metric is None else metric.name for _, metric in tests]
     d = geometry.model.native_dim
     blocks: dict[bytes, NDArray[np.float64]] = {}
     for one in laws:
@@ -544,6 +584,7 @@ def _shift_tables(geometry: Geometry, shifts: Sequence[Shift]) -> Shifts:
         targets=np.array(targets),
         target=np.array([index[one.target.tobytes()] for one in laws], np.int64),
         adversary=np.array([one.budget for one in laws]),
+        measure=np.array([_code(_MEASURES, "metric", name) for name in names], np.int64),
     )
 
 

@@ -40,14 +40,20 @@ def bench(problem: SufficientProblem, queries: tuple[Query, ...], count: int) ->
     """
     wanted = asked(problem, queries)
     setting = reduced(wanted.setting)
-    work, outcome = make_sufficient_workspace(setting), make_outcome(setting, count)
+    work = make_sufficient_workspace(setting)
+    outcome = make_outcome(setting, count, coefs=bool(wanted.measured))
     encoder = encoder_choice(queries, setting, 1, count)
 
     def draw(index: int) -> None:
         streams = open_streams(problem.seed, problem.words, index)
         sufficient_block(setting, streams, work, outcome, encoder)
 
-    return Bench(draw, outcome, wanted, encoder)
+    found = Bench(draw, outcome, wanted, encoder)
+    if not wanted.measured:
+        return found
+    from mcbrain.engines.own_metrics import with_metrics  # only studies with plug-ins wait for it
+
+    return with_metrics(problem, found)
 
 
 def simulate(

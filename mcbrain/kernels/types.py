@@ -21,6 +21,15 @@ LINEAR, TANH = range(2)
 GAUSSIAN_NOISE, POISSON = range(2)
 """Recordings (`Population.neural_law`)."""
 
+REAL, SIGN = range(2)
+"""Labels (`Population.labels`): beta'x and noise, or the sign of their sum."""
+
+GIVEN = -1
+"""Inputs, labels or recordings that the caller lays down (`Population.rows`)."""
+
+EXCESS, ERROR_RATE = range(2)
+"""What is measured of a fit (`Shifts.measure`)."""
+
 NO_SUBSPACE, ESTIMATED, MEASURED = range(3)
 """Subspaces of an estimator (`Fits.subspace`): none, A_hat, the measured latents' own."""
 
@@ -81,6 +90,13 @@ class Population(NamedTuple):
         sigma_y, standard deviation of the label noise.
     neural_noise : float
         sigma_r, standard deviation of the recording noise.
+    labels : int
+        REAL, SIGN or GIVEN.
+    rows : ndarray, shape (samples, d)
+        Where `law` is GIVEN, the inputs of one stage, replicate after replicate: the first word of
+        a stream's state is then the place of the next row. Without rows where they are drawn.
+    outcomes : ndarray, shape (samples, 1 or p)
+        The same of labels or recordings.
     """
 
     scale: Floats
@@ -95,6 +111,9 @@ class Population(NamedTuple):
     log_baseline: float
     task_noise: float
     neural_noise: float
+    labels: int
+    rows: Floats
+    outcomes: Floats
 
 
 class Sizes(NamedTuple):
@@ -147,6 +166,8 @@ class Fits(NamedTuple):
 class Shifts(NamedTuple):
     """Test inputs: excess = scale |Sigma^(1/2) delta|^2 + sum_j weights_j (probe_j' delta)^2.
 
+    A shift stands here once for everything that is measured under it.
+
     Attributes
     ----------
     scale : ndarray, shape (shifts,)
@@ -158,6 +179,8 @@ class Shifts(NamedTuple):
         Which target.
     adversary : ndarray, shape (shifts,)
         L2 budget of an adversary, 0 for none.
+    measure : ndarray of int, shape (shifts,)
+        EXCESS or ERROR_RATE.
     """
 
     scale: Floats
@@ -166,6 +189,7 @@ class Shifts(NamedTuple):
     targets: Floats
     target: Integers
     adversary: Floats
+    measure: Integers
 
 
 class Setting(NamedTuple):

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import islice
 from typing import TYPE_CHECKING
@@ -22,6 +22,7 @@ from mcbrain.asking.studies import Point
 from mcbrain.blocks.query import Fit
 from mcbrain.errors import unhandled
 from mcbrain.population.geometry import Geometry
+from mcbrain.population.labels import equivalent_noise, label_slope
 from mcbrain.population.model import Model
 from mcbrain.population.shifts import Shift, law
 from mcbrain.theory.any_covariance import (
@@ -30,6 +31,7 @@ from mcbrain.theory.any_covariance import (
     free_rows,
     generalised_excess_risk,
 )
+from mcbrain.theory.labels import FitMoments
 from mcbrain.theory.sampled_subspace import BrainSetting, drawn_subspaces
 from mcbrain.theory.structured import Structured, diagonal_of
 from mcbrain.typing import Floats
@@ -172,6 +174,44 @@ class AnisotropicLaw:
             return Estimate(mean)
         return Estimate(mean, float(np.std(found, ddof=1) / math.sqrt(len(found))))
 
+    def moments(self, point: Point, shift: Shift, fit: Fit) -> FitMoments | None:
+        """Moments of the coefficients and the task under a shift.
+
+        E b'Mb is the excess risk over a task of zero, and with it the excess risk says E b'Mt.
+
+        Parameters
+        ----------
+        point : Point
+            The model, and the numbers of samples.
+        shift : Shift
+            With a second moment.
+        fit : Fit
+            An estimator with its penalty, a number per sample that is not negative.
+
+        Returns
+        -------
+        FitMoments or None
+            In units of the squared response; None where they are not known.
+        """
+        setting = self._setting(point.model, point.n_task, shift)
+        drift = np.zeros(setting.weights.size) if setting.drift is None else setting.drift
+        target = setting.weights + drift
+        signal = replace(setting, drift=target).moved(np.zeros(target.size))
+        nothing = replace(setting, drift=-setting.weights)
+        excess, square = (self._mean(s, point, fit) for s in (setting, nothing))
+        if not math.isfinite(excess) or not math.isfinite(square):
+            return None
+        cross = 0.5 * (square + signal - excess)
+        return FitMoments(np.asarray(cross), np.asarray(square), np.asarray(signal))
+
+    def _mean(self, setting: TaskSetting, point: Point, fit: Fit) -> float:
+        """The mean excess risk in one setting, over the subspaces that a fit spares."""
+        penalty = fit.estimator.in_force(fit.penalty)
+        if penalty == 0.0 and point.n_task >= setting.spectrum.size - 1:
+            return _least_squares(setting)
+        spared = self._spared(point, fit, DRAWS)
+        return float(np.mean([_given(setting, penalty, fit.eta, V, False) for V in spared]))
+
     def free_rows(self, point: Point, fit: Fit) -> float:
         """Rows that a fit with one penalty leaves free: the law is in powers of one over them.
 
@@ -283,14 +323,15 @@ class AnisotropicLaw:
         tested, spectrum = law(shift, geometry), model.input_variances
         probes = tested.probes.T
         moment = Structured(tested.scale * spectrum, probes * tested.weights, probes)
-        drift = tested.target - geometry.beta
+        # In units of the response, which labels that are signs are a multiple of on average.
+        drift = tested.target / label_slope(geometry) - geometry.beta
         return TaskSetting(
             spectrum=spectrum,
             weights=geometry.beta,
             second_moment=moment if probes.shape[1] <= len(spectrum) // 4 else moment.dense(),
-            noise=model.sigma_y,
+            noise=equivalent_noise(geometry),
             n_task=max(n_task, 1),
-            drift=drift if np.any(drift) else None,
+            drift=drift if np.any(np.abs(drift) > 1e-12 * np.abs(geometry.beta).max()) else None,
         )
 
     def _spared(self, point: Point, fit: Fit, draws: int) -> list[Floats]:

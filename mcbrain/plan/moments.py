@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -13,7 +14,7 @@ from mcbrain.blocks.query import statistic_id
 from mcbrain.errors import InputError, unhandled
 from mcbrain.population.geometry import Geometry
 from mcbrain.population.model import Model
-from mcbrain.population.shifts import SHIFTS, Shift, law
+from mcbrain.population.shifts import Shift, law
 from mcbrain.typing import Floats
 
 if TYPE_CHECKING:
@@ -144,7 +145,10 @@ def signal(model: Model) -> Floats:
 
 
 def task_noise(model: Model) -> float:
-    """sigma_y / |beta|, the noise of a task whose signal has length 1, as the laws have it.
+    """The noise of a task whose signal has length 1, as the laws have it: sigma_y / |beta|.
+
+    Where labels are signs, of the linear labels with their second moments (theory/README.md 4h),
+    for inputs of covariance I.
 
     Parameters
     ----------
@@ -156,7 +160,10 @@ def task_noise(model: Model) -> float:
     float
         Without a unit.
     """
-    return model.sigma_y / model.signal_norm
+    noise = model.sigma_y / model.signal_norm
+    if model.linear_labels:
+        return noise
+    return math.sqrt(0.5 * math.pi * (1.0 + noise**2) - 1.0)
 
 
 def shift_coefficients(shift: Shift, model: Model, seed: int) -> ShiftCoefficients:
@@ -183,7 +190,7 @@ def shift_coefficients(shift: Shift, model: Model, seed: int) -> ShiftCoefficien
     """
     from mcbrain.theory.frame import ShiftCoefficients
 
-    match SHIFTS[shift.kind].moment:
+    match shift.record.moment:
         case None:
             raise InputError(
                 f"{shift.label} has no second moment and no law: simulate it (raw, sufficient)"
@@ -222,7 +229,7 @@ def shift_drift(shift: Shift, model: Model, seed: int) -> Floats | None:
     """
     from mcbrain.theory.frame import concept_drift
 
-    if not SHIFTS[shift.kind].moves_target:
+    if not shift.record.moves_target:
         return None
     match shift.kind, shift.along:
         case "concept", "brain":

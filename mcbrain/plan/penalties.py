@@ -128,7 +128,8 @@ def _encoded(study: Study, points: list[Point]) -> Iterator[tuple[Point, Method]
     that is optimised at each of them.
     """
     alike = {(p.model, p.n_brain): p for p in points}.values()
-    estimating = [method for method in study.methods if method.estimator.uses_brain]
+    built = [method for method in study.methods if method.estimator.own is None]
+    estimating = [method for method in built if method.estimator.uses_brain]
     optimised = [m for m in estimating if m.encoder.rule.record.by == "risk"]
     # Methods with one number for their encoder share its problems.
     numbered = {m.encoder: m for m in estimating if m.encoder.rule.fixed}.values()

@@ -93,7 +93,7 @@ class Work:
         wanted: set[Statistic] = set(queries)
         for query in queries:
             if isinstance(query, Query) and query.baseline:
-                wanted.add(Query(query.baseline, query.shift, query.baseline))
+                wanted.add(query.of_baseline)
         return tuple(q for q in self.queries if q in wanted)
 
 

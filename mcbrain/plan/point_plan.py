@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mcbrain.asking.estimators import Method
-from mcbrain.asking.studies import Point, Study
+from mcbrain.asking.studies import Point, Precision, Study
 from mcbrain.blocks.problem import DataProblem, Problem, data_problem
 from mcbrain.blocks.query import Fit, Query, Statistic, only
 from mcbrain.blocks.series import Series, standard_error
@@ -20,7 +21,7 @@ from mcbrain.plan.stopping import Stopping, precise_enough, rounding_risk, times
 from mcbrain.population.shifts import Shift
 from mcbrain.typing import Floats
 
-__all__ = ["PointPlan"]
+__all__ = ["PointPlan", "together"]
 
 _MOST_CONDITIONS = 10_000  # that are kept of `moments`
 
@@ -216,10 +217,32 @@ class PointPlan(Plan[Point]):
         """
         return self._work(self.problem(point), point)
 
+    def measured(self, point: Point, query: Query) -> tuple[Query, ...]:
+        """What is measured of an output beside its excess risk.
+
+        Parameters
+        ----------
+        point : Point
+            One of the study's.
+        query : Query
+            One of `queries`.
+
+        Returns
+        -------
+        tuple of Query
+            One for each metric that has a value there.
+        """
+        return tuple(
+            replace(query, metric=metric)
+            for metric in self.study.metrics
+            if metric.objection(point.model, query.shift, query.fit.estimator) is None
+        )
+
     def _work(self, problem: Problem, point: Point) -> Work:
-        asked = [q for q in self.queries(point) if q is not None]
-        baselines = [Query(q.baseline, q.shift, q.baseline) for q in asked if q.baseline]
-        queries = tuple(dict.fromkeys(asked + baselines))
+        risks = [q for q in self.queries(point) if q is not None]
+        risks = list(dict.fromkeys([*risks, *(q.of_baseline for q in risks)]))
+        families = [(q, *self.measured(point, q)) for q in risks]
+        queries = tuple(q for family in families for q in family)
         precision = self.study.precision
         stopping = Stopping(
             self.most(problem),
@@ -227,6 +250,7 @@ class PointPlan(Plan[Point]):
             if precision.fixed_count
             else lambda series, asked: self._good(point, series, asked),
             factor=lambda series, short: times_more(precision, series, short),
+            families=tuple(family for family in families if len(family) > 1),
         )
         return Work(problem, queries, stopping)
 
@@ -234,8 +258,10 @@ class PointPlan(Plan[Point]):
         self, point: Point, series: Series, asked: tuple[Statistic, ...]
     ) -> NDArray[np.bool_]:
         """Which queries of a point may stop."""
-        lost = [self.hopeless(q.fit, point) for q in only(Query, asked)]
-        return self.enough(series, np.array(lost, bool), rounding_risk(point.model))
+        queries = only(Query, asked)
+        lost = np.array([self.hopeless(q.fit, point) for q in queries], bool)
+        good = self.enough(series, lost, rounding_risk(point.model))
+        return together(queries, good, self.study.precision)
 
     def hopeless(self, fit: Fit, point: Point) -> bool:
         """Whether no number of replicates would make an output precise.
@@ -301,3 +327,32 @@ class PointPlan(Plan[Point]):
         count, mean, m2 = series.totals()
         good = precise_enough(self.study.precision, mean, standard_error(count, m2))
         return np.asarray(good | hopeless | (mean <= rounding))
+
+
+def together(
+    queries: Sequence[Query], good: NDArray[np.bool_], precision: Precision
+) -> NDArray[np.bool_]:
+    """Which queries of a point may stop, a metric and the risk beside it as one.
+
+    The risk decides, and with `[precision] metrics` every metric too.
+
+    Parameters
+    ----------
+    queries : sequence of Query
+        Of one point.
+    good : ndarray of bool, shape (queries,)
+        Which of them are precise enough by themselves.
+    precision : Precision
+        The study's targets.
+
+    Returns
+    -------
+    ndarray of bool, shape (queries,)
+    """
+    if all(query.metric is None for query in queries):
+        return good
+    judged: dict[Query, bool] = {}
+    for query, fine in zip(queries, good.tolist(), strict=True):
+        if query.metric is None or precision.metrics:
+            judged[query.risk] = judged.get(query.risk, True) and fine
+    return np.array([judged.get(query.risk, False) for query in queries], bool)

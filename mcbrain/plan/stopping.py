@@ -73,12 +73,15 @@ class Stopping:
     factor : callable
         Series of some statistics, and which of them go on -> how many times as many replicates
         they need; what is shown of the time left is all that depends on it.
+    families : tuple of tuple of Statistic
+        Statistics that the judge must see beside each other.
     """
 
     max_blocks: int
     judge: Judge | None = None
     together: bool = False
     factor: Callable[[Series, NDArray[np.bool_]], float] = _no_longer
+    families: tuple[tuple[Statistic, ...], ...] = ()
 
     @property
     def looks(self) -> list[int]:
@@ -147,8 +150,11 @@ class Stopping:
         if stored.alike(ids):
             return self._apart(stored.series(ids), statistics)
         found: dict[Statistic, Stop] = {}
+        family = {one: some for some in self.families for one in some}
         for one in statistics:
-            found |= self._apart(stored.series([one.id]), (one,))
+            if one not in found:
+                some = family.get(one, (one,))
+                found |= self._apart(stored.series([s.id for s in some]), some)
         return found
 
     def _apart(self, series: Series, asked: tuple[Statistic, ...]) -> dict[Statistic, Stop]:

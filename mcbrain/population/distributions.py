@@ -1,4 +1,4 @@
-"""What inputs, latents and recordings are drawn from: a record each.
+"""What inputs, labels, latents and recordings are drawn from: a record each.
 
 A record holds the NumPy line of its distribution, which `recipe` prints and `replay` evaluates. The
 kernels know the inputs by the codes of `kernels/random/draw.py`, the others by codes that
@@ -18,10 +18,12 @@ from mcbrain.errors import InputError, did_you_mean
 __all__ = [
     "BASES",
     "INPUTS",
+    "LABELS",
     "LATENTS",
     "RECORDINGS",
     "InputDistribution",
     "InputFamily",
+    "LabelFamily",
     "LatentFamily",
     "RecordingFamily",
     "parse_inputs",
@@ -94,6 +96,29 @@ INPUTS: dict[str, InputFamily] = {
         1.0,
         "sparse:F with a number 0 < F <= 1",
     ),
+}
+
+
+@dataclass(frozen=True)
+class LabelFamily:
+    """How the labels follow from the response, signal and noise together.
+
+    Attributes
+    ----------
+    line : str
+        NumPy expression of the labels at the responses {response}, shape (n,).
+    linear : bool
+        Whether they are the response, so that their noise does not depend on the inputs; there are
+        laws for these alone.
+    """
+
+    line: str
+    linear: bool = False
+
+
+LABELS: dict[str, LabelFamily] = {
+    "linear": LabelFamily("{response}", linear=True),
+    "sign": LabelFamily("np.where({response} > 0, 1.0, -1.0)"),
 }
 
 

@@ -15,6 +15,7 @@ from mcbrain.errors import InputError, unhandled
 from mcbrain.population.brain_map import PLACES, BrainPlace
 from mcbrain.population.covariance import InputCovariance, input_covariance
 from mcbrain.population.distributions import (
+    LABELS,
     LATENTS,
     RECORDINGS,
     InputDistribution,
@@ -112,6 +113,8 @@ class Model:
         Distribution of the recordings: "gaussian" or "poisson".
     baseline_rate : float, optional
         Of Poisson recordings, at latents of 0; default 1.
+    labels : str
+        "linear" (y = beta'x + sigma_y e), or "sign" (+1 or -1, the sign of that).
 
     Notes
     -----
@@ -149,6 +152,7 @@ class Model:
     latents: str = "linear"
     neural_law: str = "gaussian"
     baseline_rate: float | None = None
+    labels: str = "linear"
 
     def __post_init__(self) -> None:
         """Check every field, and hold what follows from others."""
@@ -288,6 +292,11 @@ class Model:
         return None if isinstance(self.task, Given) else source_exponent(self.task)
 
     # Which laws apply --------------------------------------------------------------------------
+
+    @property
+    def linear_labels(self) -> bool:
+        """Whether labels are beta'x and independent noise."""
+        return LABELS[self.labels].linear
 
     @property
     def linear_latents(self) -> bool:

@@ -18,7 +18,7 @@ from mcbrain.errors import InputError
 from mcbrain.plain import is_number, plain
 from mcbrain.population.brain_map import PLACES, settled_map
 from mcbrain.population.covariance import SCALES, settled_covariance
-from mcbrain.population.distributions import BASES, LATENTS, RECORDINGS
+from mcbrain.population.distributions import BASES, LABELS, LATENTS, RECORDINGS
 from mcbrain.population.given import Given
 from mcbrain.population.task import settled_task
 from mcbrain.typing import Floats
@@ -146,6 +146,7 @@ def _settle_gains(model: Model) -> None:
 
 
 def _settle_laws(model: Model) -> None:
+    one_of("labels", model.labels, tuple(LABELS))
     one_of("latents", model.latents, tuple(LATENTS))
     one_of("neural_law", model.neural_law, tuple(RECORDINGS))
     _ = model.input_distribution

@@ -12,6 +12,7 @@ from mcbrain.errors import InputError, unhandled
 from mcbrain.population.covariance import power_spectrum
 from mcbrain.population.geometry import Geometry
 from mcbrain.population.given import read_numbers
+from mcbrain.population.own import moment_of
 from mcbrain.typing import Floats
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ __all__ = [
     "load_moment",
     "mean_law",
     "missed_direction_law",
+    "own_law",
     "scale_law",
     "spectrum_law",
     "wrong_size",
@@ -262,6 +264,27 @@ def custom_law(shift: Shift, g: Geometry) -> ShiftLaw:
     values, vectors = np.linalg.eigh(matrix)
     probes = np.ascontiguousarray((g.rotation @ vectors).T)
     return ShiftLaw(0.0, probes, np.maximum(values, 0.0), g.beta)
+
+
+def own_law(shift: Shift, g: Geometry) -> ShiftLaw:
+    """M, and perhaps beta, as a user's function says, in the coordinates of data sets.
+
+    Parameters
+    ----------
+    shift : Shift
+    g : Geometry
+
+    Returns
+    -------
+    ShiftLaw
+    """
+    assert shift.own is not None
+    moment, beta = moment_of(shift.own, g.model, g.seed)
+    values, vectors = np.linalg.eigh(moment)
+    axes = g.model.input_covariance.axes
+    probes = vectors.T if axes is None else vectors.T @ axes.T
+    target = g.beta if beta is None else beta if axes is None else axes @ beta
+    return ShiftLaw(0.0, np.ascontiguousarray(probes), np.maximum(values, 0.0), target)
 
 
 def load_moment(path: str) -> Floats:

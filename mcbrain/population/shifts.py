@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -12,7 +12,9 @@ import numpy as np
 
 from mcbrain.errors import unhandled
 from mcbrain.population.geometry import Geometry
+from mcbrain.population.labels import best_predictor
 from mcbrain.population.model import Model
+from mcbrain.population.own import OwnShift
 from mcbrain.population.shift_laws import (
     ShiftLaw,
     adversarial_law,
@@ -23,6 +25,7 @@ from mcbrain.population.shift_laws import (
     id_law,
     mean_law,
     missed_direction_law,
+    own_law,
     scale_law,
     spectrum_law,
     wrong_size,
@@ -45,16 +48,26 @@ class Shift:
         Direction of `mean` and `concept`, file of `custom`, else empty.
     digest : str
         For `custom`: hash of the matrix, so that a changed file is a changed shift.
+    own : OwnShift or None
+        What a user brought; the kind is then its name.
     """
 
     kind: str
     value: float = math.nan
     along: str = ""
     digest: str = ""
+    own: OwnShift | None = None
+
+    @property
+    def record(self) -> ShiftKind:
+        """Its kind, in the table."""
+        return SHIFTS[self.kind] if self.own is None else _OWN
 
     @property
     def label(self) -> str:
         """The shift in text, as tables and commands write it: `brain-insensitive:4`."""
+        if self.own is not None:
+            return self.own.label
         number = [] if math.isnan(self.value) else [_spell(self.kind, self.value)]
         along = Path(self.along).name if self.kind == "custom" else self.along
         return ":".join([self.kind, *number, *([along] if along else [])])
@@ -62,12 +75,14 @@ class Shift:
     @property
     def content(self) -> str:
         """What defines the shift, for hashing: the label, or for `custom` the matrix itself."""
+        if self.own is not None:
+            return f"plug-in {self.label} {self.own.plugin.digest}"
         return f"{self.kind}#{self.digest}" if self.digest else self.label
 
     @property
     def has_moment(self) -> bool:
         """Whether the test law is a second moment, which the laws of the theory need."""
-        return SHIFTS[self.kind].moment is not None
+        return self.record.moment is not None
 
     def objection(self, model: Model) -> str | None:
         """Why this shift does not apply to a model.
@@ -93,6 +108,8 @@ class Shift:
             return f"{self.label} needs latent_dim >= 2; use concept:ANGLE:orthogonal"
         if self.kind == "adversarial" and not model.isotropic_inputs:
             return f"{self.label} is defined for isotropic Gaussian test inputs only"
+        if self.kind == "adversarial" and not model.linear_labels:
+            return f"{self.label} is defined for labels = 'linear' only"
         if self.kind == "custom":
             return wrong_size(self, len(np.load(self.along, mmap_mode="r")), d)
         return None
@@ -139,6 +156,8 @@ class ShiftKind:
         The number at which the shift is `id`, where there is one that a figure can show.
     moves_target : bool
         Whether the task weights change at test time.
+    centred : bool
+        Whether test inputs have mean 0 and their second moment says all of them.
     """
 
     law: Callable[[Shift, Geometry], ShiftLaw]
@@ -151,6 +170,7 @@ class ShiftKind:
     directions: tuple[str, ...] = ()
     neutral: float | None = None
     moves_target: bool = False
+    centred: bool = True
 
     @property
     def form(self) -> str:
@@ -198,6 +218,7 @@ SHIFTS: dict[str, ShiftKind] = {
         1e6,
         "along",
         ("brain", "missed", "orthogonal"),
+        centred=False,
     ),
     "spectrum": ShiftKind(spectrum_law, "dense", "another spectrum", "exponent", 0.0, 10.0),
     "concept": ShiftKind(
@@ -211,13 +232,19 @@ SHIFTS: dict[str, ShiftKind] = {
         ("brain", "orthogonal"),
         moves_target=True,
     ),
-    "adversarial": ShiftKind(adversarial_law, None, "adversary", "budget", 0.0, 1e6),
+    "adversarial": ShiftKind(adversarial_law, None, "adversary", "budget", 0.0, 1e6, centred=False),
     "custom": ShiftKind(custom_law, "dense", "a matrix of the user's", along="file"),
 }
 
 
+_OWN = ShiftKind(own_law, None, "a shift of the user's", moves_target=True)
+"""Every shift that a user brings. It may move the task anywhere, so that no law holds."""
+
+
 def law(shift: Shift, geometry: Geometry) -> ShiftLaw:
     """The second moment and target of a shift in one geometry (theory/README.md 2).
+
+    The target is the best linear predictor of the labels, beta itself where they are linear.
 
     Parameters
     ----------
@@ -236,13 +263,15 @@ def law(shift: Shift, geometry: Geometry) -> ShiftLaw:
         The record of the shift contradicts its law: a target that moves, or an adversary, which the
         laws of the theory would overlook.
     """
-    kind = SHIFTS[shift.kind]
+    kind = shift.record
     found = kind.law(shift, geometry)
     if not kind.moves_target and not np.array_equal(found.target, geometry.beta):
         raise unhandled("target that moves under the shift", shift.kind, "its record in SHIFTS")
     if kind.moment is not None and found.budget:
         raise unhandled("adversary of the shift", shift.kind, "its record in SHIFTS")
-    return found
+    if geometry.model.linear_labels:
+        return found
+    return replace(found, target=best_predictor(geometry, found.target))
 
 
 def _spell(kind: str, value: float) -> str:

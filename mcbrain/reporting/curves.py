@@ -90,7 +90,8 @@ def law_of(results: Results, model: int) -> Surface | None:
         encoder.rule.value == 0 and encoder.rank_of(m) == m.k_m
         for encoder in results.study.encoders
     )
-    return Surface(m) if m.isotropic and m.sigma_y > 0 and plain else None
+    lawful = m.isotropic and m.linear_labels and m.sigma_y > 0
+    return Surface(m) if lawful and plain else None
 
 
 def encoder_words(results: Results, method: int) -> str:

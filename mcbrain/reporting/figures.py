@@ -10,6 +10,7 @@ from matplotlib.figure import Figure as Drawing
 from mcbrain.reporting.budget_figures import budget_figure, budget_line
 from mcbrain.reporting.curves import risk_figure
 from mcbrain.reporting.departures import departure_figure
+from mcbrain.reporting.error_figures import error_figure
 from mcbrain.reporting.rules import rules_figure
 from mcbrain.reporting.shift_figures import residual_figure, shift_figure
 from mcbrain.reporting.shift_list import shift_list_figure
@@ -76,6 +77,13 @@ FIGURES: tuple[Figure, ...] = (
         risk_figure,
         "Excess risk against task and brain samples",
         "Excess risk of each estimator at its penalty. " + _KEY + " The grey line marks n = d.",
+    ),
+    Figure(
+        "errors",
+        error_figure,
+        "Error rate against task samples",
+        "How often the sign that an estimator predicts is not that of the noiseless response. "
+        "{points} Dashed: laws of second moments (theory/README.md 4h).",
     ),
     Figure(
         "value",

@@ -38,7 +38,7 @@ SIMULATED = (POINT_ROWS, GRID_ROWS)
 WORD = pa.dictionary(pa.int32(), pa.string())
 REAL, WHOLE, SHORT = pa.float64(), pa.int64(), pa.int32()
 
-Source = Literal["model", "setting", "replicates", "law", "standing"]
+Source = Literal["model", "setting", "replicates", "metric", "law", "standing"]
 Moment = Literal["", "mean", "variance"]
 
 
@@ -52,9 +52,9 @@ class Column:
     kind : pyarrow.DataType
     meaning : str
         What it says, for the schema and for readers.
-    source : {"model", "setting", "replicates", "law", "standing"}
+    source : {"model", "setting", "replicates", "metric", "law", "standing"}
         What fills it: a field of the model, what else tells a row from its neighbours, the
-        replicates behind the row, a law, or what became of the row.
+        replicates behind the row, a metric of the study's, a law, or what became of the row.
     by : tuple of str
         Who fills it, of `POINT_ROWS`, `GRID_ROWS`, ...; it is null in the rows of others.
     null : str

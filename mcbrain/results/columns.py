@@ -12,8 +12,10 @@ from __future__ import annotations
 import pyarrow as pa
 
 from mcbrain.asking.engines import ENGINES
+from mcbrain.asking.metrics import Metric
 from mcbrain.asking.studies import Study
 from mcbrain.results.column import (
+    LAW_ROWS,
     POINT_ROWS,
     REAL,
     SHORT,
@@ -31,6 +33,7 @@ __all__ = [
     "RESULT_SCHEMA",
     "STATUSES",
     "column_of",
+    "columns_of",
     "from_replicates",
 ]
 
@@ -87,6 +90,7 @@ RESULT_COLUMNS: tuple[Column, ...] = (
     _model("inputs", WORD, "distribution of the components of the inputs"),
     _model("basis", WORD, "basis in which the inputs are independent"),
     _model("covariance", WORD, "covariance of the inputs"),
+    _model("labels", WORD, "what the labels are of the response: linear or sign"),
     _model("latents", WORD, "how the latents follow from the inputs"),
     _model("neural_law", WORD, "distribution of the recordings"),
     _model(
@@ -107,6 +111,16 @@ RESULT_COLUMNS: tuple[Column, ...] = (
         "setting",
         words=lambda study: [method.estimator.name for method in study.methods],
         shown=3,
+    ),
+    Column(
+        "parameters",
+        WORD,
+        "parameters of a plug-in, in TOML spelling",
+        "setting",
+        null="where the estimator is mcbrain's own",
+        words=lambda study: [
+            method.estimator.own.spelt for method in study.methods if method.estimator.own
+        ],
     ),
     Column(
         "penalty_rule",
@@ -332,6 +346,35 @@ def column_of(name: str) -> Column | None:
         None where the column is not mcbrain's.
     """
     return _BY_NAME.get(name)
+
+
+def columns_of(study: Study) -> tuple[Column, ...]:
+    """The columns of a study's results: those of every study, then three for each of its metrics.
+
+    Parameters
+    ----------
+    study : Study
+
+    Returns
+    -------
+    tuple of Column
+    """
+    return (*RESULT_COLUMNS, *(c for metric in study.metrics for c in _of_metric(metric)))
+
+
+def _of_metric(metric: Metric) -> tuple[Column, ...]:
+    nowhere = "where it has no value"
+    return (
+        Column(metric.name, REAL, metric.meaning, "metric", _DRAWN, nowhere),
+        Column(
+            f"{metric.name}_mcse", REAL, f"standard error of {metric.name}", "metric", _DRAWN,
+            nowhere,
+        ),
+        Column(
+            f"{metric.name}_predicted", REAL, f"{metric.name} by the laws", "law",
+            (POINT_ROWS, LAW_ROWS), "where no law holds",
+        ),
+    )  # fmt: skip
 
 
 def from_replicates(writer: str) -> tuple[Column, ...]:

@@ -51,7 +51,7 @@ class _Prefix:
 Prefixes = Mapping[bytes, _Prefix]
 
 # The columns of a failed brain replicate that belong to the rows that used it.
-_OF_NO_ROW = dict.fromkeys(("n_task", "estimator", "penalty", "shift", *ENCODER))
+_OF_NO_ROW = dict.fromkeys(("n_task", "estimator", "parameters", "penalty", "shift", *ENCODER))
 _STATUS = {word: code for code, word in enumerate(STATUSES)}
 _PREDICTION = {word: code for code, word in enumerate(PREDICTIONS)}
 

@@ -19,10 +19,10 @@ from mcbrain.plan.statuses import has_mean, row_status
 from mcbrain.plan.subspaces import LawSubspaces
 from mcbrain.population.model import Model
 from mcbrain.population.shifts import Shift
-from mcbrain.results.column import LAW_ROWS
-from mcbrain.results.columns import RESULT_COLUMNS, RESULT_SCHEMA
+from mcbrain.results.column import LAW_ROWS, schema_of
+from mcbrain.results.columns import columns_of
 from mcbrain.results.numbers import NOTHING, Missing, numbers
-from mcbrain.results.predictor import Prediction, Predictor
+from mcbrain.results.predictor import Prediction, Predictor, no_metrics
 from mcbrain.results.reasons import FEW_BRAIN_SAMPLES, NO_OPTIMUM
 from mcbrain.results.row_writers import RowWriter
 from mcbrain.results.settings import of_fit, settings
@@ -46,6 +46,7 @@ def predict(
     seed: int = 0,
     points: Iterable[Sequence[int]] | None = None,
     where: str | None = None,
+    metrics: Iterable[str] = (),
 ) -> pa.Table:
     """The risk of each estimator from the laws alone (theory/README.md 4 and 5).
 
@@ -73,6 +74,8 @@ def predict(
         (n_task, n_brain), in the place of `n_task` and `n_brain`.
     where : str, optional
         A condition on the points, such as "n_brain <= 10 * n_task"; as in a study.
+    metrics : iterable of str
+        What is predicted beside the excess risk, such as "error_rate".
 
     Returns
     -------
@@ -98,6 +101,7 @@ def predict(
         penalty_scale=penalty_scale,
         points=points,
         where=where,
+        metrics=metrics,
         engine="law",
     )
     return law_table(study)
@@ -114,7 +118,7 @@ def law_table(study: Study) -> pa.Table:
     -------
     pyarrow.Table
     """
-    return pa.Table.from_batches(law_rows(study), RESULT_SCHEMA)
+    return pa.Table.from_batches(law_rows(study), schema_of(columns_of(study)))
 
 
 class LawRows(Plan[Never]):
@@ -248,7 +252,7 @@ def law_rows(study: Study, tell: Tell = silent) -> Iterator[pa.RecordBatch]:
     """
     subspaces = LawSubspaces(study)
     penalties, predictor = Penalties(study, subspaces), Predictor(study, subspaces)
-    writer = RowWriter(RESULT_COLUMNS, LAW_ROWS, study)
+    writer = RowWriter(columns_of(study), LAW_ROWS, study)
     for point in study.points():
         for method, shift, row in settings(study, "law", point):
             writer.add({**row, **_law_columns(study, penalties, predictor, point, method, shift)})
@@ -267,22 +271,23 @@ def _law_columns(
     shift: Shift,
 ) -> dict[str, object]:
     if study.undefined(method, point):
-        return _without_number(FEW_BRAIN_SAMPLES, None)
+        return _without_number(study, FEW_BRAIN_SAMPLES, None)
     try:
         fit = penalties.fit(method, point, shift)
     except InputError:
-        return _without_number(NO_OPTIMUM, None)
+        return _without_number(study, NO_OPTIMUM, None)
     law = predictor.predict(point, method, shift, fit)
     status = row_status(fit, point)
     if law.reason is not None and has_mean(status):
-        return _without_number(law.reason, fit.shown)
+        return _without_number(study, law.reason, fit.shown)
     standing = {"status": status, "reason": None, **of_fit(method, point, fit)}
-    return {**_NOT_SIMULATED, **law.columns(), **standing}
+    metrics = predictor.metrics(point, method, shift, fit)
+    return {**_NOT_SIMULATED, **law.columns(), **standing, **metrics}
 
 
 _NOT_SIMULATED = next(numbers(NOTHING, LAW_ROWS, Missing.of(["ok"])))
 
 
-def _without_number(reason: str, penalty: float | None) -> dict[str, object]:
+def _without_number(study: Study, reason: str, penalty: float | None) -> dict[str, object]:
     standing = {"status": "undefined", "reason": reason, "penalty": penalty}
-    return {**_NOT_SIMULATED, **Prediction().columns(), **standing}
+    return {**_NOT_SIMULATED, **Prediction().columns(), **standing, **no_metrics(study)}

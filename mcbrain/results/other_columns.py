@@ -67,6 +67,12 @@ FAILURE_COLUMNS: tuple[Column, ...] = (
     _failure("n_brain", WHOLE, "n_B, brain samples"),
     _failure("estimator", WORD, "estimator", _WHOLE_BRAIN),
     _failure(
+        "parameters",
+        WORD,
+        "parameters of a plug-in, in TOML spelling",
+        f"where the estimator is mcbrain's own, and {_WHOLE_BRAIN}",
+    ),
+    _failure(
         "penalty",
         REAL,
         "per-sample penalty",

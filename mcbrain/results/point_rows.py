@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
@@ -10,7 +10,7 @@ from itertools import islice
 import numpy as np
 import pyarrow as pa
 
-from mcbrain.asking.studies import Point
+from mcbrain.asking.studies import Point, Study
 from mcbrain.blocks.query import Query
 from mcbrain.blocks.sums import reason_of
 from mcbrain.errors import MissingPilotError
@@ -18,10 +18,10 @@ from mcbrain.plan.plans import Tell, silent
 from mcbrain.plan.point_plan import PointPlan
 from mcbrain.plan.statuses import has_mean
 from mcbrain.results.column import POINT_ROWS
-from mcbrain.results.columns import RESULT_COLUMNS
+from mcbrain.results.columns import columns_of
 from mcbrain.results.failed import failed
 from mcbrain.results.numbers import NOTHING, Missing, numbers
-from mcbrain.results.predictor import Case, Prediction, Predictor
+from mcbrain.results.predictor import Case, Prediction, Predictor, no_metrics
 from mcbrain.results.reasons import FEW_BRAIN_SAMPLES
 from mcbrain.results.row_writers import RowWriter
 from mcbrain.results.samples import Asked, outputs
@@ -50,7 +50,7 @@ class PointRows(PointPlan):
         ------
         pyarrow.RecordBatch
         """
-        writer = RowWriter(RESULT_COLUMNS, POINT_ROWS, self.study)
+        writer = RowWriter(columns_of(self.study), POINT_ROWS, self.study)
         predictor = Predictor(self.study, self.penalties.subspaces)
         width = len(self.study.methods) * len(self.study.shifts)
         points = iter(self.study.points())
@@ -111,17 +111,44 @@ def _rows(
     columns = _simulated(plan, [one.asked for one in there.values()])
     cases = [case for one in there.values() for case in one.cases if case is not None]
     laws = iter(predictor.predictions(cases))
+    unmeasured = _without_metrics(plan.study)
     for point in points:
         rows = settings(plan.study, plan.kind, point)
         if point.index not in there:
-            yield from ({**row, **_MISSING} for _, _, row in rows)
+            yield from ({**row, **_MISSING, **unmeasured} for _, _, row in rows)
             continue
-        for (method, _, row), query in zip(rows, there[point.index].queries, strict=True):
+        for (method, shift, row), query in zip(rows, there[point.index].queries, strict=True):
             if query is None:
-                yield {**row, **_UNDEFINED}
+                yield {**row, **_UNDEFINED, **unmeasured}
                 continue
-            found, law = columns[point.index, query.id], next(laws).columns()
-            yield {**row, **of_fit(method, point, query.fit), **found, **law}
+            yield {
+                **row,
+                **of_fit(method, point, query.fit),
+                **columns[point.index, query.id],
+                **next(laws).columns(),
+                **unmeasured,
+                **_of_metrics(columns, point, plan.measured(point, query)),
+                **predictor.metrics(point, method, shift, query.fit),
+            }
+
+
+def _without_metrics(study: Study) -> dict[str, object]:
+    """The columns of a study's metrics without numbers."""
+    measured = [name for m in study.metrics for name in (m.name, f"{m.name}_mcse")]
+    columns: dict[str, object] = dict.fromkeys((*measured, *no_metrics(study)))
+    return columns
+
+
+def _of_metrics(
+    found: Mapping[tuple[int, int], Mapping[str, object]], point: Point, queries: Iterable[Query]
+) -> dict[str, object]:
+    """The columns of what is measured of an output: mean and standard error of each metric."""
+    columns: dict[str, object] = {}
+    for query in queries:
+        assert query.metric is not None
+        name, own = query.metric.name, found[point.index, query.id]
+        columns |= {name: own["mean"], f"{name}_mcse": own["mcse"]}
+    return columns
 
 
 _NOT_SIMULATED: dict[str, object] = {
@@ -140,11 +167,16 @@ def _simulated(plan: PointPlan, asked: Sequence[Asked]) -> dict[tuple[int, int],
         points = [asked[place].point for place, _ in some.queries]
         fits = [(query.fit, query.baseline or query.fit) for _, query in some.queries]
         counts, failed = some.sample.count.tolist(), np.asarray(some.sample.failed).tolist()
+        # A metric is bounded, so that its moments exist.
+        bounded = [query.metric is not None for _, query in some.queries]
         moments = [
-            plan.moments(own, point, count)
-            for (own, _), point, count in zip(fits, points, counts, strict=True)
+            "ok" if metric else plan.moments(own, point, count)
+            for (own, _), point, count, metric in zip(fits, points, counts, bounded, strict=True)
         ]
-        against = [plan.moments(base, p) for (_, base), p in zip(fits, points, strict=True)]
+        against = [
+            "ok" if metric else plan.moments(base, point)
+            for (_, base), point, metric in zip(fits, points, bounded, strict=True)
+        ]
         rows = numbers(some.sample, POINT_ROWS, Missing.of(moments, against))
         words = map(_status, moments, counts, failed, some.met.tolist())
         for point, (_, query), row, status in zip(points, some.queries, rows, words, strict=True):
@@ -169,7 +201,7 @@ def _failures(
     stops, size = work.stops(store.of(work.problem)), work.problem.block_size
     pairs = [(c, s) for c in plan.study.methods for s in plan.study.shifts]
     for (method, shift), query in zip(pairs, plan.queries(point), strict=True):
-        own = of_method(point.model, method)
+        own, told = method.estimator.own, of_method(point.model, method)
         for (block, replicate, statistic), code in found.items():
             if query is not None and query.id == statistic and block < stops[query].blocks:
                 yield {
@@ -177,10 +209,11 @@ def _failures(
                     "n_task": point.n_task,
                     "n_brain": point.n_brain,
                     "estimator": method.estimator.name,
-                    **{name: own[name] for name in ENCODER},
+                    "parameters": told["parameters"],
+                    **{name: told[name] for name in ENCODER},
                     **of_fit(method, point, query.fit),
                     "shift": shift.label,
                     "block": block,
                     "replicate": block * size + replicate,
-                    "reason": reason_of(code),
+                    "reason": reason_of(code, own),
                 }

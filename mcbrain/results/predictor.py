@@ -10,12 +10,16 @@ from functools import lru_cache
 import numpy as np
 
 from mcbrain.asking.estimators import ESTIMATORS, Estimator, Method
+from mcbrain.asking.metrics import ERROR_RATE
+from mcbrain.asking.shift_text import parse_shift
 from mcbrain.asking.studies import Point, Study
 from mcbrain.blocks.query import Encoding, Fit
 from mcbrain.blocks.series import jackknife
 from mcbrain.plan.cells import Setting
 from mcbrain.plan.moments import shift_coefficients, shift_drift, signal, task_noise
 from mcbrain.plan.subspaces import PilotSubspaces, Subspaces
+from mcbrain.population.geometry import Geometry
+from mcbrain.population.labels import label_slope
 from mcbrain.population.model import Model
 from mcbrain.population.shifts import Shift
 from mcbrain.results.reasons import (
@@ -24,17 +28,23 @@ from mcbrain.results.reasons import (
     INTERPOLATING,
     NOT_GAUSSIAN,
     OWN_ENCODER,
+    OWN_ESTIMATOR,
     OWN_PENALTY,
+    OWN_SHIFT,
     TWO_ZEROS,
 )
 from mcbrain.theory import exact
 from mcbrain.theory.accuracy import law_accuracy, task_accuracy
 from mcbrain.theory.banded import two_penalty_excess
+from mcbrain.theory.error_rates import fluctuations, mean_error_rate, sign_fluctuations
 from mcbrain.theory.exact import BrainMoments
+from mcbrain.theory.labels import FitMoments, error_rate, fit_moments, with_signs
 from mcbrain.theory.wishart import TaskMoments, task_moments
 from mcbrain.typing import Floats
 
-__all__ = ["Case", "Prediction", "Predictor"]
+__all__ = ["Case", "Prediction", "Predictor", "no_metrics"]
+
+_ID = parse_shift("id")
 
 
 @dataclass(frozen=True)
@@ -181,11 +191,15 @@ class Predictor:
         """
         if self.study.undefined(method, point):
             return Case(point, shift, fit, known=Prediction(reason=FEW_BRAIN_SAMPLES))
+        if method.estimator.own is not None:
+            return Case(point, shift, fit, known=Prediction(reason=OWN_ESTIMATOR))
         spared = _spared(method.estimator, point, fit)
         if reason := self._lawless(spared, point, method, shift):
             return Case(point, shift, fit, known=Prediction(reason=reason))
         if fit.penalty < 0:
             return Case(point, shift, fit, known=Prediction())
+        if not point.model.linear_labels:
+            return Case(point, shift, fit, known=self._signs(point, method, shift, fit))
         if not self.subspaces.lawful(spared, point):
             known = self._anisotropic_prediction(point, shift, fit)
             return Case(point, shift, fit, known=known)
@@ -287,7 +301,7 @@ class Predictor:
         if not self._anisotropic.gaussian(spared, point):
             return NOT_GAUSSIAN
         if not shift.has_moment:
-            return ADVERSARY
+            return ADVERSARY if shift.own is None else OWN_SHIFT
         if method.encoder.rule.selects and self.subspaces.simulated(spared, point):
             return OWN_ENCODER
         return OWN_PENALTY if method.rule.selects else None
@@ -372,6 +386,108 @@ class Predictor:
         }
         risk = two_penalty_excess(brain, **setting, penalty=case.fit.in_force, eta=case.fit.eta)
         return np.asarray(risk * model.signal_norm**2)
+
+    # Labels that are not linear, and metrics (theory/README.md 4h) -----------------------------
+
+    def metrics(
+        self, point: Point, method: Method, shift: Shift, fit: Fit
+    ) -> dict[str, float | None]:
+        """The columns of what the laws say of each metric.
+
+        Parameters
+        ----------
+        point : Point
+        method : Method
+        shift : Shift
+        fit : Fit
+            With the resolved penalty.
+
+        Returns
+        -------
+        dict
+            Value by column; None where no law holds.
+        """
+        found = no_metrics(self.study)
+        for metric in self.study.metrics:
+            if metric.name == ERROR_RATE and metric.objection(point.model, shift) is None:
+                moments = self._moments(point, method, shift, fit)
+                value = math.nan
+                if moments is not None:
+                    value = self._mean_rate(point, method, shift, fit, moments)
+                found[f"{metric.name}_predicted"] = value if math.isfinite(value) else None
+        return found
+
+    def _mean_rate(
+        self, point: Point, method: Method, shift: Shift, fit: Fit, moments: FitMoments
+    ) -> float:
+        """The mean error rate: to the second order where the spread of the fits is known."""
+        spared, model = _spared(method.estimator, point, fit), point.model
+        known = self.subspaces.lawful(spared, point) and not _banded(fit)
+        if known and shift.kind == _ID.kind and math.isfinite(fit.in_force):
+            brain, rank = self._brain(spared, point, shift, fit.encoding, left_out=False)
+            m_hat, n, d = float(brain.m_hat), point.n_task, model.input_dim
+            if rank < d and (rank == 0 or n > rank + 1):
+                of = {"n_task": n, "rank": rank, "input_dim": d}
+                noise, penalty = model.sigma_y / model.signal_norm, fit.in_force
+                if model.linear_labels:
+                    spread = fluctuations(m_hat, **of, penalty=penalty, noise=noise)
+                else:
+                    task = self._task_moments(n, rank, d, penalty)
+                    spread = sign_fluctuations(task, m_hat, **of, penalty=penalty, task_noise=noise)
+                unit = model.signal_norm**2
+                one = FitMoments(moments.cross / unit, moments.square / unit, np.ones(()))
+                value = mean_error_rate(one, spread)
+                if math.isfinite(value):
+                    return value
+        return float(error_rate(moments))
+
+    def _signs(self, point: Point, method: Method, shift: Shift, fit: Fit) -> Prediction:
+        """The excess risk over the best linear predictor of labels that are signs."""
+        moments = self._moments(point, method, shift, fit)
+        if moments is None or not math.isfinite(moments.excess):
+            return Prediction(reason=INTERPOLATING)
+        slope = label_slope(Geometry(point.model, self.study.seed))
+        return Prediction(float(moments.excess) * slope**2, None, "asymptotic")
+
+    def _moments(self, point: Point, method: Method, shift: Shift, fit: Fit) -> FitMoments | None:
+        """Moments of the coefficients, of labels divided by their slope; None without a law."""
+        if self.study.undefined(method, point) or method.estimator.own is not None:
+            return None
+        spared = _spared(method.estimator, point, fit)
+        if self._lawless(spared, point, method, shift) or not fit.penalty >= 0:
+            return None
+        model, unit = point.model, point.model.signal_norm**2
+        lawful = self.subspaces.lawful(spared, point) and not _banded(fit)
+        if lawful:
+            brain, rank = self._brain(spared, point, shift, fit.encoding, left_out=False)
+            if (rank == 0 or point.n_task > rank + 1) and np.isfinite(brain.m_hat):
+                task = self._task_moments(point.n_task, rank, model.input_dim, fit.in_force)
+                of = {"n_task": point.n_task, "rank": rank, "input_dim": model.input_dim}
+                noise = model.sigma_y / model.signal_norm
+                if model.linear_labels:
+                    found = fit_moments(task, brain, **of, task_noise=noise)
+                else:
+                    plain, _ = self._brain(spared, point, _ID, fit.encoding, left_out=False)
+                    found = with_signs(task, brain, float(plain.m_hat), **of, task_noise=noise)
+                return FitMoments(found.cross * unit, found.square * unit, found.signal * unit)
+        if _banded(fit) and fit.penalty == 0 and point.n_task < model.native_dim:
+            return None
+        return self._anisotropic.moments(point, shift, fit)
+
+
+def no_metrics(study: Study) -> dict[str, float | None]:
+    """The columns of what the laws say of a study's metrics, without numbers.
+
+    Parameters
+    ----------
+    study : Study
+
+    Returns
+    -------
+    dict
+        None by column.
+    """
+    return {f"{metric.name}_predicted": None for metric in study.metrics}
 
 
 def _stacked(moments: Sequence[BrainMoments], shape: tuple[int, ...]) -> BrainMoments:

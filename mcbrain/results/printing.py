@@ -253,6 +253,8 @@ def _columns(table: pa.Table, columns: str | None) -> list[str]:
     shown = [n for n in _DEFAULT if n in table.schema.names]
     if "shift" in shown:
         shown[shown.index("shift") : shown.index("shift")] = telling(table, ENCODER)
+    if "parameters" in table.schema.names and table["parameters"].null_count < table.num_rows:
+        shown.insert(shown.index("estimator") + 1, "parameters")
     return fields + shown
 
 

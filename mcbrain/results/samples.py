@@ -17,7 +17,7 @@ from mcbrain.blocks.histogram import quantiles
 from mcbrain.blocks.query import Query, only
 from mcbrain.blocks.series import Series, standard_error
 from mcbrain.plan.plans import Work
-from mcbrain.plan.point_plan import PointPlan
+from mcbrain.plan.point_plan import PointPlan, together
 from mcbrain.plan.stopping import rounding_risk
 from mcbrain.results.numbers import Sample
 from mcbrain.store.pairs import Pairs
@@ -127,19 +127,14 @@ def _units(asked: Sequence[Asked]) -> Iterator[_Unit]:
         ids = [query.id for query in queries]
         if one.stored.alike(ids):
             where = {name: i for i, name in enumerate(ids)}
-            bases = [where[_base(query).id] for query in queries]
+            bases = [where[query.of_baseline.id] for query in queries]
             yield _Unit(place, one, queries, bases, one.stored.series(ids), None)
             continue
         stops = one.work.stops(one.stored)
         for query in queries:
             stop = stops[query]
-            series = one.stored.series([query.id, _base(query).id]).head(stop.blocks)
+            series = one.stored.series([query.id, query.of_baseline.id]).head(stop.blocks)
             yield _Unit(place, one, (query,), [1], series, (stop.blocks, stop.met))
-
-
-def _base(query: Query) -> Query:
-    """The query of the baseline of a query; its own where it has none."""
-    return Query(query.baseline or query.fit, query.shift, query.baseline)
 
 
 class _Stack:
@@ -215,9 +210,22 @@ class _Stack:
         def enough(series: Series, rows: Integers) -> NDArray[np.bool_]:
             if stopping.judge is None:
                 return stopping.met(series, tuple(self._queries[i] for i in rows.tolist()))
-            return self._plan.enough(series, hopeless[rows], self._rounding[rows])
+            good = self._plan.enough(series, hopeless[rows], self._rounding[rows])
+            if not self._plan.study.metrics:
+                return good
+            return self._with_metrics(rows, good)
 
         return stopping.apart(self._series(self._own, self._count.shape[1]), enough)
+
+    def _with_metrics(self, rows: Integers, good: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """Which outputs may stop where those of a point that belong together stop together."""
+        unit, precision = self._unit[rows], self._plan.study.precision
+        found = good.copy()
+        for one in np.unique(unit).tolist():
+            at = np.flatnonzero(unit == one)
+            queries = [self._queries[i] for i in rows[at].tolist()]
+            found[at] = together(queries, good[at], precision)
+        return found
 
     def _series(self, rows: Integers, size: int) -> Series:
         """Rows of several problems up to a number of blocks; what problems count is left out."""
@@ -234,7 +242,7 @@ class _Stack:
         series = self._series(np.concatenate([self._own[at], self._base[at]]), size)
         count, mean, m2 = series.totals()
         mine, other = slice(at.size), slice(at.size, None)
-        replicates = np.ascontiguousarray(self._replicates[:, :size]).sum(axis=1)[self._unit[at]]
+        replicates = self._seen(at, size)
         seconds = np.ascontiguousarray(self._seconds[:, :size]).sum(axis=1)[self._unit[at]]
         gain, gain_mcse, better = self._against(series, at, size)
         # A risk of nothing but rounding is no divisor, and wins or loses by chance.
@@ -252,6 +260,17 @@ class _Stack:
             "m2": m2[mine],
             "p_better": np.where(compared & nothing & base_nothing, np.nan, better),
         }
+
+    def _seen(self, at: Integers, size: int) -> Integers:
+        """Replicates that some outputs have seen: the first of each block where they are costly."""
+        seen = np.ascontiguousarray(self._replicates[:, :size]).sum(axis=1)[self._unit[at]]
+        if any(method.estimator.own for method in self._plan.study.methods):
+            for i, output in enumerate(at.tolist()):
+                own, unit = self._queries[output].fit.estimator.own, self._units[self._unit[output]]
+                if own is not None:
+                    blocks = unit.series.replicates[:size].size
+                    seen[i] = blocks * own.seen(unit.asked.work.problem.block_size)
+        return np.asarray(seen)
 
     def _compared(self, at: Integers) -> NDArray[np.bool_]:
         """Which of some outputs are not the baseline itself."""

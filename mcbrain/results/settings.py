@@ -59,6 +59,7 @@ def of_method(model: Model, method: Method) -> dict[str, object]:
     encoded, encoder = method.estimator.uses_brain, method.encoder
     return {
         "estimator": method.estimator.name,
+        "parameters": None if method.estimator.own is None else method.estimator.own.spelt,
         "penalty_rule": method.rule.kind,
         "rank": encoder.rank_of(model) if encoded else None,
         "encoding_rule": encoder.rule.kind if encoded else None,

@@ -14,7 +14,8 @@ import pyarrow.compute as pc
 from mcbrain.asking.studies import Study
 from mcbrain.plan.plans import Plan, Tell, silent
 from mcbrain.results.brain_rows import brain_batches
-from mcbrain.results.columns import RESULT_SCHEMA
+from mcbrain.results.column import schema_of
+from mcbrain.results.columns import columns_of
 from mcbrain.results.other_columns import BRAIN_SCHEMA
 from mcbrain.store.atomic import mapped
 from mcbrain.store.folder import ResultsFolder
@@ -138,7 +139,7 @@ def write_results(
             yield batch
 
     parts = (
-        (folder.results, RESULT_SCHEMA, counted()),
+        (folder.results, schema_of(columns_of(study)), counted()),
         (folder.brain, BRAIN_SCHEMA, brain_batches(study, store, plan.penalties.subspaces)),
     )
     # As they would be if nothing had changed: then they are equal to those that are there.

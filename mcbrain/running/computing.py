@@ -20,7 +20,8 @@ from mcbrain.plan.plans import Plan, User, Work, all_works, pilots_of
 from mcbrain.plan.shards import Shard, owned
 from mcbrain.plan.stopping import Stopping
 from mcbrain.plan.subspaces import PILOT_BLOCKS
-from mcbrain.results.columns import RESULT_SCHEMA
+from mcbrain.results.column import schema_of
+from mcbrain.results.columns import columns_of
 from mcbrain.results.opening import open_plan
 from mcbrain.results.view import Results
 from mcbrain.results.writing import about
@@ -85,8 +86,10 @@ def compute(
             batches = list(plan.rows(store, tell))
     run = run_entry(started, pool.most, len(store.added), sum(store.added))
     record = {**about(study, engine, store, {}), "runs": [run]}
-    schema = RESULT_SCHEMA.with_metadata(metadata(record))
-    table = pa.Table.from_batches(batches, RESULT_SCHEMA).replace_schema_metadata(schema.metadata)
+    schema = schema_of(columns_of(study)).with_metadata(metadata(record))
+    table = pa.Table.from_batches(batches, schema.remove_metadata()).replace_schema_metadata(
+        schema.metadata
+    )
     return Results.in_memory(study, table, store)
 
 

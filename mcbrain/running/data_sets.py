@@ -14,7 +14,7 @@ from mcbrain.blocks.query import Encoding
 from mcbrain.checks import integer
 from mcbrain.errors import InputError
 from mcbrain.plain import numpy_defaults
-from mcbrain.population.distributions import LATENTS, RECORDINGS
+from mcbrain.population.distributions import LABELS, LATENTS, RECORDINGS
 from mcbrain.population.geometry import Geometry
 from mcbrain.population.model import Model
 from mcbrain.typing import Floats
@@ -195,7 +195,8 @@ def block_data_sets(
     streams = [_stream(problem, block, role) for role in range(6)]
     for _ in range(count):
         X = _inputs(geometry, problem.n_task, streams[0], streams[4])
-        y = X @ geometry.beta + model.sigma_y * streams[1].standard_normal(problem.n_task)
+        response = X @ geometry.beta + model.sigma_y * streams[1].standard_normal(problem.n_task)
+        y = _value(LABELS[model.labels].line.format(response="response"), {"response": response})
         X_brain = _inputs(geometry, problem.n_brain, streams[2], streams[5])
         R = _recordings(geometry, X_brain, streams[3])
         yield DataSet(

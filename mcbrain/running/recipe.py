@@ -5,7 +5,7 @@ from __future__ import annotations
 from mcbrain.blocks.problem import RawProblem
 from mcbrain.errors import unhandled
 from mcbrain.population.covariance import parse_covariance
-from mcbrain.population.distributions import LATENTS, RECORDINGS
+from mcbrain.population.distributions import LABELS, LATENTS, RECORDINGS
 from mcbrain.population.geometry import BASIS, CHANNELS
 from mcbrain.population.given import FILE, Given
 from mcbrain.population.given_covariance import GivenCovariance
@@ -26,7 +26,7 @@ def inputs(n, rng, aux):
 streams = [stream({words}, {block}, role) for role in range(6)]
 for _ in range({count}):
     X = inputs(n_task, streams[0], streams[4])
-    y = X @ beta + {task_noise!r} * streams[1].standard_normal(n_task)
+    y = {labels}
     X_brain = inputs(n_brain, streams[2], streams[5])
     drive = ({latents}) @ channels.T
     R = {recordings}"""
@@ -112,7 +112,7 @@ def recipe(problem: RawProblem, block: int, place: int) -> str:
                 words=", ".join(map(str, problem.words)),
                 block=block,
                 count=place + 1,
-                task_noise=model.sigma_y,
+                labels=_labels(model),
                 latents=LATENTS[model.latents].line.format(X="X_brain"),
                 recordings=RECORDINGS[model.neural_law].line.format(
                     noise=model.sigma_r, rate=model.baseline_rate, rng="streams[3]"
@@ -121,6 +121,12 @@ def recipe(problem: RawProblem, block: int, place: int) -> str:
             *([_AS_GIVEN] if turned else []),
         ]
     )
+
+
+def _labels(model: Model) -> str:
+    """An expression of the labels."""
+    response = f"X @ beta + {model.sigma_y!r} * streams[1].standard_normal(n_task)"
+    return LABELS[model.labels].line.format(response=response)
 
 
 def _variances(model: Model) -> list[str]:

@@ -44,9 +44,9 @@ class Replay:
         independent components of the inputs; in the coordinates of x where the model was given an
         array in them.
     rows : list of dict
-        Estimator, rule, penalty, rank, encoding_rule, encoding_penalty, shift, excess and failure
-        of each output. Penalties are per sample; where a rule is "loo" or "gcv", the one that it
-        chose on this replicate; None where it has no meaning.
+        Estimator, parameters (of a plug-in), rule, penalty, rank, encoding_rule, encoding_penalty,
+        shift, excess and failure of each output. Penalties are per sample; where a rule is "loo" or
+        "gcv", the one that it chose on this replicate; None where it has no meaning.
     block, place : int
         The block that holds the replicate, and its place there.
     recipe : str
@@ -113,7 +113,7 @@ def _short(penalty: object) -> str:
 
 
 @numpy_defaults
-def replay(folder: str | Path, point: int, replicate: int) -> Replay:
+def replay(folder: str | Path, point: int, replicate: int, *, plugins: bool = False) -> Replay:
     """Draw and solve one replicate of a raw study again.
 
     Parameters
@@ -124,6 +124,8 @@ def replay(folder: str | Path, point: int, replicate: int) -> Replay:
         Column `point` of the results.
     replicate : int
         Number of the replicate within the point, from 0.
+    plugins : bool
+        Whether the code of the study's plug-ins may run. Otherwise their outputs are left out.
 
     Returns
     -------
@@ -149,7 +151,8 @@ def replay(folder: str | Path, point: int, replicate: int) -> Replay:
     store = blocks_behind(home)
     asked = study.numbered(point)
     plan = PointRows(study, "raw", Penalties(study, PilotSubspaces(study, store), store))
-    queries = tuple(q for q in plan.queries(asked) if q is not None)
+    risks = [q for q in plan.queries(asked) if q is not None]
+    queries = tuple(every for q in risks for every in (q, *plan.measured(asked, q)))
     problem = RawProblem.of(asked.model, asked.n_task, asked.n_brain, study.seed)
     size = problem.block_size
     drawn = max((store.series(problem, [q.id]).n_blocks for q in queries), default=0) * size
@@ -157,9 +160,10 @@ def replay(folder: str | Path, point: int, replicate: int) -> Replay:
         have = f"replicates 0 to {drawn - 1}" if drawn else "no replicates yet"
         raise InputError(f"--replicate {replicate}: point {point} has {have}")
     block, place = divmod(replicate, size)
+    allowed = tuple(q for q in queries if plugins or q.fit.estimator.own is None)
     return Replay(
         data=rebuild(study, asked, problem, block, place),
-        rows=_solve(problem, queries, block, place),
+        rows=_solve(problem, allowed, block, place),
         block=block,
         place=place,
         recipe=recipe(problem, block, place),
@@ -201,24 +205,34 @@ def _solve(
     problem: RawProblem, queries: tuple[Query, ...], block: int, place: int
 ) -> list[dict[str, object]]:
     """Excess risk of each query on the replicate, by the engine's own kernels."""
-    from mcbrain.blocks.sums import REASONS
+    from mcbrain.blocks.sums import reason_of
     from mcbrain.engines.raw import bench
     from mcbrain.engines.sampled import drawn_each
 
+    if not queries:
+        return []
     drawn = drawn_each(bench, problem, queries, block, place + 1)
     chosen = drawn.penalties[place] / problem.n_task
-    return [
-        {
-            "estimator": q.fit.estimator.name,
-            "rule": q.fit.rule,
-            "penalty": float(chosen[i]) if q.fit.selects else q.fit.shown,
-            **_encoder(q.fit, float(drawn.encodings[place, i]), problem.n_brain),
-            "shift": q.shift.label,
-            "excess": float(drawn.excess[place, i]),
-            "failure": REASONS.get(int(drawn.failures[place, i]), ""),
-        }
-        for i, q in enumerate(queries)
-    ]
+    rows: list[dict[str, object]] = []
+    for i, q in enumerate(queries):
+        value = float(drawn.excess[place, i])
+        if q.metric is not None:  # it stands behind the excess risk of its fit
+            rows[-1][q.metric.name] = value
+            continue
+        own, code = q.fit.estimator.own, int(drawn.failures[place, i])
+        rows.append(
+            {
+                "estimator": q.fit.estimator.name,
+                "parameters": own.spelt if own else None,
+                "rule": q.fit.rule,
+                "penalty": float(chosen[i]) if q.fit.selects else q.fit.shown,
+                **_encoder(q.fit, float(drawn.encodings[place, i]), problem.n_brain),
+                "shift": q.shift.label,
+                "excess": value,
+                "failure": reason_of(code, own) if code else "",
+            }
+        )
+    return rows
 
 
 def _encoder(fit: Fit, chosen: float, n_brain: int) -> dict[str, object]:

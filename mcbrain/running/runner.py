@@ -37,6 +37,7 @@ def run(
     shard: Shard | str | None = None,
     fresh: bool = False,
     reuse_other_code: bool = False,
+    plugins: bool = False,
     reporter: Reporter | None = None,
 ) -> Outcome:
     """Run a study, or resume it.
@@ -66,6 +67,8 @@ def run(
     reuse_other_code : bool
         Use the blocks that other code has computed, such as another version of mcbrain or NumPy;
         the provenance of the rows then says so.
+    plugins : bool
+        Whether the code of plug-ins that the study file names may run; of no effect on a Study.
     reporter : Reporter, optional
         Told what the user should know, and how far the run is; default one that is silent.
 
@@ -85,7 +88,7 @@ def run(
         it is after a KeyboardInterrupt, and `results.arrow` has the rows that follow from it.
     """
     if not isinstance(study, Study):
-        study = load_study(study)
+        study = load_study(study, plugins=plugins)
     reporter = reporter or Reporter()
     setup = set_up(study, out, max_time, shard, fresh, reuse_other_code)
     with open_workers(threads, cluster, reporter.note) as pool:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from mcbrain.asking.plugins_section import place_of_plugin
 from mcbrain.asking.studies import Study
 from mcbrain.checks import duration
 from mcbrain.engines import engine_for
@@ -190,6 +192,8 @@ def prepare_folder(setup: Setup, reporter: Reporter) -> BlockStore:
             f"the study has changed: results.arrow will hold it as it is now; {kept} "
             "keeps the former text"
         )
+    for sentence in _changed(folder, setup.study):
+        reporter.note(sentence)
     if not folder.results.exists():
         folder.keep_study(setup.study)
     if setup.part is not None:
@@ -198,6 +202,17 @@ def prepare_folder(setup: Setup, reporter: Reporter) -> BlockStore:
         part = {"shard": str(setup.part), "complete": False}
         folder.keep_record({**record, **part, "runs": history(former)})
     return store
+
+
+def _changed(folder: ResultsFolder, study: Study) -> Iterator[str]:
+    """A sentence for each file of plug-ins whose text is not that of the run before."""
+    for plugin in {plugin.source.file: plugin for plugin in study.plugins}.values():
+        kept = folder.path / place_of_plugin(plugin)
+        if kept.is_file() and kept.read_text(encoding="utf-8") != plugin.source.text:
+            yield (
+                f"{plugin.source.file} has changed since the last run (digest now "
+                f"{plugin.digest}): the rows of its plug-ins are computed anew, all others are kept"
+            )
 
 
 def _taken(study: Study) -> list[str]:

@@ -10,6 +10,7 @@ from mcbrain.asking.from_python import EncoderPenalty, Rank, Samples, adhoc_stud
 from mcbrain.asking.older_names import keyword
 from mcbrain.checks import number
 from mcbrain.plain import numpy_defaults
+from mcbrain.plugins.record import Plugin
 from mcbrain.population.model import Model
 from mcbrain.running.computing import compute
 
@@ -21,8 +22,8 @@ def simulate(
     model: Model,
     n_task: Samples | None = None,
     n_brain: Samples | str | None = None,
-    estimators: Mapping[str, object] | None = None,
-    shifts: Iterable[str] = ("id",),
+    estimators: Mapping[str, object] | Mapping[str | Plugin, object] | None = None,
+    shifts: Iterable[str | Plugin] = ("id",),
     *,
     precision: float = 0.01,
     absolute: float | None = None,
@@ -37,6 +38,7 @@ def simulate(
     points: Iterable[Sequence[int]] | None = None,
     where: str | None = None,
     law: bool | None = None,
+    metrics: str | Plugin | Iterable[str | Plugin] = (),
 ) -> pa.Table:
     """Simulate one model; the same numbers as `mcbrain run` gives for the same seed.
 
@@ -48,9 +50,11 @@ def simulate(
         Task and brain samples; a grid of both is simulated. `n_brain` may be an expression of
         n_task, such as "2 * n_task"; without it there is no brain data.
     estimators : mapping, optional
-        Name to penalty rule, as in a study; default ols, ridge, befs and befs-oracle, tuned.
+        Name to penalty rule, as in a study; default ols, ridge, befs and befs-oracle, tuned. A
+        plug-in (`mb.estimator`) stands for its own name, with a table of its parameters.
     shifts : iterable of str
-        Test laws in text, such as "brain-insensitive:4".
+        Test laws in text, such as "brain-insensitive:4"; or plug-ins (`mb.shift`), at their
+        defaults, or a mapping of names to settings as in a study.
     precision, absolute : float
         Targets of each output: standard error / mean, and standard error. A precision of 0 runs
         exactly `max_replicates`, rounded up to whole blocks.
@@ -79,6 +83,9 @@ def simulate(
         A condition on the points, such as "n_brain <= 10 * n_task"; as in a study.
     law : bool, optional
         The older name of `exact_task_stage`, read until release 0.3 with a warning.
+    metrics : iterable of str
+        What is measured beside the excess risk, such as "error_rate" or a plug-in (`mb.metric`):
+        for each a column of its name and one of its standard error, NAME_mcse.
 
     Returns
     -------
@@ -105,6 +112,7 @@ def simulate(
         penalty_scale=penalty_scale,
         points=points,
         where=where,
+        metrics=metrics,
         engine=engine,
         exact_task_stage=keyword("law", law, exact_task_stage),
         precision={**targets, "max_replicates": max_replicates},

@@ -39,10 +39,12 @@ __all__ = [
 # Every module that turns a problem into random numbers, and random numbers into block sums:
 # whatever the engines import, except what only refuses input and the laws, which stand beside
 # blocks and never in them (tests/store/test_identity.py holds this list against the imports).
-PACKAGES = ("blocks", "engines", "kernels", "population")
+PACKAGES = ("blocks", "engines", "kernels", "plugins", "population")
 MODULES = (
     "asking.encoders",
     "asking.estimators",
+    "asking.metrics",
+    "asking.own",
     "asking.penalty_rules",
     "blas",
     "plan.moments",

@@ -10,12 +10,15 @@ import numpy as np
 import tomli_w
 
 from mcbrain.asking.arrays import arrays_of, with_places
+from mcbrain.asking.plugins_section import place_of_plugin
 from mcbrain.asking.shift_text import parse_shift, with_files
 from mcbrain.asking.studies import Study
 from mcbrain.errors import InputError, StoreError
+from mcbrain.plugins.record import Plugin
 from mcbrain.population.given import FILE, Given, place_of
 from mcbrain.population.shifts import Shift
-from mcbrain.store.atomic import replacing
+from mcbrain.store.atomic import replacing, write_text
+from mcbrain.store.provenance import content_hash
 
 __all__ = ["bring_files", "keep_files", "kept_files", "study_text"]
 
@@ -53,11 +56,12 @@ def kept_files(folder: Path, study: Study) -> list[Path]:
     Returns
     -------
     list of Path
-        Arrays of the model, then matrices of `custom` shifts.
+        Arrays of the model, matrices of `custom` shifts, then files of plug-ins.
     """
     given = [array.place for array in arrays_of(study.table["model"])]
     moments = [_place(shift) for shift in study.shifts if shift.kind == "custom"]
-    return [folder / place for place in (*given, *moments)]
+    plugins = dict.fromkeys(place_of_plugin(plugin) for plugin in study.plugins)
+    return [folder / place for place in (*given, *moments, *plugins)]
 
 
 def keep_files(folder: Path, study: Study) -> None:
@@ -87,6 +91,8 @@ def keep_files(folder: Path, study: Study) -> None:
     for shift in study.shifts:
         if shift.kind == "custom":
             _keep_moment(folder, shift)
+    for plugin in study.plugins:
+        _keep_plugin(folder, plugin)
 
 
 def _keep_moment(folder: Path, shift: Shift) -> None:
@@ -100,6 +106,17 @@ def _keep_moment(folder: Path, shift: Shift) -> None:
         sink.flush()
         if not _holds(shift.digest, parse_shift, f"custom:{sink.name}"):
             raise StoreError(f"custom:{source}: has changed while the study ran; run it again")
+
+
+def _keep_plugin(folder: Path, plugin: Plugin) -> None:
+    """Write the file of a plug-in as it was read; a former one of its name is kept beside it."""
+    target, text = folder / place_of_plugin(plugin), plugin.source.text
+    former = target.read_text(encoding="utf-8") if target.is_file() else text
+    if target.is_file() and former == text:
+        return
+    if former != text:
+        write_text(target.with_name(f"{target.stem}-{content_hash(former)[:8]}.py"), former)
+    write_text(target, text)
 
 
 def bring_files(folder: Path, study: Study, aside: Path | None) -> None:

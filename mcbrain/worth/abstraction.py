@@ -20,10 +20,11 @@ from mcbrain.worth.surface import Surface
 
 __all__ = ["LINEAR_GAUSSIAN", "Departure", "departing", "departures", "gaussian_twin"]
 
-# What a model says of its inputs, latents and recordings where it is linear and Gaussian.
+# What a model says of inputs, labels, latents and recordings where it is linear and Gaussian.
 LINEAR_GAUSSIAN = {
     "inputs": "gaussian",
     "covariance": "identity",
+    "labels": "linear",
     "latents": "linear",
     "neural_law": "gaussian",
 }
@@ -52,7 +53,7 @@ class Departure:
 
 
 def departing(model: Model) -> dict[str, str]:
-    """What a model says of its inputs, latents and recordings that is not linear and Gaussian.
+    """What a model says of inputs, labels, latents and recordings that is not linear and Gaussian.
 
     Parameters
     ----------

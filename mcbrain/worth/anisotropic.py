@@ -132,11 +132,11 @@ def anisotropic_value(
         A model that is not Gaussian, or without task noise; or an encoder whose penalty each
         replicate chooses.
     """
-    if not model.gaussian or model.sigma_y == 0:
+    if not model.gaussian or not model.linear_labels or model.sigma_y == 0:
         raise InputError(
-            "the laws of value need Gaussian inputs, linear latents, Gaussian recordings and task "
-            "noise; for this model simulate instead (simulate=True, or `mcbrain run` and "
-            "`mcbrain value DIR`)"
+            "the laws of value need linear labels, Gaussian inputs, linear latents, Gaussian "
+            "recordings and task noise; for this model simulate instead (simulate=True, or "
+            "`mcbrain run` and `mcbrain value DIR`)"
         )
     law = AnisotropicLaw(seed)
     curves = _Curves(model, _penalty(encoder, law, Point(0, model, n_task, n_brain)), law)

@@ -45,6 +45,12 @@ class Surface:
 
     def __post_init__(self) -> None:
         """Refuse a model that the laws do not cover."""
+        if not self.model.linear_labels:
+            raise InputError(
+                f"labels = {self.model.labels!r}: the laws of value and budgets hold for linear "
+                "labels; for this model run a study and ask `mcbrain budget DIR` or "
+                "`mcbrain value DIR`"
+            )
         if not self.model.isotropic:
             raise InputError(
                 "the laws of budgets hold for isotropic Gaussian inputs, linear latents and "

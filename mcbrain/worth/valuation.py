@@ -87,7 +87,7 @@ def value(
 
     effort = Effort(precision, max_replicates, seed, engine, threads)
     law = None
-    if plain and model.isotropic and model.sigma_y > 0:
+    if plain and model.isotropic and model.linear_labels and model.sigma_y > 0:
         law = _from_law(Surface(model), n_task, n_brain, baseline)
     found = simulated_value(model, n_task, n_brain, baseline, law, effort, encoding_penalty)
     if law is None:

@@ -66,6 +66,7 @@ def make_shifts(population):
         targets=population.beta[None].copy(),
         target=np.zeros(2, np.int64),
         adversary=np.zeros(2),
+        measure=np.zeros(2, np.int64),
     )
 
 
@@ -157,14 +158,16 @@ def test_the_law_is_that_of_whole_data_sets(case):
         assert np.max(np.abs(a.mean(0) - b.mean(0)) / error) < 4.8
 
 
-@pytest.mark.parametrize("other", [{"law": 2}, {"law": 6}, {"latents": 1}, {"neural_law": 1}])
+@pytest.mark.parametrize(
+    "other", [{"law": 2}, {"law": 6}, {"latents": 1}, {"neural_law": 1}, {"labels": 1}]
+)
 def test_statistics_that_do_not_suffice_give_no_number(other):
     population = make_population(4, 3, 1)._replace(**other)
     sizes = Sizes(9, 8, 1, 1, 0.0)
     fits = make_fits([0], [1.0], [0.0])
     shifts = Shifts(
         np.ones(1), np.zeros((1, 0)), np.zeros((0, 4)), population.beta[None],
-        np.zeros(1, np.int64), np.zeros(1),
+        np.zeros(1, np.int64), np.zeros(1), np.zeros(1, np.int64),
     )  # fmt: skip
     setting = reduced(Setting(population, sizes, fits, shifts))
     work, outcome = make_sufficient_workspace(setting), make_outcome(setting, 1)

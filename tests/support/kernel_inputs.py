@@ -16,6 +16,9 @@ LINEAR_GAUSSIAN = {
     "latents": 0,
     "neural_law": 0,
     "log_baseline": 0.0,
+    "labels": 0,
+    "rows": np.zeros((0, 0)),
+    "outcomes": np.zeros((0, 0)),
 }
 
 
@@ -46,22 +49,27 @@ def make_population(rng, d, k, p, **changes):
 
 
 def make_shifts(rng, population):
-    """Identity, a weighted subspace, one direction, a custom matrix, a concept, an adversary."""
+    """Identity, a weighted subspace, one direction, a custom matrix, a concept, an adversary.
+
+    Then the error rate under three of them.
+    """
     d, k = population.scale.size, len(population.brain_map)
     direction = orthonormal_rows(rng, 1, d)
     custom = rng.standard_normal((d, d)) / np.sqrt(d)
     probes = np.vstack([population.brain_map, direction, custom])
-    weights = np.zeros((6, len(probes)))
+    weights = np.zeros((9, len(probes)))
     weights[1, :k] = 3.0
     weights[2, k] = 8.0
     weights[3, k + 1 :] = 1.0
+    weights[6], weights[7] = weights[1], weights[3]
     return Shifts(
-        scale=np.array([1.0, 1.0, 1.0, 0.0, 1.0, 1.0]),
+        scale=np.array([1.0, 1.0, 1.0, 0.0, 1.0, 1.0, 1.0, 0.0, 1.0]),
         weights=weights,
         probes=probes,
         targets=np.stack([population.beta, population.beta + 0.3 * direction[0]]),
-        target=np.array([0, 0, 0, 0, 1, 0]),
-        adversary=np.array([0.0, 0.0, 0.0, 0.0, 0.0, 0.5]),
+        target=np.array([0, 0, 0, 0, 1, 0, 0, 0, 1]),
+        adversary=np.array([0.0, 0.0, 0.0, 0.0, 0.0, 0.5, 0.0, 0.0, 0.0]),
+        measure=np.array([0, 0, 0, 0, 0, 0, 1, 1, 1]),
     )
 
 

@@ -28,7 +28,12 @@ def draw_inputs(population, rng, auxiliary, n):
 
 def draw_labels(population, rng, X):
     """Return (n,) labels."""
-    return X @ population.beta + population.task_noise * rng.standard_normal(len(X))
+    y = X @ population.beta + population.task_noise * rng.standard_normal(len(X))
+    if population.labels == 1:
+        return np.where(y > 0, 1.0, -1.0)
+    if population.labels == 0:
+        return y
+    raise NotImplementedError(f"tests/twins/draw.py has no labels {population.labels}")
 
 
 def draw_recordings(population, rng, X):

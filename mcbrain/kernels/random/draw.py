@@ -21,8 +21,11 @@ from mcbrain.kernels.random.streams import (
 )
 from mcbrain.kernels.types import (
     GAUSSIAN_NOISE,
+    GIVEN,
     LINEAR,
     POISSON,
+    REAL,
+    SIGN,
     TANH,
     Population,
 )
@@ -67,13 +70,23 @@ def _sparse(auxiliary: Stream, share: float, entries: Floats) -> None:
     store(auxiliary, s)
 
 
+@helper
+def _take(given: Floats, stream: Stream, out: Floats) -> None:
+    """Copy the next rows of what is given, and move on by as many."""
+    at = int(stream.state[0])
+    for i in range(out.shape[0]):
+        for j in range(out.shape[1]):
+            out[i, j] = given[at + i, j]
+    stream.state[0] = np.uint64(at + out.shape[0])
+
+
 @kernel
 def draw_inputs(population: Population, streams: StageStreams, X: Floats) -> None:
     """Fill X (n, d) with rows x = scale * z, z iid of the input distribution.
 
     Entries take the numbers of `streams.inputs` in C order. Student rows share one chi-square each
-    and sparse entries one uniform each, from `streams.auxiliary`. A code without a branch gives no
-    numbers.
+    and sparse entries one uniform each, from `streams.auxiliary`. Inputs that are given are as they
+    are, whatever the scale. A code without a branch gives no numbers.
 
     Parameters
     ----------
@@ -86,6 +99,9 @@ def draw_inputs(population: Population, streams: StageStreams, X: Floats) -> Non
     """
     law, stream, auxiliary = population.law, streams.inputs, streams.auxiliary
     n, d = X.shape
+    if law == GIVEN:
+        _take(population.rows, stream, X)
+        return
     entries = X.reshape(n * d)
     if law == GAUSSIAN:
         fill_normal(stream, entries)
@@ -120,7 +136,10 @@ def draw_inputs(population: Population, streams: StageStreams, X: Floats) -> Non
 
 @part
 def draw_task(population: Population, streams: StageStreams, X: Floats, y: Floats) -> None:
-    """Fill X (n, d) with inputs and y (n,) with labels X beta + task_noise * normals.
+    """Fill X (n, d) with inputs and y (n,) with labels.
+
+    They are X beta + task_noise * normals, or +1 and -1 by its sign. Labels that are not of `types`
+    give no numbers.
 
     Parameters
     ----------
@@ -135,8 +154,16 @@ def draw_task(population: Population, streams: StageStreams, X: Floats, y: Float
     """
     n, d = X.shape
     draw_inputs(population, streams, X)
+    if population.labels == GIVEN:
+        _take(population.outcomes, streams.noise, y.reshape(n, 1))
+        return
     fill_normal(streams.noise, y)
     dgemv("T", d, n, 1.0, X, d, population.beta, 1, population.task_noise, y, 1)
+    if population.labels == SIGN:
+        for i in range(n):
+            y[i] = 1.0 if y[i] > 0.0 else -1.0
+    elif population.labels != REAL:
+        y[:] = math.nan
 
 
 @part
@@ -213,8 +240,8 @@ def draw_recordings(
     """Fill Z (n, k) with latents and R (n, p) with recordings of the inputs X (n, d).
 
     Gaussian recordings are H z + neural_noise * normals; Poisson ones counts of the rate
-    exp(log_baseline + H z). Both take the stream's numbers in C order of R. Latents or recordings
-    that are not of `types` give no numbers.
+    exp(log_baseline + H z). Both take the stream's numbers in C order of R. Where recordings are
+    given, there are no latents. Latents or recordings that are not of `types` give no numbers.
 
     Parameters
     ----------
@@ -233,6 +260,9 @@ def draw_recordings(
     """
     n, d = X.shape
     p, k = population.channels.shape
+    if population.neural_law == GIVEN:
+        _take(population.outcomes, stream, R)
+        return
     dgemm("N", "N", k, n, d, 1.0, maps.latents, k, X, d, 0.0, Z, k)
     if population.latents == TANH:
         for i in range(n):

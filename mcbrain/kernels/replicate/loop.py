@@ -11,6 +11,7 @@ import numpy as np
 
 from mcbrain.kernels.brain.alignment import overlap_matrix, share_missed
 from mcbrain.kernels.jit import helper, part
+from mcbrain.kernels.linear.householder import PLAIN, reflect
 from mcbrain.kernels.linear.products import copy
 from mcbrain.kernels.random.draw import save
 from mcbrain.kernels.random.roles import StageStreams
@@ -129,6 +130,19 @@ def _mark_lost(lost: int, fits: Fits, failures: CodeArray) -> None:
             failures[fit] = SINGULAR
 
 
+@helper
+def _keep(at: int, work: TaskWork, out: Outcome) -> None:
+    """Keep the coefficients of every fit of the replicate `at`, in native coordinates."""
+    risk = work.risk
+    if work.frame.shape[0] > 0:
+        reflect(risk.coefs.shape[0], work.solve.reduction, PLAIN, risk.coefs)
+    for lane in range(risk.fit.size):
+        fit = risk.fit[lane]
+        if fit >= 0:
+            for i in range(risk.coefs.shape[0]):
+                out.coefs[at, fit, i] = risk.coefs[i, lane]
+
+
 @part
 def judge(setting: Setting, at: int, work: TaskWork, out: Outcome) -> None:
     """Record the risk of every fit of the replicate `at`, once all are solved.
@@ -150,8 +164,13 @@ def judge(setting: Setting, at: int, work: TaskWork, out: Outcome) -> None:
         split = targets.shape[0]
         targets, probes = frame[:split], frame[split:]
     _mark_lost(work.lost[at], setting.fits, failures)
-    seen = Shifts(shifts.scale, shifts.weights, probes, targets, shifts.target, shifts.adversary)
+    seen = Shifts(
+        shifts.scale, shifts.weights, probes, targets, shifts.target, shifts.adversary,
+        shifts.measure,
+    )  # fmt: skip
     excess_risk(setting.population, seen, work.risk, out.excess[at], failures)
+    if out.coefs.shape[0] > 0:
+        _keep(at, work, out)
 
 
 @part

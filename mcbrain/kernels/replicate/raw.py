@@ -6,6 +6,8 @@ is kept (dual forms). At a replicate whose Gram matrix turns out to be singular 
 goes on once that is solved by singular values (`again`).
 """
 
+from collections.abc import Callable
+
 from mcbrain.kernels.brain.choose_encoder import EncoderChoice, encoder_part
 from mcbrain.kernels.jit import kernel, part
 from mcbrain.kernels.linear.lapack import dgemv
@@ -161,12 +163,27 @@ def task_stage(setting: Setting, streams: StageStreams, work: TaskWork, out: Out
     )  # fmt: skip
 
 
+Then = Callable[[Outcome], None]
+"""What is done once some replicates are solved, as long as their subspaces are there."""
+
+
+def nothing(share: Outcome) -> None:
+    """Do nothing then.
+
+    Parameters
+    ----------
+    share : Outcome
+        Some replicates.
+    """
+
+
 def raw_block(
     setting: Setting,
     streams: Streams,
     work: Workspace,
     outcome: Outcome,
     encoder: EncoderChoice | None = None,
+    then: Then = nothing,
 ) -> None:
     """Run as many replicates as `outcome` has room for, continuing the streams.
 
@@ -188,12 +205,15 @@ def raw_block(
     encoder : EncoderChoice, optional
         The rule by which each replicate chooses the penalty of stage 1, if there is one; with room
         for as many replicates as `outcome`.
+    then : callable
+        Called after each share of the replicates, with its part of the outcome.
     """
     step = work.task.lost.size
     for place, share in enumerate(parts_of(outcome, step)):
         own = encoder_part(encoder, place * step, step)
         brain_stage(setting, streams.brain, work.brain, share, own)
         task_stage(setting, streams.task, work.task, share)
+        then(share)
 
 
 def overlap_block(
@@ -202,6 +222,7 @@ def overlap_block(
     work: Workspace,
     outcome: Outcome,
     encoder: EncoderChoice | None = None,
+    then: Then = nothing,
 ) -> None:
     """Run the brain stage alone: only m_hat and C^ of `outcome` are filled.
 
@@ -219,8 +240,11 @@ def overlap_block(
         Of `make_outcome`.
     encoder : EncoderChoice, optional
         As for `raw_block`.
+    then : callable
+        As for `raw_block`.
     """
     step = work.brain.lost.size
     for place, share in enumerate(parts_of(outcome, step)):
         own = encoder_part(encoder, place * step, step)
         brain_stage(setting, streams.brain, work.brain, share, own)
+        then(share)

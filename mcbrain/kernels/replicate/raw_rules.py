@@ -10,7 +10,13 @@ from mcbrain.kernels.replicate.again import solve_each
 from mcbrain.kernels.replicate.choice import Choice, chooser_of
 from mcbrain.kernels.replicate.choose import choose_dual, choose_primal
 from mcbrain.kernels.replicate.loop import any_singular, judge, solve_from_gram
-from mcbrain.kernels.replicate.raw import draw_task_grams, solve_from_data, take_task_again
+from mcbrain.kernels.replicate.raw import (
+    Then,
+    draw_task_grams,
+    nothing,
+    solve_from_data,
+    take_task_again,
+)
 from mcbrain.kernels.replicate.raw_brain import brain_stage
 from mcbrain.kernels.replicate.workspace import Outcome, TaskWork, Workspace, parts_of
 from mcbrain.kernels.task.solve import reduce_matrix
@@ -107,6 +113,7 @@ def raw_select_block(
     choice: Choice,
     outcome: Outcome,
     encoder: EncoderChoice | None = None,
+    then: Then = nothing,
 ) -> Floats:
     """Run `raw.raw_block` with fits that choose their penalty.
 
@@ -125,6 +132,8 @@ def raw_select_block(
         Of `make_outcome`; filled.
     encoder : EncoderChoice, optional
         As for `raw.raw_block`.
+    then : callable
+        As for `raw.raw_block`.
 
     Returns
     -------
@@ -139,5 +148,6 @@ def raw_select_block(
         brain_stage(setting, streams.brain, work.brain, share, own)
         picked = chosen[start : start + step]
         _task_stage(setting, streams.task, work.task, choice, share, picked)
+        then(share)
         start += step
     return chosen

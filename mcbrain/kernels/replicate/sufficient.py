@@ -24,7 +24,7 @@ from mcbrain.kernels.replicate.workspace import (
 )
 from mcbrain.kernels.task.exact_data import keep_triangle
 from mcbrain.kernels.task.solve import reduce_matrix
-from mcbrain.kernels.types import GAUSSIAN_NOISE, LINEAR, Population, Setting
+from mcbrain.kernels.types import GAUSSIAN_NOISE, LINEAR, REAL, Population, Setting
 
 
 @part
@@ -78,11 +78,12 @@ def task_stage(setting: Setting, streams: StageStreams, work: TaskWork, out: Out
 
 def _check_laws(population: Population) -> None:
     """Refuse a population for which these statistics do not suffice."""
-    laws = population.law, population.latents, population.neural_law
-    if laws != (GAUSSIAN, LINEAR, GAUSSIAN_NOISE):
+    laws = population.law, population.latents, population.neural_law, population.labels
+    known = GAUSSIAN, LINEAR, GAUSSIAN_NOISE, REAL
+    if laws != known:
         raise ValueError(
-            f"(law, latents, neural_law) = {laws}: these statistics suffice only for Gaussian "
-            f"inputs, linear latents and Gaussian recordings, {(GAUSSIAN, LINEAR, GAUSSIAN_NOISE)}"
+            f"(law, latents, neural_law, labels) = {laws}: these statistics suffice only for "
+            f"Gaussian inputs, linear latents, Gaussian recordings and real labels, {known}"
         )
 
 

@@ -140,12 +140,16 @@ class Outcome(NamedTuple):
         |(I-P)beta|^2/|beta|^2, NaN without an estimated subspace.
     overlap : ndarray, shape (replicates, k, k)
         C^ = A'PA, NaN without an estimated subspace.
+    coefs : ndarray, shape (replicates, fits, d)
+        beta_hat in native coordinates, of fits that did not fail; without replicates where nobody
+        asks for it.
     """
 
     excess: Floats
     failures: CodeArray
     m_hat: Floats
     overlap: Floats
+    coefs: Floats
 
 
 def chunk_rows(d: int) -> int:
@@ -258,7 +262,7 @@ def make_task_data(rows: int, d: int) -> TaskData:
     return TaskData(np.zeros((rows, d)), np.zeros(rows))
 
 
-def make_outcome(setting: Setting, count: int) -> Outcome:
+def make_outcome(setting: Setting, count: int, coefs: bool = False) -> Outcome:
     """Return room for the results of `count` replicates.
 
     Parameters
@@ -267,6 +271,8 @@ def make_outcome(setting: Setting, count: int) -> Outcome:
         What is asked of the block.
     count : int
         Replicates.
+    coefs : bool
+        Whether the coefficients are kept too.
 
     Returns
     -------
@@ -280,6 +286,7 @@ def make_outcome(setting: Setting, count: int) -> Outcome:
         np.zeros((count, n_fits), dtype=np.int8),
         np.zeros(count),
         np.zeros((count, k, k)),
+        np.zeros((count if coefs else 0, n_fits, setting.population.scale.size)),
     )
 
 
@@ -305,4 +312,5 @@ def parts_of(outcome: Outcome, step: int) -> Iterator[Outcome]:
             outcome.failures[part],
             outcome.m_hat[part],
             outcome.overlap[part],
+            outcome.coefs[part],
         )

@@ -1,4 +1,4 @@
-"""Excess risk under every shift, exactly, given beta_hat (theory/README.md 2)."""
+"""Excess risk and error rate under every shift, exactly, given beta_hat (theory/README.md 2)."""
 
 import math
 from typing import NamedTuple
@@ -8,7 +8,17 @@ import numpy as np
 from mcbrain.kernels.jit import helper, part
 from mcbrain.kernels.linear.lanes import get, put
 from mcbrain.kernels.linear.lapack import dgemm
-from mcbrain.kernels.types import FINE, LANES, NOT_FINITE, CodeArray, Fits, Population, Shifts
+from mcbrain.kernels.types import (
+    ERROR_RATE,
+    EXCESS,
+    FINE,
+    LANES,
+    NOT_FINITE,
+    CodeArray,
+    Fits,
+    Population,
+    Shifts,
+)
 from mcbrain.typing import Floats, Integers
 
 
@@ -68,6 +78,48 @@ def _attack(population: Population, shifts: Shifts, work: RiskWork, excess: Floa
                 excess[fit, s] += budget**2 * square
 
 
+@helper
+def _product(population: Population, shifts: Shifts, s: int, a: Floats, b: Floats) -> float:
+    """Return a'Mb under the shift s."""
+    total = 0.0
+    if shifts.scale[s] != 0.0:
+        for i in range(a.size):
+            total += shifts.scale[s] * population.scale[i] ** 2 * a[i] * b[i]
+    for j in range(shifts.probes.shape[0]):
+        if shifts.weights[s, j] != 0.0:
+            left, right = 0.0, 0.0
+            for i in range(a.size):
+                left += shifts.probes[j, i] * a[i]
+                right += shifts.probes[j, i] * b[i]
+            total += shifts.weights[s, j] * left * right
+    return total
+
+
+@helper
+def _error_rates(population: Population, shifts: Shifts, work: RiskWork, excess: Floats) -> None:
+    """Write how often sign(beta_hat'x) is not sign(target'x) for x ~ N(0, M).
+
+    Two Gaussians of correlation cos have different signs with probability arccos(cos)/pi; a
+    predictor that is 0 is wrong half of the time.
+    """
+    for s in range(shifts.measure.size):
+        if shifts.measure[s] != ERROR_RATE:
+            continue
+        target = shifts.targets[shifts.target[s]]
+        signal = _product(population, shifts, s, target, target)
+        for lane in range(work.fit.size):
+            fit = work.fit[lane]
+            if fit < 0:
+                continue
+            coef = work.coefs[:, lane]
+            square = signal * _product(population, shifts, s, coef, coef)
+            if square > 0.0:
+                cosine = _product(population, shifts, s, coef, target) / math.sqrt(square)
+                excess[fit, s] = math.acos(min(1.0, max(-1.0, cosine))) / math.pi
+            else:
+                excess[fit, s] = 0.5 if square == 0.0 else math.nan
+
+
 @part
 def excess_risk(
     population: Population,
@@ -76,10 +128,11 @@ def excess_risk(
     excess: Floats,
     failures: CodeArray,
 ) -> None:
-    """Write the excess risk of every column of `work.coefs` to `excess` (fits, shifts).
+    """Write what is measured of every column of `work.coefs` to `excess` (fits, shifts).
 
     excess = scale |Sigma^(1/2) delta|^2 + sum_j weights_j (probe_j'delta)^2 with
-    delta = beta_hat - target. A fit that failed, or whose risk is not finite (and is then
+    delta = beta_hat - target, or the error rate in its place. A measure that is not of `types`
+    gives no number. A fit that failed, or whose risk is not finite (and is then
     marked in `failures`), is NaN.
 
     Parameters
@@ -108,7 +161,7 @@ def excess_risk(
                 0.0, work.along, every,
             )  # fmt: skip
         for s in range(shifts.target.size):
-            if shifts.target[s] == t:
+            if shifts.target[s] == t and shifts.measure[s] == EXCESS:
                 for lane in range(every):
                     if work.fit[lane] < 0:
                         continue
@@ -117,6 +170,10 @@ def excess_risk(
                         total += shifts.weights[s, j] * work.along[j, lane] ** 2
                     excess[work.fit[lane], s] = total
     _attack(population, shifts, work, excess)
+    _error_rates(population, shifts, work, excess)
+    for s in range(shifts.measure.size):
+        if shifts.measure[s] != EXCESS and shifts.measure[s] != ERROR_RATE:
+            excess[:, s] = math.nan
     for fit in range(excess.shape[0]):
         for s in range(excess.shape[1]):
             if failures[fit] == FINE and not math.isfinite(excess[fit, s]):
