@@ -19,7 +19,7 @@ from mcbrain.blocks.problem import RawProblem, data_problem
 from mcbrain.population.model import Model
 from mcbrain.population.shifts import SHIFTS
 
-__all__ = ["Cell", "Extent", "cells", "random_model"]
+__all__ = ["Cell", "Extent", "cells", "log_uniform", "random_model", "random_shifts"]
 
 # How strong the shifts of the design are, by what their number means.
 _STRENGTHS = {
@@ -48,6 +48,10 @@ class Extent:
         Runs of the stopping rule, for each problem.
     map_dims : tuple of int
         Dimensions of the error maps.
+    covariance_cells : int
+        Cells in which the laws of any covariance are tested.
+    covariance_precision : float
+        Relative standard error of every mean there.
     """
 
     cells: int
@@ -56,6 +60,8 @@ class Extent:
     pairs: int
     stopped_runs: int
     map_dims: tuple[int, ...]
+    covariance_cells: int
+    covariance_precision: float
 
 
 @dataclass(frozen=True)
@@ -133,25 +139,25 @@ def random_model(rng: np.random.Generator, d: int) -> Model:
         input_dim=d,
         latent_dim=k,
         measured_latents=measured,
-        n_channels=measured + round(d * _log_uniform(rng, 0.05, 2.0)),
+        n_channels=measured + round(d * log_uniform(rng, 0.05, 2.0)),
         misalignment=0.0 if rng.random() < 0.2 else float(rng.uniform(0.0, 0.8)),
-        task_noise=_log_uniform(rng, 0.2, 3.0),
-        neural_noise=_log_uniform(rng, 0.2, 3.0),
+        task_noise=log_uniform(rng, 0.2, 3.0),
+        neural_noise=log_uniform(rng, 0.2, 3.0),
         latent_gains=1.0 if equal_gains else [float(g) for g in rng.uniform(0.5, 2.0, k)],
         task_loadings=None if equal_loadings else [float(a) for a in rng.standard_normal(k)],
-        signal_norm=_log_uniform(rng, 0.5, 2.0),
+        signal_norm=log_uniform(rng, 0.5, 2.0),
     )
 
 
 def _study(rng: np.random.Generator, extent: Extent, seed: int, index: int, folder: Path) -> Study:
     """The study of a cell: a random model, estimators and shifts at one point."""
-    d = round(_log_uniform(rng, 10.0, extent.largest_dim))
+    d = round(log_uniform(rng, 10.0, extent.largest_dim))
     model = random_model(rng, d)
     rank = model.k_m
     if rng.random() < 0.25:
         rank = int(rng.integers(1, min(2 * rank, d - 2, model.n_channels) + 1))
-    n_task = max(2, round(d * _log_uniform(rng, 0.3, 30.0)))
-    n_brain = max(rank, round(d * _log_uniform(rng, 0.3, 30.0)))
+    n_task = max(2, round(d * log_uniform(rng, 0.3, 30.0)))
+    n_brain = max(rank, round(d * log_uniform(rng, 0.3, 30.0)))
     if rng.random() < 0.05:
         n_brain = 0
     engine = "raw" if _affordable(model, n_task, n_brain) and rng.random() < 0.8 else "sufficient"
@@ -162,10 +168,10 @@ def _study(rng: np.random.Generator, extent: Extent, seed: int, index: int, fold
         n_task,
         n_brain,
         _estimators(rng),
-        _shifts(rng, model, folder / f"moment-{index}.npy"),
+        random_shifts(rng, model, folder / f"moment-{index}.npy", 2),
         seed=seed,
         rank=rank,
-        encoding_penalty=_log_uniform(rng, 0.01, 1.0) if penalised else 0.0,
+        encoding_penalty=log_uniform(rng, 0.01, 1.0) if penalised else 0.0,
         penalty_scale="per-sample",
         precision={"relative": 0.0, "max_replicates": extent.blocks * problem.block_size},
         engine=engine,
@@ -188,7 +194,7 @@ def _estimators(rng: np.random.Generator) -> dict[str, float | str]:
             return first
         if draw < 0.6:
             return others[int((draw - 0.45) / 0.15 * len(others))]
-        return _log_uniform(rng, 0.01, 10.0)
+        return log_uniform(rng, 0.01, 10.0)
 
     chosen: dict[str, float | str] = {
         name: rule() if estimator.penalised else 0.0 for name, estimator in ESTIMATORS.items()
@@ -197,13 +203,30 @@ def _estimators(rng: np.random.Generator) -> dict[str, float | str]:
         # Exact laws hold where the penalty inside the subspace is 0 or that outside; between the
         # two it is the approximation 5e.
         eta = rng.choice(["0.0", "0.1", "0.5", "1.0"])
-        chosen[f"two-penalty:{eta}"] = _log_uniform(rng, 0.01, 10.0)
+        chosen[f"two-penalty:{eta}"] = log_uniform(rng, 0.01, 10.0)
     return chosen
 
 
-def _shifts(rng: np.random.Generator, model: Model, file: Path) -> list[str]:
-    """`id` and two others of those that have a law; the matrix of a `custom` one is the file."""
-    numbers = {name: _log_uniform(rng, *range_) for name, range_ in _STRENGTHS.items()}
+def random_shifts(rng: np.random.Generator, model: Model, file: Path, others: int) -> list[str]:
+    """`id` and others of those that have a law.
+
+    Parameters
+    ----------
+    rng : numpy.random.Generator
+        The source of all draws.
+    model : Model
+        Shifts that it has no room for are left out.
+    file : Path
+        Where the matrix of a `custom` shift is written, if there is one.
+    others : int
+        How many beside `id`.
+
+    Returns
+    -------
+    list of str
+        In text, such as "brain-insensitive:4".
+    """
+    numbers = {name: log_uniform(rng, *range_) for name, range_ in _STRENGTHS.items()}
     forms = [
         ":".join([name, str(numbers[kind.parameter]), *([toward] if toward else [])])
         for name, kind in SHIFTS.items()
@@ -211,7 +234,7 @@ def _shifts(rng: np.random.Generator, model: Model, file: Path) -> list[str]:
         for toward in kind.directions or ("",)
     ]
     fit = [form for form in forms if parse_shift(form).objection(model) is None]
-    chosen = [str(form) for form in rng.choice([*fit, f"custom:{file}"], 2, replace=False)]
+    chosen = [str(form) for form in rng.choice([*fit, f"custom:{file}"], others, replace=False)]
     if f"custom:{file}" in chosen:
         np.save(file, _moment(rng, model.input_dim))
     return ["id", *chosen]
@@ -223,6 +246,19 @@ def _moment(rng: np.random.Generator, d: int) -> NDArray[np.float64]:
     return np.asarray(rows.T @ rows / len(rows))
 
 
-def _log_uniform(rng: np.random.Generator, low: float, high: float) -> float:
-    """A log-uniform draw in three digits, so that a page can show the number as it is."""
+def log_uniform(rng: np.random.Generator, low: float, high: float) -> float:
+    """A log-uniform draw in three digits, so that a page can show the number as it is.
+
+    Parameters
+    ----------
+    rng : numpy.random.Generator
+        The source of the draw.
+    low, high : float
+        The range, above 0.
+
+    Returns
+    -------
+    float
+        Within the range, but for rounding.
+    """
     return float(f"{math.exp(rng.uniform(math.log(low), math.log(high))):.3g}")

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from mcbrain.asking.estimators import Method
+from mcbrain.asking.studies import Study
 from mcbrain.blocks.query import Fit
 from mcbrain.certificate.design import Cell
 from mcbrain.certificate.scores import Score, difference_score
@@ -19,9 +20,10 @@ from mcbrain.population.shifts import Shift
 from mcbrain.results.predictor import Predictor
 from mcbrain.running.computing import compute
 
-__all__ = ["independent_scores", "law_scores"]
+__all__ = ["ResultRow", "fit_of", "independent_scores", "law_scores", "outputs"]
 
-ResultRow = dict[str, Any]  # of an Arrow table: a number, a word or null, by its column
+ResultRow = dict[str, Any]
+"""A row of an Arrow table: a number, a word or null, by its column."""
 
 # The check that a row belongs to, by the kind of its prediction; only laws that are exact are held
 # to their standard errors here.
@@ -56,14 +58,25 @@ def law_scores(cell: Cell, threads: int | None) -> list[Score]:
     rows = compute(cell.study, threads=threads).table.to_pylist()
     return [
         _score(cell, method, shift, row)
-        for (method, shift), row in zip(_outputs(cell), rows, strict=True)
+        for (method, shift), row in zip(outputs(cell.study), rows, strict=True)
     ]
 
 
-def _outputs(cell: Cell) -> Iterator[tuple[Method, Shift]]:
-    """The outputs of a cell in the order of its rows."""
-    for method in cell.study.methods:
-        for shift in cell.study.shifts:
+def outputs(study: Study) -> Iterator[tuple[Method, Shift]]:
+    """The outputs of a study of one point, in the order of its rows.
+
+    Parameters
+    ----------
+    study : Study
+        Of one model at one n_task and one n_brain.
+
+    Yields
+    ------
+    Method, Shift
+        What is fitted, and what it is tested on.
+    """
+    for method in study.methods:
+        for shift in study.shifts:
             yield method, shift
 
 
@@ -112,17 +125,32 @@ def _excluded(cell: Cell, method: Method, row: ResultRow) -> str:
         return str(row["status"])
     if row["predicted"] is None:
         return "no law"
-    solved, point = _fit(cell, method, row), cell.point
+    solved, point = fit_of(cell.study, method, row), cell.point
     near = (replace(point, n_task=max(point.n_task + step, 1)) for step in (-_MARGIN, _MARGIN))
     if any(row_status(solved, p) != "ok" for p in near):
         return "heavy_tail nearby"
     return ""
 
 
-def _fit(cell: Cell, method: Method, row: ResultRow) -> Fit:
-    """The solve row behind a results row."""
+def fit_of(study: Study, method: Method, row: ResultRow) -> Fit:
+    """The fit behind a results row.
+
+    Parameters
+    ----------
+    study : Study
+        Of one model.
+    method : Method
+        What the row is of.
+    row : dict
+        With the penalty that was in force; None is an infinite one.
+
+    Returns
+    -------
+    Fit
+        At that penalty.
+    """
     penalty = math.inf if row["penalty"] is None else row["penalty"]
-    rank, encoding = method.encoder.rank_of(cell.point.model), method.encoder.rule.value
+    rank, encoding = method.encoder.rank_of(study.models[0]), method.encoder.rule.value
     return Fit(method.estimator, "fixed", penalty, method.estimator.eta, rank, encoding)
 
 
@@ -131,7 +159,7 @@ def _asymptotic(cell: Cell, method: Method, shift: Shift, row: ResultRow) -> flo
     if row["prediction"] != "semi-exact":
         return None
     predictor = Predictor(cell.study, LawSubspaces(cell.study))
-    return predictor.predict(cell.point, method, shift, _fit(cell, method, row)).value
+    return predictor.predict(cell.point, method, shift, fit_of(cell.study, method, row)).value
 
 
 def independent_scores(scores: list[Score], seed: int) -> list[float]:

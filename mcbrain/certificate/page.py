@@ -10,8 +10,9 @@ import pyarrow as pa
 
 from mcbrain.certificate import figures
 from mcbrain.certificate.approximations import error_table
+from mcbrain.certificate.covariance_tables import HEAD, STAGES, covariance_table, summaries
 from mcbrain.certificate.scores import Score, score_table
-from mcbrain.certificate.verdict import ALARM, Certificate
+from mcbrain.certificate.verdict import ALARM, FAMILIES, Certificate
 from mcbrain.store.atomic import write_text
 from mcbrain.store.segments import write_table
 
@@ -85,6 +86,16 @@ design with their Monte-Carlo errors: <em>befs</em> and <em>projection</em> by l
 by law 5e (which here knows the moments of the subspace):</p>
 <img alt="Error of the predicted risk" src="{{ predicted }}">
 
+<h2>Under other covariances</h2>
+<p>Laws 5f and 5g in {{ covariance_cells }} cells of a random design of power laws and real
+features: errors of the mean risk against engine <em>sufficient</em>. With the subspace known the
+law is 5f alone; with recordings, which engine and law draw each for itself, it is both.</p>
+{% for title, classes in covariance %}<div class="wide"><table><tr><th>{{ title }}</th>
+{% for word in head %}<th class="n">{{ word }}</th>{% endfor %}</tr>
+{% for one in classes %}<tr><td>{{ one.words()[0] }}</td>
+{% for word in one.words()[1:] %}<td class="n">{{ word }}</td>{% endfor %}</tr>
+{% endfor %}</table></div>
+{% endfor %}
 <h2>What stopping at a target does</h2>
 <p>Runs of problems with a known mean, stopped by the rule of every run (looks at 64 blocks and
 doublings) where it is weakest: blocks of one and of four replicates, targets near what the first
@@ -100,7 +111,7 @@ look gives. Bias is in units of the target standard error.</p>
 </tr>
 {% endfor %}</table></div>
 <p class="note">Every z-score is a row of certificate.arrow, every number of the maps a row of
-approximations.arrow.</p>
+approximations.arrow, every mean under other covariances a row of covariance.arrow.</p>
 </body></html>
 """
 
@@ -131,11 +142,17 @@ def render(certificate: Certificate) -> str:
         alarm=ALARM,
         cells=len({s.cell for s in laws}),
         dims=_extremes(laws),
-        qq=figures.qq_plot(scores, families, ALARM / 8.0),
+        qq=figures.qq_plot(scores, families, ALARM / FAMILIES),
         by_dimension=figures.scores_by_dimension(scores),
         worst=sorted(scored, key=lambda s: -abs(s.z or 0.0))[:_WORST],
         excluded=", ".join(f"{word} {count}" for word, count in excluded.items()) or "none",
         maps=[(figures.error_map(one), one) for one in certificate.maps],
+        covariance_cells=len({row.cell for row in certificate.covariance}),
+        covariance=[
+            (title, list(summaries(certificate.covariance, stage)))
+            for stage, title in STAGES.items()
+        ],
+        head=HEAD[1:],
         noise=max((float(one.noise.max()) for one in certificate.maps), default=0.0),
         predicted=figures.predicted_error(scores),
         number=lambda value: "" if value is None else f"{value:.4g}",
@@ -143,7 +160,7 @@ def render(certificate: Certificate) -> str:
 
 
 def save(certificate: Certificate, folder: Path) -> None:
-    """Write certificate.html, certificate.arrow (every score) and approximations.arrow.
+    """Write certificate.html and the tables behind it, every score and error in a row of its own.
 
     Parameters
     ----------
@@ -162,6 +179,7 @@ def save(certificate: Certificate, folder: Path) -> None:
     for name, table in (
         ("certificate.arrow", score_table(certificate.scores)),
         ("approximations.arrow", error_table(certificate.maps)),
+        ("covariance.arrow", covariance_table(certificate.covariance)),
     ):
         schema: pa.Schema = table.schema.with_metadata(about)
         write_table(folder / name, table.to_batches(), schema)

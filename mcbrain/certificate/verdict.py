@@ -12,25 +12,32 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from mcbrain.certificate.approximations import ErrorMap, brain_maps, task_maps
+from mcbrain.certificate.covariance_errors import covariance_rows
+from mcbrain.certificate.covariance_tables import CovarianceRow, covariance_check
 from mcbrain.certificate.design import Extent, cells
 from mcbrain.certificate.engine_checks import brain_stage_scores, engine_scores, spectral_scores
 from mcbrain.certificate.law_checks import independent_scores, law_scores
 from mcbrain.certificate.scores import Check, Score, calibrated, held
 from mcbrain.certificate.stopping import StoppingResult, stopping_check, stopping_results
 
-__all__ = ["ALARM", "FULL", "QUICK", "Certificate", "certify", "conclude"]
+__all__ = ["ALARM", "FAMILIES", "FULL", "QUICK", "Certificate", "certify", "conclude"]
 
-FULL = Extent(240, 400, 64, 16, 1500, (10, 25, 60, 150))
-QUICK = Extent(20, 24, 12, 4, 300, (10, 20))
+FULL = Extent(240, 400, 64, 16, 1500, (10, 25, 60, 150), 32, 0.003)
+QUICK = Extent(20, 24, 12, 4, 300, (10, 20), 4, 0.01)
 
 # The probability that any check fails although all laws and engines are right.
 ALARM = 1e-3
 _LAWS = ("exact laws", "semi-exact laws")
+_ANY = "laws of any covariance"
 _ENGINES = (
     "raw against sufficient",
     "reduced brain stage against whole",
     "spectral against raw",
 )
+
+# What the rate of false alarms is divided among: laws and their calibration, engines, the laws of
+# any covariance, the stopping rule.
+FAMILIES = 2 * len(_LAWS) + len(_ENGINES) + 2
 
 
 @dataclass(frozen=True)
@@ -43,6 +50,8 @@ class Certificate:
         Every comparison.
     maps : list of ErrorMap
         How wrong each approximation is.
+    covariance : list of CovarianceRow
+        Means under other covariances than the identity, by simulation and by law.
     stopping : list of StoppingResult
         What stopping at a target does.
     checks : list of Check
@@ -59,6 +68,7 @@ class Certificate:
 
     scores: list[Score]
     maps: list[ErrorMap]
+    covariance: list[CovarianceRow]
     stopping: list[StoppingResult]
     checks: list[Check]
     seed: int
@@ -124,6 +134,8 @@ def certify(
     scores += engine_scores(extent, seed)
     scores += brain_stage_scores(extent, seed)
     scores += spectral_scores(extent, seed, threads)
+    note("laws of any covariance")
+    covariance = covariance_rows(extent, seed, threads)
     note("the stopping rule")
     stopping = list(stopping_results(extent, seed))
     note("error maps of the approximations")
@@ -132,8 +144,9 @@ def certify(
     return Certificate(
         scores=scores,
         maps=maps,
+        covariance=covariance,
         stopping=stopping,
-        checks=conclude(scores, stopping, seed),
+        checks=conclude(scores, covariance, stopping, seed),
         seed=seed,
         command=command,
         seconds=time.perf_counter() - begun,
@@ -142,13 +155,20 @@ def certify(
     )
 
 
-def conclude(scores: Sequence[Score], stopping: Sequence[StoppingResult], seed: int) -> list[Check]:
-    """The checks that the scores and the stopped runs amount to.
+def conclude(
+    scores: Sequence[Score],
+    covariance: Sequence[CovarianceRow],
+    stopping: Sequence[StoppingResult],
+    seed: int,
+) -> list[Check]:
+    """The checks that the scores, the rows of other covariances and the stopped runs amount to.
 
     Parameters
     ----------
     scores : sequence of Score
         Every comparison.
+    covariance : sequence of CovarianceRow
+        Means under other covariances than the identity.
     stopping : sequence of StoppingResult
         Of all problems.
     seed : int
@@ -159,11 +179,12 @@ def conclude(scores: Sequence[Score], stopping: Sequence[StoppingResult], seed: 
     list of Check
         Their false-alarm rates sum to at most `ALARM`.
     """
-    alarm = ALARM / (2 * len(_LAWS) + len(_ENGINES) + 1)
+    alarm = ALARM / FAMILIES
     checks = []
     for name in _LAWS:
         family = [s for s in scores if s.family == name]
         checks.append(held(name, family, alarm))
         checks += calibrated(name, independent_scores(family, seed), alarm)
     checks += [held(name, [s for s in scores if s.family == name], alarm) for name in _ENGINES]
+    checks.append(covariance_check(_ANY, covariance, alarm))
     return checks + stopping_check(list(stopping), alarm)

@@ -27,6 +27,7 @@ from mcbrain.population.model import Model
 from mcbrain.population.shifts import Shift, law
 from mcbrain.theory.any_covariance import (
     TaskSetting,
+    error_covariance,
     excess_risk,
     free_rows,
     generalised_excess_risk,
@@ -101,10 +102,13 @@ class AnisotropicLaw:
     ----------
     seed : int
         The study's seed, which fixes random directions of brain and task, and imagined recordings.
+    draws : int
+        Imagined recordings over which a risk with an estimated subspace is averaged, at least two.
     """
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, draws: int = DRAWS) -> None:
         self.seed = seed
+        self.draws = draws
         self._geometry = lru_cache(64)(lambda model: Geometry(model, seed))
         self._bases = lru_cache(64)(self._draw)
         self._setting = lru_cache(256)(self._task)
@@ -133,7 +137,7 @@ class AnisotropicLaw:
         return model.gaussian if drawn else model.input_distribution.name == "gaussian"
 
     def risk(
-        self, point: Point, shift: Shift, fit: Fit, draws: int = DRAWS, *, guess: bool = False
+        self, point: Point, shift: Shift, fit: Fit, draws: int | None = None, *, guess: bool = False
     ) -> Estimate:
         """The mean excess risk of a fit.
 
@@ -145,8 +149,9 @@ class AnisotropicLaw:
             What the risk is tested on; it has a second moment.
         fit : Fit
             An estimator with its penalty, a number per sample that is not negative.
-        draws : int
-            Imagined recordings to average over where the subspace is estimated, `DRAWS` at most.
+        draws : int, optional
+            How many of the imagined recordings to average over where the subspace is estimated;
+            default all.
         guess : bool
             Whether the expansion's value is wanted also where the fit all but interpolates and
             the value is not to be relied on.
@@ -167,12 +172,38 @@ class AnisotropicLaw:
         penalty = fit.estimator.in_force(fit.penalty)
         if penalty == 0.0 and point.n_task >= setting.spectrum.size - 1:
             return Estimate(_least_squares(setting), exact=True)
-        spared = self._spared(point, fit, draws)
+        spared = self._spared(point, fit, self.draws if draws is None else draws)
         found = [_given(setting, penalty, fit.eta, V, guess) for V in spared]
         mean = float(np.mean(found))
         if len(found) == 1 or not math.isfinite(mean):
-            return Estimate(mean)
+            projects = math.isinf(penalty) and point.n_task > spared[0].shape[1] + 1
+            return Estimate(mean, exact=projects)
         return Estimate(mean, float(np.std(found, ddof=1) / math.sqrt(len(found))))
+
+    def error_covariance(self, point: Point, fit: Fit) -> Floats:
+        """E (beta_hat - beta)(beta_hat - beta)', whose trace with a second moment is the excess.
+
+        Parameters
+        ----------
+        point : Point
+            The model, and the numbers of samples: more task samples than the rank and one.
+        fit : Fit
+            An estimator with one penalty per sample that is not negative.
+
+        Returns
+        -------
+        ndarray, shape (q, q)
+            Along the principal axes of the inputs, the largest variance first; NaN where the fit
+            all but interpolates, and infinite where there is no mean.
+        """
+        setting = self._setting(point.model, point.n_task, _ID)
+        penalty, q = fit.estimator.in_force(fit.penalty), setting.spectrum.size
+        spared = self._spared(point, fit, self.draws)
+        exact = math.isinf(penalty) or (penalty == 0.0 and point.n_task >= q - 1)
+        if not exact and min(free_rows(setting, penalty, V) for V in spared) < FEWEST_FREE_ROWS:
+            return np.full((q, q), math.nan)
+        found = sum(error_covariance(setting, penalty, V) for V in spared)
+        return np.asarray(found / len(spared))
 
     def moments(self, point: Point, shift: Shift, fit: Fit) -> FitMoments | None:
         """Moments of the coefficients and the task under a shift.
@@ -209,7 +240,7 @@ class AnisotropicLaw:
         penalty = fit.estimator.in_force(fit.penalty)
         if penalty == 0.0 and point.n_task >= setting.spectrum.size - 1:
             return _least_squares(setting)
-        spared = self._spared(point, fit, DRAWS)
+        spared = self._spared(point, fit, self.draws)
         return float(np.mean([_given(setting, penalty, fit.eta, V, False) for V in spared]))
 
     def free_rows(self, point: Point, fit: Fit) -> float:
@@ -389,7 +420,7 @@ class AnisotropicLaw:
         self, model: Model, n_brain: int, rank: int, encoding: float
     ) -> tuple[list[Floats], Iterator[Floats]]:
         """Bases of the subspaces that imagined sets of recordings gave, and the next to come."""
-        return [], self.imagined(model, n_brain, rank, encoding, DRAWS)
+        return [], self.imagined(model, n_brain, rank, encoding, self.draws)
 
     def imagined(
         self, model: Model, n_brain: int, rank: int, encoding: float, count: int

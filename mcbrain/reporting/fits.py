@@ -95,8 +95,9 @@ def _over_task(results: Results, name: str, place: int, b: int) -> list[list[str
     brains = b if name == "befs" else results.without_brain(0, b)
     at: Places = (0, np.arange(n.size), brains, place, 0)
     good = _sound(results, at) & (n > _rank(results) + 7)
+    d = study.models[0].native_dim
     if name == "ols":
-        good &= n > study.models[0].input_dim + 8
+        good &= n > d + 8
     label = "ridge" if name == "ridge" else f"BEFS, n_B = {study.n_brain[b]:,}"
     mean, error = results.mean[at][good], results.mcse[at][good]
     if good.sum() < _FEWEST_TASKS:
@@ -107,12 +108,11 @@ def _over_task(results: Results, name: str, place: int, b: int) -> list[list[str
         ends = local_exponent(surface, [n[good].min(), n[good].max()], n_brain, "n_task")
         local = f"{ends[0]:.2f} to {ends[1]:.2f}"
     if name == "ols":
-        d = study.models[0].input_dim
         ends = n[good][[0, -1]] / (n[good][[0, -1]] - d - 1)
         local = f"{ends[0]:.2f} to {ends[1]:.2f}"
     # Above its pole OLS has the form of the law of large n_T.
     if name == "ols":
-        found = fit(n[good], mean, error, "task-law", study.models[0].input_dim)
+        found = fit(n[good], mean, error, "task-law", d)
         return [_row("OLS, over n_T > d + 1", found, local)]
     return [_row(f"{label}, over n_T", fit(n[good], mean, error, "power-floor"), local)]
 
@@ -120,13 +120,14 @@ def _over_task(results: Results, name: str, place: int, b: int) -> list[list[str
 def _over_brain(results: Results, place: int, t: int) -> list[list[str]]:
     """The row of BEFS's curve over n_brain, or none."""
     study, surface = results.study, law_of(results, 0)
-    n, d = np.array(study.n_brain, float), study.models[0].input_dim
+    n, d = np.array(study.n_brain, float), study.models[0].native_dim
     at = (0, t, slice(None), place, 0)
-    # The form is that of the law of large n_B.
+    # The form is that of the law of large n_B, which an encoder without a penalty has.
     good = _sound(results, at) & (n > 2 * d)
     if good.sum() < _FEWEST_BRAINS:
         return []
-    found = fit(n[good], results.mean[at][good], results.mcse[at][good], "brain-law", d)
+    form = "brain-law" if study.methods[place].encoder.rule.value == 0 else "power-floor"
+    found = fit(n[good], results.mean[at][good], results.mcse[at][good], form, d)
     local = ""
     if surface is not None and study.shifts[0].label == "id" and has_its_best(results, place):
         rest = surface.risk(study.n_task[t], np.inf)
@@ -142,7 +143,7 @@ def _over_both(results: Results, place: int) -> list[list[str]]:
     study = results.study
     t, b = np.meshgrid(study.n_task, study.n_brain, indexing="ij")
     at = (0, slice(None), slice(None), place, 0)
-    good = _sound(results, at) & (t > _rank(results) + 7) & (b > study.models[0].input_dim + 1)
+    good = _sound(results, at) & (t > _rank(results) + 7) & (b > study.models[0].native_dim + 1)
     try:
         found = fit_two_resources(t[good], b[good], results.mean[at][good], results.mcse[at][good])
     except InputError:
@@ -163,9 +164,10 @@ def _estimate(found: Fit) -> str:
         return "rejected: no estimate"
     words = []
     for name, *numbers in zip(found.names, found.values, found.low, found.high, strict=True):
-        # The logarithm of a scale was fitted.
+        # The logarithm of a scale was fitted; what is beyond all numbers is unbounded.
         if name.startswith("scale"):
-            numbers = [float(np.exp(v)) for v in numbers]
-        value, low, high = (signed(float(v), ".3g") for v in numbers)
+            with np.errstate(over="ignore"):
+                numbers = [float(np.exp(v)) for v in numbers]
+        value, low, high = (signed(float(v), ".3g").replace("inf", "∞") for v in numbers)
         words.append(f"{_LETTERS.get(name, name)} = {value} ({low} to {high})")
     return "; ".join(words)

@@ -16,10 +16,16 @@ import numpy as np
 from mcbrain.errors import InputError
 from mcbrain.theory.equivalents import Equivalent, Matrix
 from mcbrain.theory.ridge_population import generalised, partialled
-from mcbrain.theory.structured import Structured, solve_rows
+from mcbrain.theory.structured import Structured, solve_rows, trace_of_product
 from mcbrain.typing import Floats
 
-__all__ = ["TaskSetting", "excess_risk", "free_rows", "generalised_excess_risk"]
+__all__ = [
+    "TaskSetting",
+    "error_covariance",
+    "excess_risk",
+    "free_rows",
+    "generalised_excess_risk",
+]
 
 
 @dataclass(frozen=True)
@@ -121,7 +127,7 @@ class _Split:
         return float(np.trace(np.linalg.solve(self.inside, self.V.T @ MV)))
 
     def corrected(self, error: Floats) -> Floats:
-        """J e for an error e outside the subspace, shape (d,)."""
+        """J e for an error e outside the subspace, shape (d,), or for columns of them."""
         return error - self.V @ np.linalg.solve(self.inside, self._seen.T @ error)
 
 
@@ -173,6 +179,51 @@ def excess_risk(
         mean = law.mean_error(b) if setting.drift is not None else b
     inside = (variance + seen) * split.leverage / (rows - 1.0) if rank else 0.0
     return float(judged + inside + setting.moved(split.corrected(mean)))
+
+
+def error_covariance(setting: TaskSetting, penalty: float, spared: Floats | None = None) -> Floats:
+    """E (beta_hat - beta)(beta_hat - beta)' of ridge, BEFS or projection given P.
+
+    Its trace with any second moment M of the test inputs is `excess_risk` without a drift.
+
+    Parameters
+    ----------
+    setting : TaskSetting
+        Its second moment and drift play no part.
+    penalty : float
+        Per-sample penalty outside P, in [0, inf].
+    spared : ndarray, shape (d, r), optional
+        As for `excess_risk`; n_task > r + 1.
+
+    Returns
+    -------
+    ndarray, shape (d, d)
+        In the eigenbasis of the covariance.
+
+    Raises
+    ------
+    InputError
+        A negative penalty, or samples too few for least squares inside P to have a mean.
+    """
+    if not penalty >= 0.0:
+        raise InputError(f"penalty = {penalty}: the law needs a penalty that is not negative")
+    V = np.zeros((setting.spectrum.size, 0)) if spared is None else spared
+    split, rank = _Split(setting, V), V.shape[1]
+    if rank and setting.n_task <= rank + 1:
+        raise InputError(f"n_task = {setting.n_task}: more than rank + 1 = {rank + 1} is needed")
+    rows = setting.n_task - rank
+    population, variance = partialled(setting.spectrum, V), setting.noise**2
+    if math.isinf(penalty):
+        outside = np.outer(split.outside, split.outside)
+    else:
+        law = Equivalent(population, rows, setting.n_task * penalty)
+        outside = law.error_covariance(split.outside, variance)
+    if not rank:
+        return outside
+    seen = variance + float(trace_of_product(outside, population.covariance))
+    corrected = split.corrected(split.corrected(outside).T)
+    inside = V @ np.linalg.solve(split.inside, V.T)
+    return np.asarray(corrected + seen / (rows - 1.0) * inside)
 
 
 def _interpolated(split: _Split, order: int) -> float:

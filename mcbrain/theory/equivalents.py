@@ -10,8 +10,10 @@ relative size 1/n, which leaves an error of 1/n^2.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TypeVar
 
 import numpy as np
 
@@ -26,6 +28,21 @@ Matrix = Structured | Floats
 
 NEWTON_STEPS = 200  # the start may be many decades above the root; each step then halves it
 TOLERANCE = 1e-14
+
+Linear = TypeVar("Linear", float, Floats)
+"""What is linear in the form N of a moment: its value for one N, or the matrix for all."""
+
+
+@dataclass(frozen=True)
+class _SignalMoments:
+    """What the bias takes from the signal: b_j and kappa_j = kappa (Omega_0 b)'b_j."""
+
+    b0: Floats
+    b1: Floats
+    b2: Floats
+    kappa1: float
+    kappa2: float
+    kappa3: float
 
 
 @dataclass(frozen=True)
@@ -137,12 +154,18 @@ class Equivalent:
         Exact for least squares, which is z = 0 with more rows than directions: the mean of an
         inverse Wishart matrix. It is then infinite for n = q and n = q + 1.
         """
-        delta, nu2, nu3 = self._spread(form)
         surplus = self.rows - self.population.dimension
-        if self.order == 1 and self.penalty_sum == 0.0 and surplus >= 0:
-            return delta * surplus / (surplus - 1.0) if surplus > 1 else math.inf
+        if self.order == 1 and self.penalty_sum == 0.0 and 0 <= surplus <= 1:
+            return math.inf
+        return self._noise(*self._spread(form))
+
+    def _noise(self, delta: Linear, nu2: Linear, nu3: Linear) -> Linear:
+        """What is linear in delta_N, nu_2 and nu_3: numbers of one form N, or their matrices."""
         if self.order == 0:
             return delta
+        surplus = self.rows - self.population.dimension
+        if self.penalty_sum == 0.0 and surplus > 1:
+            return delta * (surplus / (surplus - 1.0))
         T2, T3, T4 = self._traces
         w = self._freedom
         slope = 2.0 * (nu2 + delta * (T3 - T2))
@@ -174,27 +197,43 @@ class Equivalent:
         float
             In the squared units of the signal.
         """
-        k, b0, b1, b2 = self._bias_vectors(signal)
-        delta, nu2, nu3 = self._spread(form)
-        kappa1, kappa2 = self.kappa * float(k @ b1), self.kappa * float(k @ b2)
+        moments = self._signal_moments(signal)
 
-        def between(x: Floats, y: Floats, covariance: float) -> float:
-            """x'(N + delta_N S)y, with x'Sy given."""
+        def between(x: Floats, y: Floats) -> float:
             image = form @ y if isinstance(form, np.ndarray) else form.apply(y)
-            return float(x @ image) + delta * covariance
+            return float(x @ image)
 
-        leading = between(b0, b0, kappa1)
+        return self._bias(moments, between, *self._spread(form))
+
+    def _signal_moments(self, signal: Floats) -> _SignalMoments:
+        k, b0, b1, b2 = self._bias_vectors(signal)
+        # b_i' S b_j = kappa k' b_{i+j+1}
+        third = self._resolvent[1].T.apply(b2)
+        kappa1, kappa2, kappa3 = (self.kappa * float(k @ b) for b in (b1, b2, third))
+        return _SignalMoments(b0, b1, b2, kappa1, kappa2, kappa3)
+
+    def _bias(
+        self,
+        signal: _SignalMoments,
+        between: Callable[[Floats, Floats], Linear],
+        delta: Linear,
+        nu2: Linear,
+        nu3: Linear,
+    ) -> Linear:
+        """What is linear in N: x'Ny and the numbers of `_spread`, or the matrices of both."""
+        b0, b1, b2 = signal.b0, signal.b1, signal.b2
+        kappa1, kappa2, kappa3 = signal.kappa1, signal.kappa2, signal.kappa3
+        leading = between(b0, b0) + delta * kappa1
         if self.order == 0:
             return leading
-        # b_i' S b_j = kappa k' b_{i+j+1}
-        kappa3 = self.kappa * float(k @ self._resolvent[1].T.apply(b2))
         T2, T3, T4 = self._traces
         w = self._freedom
         d_K = kappa1 / w
         slope_N = 2.0 * (nu2 + delta * (T3 - T2))
         slope_K = 2.0 * (kappa2 + d_K * (T3 - T2))
-        phi10, phi11 = between(b1, b0, kappa2), between(b1, b1, kappa3)
-        phi20 = between(b2, b0, kappa3)
+        # b_i'N'b_j, N' = N + delta_N S
+        phi10, phi11 = between(b1, b0) + delta * kappa2, between(b1, b1) + delta * kappa3
+        phi20 = between(b2, b0) + delta * kappa3
         change = (2.0 * delta * kappa1 - 2.0 * phi10 - kappa1 * slope_N / w) / w
         curvature = -2.0 * (
             delta * d_K * T2
@@ -206,6 +245,56 @@ class Equivalent:
             + 3.0 * d_K * (nu3 + delta * T4)
         )
         return leading - 0.5 * (curvature / w - slope_N * slope_K / w**2)
+
+    def error_covariance(self, signal: Floats, noise: float) -> Floats:
+        """E ee', the matrix whose trace with N is E e'Ne, for any N.
+
+        Parameters
+        ----------
+        signal : ndarray, shape (d,)
+            b, without its part in the directions that were partialled out.
+        noise : float
+            Variance of the label noise.
+
+        Returns
+        -------
+        ndarray, shape (d, d)
+            Symmetric; infinite where `noise` is.
+        """
+
+        def between(x: Floats, y: Floats) -> Floats:
+            return np.asarray(0.5 * (np.outer(x, y) + np.outer(y, x)))
+
+        first, second, third = (np.asarray(C.dense()) for C in self._covariances)
+        spread = first / self._freedom, second, third
+        found = self._bias(self._signal_moments(signal), between, *spread)
+        if noise:
+            unit = self.noise(Structured.of_diagonal(np.ones(len(signal))))
+            if math.isinf(unit):
+                return np.full_like(found, math.inf)
+            found = found + noise * self._noise(*spread)
+        return np.asarray(0.5 * (found + found.T))
+
+    def shrinkage(self, form: Matrix) -> float:
+        """z E tr N (X'X + z Omega_0)^-1.
+
+        Parameters
+        ----------
+        form : Structured or ndarray, shape (d, d)
+            N, symmetric.
+
+        Returns
+        -------
+        float
+            For N = Omega_0, how many directions the penalty keeps from being learned.
+        """
+        leading = self.kappa * trace_of_product(form, self._resolvent[0])
+        if self.order == 0:
+            return leading
+        first, second, _ = (trace_of_product(form, C) for C in self._covariances)
+        T2, T3, _ = self._traces
+        w = self._freedom
+        return leading + self.kappa * (second + first * (T3 - T2) / w) / w
 
     def mean_error(self, signal: Floats) -> Floats:
         """E e, shape (d,).

@@ -116,8 +116,8 @@ def _minimum_norm_excess(brain: BrainMoments, n: Floats, r: Floats, variance: Fl
     inside_trace = brain.trace - brain.m_hat_trace  # E |P beta|^2 tr(PM)
     inside_signal = brain.signal - 2.0 * brain.missed_signal + brain.residual  # E beta'PMP beta
     crossed = brain.missed_signal - brain.residual  # E beta'PM(I-P) beta
-    moved = 2.0 * (lost * (brain.signal_drift - brain.missed_drift) + brain.missed_drift)
-    with np.errstate(invalid="ignore"):  # r = 1, where the caller has no use for the sum
+    with np.errstate(invalid="ignore"):  # r below 2, where the caller has no use for the sum
+        moved = 2.0 * (lost * (brain.signal_drift - brain.missed_drift) + brain.missed_drift)
         return np.asarray(
             y * inside_trace
             + x_plus_y * inside_signal

@@ -11,9 +11,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from mcbrain.asking.encoders import Encoder
 from mcbrain.errors import InputError
 from mcbrain.population.model import Model
 from mcbrain.results.view import Results, Simulated
+from mcbrain.worth.anisotropic import anisotropic_value
 from mcbrain.worth.inversion import samples_for
 from mcbrain.worth.simulated import value_in_results
 from mcbrain.worth.surface import Surface
@@ -111,7 +113,8 @@ def departures(results: Results, n_task: int, n_brain: int) -> list[Departure]:
     Raises
     ------
     InputError
-        Rows that were computed through a law, or estimators that are missing.
+        Rows that were computed through a law, estimators that are missing, or a rank that is not
+        the number of measured latents.
     """
     if results.engine not in ("raw", "sufficient"):
         raise InputError(
@@ -121,13 +124,11 @@ def departures(results: Results, n_task: int, n_brain: int) -> list[Departure]:
     ridge, befs = (results.need(n, "a departure") for n in ("ridge", "befs"))
     s, study = results.shift(), results.study
     task, brain = study.n_task[n_task], study.n_brain[n_brain]
-    found = []
+    found, encoder = [], study.methods[befs].encoder
     for i, model in enumerate(study.models):
-        law = Surface(gaussian_twin(model))
-        expected = float(law.ridge(task) / law.risk(task, brain))
+        expected, worth = _by_law(gaussian_twin(model), task, brain, encoder, study.seed)
         places = (i, n_task, n_brain, np.array([ridge, befs]), s)
         gain = results.measure(_gain, places)
-        worth = float(samples_for(law, law.risk(task, brain), "ridge")) - task
         value, _ = value_in_results(results, i, n_task, n_brain, "ridge")
         scaled = None
         if np.isfinite(value.value) and worth > 0:
@@ -137,6 +138,24 @@ def departures(results: Results, n_task: int, n_brain: int) -> list[Departure]:
         single = Simulated(*(np.asarray(x[0] / expected) for x in parts))
         found.append(Departure(model, _words(model), single, scaled))
     return found
+
+
+def _by_law(
+    twin: Model, n_task: int, n_brain: int, encoder: Encoder, seed: int
+) -> tuple[float, float]:
+    """Gain over tuned ridge and value of brain data by law, with the encoder that was run."""
+    rank = encoder.rank_of(twin)
+    if rank != twin.k_m:
+        raise InputError(
+            f"rank = {rank}: a departure is held against the law of measured_latents = {twin.k_m} "
+            "directions"
+        )
+    if encoder.rule.value != 0:
+        found = anisotropic_value(twin, n_task, n_brain, "ridge", encoder, seed)
+        return found.baseline_risk / found.risk, found.task_samples
+    law = Surface(twin)
+    risk = law.risk(n_task, n_brain)
+    return float(law.ridge(n_task) / risk), float(samples_for(law, risk, "ridge")) - n_task
 
 
 def _gain(risks: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -19,7 +19,7 @@ from mcbrain.population.model import Model
 from mcbrain.results.reasons import INTERPOLATING
 from mcbrain.worth.answer import Value
 
-__all__ = ["anisotropic_value"]
+__all__ = ["AnisotropicCurves", "anisotropic_value", "check_lawful", "encoding_penalty"]
 
 LAW_ERROR = 0.005
 """Relative error of the law of the task stage that the range of a value allows for."""
@@ -29,7 +29,7 @@ _MOST = 1 << 40  # task samples, beyond which no risk is looked for
 
 
 @dataclass(frozen=True)
-class _Curves:
+class AnisotropicCurves:
     """Risks under `id` at the best penalties, in units of |beta|^2.
 
     Attributes
@@ -43,8 +43,8 @@ class _Curves:
     encoding_penalty: float
     law: AnisotropicLaw
 
-    def best(self, name: str, n_task: int, n_brain: int = 0, *, guess: bool = False) -> Estimate:
-        """The risk of an estimator at its best penalty.
+    def best_fit(self, name: str, n_task: int, n_brain: int = 0, *, guess: bool = False) -> Fit:
+        """An estimator at its best penalty.
 
         Parameters
         ----------
@@ -56,7 +56,8 @@ class _Curves:
 
         Returns
         -------
-        Estimate
+        Fit
+            Its penalty is NaN where the fit all but interpolates and no guess is wanted.
         """
         estimator, rank = ESTIMATORS[name], self.model.k_m
         point = Point(0, self.model, n_task, n_brain)
@@ -67,9 +68,27 @@ class _Curves:
         penalty = 0.0
         if estimator.penalty == "chosen" and n_task:
             penalty = self.law.best_penalty(point, _ID, fit_at, guess=guess)
-        if math.isnan(penalty):
+        return fit_at(penalty)
+
+    def best(self, name: str, n_task: int, n_brain: int = 0, *, guess: bool = False) -> Estimate:
+        """The risk of an estimator at its best penalty.
+
+        Parameters
+        ----------
+        name : str
+            A name of `ESTIMATORS`.
+        n_task, n_brain : int
+        guess : bool
+            See `best_fit`.
+
+        Returns
+        -------
+        Estimate
+        """
+        fit = self.best_fit(name, n_task, n_brain, guess=guess)
+        if math.isnan(fit.penalty):
             return Estimate(math.nan)
-        found = self.law.risk(point, _ID, fit_at(penalty), guess=guess)
+        found = self.law.risk(Point(0, self.model, n_task, n_brain), _ID, fit, guess=guess)
         scale, error = self.model.signal_norm**2, found.standard_error
         return Estimate(found.value / scale, None if error is None else error / scale)
 
@@ -103,6 +122,26 @@ class _Curves:
         return low + (1.0 / risk - 1.0 / at(low)) / (1.0 / at(high) - 1.0 / at(low))
 
 
+def check_lawful(model: Model) -> None:
+    """Refuse a model to which the laws of any covariance do not apply.
+
+    Parameters
+    ----------
+    model : Model
+
+    Raises
+    ------
+    InputError
+        A model that is not Gaussian, with labels that are not linear, or without task noise.
+    """
+    if not model.gaussian or not model.linear_labels or model.sigma_y == 0:
+        raise InputError(
+            "the laws of value need linear labels, Gaussian inputs, linear latents, Gaussian "
+            "recordings and task noise; for this model simulate instead (simulate=True, or "
+            "`mcbrain run` and `mcbrain value DIR`)"
+        )
+
+
 def anisotropic_value(
     model: Model, n_task: int, n_brain: int, baseline: str, encoder: Encoder, seed: int
 ) -> Value:
@@ -132,14 +171,10 @@ def anisotropic_value(
         A model that is not Gaussian, or without task noise; or an encoder whose penalty each
         replicate chooses.
     """
-    if not model.gaussian or not model.linear_labels or model.sigma_y == 0:
-        raise InputError(
-            "the laws of value need linear labels, Gaussian inputs, linear latents, Gaussian "
-            "recordings and task noise; for this model simulate instead (simulate=True, or "
-            "`mcbrain run` and `mcbrain value DIR`)"
-        )
+    check_lawful(model)
     law = AnisotropicLaw(seed)
-    curves = _Curves(model, _penalty(encoder, law, Point(0, model, n_task, n_brain)), law)
+    penalty = encoding_penalty(encoder, law, Point(0, model, n_task, n_brain))
+    curves = AnisotropicCurves(model, penalty, law)
     found = curves.best("befs", n_task, n_brain)
     samples = curves.samples_for(found.value, baseline) - n_task
     # Without brain data BEFS is ridge, and both come from the same law.
@@ -165,8 +200,25 @@ def anisotropic_value(
     )
 
 
-def _penalty(encoder: Encoder, law: AnisotropicLaw, point: Point) -> float:
-    """The encoder's penalty per brain sample, by law where it is to be the best."""
+def encoding_penalty(encoder: Encoder, law: AnisotropicLaw, point: Point) -> float:
+    """The encoder's penalty per brain sample, by law where it is to be the best.
+
+    Parameters
+    ----------
+    encoder : Encoder
+    law : AnisotropicLaw
+    point : Point
+        The model, and the numbers of samples.
+
+    Returns
+    -------
+    float
+
+    Raises
+    ------
+    InputError
+        An encoder whose penalty each replicate chooses.
+    """
     match encoder.rule.record.by:
         case "study":
             return encoder.rule.value

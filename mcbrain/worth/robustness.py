@@ -8,10 +8,13 @@ exactly on the half-space tr(M D) > 0.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from mcbrain.asking.encoders import PLAIN
+from mcbrain.asking.from_python import one_encoder
 from mcbrain.asking.shift_text import parse_shift
 from mcbrain.errors import InputError
 from mcbrain.plan.moments import shift_coefficients, shift_drift, signal
@@ -21,6 +24,7 @@ from mcbrain.theory.asymptotic import subspace_law
 from mcbrain.theory.frame import ShiftCoefficients
 from mcbrain.theory.wishart import task_moments
 from mcbrain.typing import Floats
+from mcbrain.worth.anisotropic_robustness import AnisotropicRobustness
 from mcbrain.worth.inversion import check_baseline
 from mcbrain.worth.surface import Surface
 
@@ -31,33 +35,72 @@ __all__ = ["HalfSpace", "gain", "half_space"]
 class HalfSpace:
     """The set of second moments in which BEFS beats its baseline: tr(M normal) > 0.
 
-    Matrices are written in the frame A_1..A_k, u (task weights that the brain misses), o (any one
-    direction outside both); every direction outside the frame is like o and uncoupled.
+    For isotropic inputs matrices are written in the frame A_1..A_k, u (task weights that the brain
+    misses), o (any one direction outside both); every direction outside the frame is like o and
+    uncoupled. Under another covariance the frame is that of all principal axes of the inputs, the
+    largest variance first.
 
     Attributes
     ----------
-    normal : array (k + 2, k + 2)
-        D, error covariance of the baseline minus that of BEFS.
-    befs, baseline : array (k + 2, k + 2)
+    befs, baseline : array (size, size)
         The two error covariances, E (beta_hat - beta)(beta_hat - beta)'.
-    favourable, adverse : array (k + 2,)
-        The unit directions v whose shift M = vv' is best and worst for BEFS.
-    best, worst : float
-        tr(M D) there: the largest and smallest eigenvalue of D.
-    on_brain, on_missed, on_rest : float
-        tr(M D) per unit of trace spread evenly over span(A), on u, and on any direction outside.
+    kinds : array (3, size, size)
+        Second moments of trace 1 whose inputs vary in one kind of direction alone: outside the
+        latents and u, over span(A), and along u. With nothing missed the third is the first.
     """
 
-    normal: Floats
     befs: Floats
     baseline: Floats
-    favourable: Floats
-    adverse: Floats
-    best: float
-    worst: float
-    on_brain: float
-    on_missed: float
-    on_rest: float
+    kinds: Floats
+
+    @cached_property
+    def normal(self) -> Floats:
+        """D, error covariance of the baseline minus that of BEFS, shape (size, size)."""
+        return self.baseline - self.befs
+
+    @cached_property
+    def _axes(self) -> tuple[Floats, Floats]:
+        values, vectors = np.linalg.eigh(self.normal)
+        return values, vectors
+
+    @property
+    def favourable(self) -> Floats:
+        """The unit direction v whose shift M = vv' is best for BEFS, shape (size,)."""
+        return self._axes[1][:, -1]
+
+    @property
+    def adverse(self) -> Floats:
+        """The unit direction v whose shift M = vv' is worst for BEFS, shape (size,)."""
+        return self._axes[1][:, 0]
+
+    @property
+    def best(self) -> float:
+        """tr(M D) along the favourable direction: the largest eigenvalue of D."""
+        return float(self._axes[0][-1])
+
+    @property
+    def worst(self) -> float:
+        """tr(M D) along the adverse direction: the smallest eigenvalue of D."""
+        return float(self._axes[0][0])
+
+    def _over_kinds(self, matrix: Floats) -> Floats:
+        """tr(M matrix) of each kind of direction, shape (3,)."""
+        return np.asarray(np.einsum("mij,ij->m", self.kinds, matrix))
+
+    @property
+    def on_rest(self) -> float:
+        """tr(M D) where inputs vary outside the latents and u alone."""
+        return float(self._over_kinds(self.normal)[0])
+
+    @property
+    def on_brain(self) -> float:
+        """tr(M D) where inputs vary over span(A) alone."""
+        return float(self._over_kinds(self.normal)[1])
+
+    @property
+    def on_missed(self) -> float:
+        """tr(M D) where inputs vary along u alone."""
+        return float(self._over_kinds(self.normal)[2])
 
     @property
     def wins_everywhere(self) -> bool:
@@ -69,7 +112,7 @@ class HalfSpace:
 
         Parameters
         ----------
-        direction : (k + 2,)
+        direction : (size,)
             v in the frame.
 
         Returns
@@ -88,12 +131,8 @@ class HalfSpace:
         rest, brain, missed : float
             Outside the frame, over span(A), and along u.
         """
-        over, under = np.diag(self.baseline), np.diag(self.befs)
-        k = over.size - 2
-        rest, brain, missed = (slice(k + 1, None), slice(k), slice(k, k + 1))
-        first, second, third = (
-            _ratio(over[s].sum(), under[s].sum()) for s in (rest, brain, missed)
-        )
+        over, under = self._over_kinds(self.baseline), self._over_kinds(self.befs)
+        first, second, third = (_ratio(a, b) for a, b in zip(over, under, strict=True))
         return first, second, third
 
     def verdict(self) -> str:
@@ -135,61 +174,72 @@ def half_space(
     n_brain: int,
     baseline: str = "ridge",
     penalties: tuple[float, float] | None = None,
+    *,
+    encoding_penalty: float | str = 0.0,
+    seed: int = 0,
 ) -> HalfSpace:
-    """The half-space of second moments in which BEFS wins (theory/README.md 4b, 4e).
+    """The half-space of second moments in which BEFS wins (theory/README.md 4b, 4e, 5f).
 
     Parameters
     ----------
     model : Model
-        Isotropic and Gaussian, with task noise.
+        Gaussian, with task noise.
     n_task, n_brain : int
         n_task > rank + 1, n_brain >= measured_latents.
     baseline : str
         "ridge" (tuned under `id`) or "ols".
     penalties : tuple of float, optional
         Per-sample penalties of BEFS and of the baseline; default those that are optimal under `id`.
+    encoding_penalty : float or str
+        Ridge penalty of the encoder, per brain sample, or "optimal".
+    seed : int
+        Of the directions in which brain and task lie and of imagined recordings, where the law
+        needs them: under a covariance other than the identity and for a penalised encoder.
 
     Returns
     -------
     HalfSpace
-        By laws 4b and 5b.
+        By laws 4b and 5b, or by 5f and 5g.
 
     Raises
     ------
     InputError
-        Sizes at which a mean is infinite or no direction is left outside the latents and u, or
-        another baseline.
+        A model that is not Gaussian, sizes at which a mean is infinite or has no law, no direction
+        outside the latents and u, or another baseline.
     """
-    surface, k = Surface(model), model.latent_dim
     check_baseline(baseline)
-    if model.input_dim < k + 2:
+    k, r = model.latent_dim, model.k_m
+    if model.native_dim < k + 2:
         raise InputError(
-            f"input_dim = {model.input_dim}: at least latent_dim + 2 = {k + 2} is needed, for a "
+            f"input_dim = {model.native_dim}: at least latent_dim + 2 = {k + 2} is needed, for a "
             "direction outside the latents and what the brain misses"
         )
-    if n_task <= surface.r + 1:
-        raise InputError(f"n_task = {n_task}: more than rank + 1 = {surface.r + 1} is needed")
-    if n_brain < surface.r:
-        raise InputError(f"n_brain = {n_brain}: at least measured_latents = {surface.r} is needed")
-    own = penalties or _tuned_penalties(surface, n_task, n_brain, baseline)
-    befs = _error_covariance(surface, n_task, n_brain, own[0])
-    base = _error_covariance(surface, n_task, 0, own[1])
+    if n_task <= r + 1:
+        raise InputError(f"n_task = {n_task}: more than rank + 1 = {r + 1} is needed")
+    if n_brain < r:
+        raise InputError(f"n_brain = {n_brain}: at least measured_latents = {r} is needed")
+    encoder = one_encoder(encoding_penalty)
+    if encoder != PLAIN or not model.isotropic:
+        law = AnisotropicRobustness(model, encoder, n_task, n_brain, seed)
+        befs, base = law.errors(baseline, penalties)
+        kinds = law.kinds()
+    else:
+        surface = Surface(model)
+        own = penalties or _tuned_penalties(surface, n_task, n_brain, baseline)
+        befs = _error_covariance(surface, n_task, n_brain, own[0])
+        base = _error_covariance(surface, n_task, 0, own[1])
+        kinds = _kinds(k)
     if not np.all(np.isfinite(base)):
         raise InputError(f"n_task = {n_task}: the mean risk of {baseline} is infinite there")
-    normal = base - befs
-    values, vectors = np.linalg.eigh(normal)
-    return HalfSpace(
-        normal=normal,
-        befs=befs,
-        baseline=base,
-        favourable=vectors[:, -1],
-        adverse=vectors[:, 0],
-        best=float(values[-1]),
-        worst=float(values[0]),
-        on_brain=float(np.mean(np.diag(normal)[:k])),
-        on_missed=float(normal[k, k]),
-        on_rest=float(normal[k + 1, k + 1]),
-    )
+    return HalfSpace(befs, base, kinds)
+
+
+def _kinds(k: int) -> Floats:
+    """The second moments of `HalfSpace.kinds` in the frame of isotropic inputs."""
+    found = np.zeros((3, k + 2, k + 2))
+    found[0, k + 1, k + 1] = found[2, k, k] = 1.0
+    found[1, :k, :k] = np.eye(k) / k
+    return found
 
 
 def gain(
@@ -199,13 +249,14 @@ def gain(
     shifts: list[str],
     baseline: str = "ridge",
     seed: int = 0,
+    encoding_penalty: float | str = 0.0,
 ) -> Floats:
     """Risk of the baseline over that of BEFS under each shift, penalties tuned under `id`.
 
     Parameters
     ----------
     model : Model
-        Isotropic and Gaussian, with task noise.
+        Gaussian, with task noise.
     n_task, n_brain : int
         Numbers of samples.
     shifts : list of str
@@ -213,7 +264,9 @@ def gain(
     baseline : str
         "ridge" or "ols".
     seed : int
-        Of the directions that `spectrum` and `concept` need.
+        Of the directions that `spectrum` and `concept` need, and of those of `half_space`.
+    encoding_penalty : float or str
+        Ridge penalty of the encoder, per brain sample, or "optimal".
 
     Returns
     -------
@@ -223,14 +276,20 @@ def gain(
     Raises
     ------
     InputError
-        Another baseline, or fewer brain samples than the rank; with 0 of them BEFS is ridge.
+        Another baseline, a model that is not Gaussian, or fewer brain samples than the rank; with 0
+        of them BEFS is ridge.
     """
-    surface = Surface(model)
     check_baseline(baseline)
-    if 0 < n_brain < surface.r:
+    if 0 < n_brain < model.k_m:
         raise InputError(
-            f"n_brain = {n_brain}: at least measured_latents = {surface.r} is needed (or 0)"
+            f"n_brain = {n_brain}: at least measured_latents = {model.k_m} is needed (or 0)"
         )
+    encoder = one_encoder(encoding_penalty)
+    if encoder != PLAIN or not model.isotropic:
+        law = AnisotropicRobustness(model, encoder, n_task, n_brain, seed)
+        pairs = law.risks([parse_shift(text) for text in shifts], baseline)
+        return np.array([_ratio(*pair) for pair in pairs])
+    surface = Surface(model)
     own = _tuned_penalties(surface, n_task, n_brain, baseline)
     found = []
     for text in shifts:

@@ -18,6 +18,9 @@ from mcbrain.worth.surface import Surface
 
 __all__ = ["FORMS", "Fit", "fit", "fit_two_resources", "local_exponent"]
 
+# Of a risk in a fit: its square, over a squared standard error, is still a number.
+_LARGEST_LOGARITHM = 100.0
+
 
 @dataclass(frozen=True)
 class Fit:
@@ -55,7 +58,12 @@ class Fit:
 
 def _power_floor(n: Floats, floor: Floats, scale: Floats, exponent: Floats) -> Floats:
     """The form "power-floor"."""
-    return floor + np.exp(scale) * n**-exponent
+    return floor + _power(n, scale, exponent)
+
+
+def _power(n: Floats, scale: Floats, exponent: Floats) -> Floats:
+    """e^scale n^-exponent, bounded: a fit to odd data tries parameters that no number can hold."""
+    return np.asarray(np.exp(np.minimum(scale - exponent * np.log(n), _LARGEST_LOGARITHM)))
 
 
 def _brain_law(n: Floats, floor: Floats, slope: Floats, offset: float) -> Floats:
@@ -150,8 +158,7 @@ def fit_two_resources(
             raise InputError(f"two resources need at least two values of {name}; add some")
 
     def law(x: Floats, floor: Floats, s_t: Floats, a_t: Floats, s_b: Floats, a_b: Floats) -> Floats:
-        out = floor + np.exp(s_t) * x[0] ** -a_t + np.exp(s_b) * x[1] ** -a_b
-        return np.asarray(out)
+        return np.asarray(floor + _power(x[0], s_t, a_t) + _power(x[1], s_b, a_b))
 
     spread = np.log(max(np.ptp(y), 1e-12))
     start = [0.5 * y.min(), spread + np.log(t.min()), 1.0, spread + np.log(b.min()), 1.0]

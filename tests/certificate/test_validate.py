@@ -34,8 +34,8 @@ from mcbrain.certificate.stopping import stopping_check, stopping_results
 from mcbrain.cli.validate_command import register
 from mcbrain.theory import exact
 
-TINY = Extent(4, 16, 4, 1, 40, (10,))
-SHARP = Extent(2, 12, 48, 1, 40, (10,))
+TINY = Extent(4, 16, 4, 1, 40, (10,), 1, 0.05)
+SHARP = Extent(2, 12, 48, 1, 40, (10,), 1, 0.05)
 
 
 def _failed(scores, name="exact laws"):

@@ -11,7 +11,7 @@ from mcbrain.reporting.content import page
 from mcbrain.reporting.curves import most_brain, risk_figure
 from mcbrain.reporting.departures import departure_figure
 from mcbrain.reporting.findings import findings
-from mcbrain.reporting.fits import fit_rows
+from mcbrain.reporting.fits import _estimate, fit_rows
 from mcbrain.reporting.page import report
 from mcbrain.reporting.rules import rules_figure
 from mcbrain.reporting.shift_figures import shift_figure
@@ -22,6 +22,7 @@ from mcbrain.reporting.worth_figures import alignment_figure, value_figure
 from mcbrain.results.view import Results
 from mcbrain.running.computing import compute
 from mcbrain.running.runner import run
+from mcbrain.worth.scaling import Fit
 
 TASKS = [20, 30, 45, 70, 110, 160, 240]
 FOLLOWING = {"n_task": TASKS, "n_brain": [0, "2 * n_task"]}
@@ -183,3 +184,13 @@ def test_the_whole_page(tmp_path, design) -> None:
         assert (words in asked) == (key in design)
     rows = fit_rows(results)
     assert all("nan" not in cell for row in rows for cell in row)
+
+
+def test_a_scale_without_a_bound_is_said_to_be_infinite() -> None:
+    one = np.ones(3)
+    odd = np.array([0.1, 900.0, 3.0])
+    found = Fit(
+        "power-floor", ("floor", "scale", "exponent"), odd, one, odd - one, odd + one, 3.0, 3, 0.4,
+        lambda n: n,
+    )  # fmt: skip
+    assert "A = ∞ (∞ to ∞)" in _estimate(found)

@@ -142,7 +142,7 @@ for engine in ("raw", "spectral"):
                         precision=0.0, max_replicates=64, seed=1, threads=1)
     assert table.num_rows == 2
 mb.value(model, 30, 10, simulate=True, precision=0.2, max_replicates=500, seed=1, threads=1)
-assert list(spectral_scores(Extent(1, 10, 1, 1, 1, ()), 1, 1))
+assert list(spectral_scores(Extent(1, 10, 1, 1, 1, (), 0, 0.1), 1, 1))
 """
 
 

@@ -1,13 +1,19 @@
 """The risk under any covariance, given the subspace: against plain simulation and the exact law."""
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from mcbrain.errors import InputError
 from mcbrain.theory import exact
-from mcbrain.theory.any_covariance import TaskSetting, excess_risk, generalised_excess_risk
+from mcbrain.theory.any_covariance import (
+    TaskSetting,
+    error_covariance,
+    excess_risk,
+    generalised_excess_risk,
+)
 from mcbrain.theory.structured import Structured
 from mcbrain.theory.wishart import task_moments
 
@@ -107,6 +113,25 @@ def test_errors_of_the_law_over_a_design(capsys):
         print("\n".join(["", *lines]))
     assert worst[60] < 0.005
     assert worst[15] < 0.03
+
+
+@pytest.mark.parametrize("penalty", [0.0, 0.2, np.inf])
+@pytest.mark.parametrize(("r", "n"), [(0, 8), (0, 30), (3, 8), (3, 30)])
+def test_the_error_covariance_has_every_risk(r, n, penalty):
+    setting, V = cell(12, r, n, 1.0, 5)
+    still = replace(setting, drift=None)
+    covariance = error_covariance(still, penalty, V)
+    np.testing.assert_allclose(covariance, covariance.T, atol=1e-14)
+    risk = excess_risk(still, penalty, V)
+    assert np.trace(setting.second_moment @ covariance) == pytest.approx(risk, rel=1e-12)
+
+
+def test_an_error_covariance_needs_rows_and_a_penalty_of_a_law():
+    setting, V = cell(12, 3, 4, 1.0, 5)
+    with pytest.raises(InputError, match=r"more than rank \+ 1 = 4"):
+        error_covariance(setting, 0.1, V)
+    with pytest.raises(InputError, match="not negative"):
+        error_covariance(setting, -0.1, V)
 
 
 @pytest.mark.parametrize("n", [30, 200])

@@ -6,6 +6,10 @@ import numpy as np
 import pytest
 
 import mcbrain as mb
+from mcbrain.asking.shift_text import parse_shift
+from mcbrain.errors import InputError
+from mcbrain.population.geometry import Geometry
+from mcbrain.population.shifts import law as law_of_shift
 from mcbrain.worth.robustness import gain, half_space
 
 MODEL = mb.Model(
@@ -120,3 +124,50 @@ def test_a_model_without_a_direction_outside_the_latents_has_no_half_space() -> 
 def test_ols_near_interpolation_has_no_half_space() -> None:
     with pytest.raises(mb.InputError, match="infinite"):
         half_space(MODEL, 20, 60, "ols")
+
+
+ANISOTROPIC = mb.Model(
+    input_dim=9,
+    latent_dim=2,
+    n_channels=6,
+    misalignment=0.2,
+    task_noise=0.6,
+    covariance="powerlaw:1",
+    signal_norm=1.5,
+)
+
+
+@pytest.mark.parametrize("encoding_penalty", [0.0, 0.2])
+def test_the_half_space_of_any_covariance_holds_the_gain_under_every_shift(encoding_penalty):
+    """tr(M C) of both error covariances is the excess that the law gives under M, to rounding."""
+    settings = {"seed": 3, "encoding_penalty": encoding_penalty}
+    found = half_space(ANISOTROPIC, 40, 30, **settings)
+    geometry = Geometry(ANISOTROPIC, 3)
+    shifts = ["id", "brain-insensitive:4", "missed-direction:9", "spectrum:1.0"]
+    gains = gain(ANISOTROPIC, 40, 30, shifts, **settings)
+    for text, expected in zip(shifts, gains, strict=True):
+        tested = law_of_shift(parse_shift(text), geometry)
+        M = np.diag(tested.scale * ANISOTROPIC.input_variances)
+        M += tested.probes.T * tested.weights @ tested.probes
+        ratio = np.trace(M @ found.baseline) / np.trace(M @ found.befs)
+        assert ratio == pytest.approx(expected, rel=1e-10)
+        assert (np.trace(M @ found.normal) > 0) == (expected > 1)
+    np.testing.assert_allclose(np.trace(found.kinds, axis1=1, axis2=2), 1.0)
+    missed = geometry.beta - geometry.brain.T @ (geometry.brain @ geometry.beta)
+    assert found.gain(missed) == pytest.approx(found.gains()[2])
+    assert found.gain(found.adverse) == pytest.approx(
+        min(found.gain(found.adverse), *found.gains())
+    )
+
+
+def test_an_aligned_task_misses_nothing_under_any_covariance() -> None:
+    aligned = mb.Model(**ANISOTROPIC.given() | {"misalignment": 0.0})
+    assert "misses (" not in half_space(aligned, 40, 30).verdict()
+
+
+def test_robustness_of_other_data_than_gaussian_is_refused() -> None:
+    model = mb.Model(**ANISOTROPIC.given() | {"inputs": "student:6"})
+    with pytest.raises(InputError, match="simulate instead"):
+        half_space(model, 40, 30)
+    with pytest.raises(InputError, match="simulate instead"):
+        gain(model, 40, 30, ["id"])

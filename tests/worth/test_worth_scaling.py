@@ -78,3 +78,15 @@ def test_what_cannot_be_fitted_is_refused(arguments: tuple, word: str) -> None:
 def test_one_value_of_a_resource_is_not_two_resources() -> None:
     with pytest.raises(mb.InputError, match="n_brain"):
         fit_two_resources(N, np.full(12, 5.0), N, N)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_odd_data_is_fitted_without_a_warning(seed: int) -> None:
+    """Rising, jumping and huge means with tiny errors: whatever is found, no number overflows."""
+    rng = np.random.default_rng(seed)
+    n = np.array([10, 11, 12, 300, 301, 4000, 5000])
+    risk = np.exp(rng.normal(0.0, 30.0, n.size))
+    fit(n, risk, 1e-6 * risk, "power-floor")
+    fit_two_resources(
+        np.tile(n, 2), np.repeat([5, 900], n.size), np.tile(risk, 2), np.tile(risk, 2)
+    )
