@@ -165,7 +165,7 @@ class Equivalent:
             return delta
         surplus = self.rows - self.population.dimension
         if self.penalty_sum == 0.0 and surplus > 1:
-            return delta * (surplus / (surplus - 1.0))
+            return delta * surplus / (surplus - 1.0)
         T2, T3, T4 = self._traces
         w = self._freedom
         slope = 2.0 * (nu2 + delta * (T3 - T2))

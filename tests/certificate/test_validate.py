@@ -34,7 +34,7 @@ from mcbrain.certificate.stopping import stopping_check, stopping_results
 from mcbrain.cli.validate_command import register
 from mcbrain.theory import exact
 
-TINY = Extent(4, 16, 4, 1, 40, (10,), 1, 0.05)
+TINY = Extent(4, 16, 4, 1, 40, (10,), 3, 0.05)
 SHARP = Extent(2, 12, 48, 1, 40, (10,), 1, 0.05)
 
 

@@ -45,7 +45,7 @@ def test_at_the_identity_it_agrees_with_the_value_of_the_exact_laws():
 
 
 def test_what_has_no_law_is_refused_in_a_sentence():
-    with pytest.raises(InputError, match="need Gaussian inputs"):
+    with pytest.raises(InputError, match="need linear labels, Gaussian inputs"):
         mb.value(mb.Model(**MODEL, inputs="laplace"), 30, 80)
     with pytest.raises(InputError, match="and task noise"):
         noiseless = MODEL | {"task_noise": 0.0}
