@@ -28,6 +28,11 @@ _HOMES = {
     "predict": "mcbrain.results.law_rows",
     "value": "mcbrain.worth.valuation",
     "allocate": "mcbrain.worth.allocation",
+    "Comparison": "mcbrain.results.comparisons",
+    "Differences": "mcbrain.results.differences",
+    "Check": "mcbrain.running.checking",
+    "check": "mcbrain.running.checking",
+    "diff": "mcbrain.results.differences",
     "BEFSClassifier": "mcbrain.befs",
     "BEFSRegressor": "mcbrain.befs",
     "BrainEncoder": "mcbrain.befs",
@@ -50,6 +55,9 @@ __all__ = [
     "BEFSRegressor",
     "BrainEncoder",
     "BrainRegularised",
+    "Check",
+    "Comparison",
+    "Differences",
     "InputError",
     "Model",
     "Outcome",
@@ -58,6 +66,8 @@ __all__ = [
     "Value",
     "allocate",
     "appraise",
+    "check",
+    "diff",
     "encoder",
     "estimator",
     "inputs",
@@ -93,8 +103,11 @@ if TYPE_CHECKING:
         shift,
     )
     from mcbrain.population.model import Model
+    from mcbrain.results.comparisons import Comparison
+    from mcbrain.results.differences import Differences, diff
     from mcbrain.results.law_rows import predict
     from mcbrain.results.view import Results
+    from mcbrain.running.checking import Check, check
     from mcbrain.running.data_sets import replicates
     from mcbrain.running.merging import merge
     from mcbrain.running.outcome import Outcome

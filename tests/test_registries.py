@@ -98,11 +98,13 @@ def test_an_input_distribution_is_drawn_by_its_line_or_not_at_all(monkeypatch):
     assert engine_for(without_fit(of))[0] == "raw"
     assert mb.predict(of, 12, 20, {"ridge": 0.3})["predicted"].to_pylist() == [None]
     asked = Point(0, of, 12, 20)
-    data = rebuild(replace(study(), seed=1), asked, problem(of), 0, 0)
+    data = vars(rebuild(replace(study(), seed=1), asked, problem(of), 0, 0))
     names = {}
     exec(recipe(problem(of), 0, 0), names)
     np.testing.assert_array_equal(data["X"], names["X"])
-    other = rebuild(replace(study(), seed=1), replace(asked, model=model()), problem(model()), 0, 0)
+    other = vars(
+        rebuild(replace(study(), seed=1), replace(asked, model=model()), problem(model()), 0, 0)
+    )
     assert not np.array_equal(data["X"], other["X"])
     assert line in recipe(problem(of), 0, 0)
 
@@ -130,7 +132,7 @@ def test_latents_are_drawn_by_their_line_or_not_at_all(monkeypatch):
             engine_for(without_fit(of, kind=engine))
     names = {}
     exec(recipe(problem(of), 0, 0), names)
-    data = rebuild(replace(study(), seed=1), Point(0, of, 12, 20), problem(of), 0, 0)
+    data = vars(rebuild(replace(study(), seed=1), Point(0, of, 12, 20), problem(of), 0, 0))
     np.testing.assert_array_equal(data["R"], names["R"])
     assert "np.maximum" in recipe(problem(of), 0, 0)
 
@@ -147,7 +149,7 @@ def test_recordings_are_drawn_by_their_line_or_not_at_all(monkeypatch):
             engine_for(without_fit(of, kind=engine))
     names = {}
     exec(recipe(problem(of), 0, 0), names)
-    data = rebuild(replace(study(), seed=1), Point(0, of, 12, 20), problem(of), 0, 0)
+    data = vars(rebuild(replace(study(), seed=1), Point(0, of, 12, 20), problem(of), 0, 0))
     np.testing.assert_array_equal(data["R"], names["R"])
     assert data["R"].min() >= 0 and data["R"].max() <= 9
     assert gaussian_twin(of).sigma_r == pytest.approx(3.0 / (3.0 * 2.0**0.5))

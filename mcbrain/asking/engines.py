@@ -78,8 +78,17 @@ def _sufficient_objection(study: Study) -> str | None:
     return None
 
 
+def _law_objection(study: Study) -> str | None:
+    """Laws know means, and no replicate."""
+    if study.output.whole:
+        return f"it does not draw {study.output.whole}; use auto, sufficient or raw"
+    return None
+
+
 def _spectral_objection(study: Study) -> str | None:
     """The two stages of a risk come apart where one penalty acts outside the subspace alone."""
+    if study.output.whole:
+        return f"it does not draw {study.output.whole}; use sufficient or raw"
     if why := _sufficient_objection(study):
         return why
     if study.metrics:
@@ -135,7 +144,7 @@ ENGINES: dict[str, Engine] = {
             _sufficient_objection,
         ),
         Engine("raw", "whole data sets are drawn", "points", ("raw", "brain"), _never),
-        Engine("law", "nothing is simulated", "laws", (), _never),
+        Engine("law", "nothing is simulated", "laws", (), _law_objection),
     )
 }
 AUTOMATIC = "auto"

@@ -26,10 +26,12 @@ from mcbrain.asking.settings import merged, settings_table
 from mcbrain.asking.shift_text import found_from, parse_shift, shifts_from_table, with_files
 from mcbrain.asking.studies import (
     PENALTY_SCALES,
+    Output,
     Precision,
     Study,
     check_precision,
     check_task_stage,
+    output_table,
     without_none,
 )
 from mcbrain.checks import integer, one_of
@@ -55,6 +57,7 @@ _SECTIONS = (
     "engine",
     "metrics",
     "plugins",
+    "output",
 )
 
 
@@ -234,6 +237,7 @@ def study_from_table(
         precision=_convert(_section(table, "precision", {}), Precision, "precision"),
         engine=engine.kind,
         exact_task_stage=engine.exact_task_stage,
+        output=_convert(_section(table, "output", {}), Output, "output"),
         penalty_scale=str(penalty_scale),
         text=text,
     )
@@ -331,6 +335,7 @@ def _resolved(study: Study, table: Mapping[str, Any]) -> dict[str, object]:
         "engine": {"kind": study.engine, "exact_task_stage": study.exact_task_stage},
         **({"metrics": {m.name: {} for m in study.metrics}} if study.metrics else {}),
         **({"plugins": declared(study.plugins)} if study.plugins else {}),
+        **output_table(study.output),
     }
 
 

@@ -21,16 +21,21 @@ from mcbrain.population.shifts import Shift
 from mcbrain.typing import Floats
 
 __all__ = [
+    "KEPT",
     "PENALTY_SCALES",
+    "Output",
     "Point",
     "Precision",
     "Study",
     "check_precision",
     "check_task_stage",
+    "output_table",
     "without_none",
 ]
 
 PENALTY_SCALES = ("per-sample", "sum")
+KEPT = ("replicates",)
+"""What a run can be told to keep beside the rows."""
 
 
 class Precision(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -48,6 +53,20 @@ class Precision(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def fixed_count(self) -> bool:
         """Whether exactly `max_replicates` are asked for, by a target of 0, which is never met."""
         return 0 in (self.relative, self.absolute)
+
+
+class Output(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a run leaves beside its usual rows: every replicate, and what a mean is made of."""
+
+    replicates: bool = False
+    bias_variance: bool = False
+
+    @property
+    def whole(self) -> str:
+        """What needs whole replicates, in words; empty where nothing does."""
+        if self.replicates:
+            return "replicates to keep"
+        return "a replicate's coefficients, whose bias is asked for" if self.bias_variance else ""
 
 
 @dataclass(frozen=True, slots=True)  # a study may have a million
@@ -77,6 +96,7 @@ class Options(TypedDict, total=False):
     engine: str
     exact_task_stage: bool
     precision: Precision
+    output: Output
 
 
 @dataclass(frozen=True)
@@ -100,6 +120,7 @@ class Study:
     engine : str
     exact_task_stage : bool
         Whether the exact law of the task stage stands for its simulation (engine spectral).
+    output : Output
     penalty_scale : str
         "per-sample" or "sum" (a number then means n_T times the per-sample penalty).
     table : dict
@@ -122,6 +143,7 @@ class Study:
     precision: Precision = field(default_factory=Precision)
     engine: str = "auto"
     exact_task_stage: bool = True
+    output: Output = field(default_factory=Output)
     penalty_scale: str = "per-sample"
     table: dict[str, Any] = field(default_factory=dict, repr=False)
     plugins: tuple[Plugin, ...] = ()
@@ -283,7 +305,7 @@ class Study:
         Parameters
         ----------
         **options : int, str, bool or Precision
-            `seed`, `engine`, `exact_task_stage` or `precision`.
+            `seed`, `engine`, `exact_task_stage`, `precision` or `output`.
 
         Returns
         -------
@@ -303,7 +325,28 @@ class Study:
         if "precision" in options:
             check_precision(options["precision"])
             table["precision"] = without_none(options["precision"])
+        if "output" in options:
+            table = {k: v for k, v in table.items() if k != "output"} | output_table(
+                options["output"]
+            )
         return replace(self, table=table, **options)
+
+
+def output_table(output: Output) -> dict[str, Any]:
+    """The section [output] of a study, or nothing where it asks for nothing.
+
+    Parameters
+    ----------
+    output : Output
+        The section as it was read.
+
+    Returns
+    -------
+    dict
+        The section by its name; empty where everything is at its default.
+    """
+    asked = {k: v for k, v in msgspec.structs.asdict(output).items() if v}
+    return {"output": asked} if asked else {}
 
 
 def check_precision(precision: Precision) -> None:

@@ -55,7 +55,26 @@ def joined(parts: Sequence[BlockSums], places: Sequence[Sequence[int]]) -> Block
         found[name] = entry[sort]
         for beside in (b for b, owner in _BESIDE.items() if owner == name):
             found[beside] = np.concatenate([getattr(part, beside) for part in parts])[sort]
+    found |= _replicates(parts, places, order)
     return BlockSums(**found)
+
+
+def _replicates(
+    parts: Sequence[BlockSums], places: Sequence[Sequence[int]], order: NDArray[np.int64]
+) -> dict[str, NDArray[Any]]:
+    """What the replicates say, where the parts have kept it."""
+    rows = parts[0].replicates
+    kept = np.hstack([part.kept.reshape(rows, -1) for part in parts])
+    choosing = np.concatenate(
+        [np.asarray(at, np.int64)[p.choosing] for p, at in zip(parts, places, strict=True)]
+    )
+    chosen = np.hstack([part.chosen.reshape(rows, -1) for part in parts])
+    sort = np.argsort(choosing)
+    return {
+        "kept": kept[:, order].ravel() if kept.size else np.zeros(0),
+        "choosing": choosing[sort],
+        "chosen": chosen[:, sort].ravel(),
+    }
 
 
 def _split(part: BlockSums, values: NDArray[Any]) -> list[NDArray[Any]]:

@@ -327,11 +327,14 @@ class Job:
         Columns of the sums.
     indices : tuple of int
         Numbers of the blocks.
+    keep : bool
+        Whether the blocks keep what each of their replicates says, beside the sums.
     """
 
     problem: Problem
     queries: tuple[Statistic, ...]
     indices: tuple[int, ...]
+    keep: bool = False
 
 
 def data_problem(kind: str, model: Model, n_task: int, n_brain: int, seed: int) -> DataProblem:

@@ -110,6 +110,13 @@ class BlockSums:
         Statistic, bin, and how many replicates of the bin share one value.
     atom_values : ndarray, shape (a,)
         Those values.
+    kept : ndarray, shape (replicates * n,)
+        Value of each replicate, a row of statistics for each, NaN where it failed; empty where
+        replicates were not to be kept.
+    choosing : ndarray of int, shape (c,)
+        Of kept replicates: statistics whose penalty each replicate has chosen.
+    chosen : ndarray, shape (replicates * c,)
+        The per-sample penalties that they have chosen, likewise.
     """
 
     index: Annotated[int, Sum("int32", "block", "number of the block within its problem", "own")]
@@ -175,6 +182,17 @@ class BlockSums:
     atom_values: Annotated[Floats, Sum("float64", "entry", "those values", "list", since=2)] = (
         field(default_factory=lambda: np.zeros(0))
     )
+    kept: Annotated[
+        Floats, Sum("float64", "entry", "value of each replicate, where kept", "list", since=3)
+    ] = field(default_factory=lambda: np.zeros(0))
+    choosing: Annotated[
+        Integers,
+        Sum("int32", "entry", "statistics whose penalty each replicate chooses", "list", since=3),
+    ] = field(default_factory=lambda: np.zeros(0, np.int64))
+    chosen: Annotated[
+        Floats,
+        Sum("float64", "entry", "those penalties of each replicate, per sample", "list", since=3),
+    ] = field(default_factory=lambda: np.zeros(0))
 
 
 SUMS: dict[str, Sum] = {

@@ -10,6 +10,8 @@ from typing import Annotated
 import typer
 
 from mcbrain.cli import appraise_command as appraise
+from mcbrain.cli import check_command as check
+from mcbrain.cli import diff_command as diff
 from mcbrain.cli import plugin_command as plugin
 from mcbrain.cli import status_command as status
 from mcbrain.cli import validate_command as validate
@@ -109,6 +111,9 @@ def run(
     ] = False,
     reuse_other_code: _OtherCode = False,
     plugins: _Plugins = False,
+    keep: Annotated[
+        str | None, typer.Option(help="replicates: a row for each, in DIR/replicates/.")
+    ] = None,
 ) -> None:
     """Run a study; run it again to resume."""
     from mcbrain.asking.from_toml import load_study
@@ -140,6 +145,7 @@ def run(
         shard=part,
         fresh=fresh,
         reuse_other_code=reuse_other_code,
+        keep=keep,
         reporter=reporter,
     )
     if outcome.shard is None:
@@ -283,6 +289,9 @@ def replay(
     replicate: Annotated[int, typer.Option(help="Number of the replicate, from 0.")],
     save: Annotated[Path | None, typer.Option(help="Where to keep the data, as .npz.")] = None,
     plugins: _Plugins = False,
+    in_session: Annotated[
+        bool, typer.Option("--debug", help="A prompt with its data: X, y, X_brain, R, beta.")
+    ] = False,
 ) -> None:
     """Draw and solve one raw replicate again."""
     from mcbrain.results.settings import ENCODER
@@ -295,6 +304,11 @@ def replay(
     # Saving comes first: where it fails, the error is all that is printed.
     if save is not None:
         again.save(save)
+    if in_session:
+        from mcbrain.running.debugging import debug
+
+        debug(again)
+        return
     print(f"block {again.block}, replicate {again.place} of it")
     encoded = len({tuple(row[name] for name in ENCODER) for row in again.rows} - {_NO_ENCODER}) > 1
     encoder = f" {'rank':>4s} {'encoder':20s}" if encoded else ""
@@ -357,7 +371,7 @@ def _note(sentence: str) -> None:
 
 _PREDICTED = ("predicted", "prediction", "status")
 
-for _commands in (status, worth, appraise, validate, plugin):
+for _commands in (status, check, diff, worth, appraise, validate, plugin):
     _commands.register(app)
 
 for _command in app.registered_commands:

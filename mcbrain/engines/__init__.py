@@ -39,11 +39,11 @@ def simulate(job: Job) -> list[BlockSums]:
         case RawProblem():
             from mcbrain.engines import raw
 
-            return raw.simulate(problem, only(Query, asked), indices)
+            return raw.simulate(problem, only(Query, asked), indices, job.keep)
         case SufficientProblem():
             from mcbrain.engines import sufficient
 
-            return sufficient.simulate(problem, only(Query, asked), indices)
+            return sufficient.simulate(problem, only(Query, asked), indices, job.keep)
         case BrainProblem():
             from mcbrain.engines import brain
             from mcbrain.plan.moments import BrainStatistic

@@ -114,7 +114,10 @@ def _filler(
 
 
 def simulate(
-    problem: RawProblem, queries: tuple[Query, ...], indices: Sequence[int]
+    problem: RawProblem,
+    queries: tuple[Query, ...],
+    indices: Sequence[int],
+    keep: bool = False,
 ) -> list[BlockSums]:
     """Compute blocks of a raw problem.
 
@@ -126,13 +129,15 @@ def simulate(
         Columns of the sums.
     indices : sequence of int
         Block numbers, each of which has random streams of its own.
+    keep : bool
+        Whether the blocks keep what each replicate says of each query.
 
     Returns
     -------
     list of BlockSums
         One for each block number, in their order.
     """
-    return simulate_each(bench, problem, queries, indices)
+    return simulate_each(bench, problem, queries, indices, keep)
 
 
 def compile_piece(piece: Piece) -> None:

@@ -184,7 +184,7 @@ MakeBench = Callable[[P, tuple[Query, ...], int], Bench]
 
 
 def simulate_each(
-    bench: MakeBench[P], problem: P, queries: tuple[Query, ...], indices: Sequence[int]
+    bench: MakeBench[P], problem: P, queries: tuple[Query, ...], indices: Sequence[int], keep: bool
 ) -> list[BlockSums]:
     """Compute blocks of a problem, once for each encoder: their data are the same, by the streams.
 
@@ -198,6 +198,8 @@ def simulate_each(
         Columns of the sums.
     indices : sequence of int
         Block numbers.
+    keep : bool
+        Whether each block keeps what its replicates say, beside their sums.
 
     Returns
     -------
@@ -206,7 +208,7 @@ def simulate_each(
     """
     groups, size = by_encoding(queries), problem.block_size
     parts = [
-        compute(bench(problem, tuple(queries[i] for i in places), size), indices)
+        compute(bench(problem, tuple(queries[i] for i in places), size), indices, keep)
         for places in groups
     ]
     if len(parts) == 1:
@@ -270,7 +272,7 @@ def drawn_each(
     return found
 
 
-def compute(bench: Bench, indices: Sequence[int]) -> list[BlockSums]:
+def compute(bench: Bench, indices: Sequence[int], keep: bool = False) -> list[BlockSums]:
     """Compute blocks one after the other, each timed.
 
     Parameters
@@ -279,6 +281,8 @@ def compute(bench: Bench, indices: Sequence[int]) -> list[BlockSums]:
         For as many replicates as a block has; its buffers are overwritten.
     indices : sequence of int
         Block numbers.
+    keep : bool
+        Whether each block keeps what its replicates say, beside their sums.
 
     Returns
     -------
@@ -292,7 +296,7 @@ def compute(bench: Bench, indices: Sequence[int]) -> list[BlockSums]:
     blocks = []
     for index in indices:
         begun = time.thread_time()
-        bench.draw(index)
+        picked = bench.draw(index)
         sums = make_sums(wanted.place.size)
         accumulate(excess, wanted.place, wanted.baseline, sums)
         bins = histogram(excess, wanted.place, histograms)
@@ -311,6 +315,7 @@ def compute(bench: Bench, indices: Sequence[int]) -> list[BlockSums]:
             atoms=atoms,
             atom_values=atom_values,
             failures=_failures(outcome.failures, wanted, n_shifts),
+            **(_kept(excess, picked, wanted, n_shifts) if keep else {}),
             seconds=time.thread_time() - begun + bench.elsewhere(),
         )
         blocks.append(block)
@@ -340,6 +345,19 @@ def _atoms(histograms: Histograms, bins: int) -> tuple[Integers, Floats]:
     query = np.searchsorted(np.cumsum(histograms.sizes), found, side="right")
     atoms = np.column_stack([query, histograms.bins[found], shares[found]])
     return atoms, histograms.atoms[found]
+
+
+# Any: as the fields of those names are declared.
+def _kept(excess: Floats, picked: Floats | None, wanted: Asked, n_shifts: int) -> dict[str, Any]:
+    """What each replicate says of each query, and the penalties that it has chosen."""
+    found: dict[str, Any] = {"kept": excess[:, wanted.place].ravel()}
+    if picked is not None:
+        fit = wanted.place // n_shifts
+        choosing = np.flatnonzero(np.isin(fit, wanted.choosing))
+        columns = np.searchsorted(wanted.choosing, fit[choosing])
+        chosen = picked[:, columns] / wanted.setting.sizes.n_task
+        found |= {"choosing": choosing, "chosen": chosen.ravel()}
+    return found
 
 
 def smallest(

@@ -57,7 +57,10 @@ def bench(problem: SufficientProblem, queries: tuple[Query, ...], count: int) ->
 
 
 def simulate(
-    problem: SufficientProblem, queries: tuple[Query, ...], indices: Sequence[int]
+    problem: SufficientProblem,
+    queries: tuple[Query, ...],
+    indices: Sequence[int],
+    keep: bool = False,
 ) -> list[BlockSums]:
     """Compute blocks of a sufficient problem.
 
@@ -69,13 +72,15 @@ def simulate(
         Columns of the sums.
     indices : sequence of int
         Block numbers, each of which has random streams of its own.
+    keep : bool
+        Whether the blocks keep what each replicate says of each query.
 
     Returns
     -------
     list of BlockSums
         One for each block number, in their order.
     """
-    return simulate_each(bench, problem, queries, indices)
+    return simulate_each(bench, problem, queries, indices, keep)
 
 
 def compile_piece(piece: Piece) -> None:

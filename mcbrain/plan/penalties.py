@@ -259,6 +259,24 @@ class Penalties:
                 return self._of_least_risk(method, point, shift)
         raise unhandled("penalty rule", rule.kind, "the choice of penalties (plan/penalties.py)")
 
+    def remember(self, method: Method, point: Point, shift: Shift, penalty: float) -> None:
+        """Take a penalty of least risk from results, which have found it before.
+
+        Parameters
+        ----------
+        method : Method
+            One of the study's; nothing is done for rules that are not of least risk.
+        point : Point
+            One of the study's.
+        shift : Shift
+            Of the row.
+        penalty : float
+            Per sample, to the last bit.
+        """
+        record = method.rule.record
+        if record.by == "risk":
+            self._best[point.index, method, _ID if record.under == "id" else shift] = penalty
+
     def _of_least_risk(self, method: Method, point: Point, shift: Shift) -> tuple[float, float]:
         """The penalty of the least risk under the rule's shift, and eta."""
         estimator, at_id = method.estimator, method.rule.record.under == "id"

@@ -56,11 +56,23 @@ class Work:
         Columns of the block sums.
     stopping : Stopping
         Says which of them have blocks enough.
+    companions : tuple of Statistic
+        Columns that are computed beside queries of the same fit, and have no precision of their
+        own.
+    keep : bool
+        Whether blocks count only where they have kept what each replicate says.
     """
 
     problem: Problem
     queries: tuple[Statistic, ...]
     stopping: Stopping
+    companions: tuple[Statistic, ...] = ()
+    keep: bool = False
+
+    @property
+    def every(self) -> tuple[Statistic, ...]:
+        """Queries and companions."""
+        return (*self.queries, *self.companions)
 
     def stops(self, stored: StoredBlocks) -> dict[Statistic, Stop]:
         """Where each of the queries stops, with the blocks that there are.
@@ -78,12 +90,12 @@ class Work:
         return self.stopping.stops(self.queries, stored)
 
     def with_baselines(self, queries: tuple[Statistic, ...]) -> tuple[Statistic, ...]:
-        """Some of the queries, and the baselines that they are compared with.
+        """Some of the queries, the baselines that they are compared with, and their companions.
 
         Parameters
         ----------
         queries : tuple of Statistic
-            Some of the work's.
+            Some of the work's, or of its companions.
 
         Returns
         -------
@@ -94,7 +106,9 @@ class Work:
         for query in queries:
             if isinstance(query, Query) and query.baseline:
                 wanted.add(query.of_baseline)
-        return tuple(q for q in self.queries if q in wanted)
+        fits = {query.fit for query in wanted if isinstance(query, Query)}
+        wanted |= {c for c in self.companions if isinstance(c, Query) and c.fit in fits}
+        return tuple(q for q in self.every if q in wanted)
 
 
 class Plan(ABC, Generic[User]):

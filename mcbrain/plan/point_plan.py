@@ -18,7 +18,9 @@ from mcbrain.plan.penalties import Penalties
 from mcbrain.plan.plans import Plan, Work
 from mcbrain.plan.statuses import HOPELESS, Conditions, conditions
 from mcbrain.plan.stopping import Stopping, precise_enough, rounding_risk, times_more
-from mcbrain.population.shifts import Shift
+from mcbrain.population.geometry import Geometry
+from mcbrain.population.shift_laws import probe_directions
+from mcbrain.population.shifts import PROBE, Shift
 from mcbrain.typing import Floats
 
 __all__ = ["PointPlan", "together"]
@@ -239,8 +241,8 @@ class PointPlan(Plan[Point]):
         )
 
     def _work(self, problem: Problem, point: Point) -> Work:
-        risks = [q for q in self.queries(point) if q is not None]
-        risks = list(dict.fromkeys([*risks, *(q.of_baseline for q in risks)]))
+        asked = [q for q in self.queries(point) if q is not None]
+        risks = list(dict.fromkeys([*asked, *(q.of_baseline for q in asked)]))
         families = [(q, *self.measured(point, q)) for q in risks]
         queries = tuple(q for family in families for q in family)
         precision = self.study.precision
@@ -252,7 +254,34 @@ class PointPlan(Plan[Point]):
             factor=lambda series, short: times_more(precision, series, short),
             families=tuple(family for family in families if len(family) > 1),
         )
-        return Work(problem, queries, stopping)
+        companions = tuple(
+            dict.fromkeys(probe for q in asked for probe in self.probes(point, q.fit))
+        )
+        return Work(problem, queries, stopping, companions, self.study.output.replicates)
+
+    def probes(self, point: Point, fit: Fit) -> tuple[Query, ...]:
+        """What measures the mean of a fit's coefficients (theory/README.md 7).
+
+        Parameters
+        ----------
+        point : Point
+            One of the study's.
+        fit : Fit
+            One of the fits there.
+
+        Returns
+        -------
+        tuple of Query
+            The fit beside beta, and beside beta moved along each of `probe_directions`; none where
+            the study does not ask for it, or inputs are not isotropic Gaussian.
+        """
+        model = point.model
+        known = model.isotropic_inputs and model.linear_labels and fit.estimator.own is None
+        if not self.study.output.bias_variance or not known:
+            return ()
+        problem = self.problem(point)
+        places = range(1 + len(probe_directions(Geometry(problem.model, problem.seed))))
+        return tuple(Query(fit, Shift(PROBE, float(place)), None) for place in places)
 
     def _good(
         self, point: Point, series: Series, asked: tuple[Statistic, ...]

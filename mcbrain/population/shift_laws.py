@@ -30,6 +30,8 @@ __all__ = [
     "mean_law",
     "missed_direction_law",
     "own_law",
+    "probe_directions",
+    "probe_law",
     "scale_law",
     "spectrum_law",
     "wrong_size",
@@ -205,6 +207,42 @@ def concept_law(shift: Shift, g: Geometry) -> ShiftLaw:
     norm = g.model.signal_norm
     target = math.cos(shift.value) * g.beta + math.sin(shift.value) * norm * toward
     return ShiftLaw(1.0, _none(g), np.zeros(0), target)
+
+
+def probe_directions(g: Geometry) -> Floats:
+    """Where the mean of beta_hat may lie: the brain's span, and what the brain misses of the task.
+
+    Isotropic Gaussian inputs look the same after every rotation that leaves these directions alone,
+    so the mean of an estimator that knows no other direction has no part outside them.
+
+    Parameters
+    ----------
+    g : Geometry
+
+    Returns
+    -------
+    ndarray, shape (k or k + 1, q)
+        Orthonormal rows.
+    """
+    return np.vstack([g.brain, g.missed]) if g.missed.any() else g.brain
+
+
+def probe_law(shift: Shift, g: Geometry) -> ShiftLaw:
+    """M0 = I, and beta moved by |beta| along one of `probe_directions`; place 0 moves nothing.
+
+    Parameters
+    ----------
+    shift : Shift
+        Its number is the place of the direction, from 1.
+    g : Geometry
+
+    Returns
+    -------
+    ShiftLaw
+    """
+    place = int(shift.value)
+    moved = g.model.signal_norm * probe_directions(g)[place - 1] if place else 0.0
+    return ShiftLaw(1.0, _none(g), np.zeros(0), g.beta + moved)
 
 
 def adversarial_law(shift: Shift, g: Geometry) -> ShiftLaw:

@@ -26,12 +26,13 @@ from mcbrain.population.shift_laws import (
     mean_law,
     missed_direction_law,
     own_law,
+    probe_law,
     scale_law,
     spectrum_law,
     wrong_size,
 )
 
-__all__ = ["SHIFTS", "Shift", "ShiftKind", "law"]
+__all__ = ["PROBE", "SHIFTS", "Shift", "ShiftKind", "law"]
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,9 @@ class Shift:
     @property
     def record(self) -> ShiftKind:
         """Its kind, in the table."""
-        return SHIFTS[self.kind] if self.own is None else _OWN
+        if self.own is not None:
+            return _OWN
+        return _PROBE if self.kind == PROBE else SHIFTS[self.kind]
 
     @property
     def label(self) -> str:
@@ -239,6 +242,10 @@ SHIFTS: dict[str, ShiftKind] = {
 
 _OWN = ShiftKind(own_law, None, "a shift of the user's", moves_target=True)
 """Every shift that a user brings. It may move the task anywhere, so that no law holds."""
+PROBE = "probe"
+"""Kind of the test laws that measure a mean of beta_hat and that no study can ask for."""
+
+_PROBE = ShiftKind(probe_law, None, "a target beside beta", "place", moves_target=True)
 
 
 def law(shift: Shift, geometry: Geometry) -> ShiftLaw:

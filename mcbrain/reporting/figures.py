@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from matplotlib.figure import Figure as Drawing
 
+from mcbrain.reporting.bias_figure import bias_figure
 from mcbrain.reporting.budget_figures import budget_figure, budget_line
 from mcbrain.reporting.curves import risk_figure
 from mcbrain.reporting.departures import departure_figure
@@ -84,6 +85,14 @@ FIGURES: tuple[Figure, ...] = (
         "Error rate against task samples",
         "How often the sign that an estimator predicts is not that of the noiseless response. "
         "{points} Dashed: laws of second moments (theory/README.md 4h).",
+    ),
+    Figure(
+        "bias",
+        bias_figure,
+        "Squared bias and variance against task samples",
+        "What the excess risk is made of, with the most brain samples beside each n_T: the squared "
+        "bias of the mean over data sets, and the variance about it. Bars of two standard errors. "
+        "The grey line marks n = d.",
     ),
     Figure(
         "value",

@@ -28,6 +28,7 @@ from mcbrain.results.column import (
 from mcbrain.results.reasons import REASON_WORDS
 
 __all__ = [
+    "FIXED_BY",
     "PREDICTIONS",
     "RESULT_COLUMNS",
     "RESULT_SCHEMA",
@@ -35,6 +36,7 @@ __all__ = [
     "column_of",
     "columns_of",
     "from_replicates",
+    "telling_apart",
 ]
 
 STATUSES = (
@@ -49,8 +51,16 @@ STATUSES = (
 
 PREDICTIONS = ("exact", "semi-exact", "asymptotic", "same-law", "none")
 
+# Settings that number the points of one study, and say who computed them.
+_OF_THE_STUDY = ("point", "engine")
+
 # Only whole replicates have values of their own; engines that combine stages have means alone.
 _DRAWN = (POINT_ROWS,)
+
+
+_UNASKED = (
+    "unless [output] bias_variance asks for it, inputs are isotropic Gaussian, and it has one"
+)
 
 
 def _model(name: str, kind: pa.DataType, meaning: str, null: str = "") -> Column:
@@ -279,6 +289,26 @@ RESULT_COLUMNS: tuple[Column, ...] = (
         "of the baseline itself, and where both are nothing but rounding",
     ),
     Column(
+        "bias2",
+        REAL,
+        "squared bias: the excess risk of the mean of beta_hat over data sets",
+        "replicates",
+        _DRAWN,
+        _UNASKED,
+        "variance",
+    ),
+    Column("bias2_mcse", REAL, "its standard error", "replicates", _DRAWN, _UNASKED, "variance"),
+    Column(
+        "variance",
+        REAL,
+        "variance: the excess risk about that mean; mean = bias2 + variance",
+        "replicates",
+        _DRAWN,
+        _UNASKED,
+        "variance",
+    ),
+    Column("variance_mcse", REAL, "its standard error", "replicates", _DRAWN, _UNASKED, "variance"),
+    Column(
         "predicted",
         REAL,
         "mean excess risk by the laws",
@@ -331,6 +361,22 @@ RESULT_COLUMNS: tuple[Column, ...] = (
 RESULT_SCHEMA = schema_of(RESULT_COLUMNS)
 
 _BY_NAME = {column.name: column for column in RESULT_COLUMNS}
+
+
+FIXED_BY = {"penalty": "penalty_rule", "encoding_penalty": "encoding_rule"}
+"""Numbers that tell rows apart where the rule in another column is "fixed"; else they follow."""
+
+
+def telling_apart() -> list[str]:
+    """The columns that tell a row from all others, in whatever order and by whatever engine.
+
+    Returns
+    -------
+    list of str
+        Where the rule of a row is "fixed", the numbers of `FIXED_BY` are of them too.
+    """
+    own = ("model", "setting")
+    return [c.name for c in RESULT_COLUMNS if c.source in own and c.name not in _OF_THE_STUDY]
 
 
 def column_of(name: str) -> Column | None:

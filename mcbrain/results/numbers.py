@@ -69,6 +69,8 @@ class Sample(Estimates[Floats]):
         Share of the replicates that beat the baseline on the same data.
     q05, median, q95 : ndarray
         Quantiles of the excess risk over replicates.
+    bias2, bias2_mcse, variance, variance_mcse : ndarray
+        What the mean is made of (`bias.py`), and standard errors; NaN where it is not known.
     total : callable
         Name of a stored sum that blocks add up (`blocks/sums.py`) -> its totals.
     """
@@ -79,6 +81,10 @@ class Sample(Estimates[Floats]):
     q05: Floats
     median: Floats
     q95: Floats
+    bias2: Floats
+    bias2_mcse: Floats
+    variance: Floats
+    variance_mcse: Floats
     total: Callable[[str], Floats] = _no_sums
 
     @property
@@ -102,6 +108,10 @@ NOTHING = Sample(
     q05=_NO,
     median=_NO,
     q95=_NO,
+    bias2=_NO,
+    bias2_mcse=_NO,
+    variance=_NO,
+    variance_mcse=_NO,
 )
 """What is known of an output without a replicate."""
 

@@ -19,6 +19,7 @@ from mcbrain.blocks.series import Series, standard_error
 from mcbrain.plan.plans import Work
 from mcbrain.plan.point_plan import PointPlan, together
 from mcbrain.plan.stopping import rounding_risk
+from mcbrain.results.bias import MADE_OF, decompose
 from mcbrain.results.numbers import Sample
 from mcbrain.store.pairs import Pairs
 from mcbrain.store.stored import StoredBlocks
@@ -176,7 +177,10 @@ class _Stack:
         size = stops.size
         found = {
             name: np.full(size, np.nan)
-            for name in ("seconds", "mean", "mcse", "gain", "gain_mcse", "count", "m2", "p_better")
+            for name in (
+                *("seconds", "mean", "mcse", "gain", "gain_mcse", "count", "m2", "p_better"),
+                *MADE_OF,
+            )
         }
         replicates, failed = (np.zeros(size, np.int64) for _ in range(2))
         whole = {"replicates": replicates, "failed": failed}
@@ -184,6 +188,8 @@ class _Stack:
             at = np.flatnonzero(stops == stop)
             for name, values in self._up_to(stop, at).items():
                 (whole if name in whole else found)[name][at] = values
+        if self._plan.study.output.bias_variance:
+            self._decompose(stops, found)
         q05, median, q95 = self._quantiles(stops)
         sample = Sample(
             replicates=replicates,
@@ -260,6 +266,22 @@ class _Stack:
             "m2": m2[mine],
             "p_better": np.where(compared & nothing & base_nothing, np.nan, better),
         }
+
+    def _decompose(self, stops: Integers, found: dict[str, Floats]) -> None:
+        """Fill in what the mean of each output is made of, where its probes were measured."""
+        for i, (u, query, stop) in enumerate(
+            zip(self._unit.tolist(), self._queries, stops.tolist(), strict=True)
+        ):
+            asked = self._units[u].asked
+            probes = self._plan.probes(asked.point, query.fit) if query.metric is None else ()
+            size = min(stop, self._count.shape[1])
+            series = asked.stored.series([probe.id for probe in probes]).head(size)
+            if not probes or series.n_blocks < size:
+                continue
+            own, mean = self._series(self._own[[i]], size).mean[0], float(found["mean"][i])
+            made_of = decompose(self._plan.problem(asked.point), query.shift, series, own, mean)
+            for name, value in ({} if made_of is None else vars(made_of)).items():
+                found[name][i] = value
 
     def _seen(self, at: Integers, size: int) -> Integers:
         """Replicates that some outputs have seen: the first of each block where they are costly."""

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
@@ -19,11 +19,14 @@ from mcbrain.asking.studies import Study
 from mcbrain.errors import InputError
 from mcbrain.population.model import MODEL_FIELDS
 from mcbrain.results.jackknife import Jackknife, as_if_of_blocks
-from mcbrain.results.tables import open_results
+from mcbrain.results.tables import open_results, select
 from mcbrain.store.blockstore import blocks_behind
 from mcbrain.store.folder import ResultsFolder
 from mcbrain.store.protocol import Store
 from mcbrain.typing import Floats
+
+if TYPE_CHECKING:
+    from mcbrain.results.comparisons import Comparison
 
 __all__ = ["Results", "Simulated"]
 
@@ -376,6 +379,32 @@ class Results:
                 f"{', '.join(labels)}; add it to [shifts] and run again"
             )
         return labels.index(label)
+
+    def compare(self, a: str, b: str, where: Sequence[str] = ()) -> Comparison:
+        """Two outputs on the same data: difference, ratio and share of wins, with paired errors.
+
+        Parameters
+        ----------
+        a, b : str
+            An estimator that the study has once, or with its rule: "befs", "befs=optimal",
+            "ridge=0.3".
+        where : sequence of str
+            Conditions on the rows, as `mcbrain show --where` takes them, such as "n_task>=100".
+
+        Returns
+        -------
+        Comparison
+
+        Raises
+        ------
+        InputError
+            No such output, a condition that cannot be read, or an engine that draws no whole
+            replicates.
+        """
+        from mcbrain.results.comparisons import compared
+
+        rows = select(self.table, list(where))
+        return compared(self.study, self.engine, self._store, self.table, rows, (a, b), self.varied)
 
     # Intervals --------------------------------------------------------------------------------
 

@@ -7,6 +7,7 @@ import time
 from collections.abc import Mapping
 
 from mcbrain.plan.plans import Plan, Tell, User, silent
+from mcbrain.results.kept_replicates import write_replicates
 from mcbrain.results.opening import open_plan
 from mcbrain.results.writing import about, write_results
 from mcbrain.running.conductor import Tally
@@ -68,6 +69,7 @@ def keep(
         outcome.results = write_results(
             setup.folder, setup.study, plan, store, record, history(former), run, tell
         )
+        write_replicates(setup.folder, plan, store)
         return
     runs = history(former) + ([run] if store.added else [])
     part = {"shard": str(setup.part), "complete": not outcome.stopped}

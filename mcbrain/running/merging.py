@@ -15,6 +15,7 @@ from mcbrain.errors import InputError, MissingPilotError, StoreError
 from mcbrain.plain import numpy_defaults
 from mcbrain.plan.plans import Plan, User
 from mcbrain.plan.shards import parse_shard
+from mcbrain.results.kept_replicates import write_replicates
 from mcbrain.results.opening import open_plan
 from mcbrain.results.writing import Written, about, write_results
 from mcbrain.running.outcome import Reporter
@@ -136,6 +137,7 @@ def merge(
         run = run_entry(started, 1, 0, 0)
         with reporter.steps("rows", study.n_points) as tell:
             merged.results = write_results(target, study, plan, store, record, runs, run, tell)
+        write_replicates(target, plan, store)
     if merged.missing:
         merged.notes += _absent(sources)
     return merged

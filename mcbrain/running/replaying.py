@@ -19,7 +19,7 @@ from mcbrain.plan.penalties import Penalties
 from mcbrain.plan.subspaces import PilotSubspaces
 from mcbrain.results.point_rows import PointRows
 from mcbrain.results.settings import ENCODER
-from mcbrain.running.data_sets import block_data_sets
+from mcbrain.running.data_sets import DataSet, block_data_sets
 from mcbrain.running.recipe import recipe
 from mcbrain.store.atomic import replacing
 from mcbrain.store.blockstore import blocks_behind
@@ -38,11 +38,11 @@ class Replay:
 
     Attributes
     ----------
-    data : dict
-        X (n_task, d), y (n_task,), X_brain (n_brain, d), R (n_brain, p), and the population's
-        brain_map (k, d), beta (d,) and channels (p, k). In native coordinates, those of the
-        independent components of the inputs; in the coordinates of x where the model was given an
-        array in them.
+    data_set : DataSet
+        What estimators are given, and the truth behind it: X (n_task, d), y (n_task,), X_brain
+        (n_brain, d), R (n_brain, p), and the population's brain_map (k, d), beta (d,) and channels
+        (p, k). In native coordinates, those of the independent components of the inputs; in the
+        coordinates of x where the model was given an array in them.
     rows : list of dict
         Estimator, parameters (of a plug-in), rule, penalty, rank, encoding_rule, encoding_penalty,
         shift, excess and failure of each output. Penalties are per sample; where a rule is "loo" or
@@ -53,11 +53,16 @@ class Replay:
         Lines of NumPy that rebuild the data without mcbrain.
     """
 
-    data: dict[str, Floats]
+    data_set: DataSet
     rows: list[dict[str, object]]
     block: int
     place: int
     recipe: str
+
+    @property
+    def data(self) -> dict[str, Floats]:
+        """The arrays of the data set by their names."""
+        return {name: getattr(self.data_set, name) for name in _KEPT}
 
     def save(self, path: str | Path) -> None:
         """Write data and excess risks, labelled "estimator penalty shift", to an .npz file.
@@ -162,7 +167,7 @@ def replay(folder: str | Path, point: int, replicate: int, *, plugins: bool = Fa
     block, place = divmod(replicate, size)
     allowed = tuple(q for q in queries if plugins or q.fit.estimator.own is None)
     return Replay(
-        data=rebuild(study, asked, problem, block, place),
+        data_set=rebuild(study, asked, problem, block, place),
         rows=_solve(problem, allowed, block, place),
         block=block,
         place=place,
@@ -174,9 +179,7 @@ def _is_index(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
 
 
-def rebuild(
-    study: Study, point: Point, problem: RawProblem, block: int, place: int
-) -> dict[str, Floats]:
+def rebuild(study: Study, point: Point, problem: RawProblem, block: int, place: int) -> DataSet:
     """Draw the data of a replicate again by NumPy's generators alone.
 
     Parameters
@@ -193,12 +196,11 @@ def rebuild(
 
     Returns
     -------
-    dict of str to ndarray
-        X, y, X_brain, R, brain_map, beta and channels; `Replay.data` says their shapes.
+    DataSet
     """
-    encoding = Encoding(study.rank(point.model), 0.0)  # of the basis, which is not kept
+    encoding = Encoding(study.rank(point.model), 0.0)  # of its basis
     *_, last = block_data_sets(point.model, problem, block, place + 1, encoding)
-    return {name: getattr(last, name) for name in _KEPT}
+    return last
 
 
 def _solve(

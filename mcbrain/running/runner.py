@@ -6,9 +6,12 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
+import msgspec
+
 from mcbrain.asking.engines import engine_of
 from mcbrain.asking.from_toml import load_study
-from mcbrain.asking.studies import Study
+from mcbrain.asking.studies import KEPT, Study
+from mcbrain.checks import one_of
 from mcbrain.engines import OutOfTimeError
 from mcbrain.errors import UnfinishedError
 from mcbrain.plain import numpy_defaults
@@ -16,7 +19,8 @@ from mcbrain.plan.shards import Shard
 from mcbrain.results.opening import open_plan
 from mcbrain.running.computing import compute_blocks, warm, warm_study
 from mcbrain.running.finished import note_finished, recall
-from mcbrain.running.keeping import FirstRows, keep
+from mcbrain.running.keeping import FirstRows
+from mcbrain.running.keeping import keep as keep_rows
 from mcbrain.running.outcome import Outcome, Reporter
 from mcbrain.running.setup import prepare_folder, set_aside, set_up
 from mcbrain.running.workers import open_workers
@@ -38,6 +42,7 @@ def run(
     fresh: bool = False,
     reuse_other_code: bool = False,
     plugins: bool = False,
+    keep: str | None = None,
     reporter: Reporter | None = None,
 ) -> Outcome:
     """Run a study, or resume it.
@@ -69,6 +74,9 @@ def run(
         the provenance of the rows then says so.
     plugins : bool
         Whether the code of plug-ins that the study file names may run; of no effect on a Study.
+    keep : {"replicates"}, optional
+        Also keep what each replicate says, in `replicates/point-NNNNNN.arrow`; as `replicates =
+        true` in the section [output] of the study.
     reporter : Reporter, optional
         Told what the user should know, and how far the run is; default one that is silent.
 
@@ -89,6 +97,9 @@ def run(
     """
     if not isinstance(study, Study):
         study = load_study(study, plugins=plugins)
+    if keep is not None:
+        one_of("keep", keep, KEPT)
+        study = study.with_options(output=msgspec.structs.replace(study.output, **{keep: True}))
     reporter = reporter or Reporter()
     setup = set_up(study, out, max_time, shard, fresh, reuse_other_code)
     with open_workers(threads, cluster, reporter.note) as pool:
@@ -126,10 +137,10 @@ def run(
                     # reason why there are no more.
                     with suppress(Exception):
                         store.reload()
-                        keep(setup, former, plan, store, outcome, pool)
+                        keep_rows(setup, former, plan, store, outcome, pool)
                 raise
             with reporter.steps("rows", study.n_points) as tell:
-                keep(setup, former, plan, store, outcome, pool, tell)
+                keep_rows(setup, former, plan, store, outcome, pool, tell)
             note_finished(setup, store, outcome)
     outcome.seconds = time.time() - setup.started
     return outcome

@@ -15,6 +15,7 @@ from mcbrain.engines import engine_for
 from mcbrain.errors import InputError
 from mcbrain.plan.shards import Shard, parse_shard
 from mcbrain.population.given_covariance import GivenCovariance
+from mcbrain.results.kept_replicates import most_bytes
 from mcbrain.results.writing import about
 from mcbrain.running.outcome import Reporter
 from mcbrain.store.blockstore import BlockStore
@@ -178,6 +179,12 @@ def prepare_folder(setup: Setup, reporter: Reporter) -> BlockStore:
     reporter.note(f"engine {setup.engine}: {setup.why}")
     for sentence in _taken(setup.study):
         reporter.note(sentence)
+    if setup.study.output.replicates:
+        most, points = most_bytes(setup.study), setup.study.n_points
+        reporter.note(
+            f"every replicate is kept: at most {most / 1e9:,.3g} GB, half of it in blocks/ and "
+            f"half in replicates/, a file for each of {points:,} points"
+        )
     for sentence in store.notes:
         reporter.note(sentence)
     if changed := machine_change(folder.record()):

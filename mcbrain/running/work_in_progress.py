@@ -86,7 +86,7 @@ class WorkInProgress:
         while self.queries and self.look < len(self.looks):
             size = self.looks[self.look]
             wanted = self.work.with_baselines(self.queries)
-            missing = stored.missing([q.id for q in wanted], size)
+            missing = stored.missing([q.id for q in wanted], size, self.work.keep)
             if size > self.seen:
                 self.reused += size - self.seen - len(missing)
                 self.seen = size
@@ -131,7 +131,7 @@ class WorkInProgress:
         length : int
             Blocks of a job at most.
         """
-        by_id = {q.id: q for q in self.work.queries}
+        by_id = {q.id: q for q in self.work.every}
         length = max(1, min(_MAX_JOB_BLOCKS, length))
         groups: dict[tuple[int, ...], list[int]] = {}
         for index, statistics in missing.items():
@@ -141,7 +141,7 @@ class WorkInProgress:
             queries = self.work.with_baselines(tuple(by_id[s] for s in statistics))
             for start in range(0, len(indices), length):
                 part = tuple(indices[start : start + length])
-                self.waiting.append(Job(self.work.problem, queries, part))
+                self.waiting.append(Job(self.work.problem, queries, part, self.work.keep))
 
 
 def progress(work: Work, store: Store) -> tuple[int, int]:

@@ -27,6 +27,8 @@ __all__ = ["BlockStore", "Name", "blocks_behind"]
 _FLUSH_SECONDS = 1.0
 # With more new blocks than this in memory, all are read from disk again instead of kept as objects.
 _MANY = 10_000
+# The same where blocks that keep their replicates take more bytes than this.
+_MUCH = 64_000_000
 # A segment this many times as large as all smaller ones together is left as it is.
 _LARGE = 4
 
@@ -85,6 +87,7 @@ class BlockStore:
         self._finished: list[Name] = []
         self._fresh: dict[Name, list[tuple[tuple[int, ...], BlockSums]]] = {}
         self._flushed = time.monotonic()
+        self._kept = 0  # bytes of replicates in memory
         self._segments: dict[Path, list[Batch]] = {}
         self._places: Places = {}
         self._read()
@@ -298,9 +301,10 @@ class BlockStore:
         self.added.append(sums.replicates)
         self._pending.append((problem, statistics, sums))
         self._fresh.setdefault((problem.key, problem.seed), []).append((statistics, sums))
-        if time.monotonic() - self._flushed > _FLUSH_SECONDS:
+        self._kept += sums.kept.nbytes
+        if time.monotonic() - self._flushed > _FLUSH_SECONDS or self._kept > 2 * _MUCH:
             self.flush()
-            if sum(map(len, self._fresh.values())) > _MANY:
+            if self._kept > _MUCH or sum(map(len, self._fresh.values())) > _MANY:
                 self.reload()
 
     def flush(self) -> None:
@@ -332,6 +336,7 @@ class BlockStore:
         """
         self.flush()
         self._fresh.clear()
+        self._kept = 0
         self._read()
 
     def compact(self) -> None:

@@ -48,6 +48,8 @@ class ResultsFolder:
         The tables of results: risks and gains, and what is known of the brain stage.
     blocks : Path
         Folder of the block sums behind the results (`BlockStore`).
+    replicates : Path
+        Folder of the replicates that a run has kept (`results/kept_replicates.py`).
     files : Path
         Folder of the arrays and matrices that the study was given in files.
     report : Path
@@ -63,6 +65,7 @@ class ResultsFolder:
         self.results = self.path / "results.arrow"
         self.brain = self.path / "brain.arrow"
         self.blocks = self.path / "blocks"
+        self.replicates = self.path / "replicates"
         self.files = self.path / "files"
         self.report = self.path / "report.html"
         self.study_file = self.path / "study.toml"

@@ -141,14 +141,28 @@ class Group:
         entries : ndarray, shape (n, width)
             The entries of all blocks, block after block.
         """
-        if isinstance(self.content, Part):
-            if not self.content.batch.flat(name)[0].size:  # as of blocks in which nothing failed
-                return np.zeros(0, np.intp), self.values(name).reshape(0, width)
-            sizes = self.content.sizes(name)
-        else:
-            sizes = np.array([getattr(s, name).size for s in self.content], np.int64)
+        if isinstance(self.content, Part) and not self.content.batch.flat(name)[0].size:
+            return np.zeros(0, np.intp), self.values(name).reshape(0, width)  # nothing failed
+        sizes = self.sizes(name)
         row = np.repeat(np.arange(sizes.size), sizes // width)
         return row, self.values(name).reshape(-1, width)
+
+    def sizes(self, name: str) -> np.ndarray:
+        """Number of values of a list column in each block.
+
+        Parameters
+        ----------
+        name : str
+            A field of `BlockSums` that is an array, such as "kept".
+
+        Returns
+        -------
+        ndarray of int64, shape (blocks,)
+            0 where there are none, or the format of the block did not have the field.
+        """
+        if isinstance(self.content, Part):
+            return self.content.sizes(name)
+        return np.array([getattr(s, name).size for s in self.content], np.int64)
 
     def _stack(self, name: str, content: list[BlockSums]) -> np.ndarray:
         """A field of blocks that are not on disk, one after the other, gathered once."""

@@ -12,9 +12,11 @@ from numpy.typing import NDArray
 from mcbrain.blocks.histogram import Histogram
 from mcbrain.blocks.series import Series
 from mcbrain.blocks.sums import SUMS
+from mcbrain.errors import unhandled
 from mcbrain.store.bins import summed_atoms, summed_bins
 from mcbrain.store.group import Group
 from mcbrain.store.pairs import Pairs
+from mcbrain.typing import Floats
 
 __all__ = ["StoredBlocks"]
 
@@ -133,7 +135,9 @@ class StoredBlocks:
                 _lay_joint(group, rows, places, pairs)
                 _lay_cross(group, rows, places, pairs.cross)
 
-    def missing(self, statistics: Sequence[int], n_blocks: int) -> dict[int, tuple[int, ...]]:
+    def missing(
+        self, statistics: Sequence[int], n_blocks: int, kept: bool = False
+    ) -> dict[int, tuple[int, ...]]:
         """Blocks that lack some of the statistics, and which they lack.
 
         Parameters
@@ -142,6 +146,8 @@ class StoredBlocks:
             Statistic ids that are wanted.
         n_blocks : int
             Blocks 0 to n_blocks - 1 are looked at.
+        kept : bool
+            Whether a block counts only where it has kept what its replicates say.
 
         Returns
         -------
@@ -152,7 +158,10 @@ class StoredBlocks:
         for group in self.groups:
             rows = [i for i, s in enumerate(statistics) if s in group.place]
             if rows:
-                index = group.index[group.index < n_blocks]
+                there = group.index < n_blocks
+                index = (
+                    group.index[there & (group.sizes("kept") > 0)] if kept else group.index[there]
+                )
                 lacking[np.array(rows)[:, None], index] = False
         if not lacking.any():
             return {}
@@ -160,6 +169,72 @@ class StoredBlocks:
             i: tuple(s for s, lacks in zip(statistics, lacking[:, i], strict=True) if lacks)
             for i in np.flatnonzero(lacking.any(axis=0)).tolist()
         }
+
+    @property
+    def keeps(self) -> bool:
+        """Whether any block has kept what its replicates say."""
+        return any(group.sizes("kept").any() for group in self.groups)
+
+    def kept(self, statistics: Sequence[int], blocks: range, size: int) -> Floats:
+        """What each replicate of some blocks says of some statistics.
+
+        Parameters
+        ----------
+        statistics : sequence of int
+            Statistic ids.
+        blocks : range
+            Numbers of the blocks, one after the other.
+        size : int
+            Replicates of a block.
+
+        Returns
+        -------
+        ndarray, shape (replicates, statistics)
+            NaN for a replicate that failed, and where a block has not kept its replicates.
+        """
+        return self._of_replicates("kept", statistics, blocks, size)
+
+    def chosen(self, statistics: Sequence[int], blocks: range, size: int) -> Floats:
+        """The per-sample penalties that each replicate of some blocks has chosen.
+
+        Parameters
+        ----------
+        statistics : sequence of int
+            Statistic ids.
+        blocks : range
+            Numbers of the blocks, one after the other.
+        size : int
+            Replicates of a block.
+
+        Returns
+        -------
+        ndarray, shape (replicates, statistics)
+            NaN where a statistic's penalty is fixed, and where a block has not kept its replicates.
+        """
+        return self._of_replicates("chosen", statistics, blocks, size)
+
+    def _of_replicates(
+        self, name: str, statistics: Sequence[int], blocks: range, size: int
+    ) -> Floats:
+        found = np.full((len(blocks), size, len(statistics)), np.nan)
+        for group in self.groups:
+            sizes, values = group.sizes(name), group.values(name)
+            ends = np.cumsum(sizes)
+            inside = (group.index >= blocks.start) & (group.index < blocks.stop) & (sizes > 0)
+            if name == "kept" and inside.all():  # all at once, which is much faster
+                mine = [j for j, s in enumerate(statistics) if s in group.place]
+                columns = [group.place[statistics[j]] for j in mine]
+                whole = values.reshape(group.index.size, size, -1)[:, :, columns]
+                at = group.index - blocks.start
+                found[at[:, None, None], np.arange(size)[:, None], mine] = whole
+                continue
+            for i in np.flatnonzero(inside).tolist():
+                places = _places_of(group, i, name)
+                mine = [j for j, s in enumerate(statistics) if s in places]
+                columns = [places[statistics[j]] for j in mine]
+                of_block = values[ends[i] - sizes[i] : ends[i]].reshape(size, -1)
+                found[int(group.index[i]) - blocks.start][:, mine] = of_block[:, columns]
+        return found.reshape(len(blocks) * size, len(statistics))
 
     def histograms(self, statistics: Sequence[int], n_blocks: Sequence[int]) -> list[Histogram]:
         """The histogram of each statistic over its first blocks.
@@ -230,6 +305,19 @@ class StoredBlocks:
                 kept = group.index[row] < n_blocks
                 values[group.index[row[kept]]] = found[kept, group.place[statistic]]
         return float(values.sum())
+
+
+def _places_of(group: Group, block: int, name: str) -> dict[int, int]:
+    """The column of each statistic in an array of a block's replicates."""
+    match name:
+        case "kept":
+            return group.place
+        case "chosen":
+            sizes = group.sizes("choosing")
+            end = int(sizes[: block + 1].sum())
+            own = group.values("choosing")[end - int(sizes[block]) : end].tolist()
+            return {group.statistics[place]: column for column, place in enumerate(own)}
+    raise unhandled("array of replicates", name, "mcbrain/store/stored.py")
 
 
 def _lay_joint(group: Group, rows: list[int], places: list[int], pairs: Pairs) -> None:

@@ -65,8 +65,14 @@ def new_rows(target: BlockStore, sources: Sequence[BlockStore]) -> Iterator[pa.R
         for _, parts in _places([target, *sources]):
             table = pa.concat_tables([t for _, t in parts])
             index, code = numbers(table, "index"), text(table, "identity")[1]
+            kept = np.diff(flat(table, "kept")[1]) > 0
             names = np.stack(
-                [index.astype(np.uint64), statistics_names(table), code.astype(np.uint64)]
+                [
+                    index.astype(np.uint64),
+                    statistics_names(table),
+                    code.astype(np.uint64),
+                    kept.astype(np.uint64),
+                ]
             )
             first = np.sort(np.unique(names, axis=1, return_index=True)[1])
             held = sum(t.num_rows for place, t in parts if place == 0)

@@ -3,12 +3,14 @@
 A results folder keeps the study's text; whatever its keys were called then, it is read in silence.
 """
 
+import re
 import warnings
 
 import pytest
 
 import mcbrain as mb
 from mcbrain.asking.from_toml import load_study, reload_study
+from mcbrain.asking.older_names import OLDER_ENGINE_KEYS
 from mcbrain.errors import InputError
 
 STUDY = """
@@ -71,3 +73,18 @@ def test_the_older_keyword_means_the_same_with_one_warning():
     drop = ["seconds"]
     assert older.drop_columns(drop).equals(now.drop_columns(drop))
     assert set(older["prediction"].to_pylist()) == {"exact"}
+
+
+@pytest.mark.parametrize(("older", "now"), OLDER_ENGINE_KEYS.items())
+def test_each_older_spelling_works_and_names_the_new_one_and_its_last_release(written, older, now):
+    with pytest.warns(FutureWarning) as heard:
+        found = load_study(written(f"{older} = false"))
+    (said,) = [str(one.message) for one in heard]
+    last = re.fullmatch(
+        rf"\[engine\] {older} is called {now} now; the older name is read until release (.*)", said
+    )
+    releases = [tuple(map(int, v.split("."))) for v in (mb.__version__, last[1])]
+    assert releases[0] < releases[1], f"{older}: its time is over, remove it from the table"
+    assert found.table["engine"] == load_study(written(f"{now} = false")).table["engine"]
+    with pytest.warns(FutureWarning, match=f"^{older} is called {now} now"):
+        mb.simulate(MODEL, 9, **{older: False}, **ASKED)

@@ -14,6 +14,7 @@ FORMATS = {
     1: "key seed index replicates seconds statistics count mean m2 better bin_sizes bins "
     "bin_counts failures",
     2: "identity cross joint joint_sums atoms atom_values",
+    3: "kept choosing chosen",
 }
 
 

@@ -240,4 +240,14 @@ def test_results_of_before_a_column_are_read():
 def test_point_rows_fill_what_no_other_engine_can():
     own = {writer: {c.name for c in from_replicates(writer)} for writer in EVERY}
     assert own[LAW_ROWS] < own[GRID_ROWS] < own[POINT_ROWS]
-    assert own[POINT_ROWS] - own[GRID_ROWS] == {"sd", "q05", "median", "q95", "p_better"}
+    assert own[POINT_ROWS] - own[GRID_ROWS] == {
+        "bias2",
+        "bias2_mcse",
+        "variance",
+        "variance_mcse",
+        "sd",
+        "q05",
+        "median",
+        "q95",
+        "p_better",
+    }

@@ -1,5 +1,7 @@
 """A replayed replicate: the numbers that were run, and lines of NumPy that rebuild its data."""
 
+import subprocess
+import sys
 from itertools import cycle, islice
 
 import numpy as np
@@ -10,6 +12,7 @@ from mcbrain.befs import BEFSRegressor
 from mcbrain.errors import InputError
 from mcbrain.population.distributions import INPUTS, LATENTS, RECORDINGS
 from mcbrain.results.tables import open_results
+from mcbrain.running.debugging import debug
 from mcbrain.running.replaying import replay
 from mcbrain.running.runner import run
 
@@ -123,3 +126,33 @@ def test_what_was_never_drawn_is_refused(tmp_path):
     with pytest.raises(InputError, match=r"--replicate 0\.5: point 0 has replicates"):
         replay(tmp_path, 0, 0.5)
     assert replay(tmp_path, 0.0, np.float64(3)).place == 3
+
+
+def test_a_session_has_the_data_of_the_replicate(small_results):
+    """As a user types into it; it ends with the end of the input."""
+    asked = ["replay", str(small_results), "--point", "7", "--replicate", "3", "--debug"]
+    typed = "print(X.shape, y.shape, X_brain.shape, R.shape, beta.shape, repr(float(y[0])))\n"
+    done = subprocess.run(
+        [sys.executable, "-m", "mcbrain", *asked],
+        input=typed,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    again = replay(small_results, 7, 3)
+    shapes = " ".join(str(again.data[n].shape) for n in ("X", "y", "X_brain", "R", "beta"))
+    assert f"{shapes} {float(again.data['y'][0])!r}" in done.stdout
+
+
+def test_a_function_is_run_under_the_debugger(small_results, monkeypatch):
+    again = replay(small_results, 7, 3)
+    stopped = []
+    monkeypatch.setattr(
+        "pdb.Pdb.interaction", lambda self, frame, *_: stopped.append(frame.f_code.co_name)
+    )
+
+    def mean_label(data):
+        return float(data.y.mean())
+
+    assert debug(again, mean_label) == again.data["y"].mean()
+    assert stopped[0] == "mean_label"
