@@ -273,7 +273,8 @@ class PointPlan(Plan[Point]):
         -------
         tuple of Query
             The fit beside beta, and beside beta moved along each of `probe_directions`; none where
-            the study does not ask for it, or inputs are not isotropic Gaussian.
+            the study does not ask for it, inputs are not isotropic Gaussian, labels are not linear,
+            or the estimator is a user's, which may know directions of its own.
         """
         model = point.model
         known = model.isotropic_inputs and model.linear_labels and fit.estimator.own is None

@@ -59,7 +59,8 @@ _DRAWN = (POINT_ROWS,)
 
 
 _UNASKED = (
-    "unless [output] bias_variance asks for it, inputs are isotropic Gaussian, and it has one"
+    "unless [output] bias_variance asks for it, inputs are isotropic Gaussian, labels are linear, "
+    "the estimator is mcbrain's, and it has one"
 )
 
 

@@ -39,11 +39,13 @@ def output_name(method: Method) -> str:
     Returns
     -------
     str
-        Such as "befs=optimal" or "ridge=0.3", as the option `--estimator` spells it; behind it in
-        brackets what is special about its encoder.
+        Such as "befs=optimal" or "ridge=0.3", as the option `--estimator` spells it, or for a
+        plug-in "mine { alpha = 0.1 }"; behind it in brackets what is special about its encoder.
     """
-    rule = method.rule
+    rule, own = method.rule, method.estimator.own
     name = f"{method.estimator.name}={repr(rule.value) if rule.fixed else rule.kind}"
+    if own is not None:
+        name = f"{method.estimator.name} {own.spelt}" if own.values else method.estimator.name
     return f"{name} ({method.encoder.words})" if method.encoder.words else name
 
 
@@ -64,7 +66,8 @@ def most_bytes(study: Study) -> int:
     if study.output.bias_variance:
         probes = len(study.methods) * (2 + max(model.latent_dim for model in study.models))
     chosen = sum(method.rule.selects for method in study.methods)
-    in_blocks, in_files = outputs + probes + chosen * len(study.shifts), 1 + outputs + chosen
+    measured, rules = outputs * len(study.metrics), chosen * len(study.shifts)
+    in_blocks, in_files = outputs + measured + probes + rules, 1 + outputs + chosen
     return 8 * study.n_points * study.precision.max_replicates * (in_blocks + in_files)
 
 

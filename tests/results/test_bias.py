@@ -145,6 +145,9 @@ def test_where_it_is_not_known_it_is_null():
     assert skewed["bias2"].null_count == skewed.num_rows
     few = compute(study(precision={"relative": 0, "max_replicates": 512}), threads=1).table
     assert few["bias2"].null_count == few.num_rows
+    signs = compute(study(model={**MODEL, "labels": "sign"}, metrics={"error_rate": {}}), threads=1)
+    assert signs.table["bias2"].null_count == signs.table.num_rows
+    assert signs.table["error_rate"].null_count < signs.table.num_rows
 
 
 def test_engines_without_coefficients_are_refused():

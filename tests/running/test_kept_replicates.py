@@ -8,10 +8,12 @@ from mcbrain.asking.from_toml import load_study, study_from_table
 from mcbrain.errors import InputError
 from mcbrain.results.kept_replicates import most_bytes
 from mcbrain.results.tables import open_results
+from mcbrain.results.view import Results
 from mcbrain.running.merging import merge
 from mcbrain.running.replaying import replay
 from mcbrain.running.runner import Reporter, run
 from tests.store.test_folder import files
+from tests.support import own_plugins
 from tests.support.small_study import small
 
 KEPT = {"replicates": True}
@@ -67,6 +69,7 @@ def test_a_kept_replicate_is_found_by_replay(folder):
             assert row["penalty ridge=loo"] == pytest.approx(one["penalty"], rel=1e-14)
 
 
+@pytest.mark.long
 def test_resumed_and_merged_replicates_are_those_of_one_run(folder, tmp_path):
     study = small(**ASKED, output=KEPT)
     run(small(**ASKED), tmp_path / "b", threads=1)
@@ -145,3 +148,25 @@ def test_replicates_of_several_encoders_are_kept_side_by_side(tmp_path):
         assert np.array(table[column]).mean() == pytest.approx(row["mean"], rel=1e-13)
     chosen = [n for n in table.schema.names if n.startswith("penalty ")]
     assert len(chosen) == 3 and all(table[n].null_count == 0 for n in chosen)
+
+
+def test_a_plugin_is_kept_at_each_of_its_settings_and_has_no_bias(tmp_path):
+    """Its replicates are those of mcbrain's own ridge; nobody knows where its mean lies."""
+    own_plugins.write(tmp_path, own_plugins.RIDGE)
+    asked = own_plugins.study(
+        tmp_path,
+        {"ridge": 0.1, "own_ridge": {"alpha": [0.1, 0.4]}},
+        model={"labels": "linear"},
+        precision={"max_replicates": 8 * 512},
+        output={**KEPT, "bias_variance": True},
+    )
+    out = tmp_path / "out"
+    run(asked, out, threads=1)
+    ridge, *own = open_results(out)["bias2"].to_pylist()
+    assert ridge is not None and own == [None, None]
+    found = kept(out, 0)
+    built, mine = found["ridge=0.1 id"], found["own_ridge { alpha = 0.1 } id"]
+    np.testing.assert_allclose(mine.to_numpy(), built.to_numpy(), rtol=1e-10)
+    other = found["own_ridge { alpha = 0.4 } id"].to_numpy()
+    (row,) = Results(out).compare("own_ridge { alpha = 0.4 }", "ridge").table.to_pylist()
+    assert row["difference"] == pytest.approx(np.mean(other - built.to_numpy()))

@@ -57,6 +57,7 @@ def test_an_older_folder_is_read_without_a_change(old):
     assert files(old) == before
 
 
+@pytest.mark.long
 def test_an_older_folder_is_reported_and_exported(old):
     assert "old" in report(old).read_text()
     assert export_results(old, "csv").stat().st_size > 1_000
@@ -77,6 +78,7 @@ def test_an_older_folder_is_resumed_by_code_of_its_own_or_anew(old):
     assert anew.computed == 76 and open_results(old).num_rows == 32
 
 
+@pytest.mark.long
 def test_replicates_that_an_older_folder_has_not_kept_are_drawn_again(old):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)
