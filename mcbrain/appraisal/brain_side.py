@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import optimize, signal
 
 from mcbrain.appraisal.controls import (
     Chance,
@@ -28,7 +29,7 @@ Report = Callable[[str, float], None]
 
 _FEWEST_ROWS = 20
 _SPARE_ROWS = 20
-_NEGLIGIBLE = 1e-3
+_MOST = 0.99  # correlation of neighbouring rows
 _LEVEL_DRAWS = 5
 _COSTLY = 2e10  # operations of an encoding, above which fewer subsets of the brain rows are drawn
 
@@ -256,20 +257,46 @@ def _noise(recordings: Recordings, U: Floats, together: Together) -> Noise:
     # The fit makes residuals of alike inputs unlike: that is added back.
     n = rows.size
     level = float(rows.sum()) / (n - 1 - U.shape[1])
+    ratio = float(beside.sum() / rows.sum())
     beside += level * np.sum(U[a] * U[b], axis=1)
     order = order_of(beside, level, together)
-    taken = _taken_by_fit(U, order.correlation) if order.dependent else 1.0 + U.shape[1]
-    size = recordings.scale * np.sqrt((n - 1.0 - U.shape[1]) / max(n - taken, 1.0))
-    return Noise(float(size), together.spread(rows), order)
+    left = n - 1.0 - U.shape[1]
+    slow = _left_by_fit(U, ratio) if order.dependent else left
+    size = recordings.scale * np.sqrt(left / max(slow, 1.0))
+    # Residuals spread over fewer dimensions than there are rows.
+    error = together.spread(rows) * np.sqrt(n / max(slow, 1.0))
+    return Noise(float(size), float(error), order)
 
 
-def _taken_by_fit(U: Floats, rho: float) -> float:
-    """How many rows' worth of AR(1) noise the mean and the inputs take up."""
+def _left_by_fit(U: Floats, ratio: float) -> float:
+    """How many rows' worth of AR(1) noise the fit of mean and inputs leaves.
+
+    The fit takes slow noise up and makes what is left quicker. So rho is the one at which products
+    of neighbouring residuals over their squares are expected to have the ratio that was found.
+    With H = QQ' the fit and Sigma the correlation of noise, squares sum up to tr(Sigma - H Sigma),
+    products to tr(S (I - H) Sigma (I - H)), S half the shift up and down.
+    """
     n = U.shape[0]
-    basis = np.column_stack([np.full(n, n**-0.5), U])
-    rho = min(rho, 0.99)
-    total, lag = float(basis.shape[1]), 1
-    while rho**lag > _NEGLIGIBLE and lag < n:
-        total += 2.0 * rho**lag * float(np.sum(basis[lag:] * basis[:-lag]))
-        lag += 1
-    return total
+    Q = np.column_stack([np.full(n, n**-0.5), U])
+    shifted = np.zeros_like(Q)
+    shifted[1:] = Q[:-1] / 2.0
+    shifted[:-1] += Q[1:] / 2.0
+    inner = Q.T @ shifted
+
+    def expected(rho: float) -> tuple[float, float]:
+        ahead = signal.lfilter([1.0], [1.0, -rho], Q, axis=0)
+        behind = signal.lfilter([1.0], [1.0, -rho], Q[::-1], axis=0)[::-1]
+        slow = ahead + behind - Q
+        squares = n - float(np.sum(Q * slow))
+        taken = 2.0 * np.sum(shifted * slow) - np.sum(inner * (Q.T @ slow))
+        return squares, (n - 1.0) * rho - float(taken)
+
+    def above(rho: float) -> float:
+        squares, products = expected(rho)
+        return products / max(squares, 1e-300) - ratio
+
+    if above(0.0) >= 0.0:
+        return expected(0.0)[0]
+    if above(_MOST) <= 0.0:
+        return expected(_MOST)[0]
+    return expected(float(optimize.brentq(above, 0.0, _MOST, xtol=1e-4)))[0]

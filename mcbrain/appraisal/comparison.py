@@ -43,7 +43,7 @@ class Comparison:
     @property
     def joint_se(self) -> float:
         """Spread of the measured about the predicted reduction."""
-        return max(self.held_out.drawn_reduction_sd, 1e-300)
+        return max(self.held_out.surprise_reduction, 1e-300)
 
     @property
     def z(self) -> float:
@@ -56,8 +56,8 @@ class Comparison:
 
         Errors of fits to few rows are skewed; their logarithms are not.
         """
-        relative = max(self.held_out.drawn_ridge_sd / self.ridge, 1e-300)
-        return float(np.log(self.held_out.ridge / self.ridge)) / relative
+        spread = max(self.held_out.surprise_ridge, 1e-300)
+        return float(np.log(self.held_out.ridge / self.ridge)) / spread
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,9 @@ Held-out and training rows are the same rows in turn, so that no simple formula 
 error of a mean reduction. Labels drawn from the fitted model are further targets of the same fits,
 tuned likewise: the spread of their reductions is the standard error, widened by the ratio of the
 spread of real to drawn reductions over held-out sets where that exceeds one. A second half of them
-is drawn from what the parameters may be: it is what the model predicts.
+is drawn from what the parameters may be: it is what the model predicts. The distance of measurement
+and prediction is judged by the spread of the first half about what their own refits predict
+(`surprise`).
 """
 
 from __future__ import annotations
@@ -24,6 +26,7 @@ from mcbrain.appraisal.controls import CONTROLS
 from mcbrain.appraisal.coordinates import Inputs
 from mcbrain.appraisal.principal import PENALTIES, principal
 from mcbrain.appraisal.rows import Together
+from mcbrain.appraisal.surprise import predictions
 from mcbrain.typing import Floats
 
 __all__ = ["DRAWN", "HeldOut", "Subspaces", "best_ridge", "measure", "task_sizes"]
@@ -38,6 +41,7 @@ DRAWN = 30
 
 _INNER_FOLDS = 4
 _LARGEST = 0.7
+_SMALLEST = 0.1  # of the mean: what a prediction is at least, for its logarithm
 _CHEAP, _MIDDLING = (
     64,
     128,
@@ -63,8 +67,11 @@ class HeldOut:
         Standard errors of `reduction`, `ridge` and `befs`.
     drawn_ridge, drawn_befs, drawn_reduction : float
         The same of labels drawn from what the parameters may be: the prediction.
-    drawn_reduction_sd, drawn_ridge_sd : float
-        Spread of a measurement about the prediction, from rows and from parameters together.
+    drawn_reduction_sd : float
+        Spread of the reduction over labels that are drawn from what the parameters may be.
+    surprise_reduction, surprise_ridge : float
+        Standard deviation of a measurement about the prediction from the same rows: of the
+        reduction, and of the logarithm of the error of ridge.
     controls : tuple of float
         Reductions with the control subspaces.
     """
@@ -83,7 +90,8 @@ class HeldOut:
     drawn_befs: float
     drawn_reduction: float
     drawn_reduction_sd: float
-    drawn_ridge_sd: float
+    surprise_reduction: float
+    surprise_ridge: float
     controls: tuple[float, ...] = ()
 
 
@@ -136,6 +144,7 @@ def best_ridge(inputs: Sequence[Inputs], y: Floats, together: Together, rows: Ro
 def measure(
     inputs: Sequence[Inputs],
     labels: Floats,
+    shares: tuple[Floats, Floats] | None,
     together: Together,
     levels: Sequence[int],
     subspaces: Subspaces,
@@ -153,6 +162,10 @@ def measure(
         The coordinates to choose from.
     labels : (n, 1 + 2 DRAWN)
         The real labels, then those drawn at the estimates, then those drawn from what they may be.
+    shares : (3, DRAWN), (3, DRAWN)
+        Variances of y: of the former as refitted, of the latter as drawn (`TaskModel.shares`).
+        None where rows belong together: signs of whole sets do not change the size of noise, so
+        that refits cannot tell, and the wider spread over all drawn labels is taken.
     together : Together
         Which rows are held out together.
     levels : sequence of int
@@ -202,7 +215,7 @@ def measure(
         if progress is not None:
             progress((f + 1) / len(folds))
     by_chance = (against[0] - against) / n
-    return _pairs(sizes, levels, np.median(chosen, axis=0), tally, by_chance[1:])
+    return _pairs(sizes, levels, np.median(chosen, axis=0), tally, shares, by_chance[1:])
 
 
 def _draws(size: int, d: int) -> int:
@@ -302,7 +315,12 @@ class _Tally:
 
 
 def _pairs(
-    sizes: list[int], levels: Sequence[int], penalties: Floats, tally: _Tally, controls: Floats
+    sizes: list[int],
+    levels: Sequence[int],
+    penalties: Floats,
+    tally: _Tally,
+    shares: tuple[Floats, Floats] | None,
+    controls: Floats,
 ) -> list[HeldOut]:
     """Every size with every level of brain data, as measured."""
     mean, reduction, widening = tally.results()
@@ -311,6 +329,10 @@ def _pairs(
     for i, size in enumerate(sizes):
         for k, level in enumerate(levels):
             of_ridge, of_befs, saved = mean[i, 0], mean[i, 1 + k], reduction[i, k]
+            all_drawn = surprise = np.std(saved[free], ddof=1)
+            if shares is not None:
+                expected = predictions(saved[free], shares[1], shares[0])
+                surprise = min(surprise, np.std(saved[known] - expected, ddof=1))
             pairs.append(
                 HeldOut(
                     n_task=size,
@@ -326,9 +348,25 @@ def _pairs(
                     drawn_ridge=float(np.mean(of_ridge[free])),
                     drawn_befs=float(np.mean(of_befs[free])),
                     drawn_reduction=float(np.mean(saved[free])),
-                    drawn_reduction_sd=float(np.std(saved[free], ddof=1) * widening[i, k]),
-                    drawn_ridge_sd=float(np.std(of_ridge[free], ddof=1)),
+                    drawn_reduction_sd=float(all_drawn * widening[i, k]),
+                    surprise_reduction=float(surprise * widening[i, k]),
+                    surprise_ridge=_surprise(of_ridge[known], of_ridge[free], shares),
                     controls=tuple(controls.tolist()) if k == 0 and i == len(sizes) - 1 else (),
                 )
             )
     return pairs
+
+
+def _surprise(known: Floats, free: Floats, shares: tuple[Floats, Floats] | None) -> float:
+    """Standard deviation of the logarithm of an error over what was predicted for it.
+
+    Errors of fits to few rows are skewed; their logarithms are not. Ridge sees all directions
+    alike, so that what counts is the explained variance as a whole.
+    """
+    spread = float(np.std(np.log(free), ddof=1))
+    if shares is None:
+        return spread
+    refitted, drawn = (np.array([one[0], one[1] + one[2]]) for one in shares)
+    expected = predictions(free, drawn, refitted)
+    expected = np.maximum(expected, _SMALLEST * float(np.mean(free)))
+    return min(spread, float(np.std(np.log(known / expected), ddof=1)))

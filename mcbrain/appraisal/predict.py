@@ -98,9 +98,41 @@ class Laws:
     axes: Floats
     spared: Floats
 
+    @staticmethod
+    def lacking(inputs: Inputs, alone: bool) -> str:
+        """Why the laws cannot be used.
+
+        Parameters
+        ----------
+        inputs : Inputs
+            Of both sides.
+        alone : bool
+            Whether task rows are independent of each other.
+
+        Returns
+        -------
+        str
+            The end of a sentence; empty where they can be used.
+        """
+        d = inputs.task.shape[1]
+        rows = inputs.task.shape[0] + inputs.brain.shape[0]
+        if not alone:
+            return (
+                "the laws are those of independent rows, and here task rows belong together "
+                "(groups, blocks or repeats)"
+            )
+        if d > _MOST_INPUTS:
+            return f"the laws are computed for up to {_MOST_INPUTS} inputs, and there are {d}"
+        if rows < _ROWS_PER_INPUT * d:
+            return (
+                f"{rows} rows of both sides do not tell the covariance of {d} inputs, for which "
+                f"the laws ask {_ROWS_PER_INPUT:g} rows an input"
+            )
+        return ""
+
     @classmethod
-    def of(cls, inputs: Inputs, basis: Floats) -> Laws | None:
-        """The laws of these inputs; None where too few rows tell their covariance.
+    def of(cls, inputs: Inputs, basis: Floats, alone: bool) -> Laws | None:
+        """The laws of these inputs; None where they are `lacking`.
 
         Parameters
         ----------
@@ -108,16 +140,17 @@ class Laws:
             Of both sides.
         basis : (d, r)
             The subspace.
+        alone : bool
+            Whether task rows are independent of each other.
 
         Returns
         -------
         Laws or None
             None where only measurement is left.
         """
-        d = inputs.task.shape[1]
-        rows = inputs.task.shape[0] + inputs.brain.shape[0]
-        if d > _MOST_INPUTS or rows < _ROWS_PER_INPUT * d:
+        if cls.lacking(inputs, alone):
             return None
+        rows = inputs.task.shape[0] + inputs.brain.shape[0]
         moments = inputs.task.T @ inputs.task + inputs.brain.T @ inputs.brain
         spectrum, axes = linalg.eigh(moments / (rows - 2.0), driver="evd")
         return cls(np.maximum(spectrum, 0.0), axes, axes.T @ basis)

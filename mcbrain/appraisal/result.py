@@ -360,10 +360,14 @@ def _appraise(
     estimates = _estimates(task, brain, data, seed)
     rng = np.random.default_rng([seed, 6])
     now = task.model.labels(task.fitted, task.fitted.parameters, DRAWN, rng)[0]
-    then, weights, _ = task.model.labels(task.fitted, _some(task.may_be, DRAWN), DRAWN, rng)
+    some = _some(task.may_be, DRAWN)
+    then, weights, part = task.model.labels(task.fitted, some, DRAWN, rng)
+    alone = sets[0].alone
+    shares = task.model.refitted(now), task.model.shares(some, weights, part)
     pairs = measure(
         inputs,
         np.column_stack([data.y, now, then]),
+        shares if alone else None,
         sets[0],
         brain.levels,
         brain.subspace,
@@ -380,7 +384,7 @@ def _appraise(
         estimates, brain.chance, comparisons, measured, diagnostics, [*said, *data.said, *lost]
     )
     verdict, worth = judge(evidence), None
-    laws = Laws.of(task.inputs, estimates.subspace) if sets[0].alone else None
+    laws = Laws.of(task.inputs, estimates.subspace, alone)
     if verdict.answer == "agree" and laws is not None:
         report("predict", 0.0)
         worth = worth_of(
@@ -399,7 +403,7 @@ def _appraise(
         comparisons,
         worth,
         measured,
-        with_worth(verdict, evidence, worth),
+        with_worth(verdict, evidence, worth, Laws.lacking(task.inputs, alone)),
         diagnostics,
         brain.chance.p,
         control_p(evidence),
@@ -446,7 +450,8 @@ def _estimates(task: _Task, brain: BrainSide, data: Complete, seed: int) -> Esti
     count = folds.shape[0]
     error = np.sqrt((count - 1) / count * np.sum((folds - folds.mean(axis=0)) ** 2, axis=0))
     gains = brain.gains[: error.size]
-    size = np.sqrt(np.maximum(1.0 + brain.noise.error * rng.standard_normal(draws), 0.05))
+    chance = rng.standard_t(max(brain.together.count - 1, 2), draws)
+    size = np.sqrt(np.maximum(1.0 + brain.noise.error * chance, 0.05))
     value = Parameters(
         task_noise=np.sqrt(at.noise[0]),
         signal=at.signal[0],

@@ -238,6 +238,47 @@ class TaskModel:
         error = self._filter.coloured(error) * np.sqrt(truth.noise * self._filter.share)
         return self._inputs @ (self._basis @ a) + part + error, self._basis @ a + b, part
 
+    def shares(self, truth: TaskParameters, weights: Floats, part: Floats) -> Floats:
+        """Variances of y by which `labels` were drawn.
+
+        Parameters
+        ----------
+        truth, weights, part : TaskParameters, (d, draws), (n, draws)
+            As `labels` took and returned them.
+
+        Returns
+        -------
+        array (3, draws)
+            Of the noise, of what the latents predict, and of what they miss.
+        """
+        explained, missed = self._explained(weights, part)
+        noise = np.broadcast_to(truth.noise, missed.shape)
+        return np.array([noise, explained - missed, missed])
+
+    def refitted(self, labels: Floats) -> Floats:
+        """The same variances as fits to labels find them.
+
+        Parameters
+        ----------
+        labels : (n, draws)
+            Not centred.
+
+        Returns
+        -------
+        array (3, draws)
+            Of noise, latents and what they miss; not always positive.
+        """
+        centred = labels - labels.mean(axis=0)
+        found, _ = self._parameters(self._filter.white(centred), centred)
+        missed = found.outside * self._left_size
+        return np.array([found.noise, found.signal - missed, missed])
+
+    def _explained(self, weights: Floats, part: Floats) -> tuple[Floats, Floats]:
+        """Variance that the inputs in hand explain, and what of it the latents miss."""
+        explained = self._inputs @ weights
+        left = part - self._seen @ (self._seen.T @ part)
+        return np.sum(explained**2, axis=0) / (part.shape[0] - 1.0), np.mean(left**2, axis=0)
+
     def uncertainty(self, fitted: Fitted, draws: int, rng: np.random.Generator) -> TaskParameters:
         """What the parameters may be: each estimate reflected at the errors of drawn labels.
 

@@ -11,6 +11,7 @@ from scipy import stats
 from mcbrain.appraisal.comparison import Comparison, MeasuredWorth
 from mcbrain.appraisal.controls import CONTROLS, Chance, p_value
 from mcbrain.appraisal.diagnostics import Diagnostic
+from mcbrain.appraisal.measure import DRAWN
 from mcbrain.appraisal.parameters import Estimates
 from mcbrain.appraisal.predict import BUDGET_SHARE, FARTHEST, Purchase, Worth
 
@@ -113,7 +114,9 @@ def judge(e: Evidence) -> Verdict:
             f"The data cannot tell: {dependent[0].sentence}. Until then the intervals here are too "
             f"narrow and the errors on held-out rows too small.{e.cautions}",
         )
-    limit = float(stats.norm.isf(_ERROR_RATE / 2 / (len(e.comparisons) + len(e.full))))
+    # Standard errors come from DRAWN sets of labels: Student's t.
+    tail = _ERROR_RATE / 2 / (len(e.comparisons) + len(e.full))
+    limit = float(stats.t.isf(tail, DRAWN - 1))
     worst = max(e.comparisons, key=lambda c: abs(c.z))
     ridge = max(e.full, key=lambda c: abs(c.z_ridge))
     spread = (
@@ -138,7 +141,7 @@ def judge(e: Evidence) -> Verdict:
     return Verdict("agree", f"Prediction and measurement agree: {spread}. {found}{e.cautions}")
 
 
-def with_worth(verdict: Verdict, e: Evidence, worth: Worth | None) -> Verdict:
+def with_worth(verdict: Verdict, e: Evidence, worth: Worth | None, lacking: str = "") -> Verdict:
     """An agreement with what follows from it: the worth on top of all rows, and what to buy.
 
     Parameters
@@ -149,6 +152,8 @@ def with_worth(verdict: Verdict, e: Evidence, worth: Worth | None) -> Verdict:
         What it rests on.
     worth : Worth or None
         By the laws; None where they are not known for these data.
+    lacking : str
+        Then why not, as the end of a sentence.
 
     Returns
     -------
@@ -158,10 +163,7 @@ def with_worth(verdict: Verdict, e: Evidence, worth: Worth | None) -> Verdict:
     if verdict.answer != "agree":
         return verdict
     if worth is None:
-        more = (
-            " Measured only: with so many inputs for so few rows their covariance is not known "
-            "well enough for the laws, so that nothing is predicted beyond the rows in hand."
-        )
+        more = f" Measured only, and nothing is predicted beyond the rows in hand: {lacking}."
     else:
         more = f" {_worth_sentence(e, worth)} {_purchase_sentence(worth.purchase)}"
     split = len(verdict.paragraph) - len(e.cautions)

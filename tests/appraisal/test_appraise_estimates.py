@@ -5,6 +5,7 @@ import pytest
 from numpy.testing import assert_allclose
 from scipy import linalg
 
+from mcbrain.appraisal import appraise
 from mcbrain.appraisal.coordinates import coordinates
 from mcbrain.appraisal.encoding import Response, choose_encoding, crossed, subspace_of
 from mcbrain.appraisal.moments import Task, variances
@@ -169,3 +170,20 @@ def test_the_response_of_some_rows_is_a_difference_of_that_of_all(size):
     fast, same = Response.of(X, recordings, rows, whole)
     assert_allclose(fast.energy, slow.energy, atol=1e-9 * np.abs(slow.energy).max())
     assert_allclose(same, image, atol=1e-9 * np.abs(image).max())
+
+
+@pytest.mark.long
+def test_measurements_lie_about_predictions_as_far_as_their_standard_errors_say():
+    """60 data sets of the model itself: a spread of one is told within a fifth (2.2 sd of it)."""
+    z = []
+    for index in range(60):
+        rng = np.random.default_rng([11, index])
+        truth = ordinary(rng, d=15, p=15, n_task=150, n_brain=200)
+        X, _, X_brain, R = truth.arrays
+        weights = truth.weights + 0.2 * rng.standard_normal(15)
+        y = X @ weights + truth.task_noise * rng.standard_normal(150)
+        found = appraise(X, y, X_brain, R, n_latents=3, draws=100, seed=index)
+        full = [c for c in found.comparisons if c.held_out.n_brain == 200]
+        z.append([(c.z, c.z_ridge) for c in full])
+    spread = np.sqrt(np.mean(np.square(z), axis=(0, 1)))
+    assert np.all((spread > 0.8) & (spread < 1.25)), spread
