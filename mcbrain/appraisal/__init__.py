@@ -1,6 +1,6 @@
 """What a user's own recordings are worth: estimated, predicted, measured and compared."""
 
-from mcbrain.appraisal.files import load
+from mcbrain.appraisal.files import load, load_groups
 from mcbrain.appraisal.result import Appraisal, appraise
 
-__all__ = ["Appraisal", "appraise", "load"]
+__all__ = ["Appraisal", "appraise", "load", "load_groups"]

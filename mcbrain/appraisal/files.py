@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mcbrain.appraisal.arrays import Arrays, check
 from mcbrain.appraisal.columns import RULE, labels_of, once_each, out_of_order, series
@@ -16,8 +19,9 @@ from mcbrain.typing import Floats
 
 if TYPE_CHECKING:
     import pyarrow as pa
+    from numpy.lib.npyio import NpzFile
 
-__all__ = ["load"]
+__all__ = ["load", "load_groups"]
 
 
 def load(task: str | Path, brain: str | Path) -> Arrays:
@@ -55,6 +59,62 @@ def load(task: str | Path, brain: str | Path) -> Arrays:
                 "of the other file have no names to match; put them in order"
             )
     return check(X, y, X_brain, R, names=(f"X of {task}", "y", f"X of {brain}", "R"))
+
+
+def load_groups(name: str, data: str | Path) -> NDArray[np.generic]:
+    """Read which rows belong together: a value for each row.
+
+    Parameters
+    ----------
+    name : str
+        An array of the ``.npz``, or a column of the table, that holds the data; else the name of an
+        ``.npy`` file.
+    data : path
+        The file or files of the data, as in `load`.
+
+    Returns
+    -------
+    array (n,)
+        Numbers, truth values or text.
+
+    Raises
+    ------
+    InputError
+        No such column or file, a file of Python objects, or a column that misses values.
+    """
+    files = _files(str(data))
+    kind = files[0].suffix.lower()
+    held: list[str] = []
+    if kind == ".npz":
+        with _archive(files[0]) as archive:
+            held = archive.files
+            if name in held:
+                return np.asarray(archive[name])
+    elif kind in (".arrow", ".parquet"):
+        table = _table(files[0])
+        held = table.column_names
+        if name in held:
+            once_each([one for one in held if one == name], str(files[0]))
+            return _of_rows(table[name], name, files[0])
+    if Path(name).suffix.lower() == ".npy":
+        if not Path(name).is_file():
+            raise InputError(f"{name}: there is no such file")
+        return np.asarray(_open_numpy(Path(name)))
+    there = f"which has {', '.join(held[:8])}" if held else "which has no columns"
+    raise InputError(
+        f"groups {name!r}: it must be a column of {files[0]}, {there}, or the name of an .npy file"
+    )
+
+
+def _of_rows(column: pa.ChunkedArray, name: str, file: Path) -> NDArray[np.generic]:
+    """The values of a column of single values, none missing."""
+    if _is_list(column.type):
+        raise InputError(f"{file}: column {name} holds lists: groups have one value a row")
+    if column.null_count:
+        raise InputError(
+            f"{file}: column {name} misses {column.null_count} values: each row needs a group"
+        )
+    return np.asarray([str(one) for one in column.to_pylist()])
 
 
 def _read(path: str | Path, second: str) -> tuple[object, object]:
@@ -104,15 +164,22 @@ def _inputs(names: list[str], second: str) -> str:
 
 def _read_npz(file: Path, second: str) -> tuple[object, object]:
     """Inputs and the array called `second` of an .npz file."""
+    with _archive(file) as archive:
+        first = _inputs(archive.files, second)
+        missing = [key for key in (first, second) if key not in archive.files]
+        if missing:
+            raise InputError(
+                f"{file}: it holds {', '.join(archive.files)} and lacks {', '.join(missing)}"
+            )
+        return archive[first], archive[second]
+
+
+@contextmanager
+def _archive(file: Path) -> Iterator[NpzFile]:
+    """An .npz file; whatever goes wrong in it is a sentence about the file."""
     try:
         with file.open("rb") as source, np.load(source, allow_pickle=False) as archive:
-            first = _inputs(archive.files, second)
-            missing = [key for key in (first, second) if key not in archive.files]
-            if missing:
-                raise InputError(
-                    f"{file}: it holds {', '.join(archive.files)} and lacks {', '.join(missing)}"
-                )
-            return archive[first], archive[second]
+            yield archive
     except InputError:
         raise
     except Exception as error:
@@ -130,6 +197,13 @@ def _not_numpy(file: Path, error: Exception) -> str:
 
 def _read_table(file: Path, second: str) -> tuple[object, object]:
     """Inputs and the column or columns called `second` of an Arrow or Parquet file."""
+    table = _table(file)
+    first = _inputs(table.column_names, second)
+    return _columns(table, first, file), _columns(table, second, file)
+
+
+def _table(file: Path) -> pa.Table:
+    """The table of an Arrow or Parquet file."""
     import pyarrow as pa
     import pyarrow.ipc
     import pyarrow.parquet
@@ -147,8 +221,7 @@ def _read_table(file: Path, second: str) -> tuple[object, object]:
         table.validate(full=True)
     except Exception as error:
         raise InputError(f"{file}: it cannot be read as a table ({error})") from None
-    first = _inputs(table.column_names, second)
-    return _columns(table, first, file), _columns(table, second, file)
+    return table
 
 
 def _columns(table: pa.Table, key: str, file: Path) -> Floats | pa.Table:

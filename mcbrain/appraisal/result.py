@@ -158,6 +158,33 @@ class Appraisal:
         return rows
 
     @numpy_defaults
+    def record(self) -> dict[str, object]:
+        """Everything that the appraisal says, by name, for programs.
+
+        Returns
+        -------
+        dict
+            Verdict, sizes, estimates with their 95 % intervals, the rows of `to_table`, worth,
+            diagnostics and p values.
+        """
+        estimates = [
+            dict(zip(("estimate", "value", "low", "high"), row, strict=True))
+            for row in self.estimate_rows()
+        ]
+        return {
+            "verdict": self.verdict,
+            "shape": self.estimates.shape._asdict(),
+            "coordinates": self.estimates.coordinates,
+            "estimates": estimates,
+            "comparisons": self.to_table(),
+            "measured": self.measured,
+            "worth": self.worth,
+            "diagnostics": self.diagnostics,
+            "response_p": self.response_p,
+            "control_p": self.control_p,
+        }
+
+    @numpy_defaults
     def to_table(self) -> pa.Table:
         """Measured and predicted errors as a table.
 

@@ -9,6 +9,8 @@ from typing import Annotated
 
 import typer
 
+from mcbrain.cli.json_output import print_json
+from mcbrain.cli.options import AsJson
 from mcbrain.errors import InputError
 
 __all__ = ["register"]
@@ -46,10 +48,18 @@ def appraise(
     block_length: Annotated[
         int, typer.Option(help="Consecutive rows that belong together (time series).")
     ] = 1,
+    groups: Annotated[
+        str | None,
+        typer.Option(help="Task rows that belong together: a column of --task, or an .npy file."),
+    ] = None,
+    groups_brain: Annotated[
+        str | None, typer.Option(help="Brain rows likewise: a column of --brain, or an .npy file.")
+    ] = None,
     seed: Annotated[int, typer.Option(help="Of the bootstrap and of the splits.")] = 0,
     figure: Annotated[
         Path | None, typer.Option(help=f"Where to draw the figure: {', '.join(_FORMATS)}.")
     ] = None,
+    as_json: AsJson = False,
 ) -> None:
     """What your own recordings are worth: estimated, predicted, measured and compared.
 
@@ -59,12 +69,14 @@ def appraise(
     left out. Inputs that have names in both files are matched by name, others by position.
     """
     from mcbrain.appraisal import appraise as judge
-    from mcbrain.appraisal import load
+    from mcbrain.appraisal import load, load_groups
 
     if figure is not None:
         _check_figure(figure)
     found = judge(
         *load(task, brain),
+        groups=None if groups is None else load_groups(groups, task),
+        groups_brain=None if groups_brain is None else load_groups(groups_brain, brain),
         n_latents=latents,
         cost_task=cost_task,
         cost_brain=cost_brain,
@@ -73,13 +85,17 @@ def appraise(
         seed=seed,
         progress=_progress,
     )
-    print(found.summary())
+    if as_json:
+        print_json(found.record())
+    else:
+        print(found.summary())
     if figure is not None:
         from mcbrain.store.atomic import replacing
 
         with replacing(figure) as sink:
             found.figure().savefig(sink, dpi=150, format=figure.suffix[1:].lower())
-        print(f"figure: {figure}")
+        if not as_json:
+            print(f"figure: {figure}")
 
 
 def _check_figure(path: Path) -> None:

@@ -1,5 +1,6 @@
 """The command `mcbrain appraise`: refused before it computes, interrupted without a promise."""
 
+import json
 import os
 import pty
 import signal
@@ -51,6 +52,30 @@ def test_the_command_takes_a_budget_and_draws_the_figure_that_its_name_asks_for(
     assert "a budget of 70 (20 % of what those cost)" in done.stdout
     assert figure.read_text().startswith("<?xml")
     assert sorted(p.name for p in tmp_path.iterdir()) == ["brain.npz", "task.npz", "x.SVG"]
+
+
+def test_the_command_takes_groups_from_a_column_or_a_file_and_answers_as_json(tmp_path):
+    line = command(tmp_path, SMALL, "--json", "--groups", "run")
+    with np.load(tmp_path / "task.npz") as held:
+        arrays = dict(held)
+    runs = np.array([f"run {i // 10}" for i in range(arrays["y"].size)])
+    np.savez(tmp_path / "task.npz", **arrays, run=runs)
+    with np.load(tmp_path / "brain.npz") as held:
+        rows = len(held["R"])
+    np.save(tmp_path / "sessions.npy", np.arange(rows) // 12)
+    line += ["--groups-brain", str(tmp_path / "sessions.npy")]
+    done = subprocess.run(line, capture_output=True, text=True, check=True)
+    found = json.loads(done.stdout)
+    assert found["verdict"]["answer"] in ("agree", "cannot tell")
+    assert found["worth"] is None  # the laws are those of independent rows
+    assert found["shape"]["n_task"] == arrays["y"].size
+    assert {"ridge", "befs", "z_ridge"} <= set(found["comparisons"][0])
+    refused = subprocess.run(
+        [*line, "--groups", "day"], capture_output=True, text=True, check=False
+    )
+    assert refused.returncode == 2
+    assert "groups 'day': it must be a column of" in refused.stderr
+    assert "X, y, run" in refused.stderr
 
 
 def test_an_interrupted_appraisal_says_that_nothing_was_kept(tmp_path):

@@ -7,8 +7,22 @@ from mcbrain.appraisal import appraise
 from tests.appraisal.coverage import claims_worth, true_reduction
 from tests.appraisal.situations import SITUATIONS
 
+# Those that take more than two seconds of a processor.
+_LONG = {
+    "useless brain",
+    "rows in time, blocks given",
+    "near repeats",
+    "shared noise and a response",
+    "channels of unequal noise",
+    "brain inputs twice as large",
+    "more channels than rows",
+}
 
-@pytest.mark.parametrize("name", list(SITUATIONS))
+
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=[pytest.mark.long] * (name in _LONG)) for name in SITUATIONS],
+)
 def test_the_verdict_is_right(name):
     situation = SITUATIONS[name]
     truth = situation.draw(np.random.default_rng(0))
