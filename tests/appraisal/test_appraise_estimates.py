@@ -6,12 +6,15 @@ from numpy.testing import assert_allclose
 from scipy import linalg
 
 from mcbrain.appraisal import appraise
-from mcbrain.appraisal.coordinates import coordinates
+from mcbrain.appraisal.brain_side import _left_by_fit
+from mcbrain.appraisal.coordinates import Inputs, coordinates
 from mcbrain.appraisal.encoding import Response, choose_encoding, crossed, subspace_of
 from mcbrain.appraisal.moments import Task, variances
+from mcbrain.appraisal.predict import Laws
 from mcbrain.appraisal.principal import principal
 from mcbrain.appraisal.recordings import read, whitened
 from mcbrain.appraisal.rows import belonging
+from mcbrain.appraisal.surprise import predictions
 from mcbrain.appraisal.task_model import TaskModel
 from mcbrain.befs import BEFSRegressor, BrainEncoder
 from mcbrain.errors import InputError
@@ -187,3 +190,41 @@ def test_measurements_lie_about_predictions_as_far_as_their_standard_errors_say(
         z.append([(c.z, c.z_ridge) for c in full])
     spread = np.sqrt(np.mean(np.square(z), axis=(0, 1)))
     assert np.all((spread > 0.8) & (spread < 1.25)), spread
+
+
+@pytest.mark.parametrize("rho", [0.0, 0.5, 0.9])
+def test_rows_of_slow_noise_that_a_fit_leaves_are_those_of_its_covariance(rho):
+    rng = np.random.default_rng(4)
+    n = 80
+    U = principal(np.cumsum(rng.standard_normal((n, 4)), axis=0)).rows
+    fit = U @ U.T + 1.0 / n
+    sigma = linalg.toeplitz(rho ** np.arange(n))
+    left = (np.eye(n) - fit) @ sigma @ (np.eye(n) - fit)
+    ratio = np.trace(left, 1) / np.trace(left)
+    assert_allclose(_left_by_fit(U, ratio), np.trace(left), rtol=1e-2)
+
+
+def test_predictions_are_linear_in_the_variances_and_meet_the_mean():
+    rng = np.random.default_rng(5)
+    slopes = np.array([1.2, 0.1, 0.7])
+    drawn, refitted = rng.gamma(4.0, 1.0, (3, 30)), rng.gamma(4.0, 1.0, (3, 7))
+    assert_allclose(predictions(slopes @ drawn, drawn, refitted), slopes @ refitted)
+    noisy = slopes @ drawn + rng.standard_normal(30)
+    at_mean = predictions(noisy, drawn, drawn.mean(axis=1, keepdims=True))
+    assert_allclose(at_mean, noisy.mean())
+
+
+@pytest.mark.parametrize(
+    ("rows", "d", "alone", "words"),
+    [
+        (40, 10, True, ""),
+        (40, 10, False, "task rows belong together"),
+        (40, 50, True, "80 rows of both sides do not tell the covariance of 50 inputs"),
+        (700, 601, True, "up to 600 inputs, and there are 601"),
+    ],
+)
+def test_why_nothing_is_predicted_is_said(rows, d, alone, words):
+    inputs = Inputs("raw", np.zeros((rows, d)), np.zeros((rows, d)))
+    found = Laws.lacking(inputs, alone)
+    assert words in found
+    assert bool(found) == bool(words)
