@@ -121,6 +121,7 @@ def adhoc_study(
     named_shifts, own_shifts = _names(shifts)
     named_metrics, own_metrics = _names([metrics] if isinstance(metrics, str) else metrics)
     plugins += own_shifts + own_metrics
+    plugins += [model.own_inputs.plugin] if model.own_inputs else []
     settings = {key: value for key, value in model.given().items() if value is not None}
     table = {
         "name": name,

@@ -38,8 +38,10 @@ from mcbrain.checks import integer, one_of
 from mcbrain.errors import InputError, did_you_mean
 from mcbrain.plain import numpy_defaults, plain_table, whole
 from mcbrain.plugins.record import Plugin
+from mcbrain.population.distributions import INPUTS
 from mcbrain.population.labels import objection as labels_objection
 from mcbrain.population.model import MODEL_FIELDS, Model
+from mcbrain.population.own_inputs import own_inputs
 from mcbrain.population.shifts import Shift
 
 __all__ = ["load_study", "reload_study", "shipped_studies", "study_from_table"]
@@ -212,13 +214,15 @@ def study_from_table(
     name = _name(table.get("name"))
     seed = integer("seed", table.get("seed", 0), 0, 2**63 - 1)
     section = _with_arrays(_section(table, "model"), folder)
-    table = {**table, "model": section}
-    models = tuple(_models(section)) if models is None else models
-    design, models = design_from_table(_section(table, "design"), models)
     settings = dict(_section(table, "estimators"))
     penalty_scale = settings.pop("penalty_scale", "per-sample")
     one_of("[estimators] penalty_scale", penalty_scale, PENALTY_SCALES)
-    brought = plugins_from_table(_section(table, "plugins", {}), folder, trust, settings, plugins)
+    wanted = [*settings, *_strange_inputs(section)]
+    brought = plugins_from_table(_section(table, "plugins", {}), folder, trust, wanted, plugins)
+    section = _with_own_inputs(section, brought)
+    table = {**table, "model": section}
+    models = tuple(_models(section)) if models is None else models
+    design, models = design_from_table(_section(table, "design"), models)
     shifts = _shifts(table.get("shifts", {"id": {}}), folder, brought)
     engine = _convert(with_new_names(_section(table, "engine", {})), _Engine, "engine")
     one_of("[engine] kind", engine.kind, ENGINE_NAMES)
@@ -290,6 +294,29 @@ def _with_arrays(section: Mapping[str, object], folder: Path | None) -> dict[str
     """The table [model] with the files that it names read."""
     try:
         return with_arrays(section, folder)
+    except InputError as error:
+        raise InputError(f"[model] {error}") from None
+
+
+def _strange_inputs(section: Mapping[str, object]) -> list[str]:
+    """Names of inputs that are not mcbrain's own."""
+    asked = section.get("inputs", [])
+    names = [str(i).partition(":")[0] for i in (asked if isinstance(asked, list) else [asked])]
+    return [name for name in names if name not in INPUTS]
+
+
+def _with_own_inputs(
+    section: Mapping[str, object], brought: Mapping[tuple[str, str], Plugin]
+) -> dict[str, object]:
+    """The table [model] with inputs that name a plug-in carrying it."""
+    if "inputs" not in section:
+        return dict(section)
+    own = {name: plugin for (kind, name), plugin in brought.items() if kind == "inputs"}
+    asked = section["inputs"]
+    try:
+        if isinstance(asked, list):
+            return {**section, "inputs": [own_inputs(one, own) for one in asked]}
+        return {**section, "inputs": own_inputs(asked, own)}
     except InputError as error:
         raise InputError(f"[model] {error}") from None
 

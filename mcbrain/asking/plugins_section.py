@@ -15,6 +15,7 @@ from mcbrain.plugins.kinds import ESTIMATOR
 from mcbrain.plugins.loading import installed, load_file, named, read_file
 from mcbrain.plugins.record import Plugin
 from mcbrain.plugins.sources import Source
+from mcbrain.population.distributions import INPUTS
 from mcbrain.population.shifts import SHIFTS
 
 __all__ = ["FOLDER", "Trust", "declared", "place_of_plugin", "plugins_from_table"]
@@ -29,6 +30,7 @@ _BUILT_IN = {
     ESTIMATOR: [*ESTIMATORS, "two-penalty"],
     "shift": list(SHIFTS),
     "metric": list(METRICS),
+    "inputs": list(INPUTS),
 }
 
 

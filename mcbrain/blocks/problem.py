@@ -74,6 +74,11 @@ class Problem(ABC):
     @cached_property
     def key(self) -> bytes:
         """16 bytes that name the problem by content, whatever its place in a grid."""
+        return self.stream_key
+
+    @cached_property
+    def stream_key(self) -> bytes:
+        """16 bytes on which the random streams hang: all of the content but a user's code."""
         items = ",".join(text for _, text in sorted(self._spelt_content()))
         text = f'["{self.kind}",[{items}]]'
         return hashlib.blake2b(text.encode(), digest_size=16).digest()
@@ -84,8 +89,8 @@ class Problem(ABC):
 
     @property
     def words(self) -> tuple[int, int, int, int]:
-        """The key as four 32-bit words, for the spawn key of a stream."""
-        a, b, c, d = np.frombuffer(self.key, "<u4")
+        """The key of the streams as four 32-bit words, for their spawn keys."""
+        a, b, c, d = np.frombuffer(self.stream_key, "<u4")
         return int(a), int(b), int(c), int(d)
 
 
@@ -128,6 +133,14 @@ class DataProblem(Problem):
     def content(self) -> Mapping[str, object]:
         """The model's numbers, and how many samples there are."""
         return {**written(self.model), "n_task": self.n_task, "n_brain": self.n_brain}
+
+    @cached_property
+    def key(self) -> bytes:
+        """See `Problem.key`; blocks of a function that has changed are those of another problem."""
+        if (own := self.model.own_inputs) is None:
+            return self.stream_key
+        text = self.stream_key + own.plugin.digest.encode()
+        return hashlib.blake2b(text, digest_size=16).digest()
 
     def _spelt_content(self) -> list[tuple[str, str]]:
         sizes = {"n_task": self.n_task, "n_brain": self.n_brain}

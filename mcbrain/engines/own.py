@@ -17,6 +17,7 @@ from mcbrain.blocks.problem import RawProblem
 from mcbrain.blocks.query import Fit
 from mcbrain.blocks.sums import AT_LINE, RAISED
 from mcbrain.engines.sampled import Asked, asked, smallest
+from mcbrain.engines.supply import streams_of
 from mcbrain.errors import InputError
 from mcbrain.kernels.random.roles import open_streams
 from mcbrain.kernels.replicate.own import (
@@ -351,7 +352,7 @@ class _Compiled:
         self._failures = np.zeros((count, len(columns)), np.int8)
         self.codes = np.zeros((count, len(columns)), np.int64)
         self.error = ""
-        self._streams = open_streams(problem.seed, problem.words, 0)
+        self._streams = streams_of(problem, wanted.setting.population, 0)
 
     def begin(self, index: int) -> None:
         """Get ready for a block.
@@ -361,7 +362,7 @@ class _Compiled:
         index : int
             Its number.
         """
-        self._streams = open_streams(self._problem.seed, self._problem.words, index)
+        self._streams = streams_of(self._problem, self._setting.population, index)
         self._failures[:], self.codes[:], self.error = FINE, 0, ""
 
     def after(self, start: int, bases: Floats, lost: NDArray[np.int8]) -> None:

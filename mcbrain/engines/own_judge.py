@@ -13,6 +13,7 @@ import numpy as np
 
 from mcbrain.blocks.problem import DataProblem
 from mcbrain.engines.sampled import Asked
+from mcbrain.engines.supply import own_rows
 from mcbrain.errors import InputError
 from mcbrain.kernels.random.draw import draw_inputs
 from mcbrain.kernels.random.roles import StageStreams
@@ -156,6 +157,8 @@ class Judge:
     def _standard(self, at: int) -> Floats:
         """z, iid components of the study's distribution of inputs, of variance 1."""
         problem, role = self._problem, TEST_ROLE + 2 * at
+        if problem.model.own_inputs is not None:
+            return own_rows(problem, (self._index, role), TEST_DRAWS, 1)
         inputs, auxiliary = open_roles(problem.seed, problem.words, self._index, role, 2)
         q = problem.model.native_dim
         Z = np.zeros((TEST_DRAWS, q))

@@ -21,8 +21,8 @@ from mcbrain.blocks.sums import AT_LINE, RAISED
 from mcbrain.engines.own import own_work, settings_of
 from mcbrain.engines.own_judge import Judge
 from mcbrain.engines.sampled import Asked, asked, encoder_choice
+from mcbrain.engines.supply import lay_down, streams_of, with_pool
 from mcbrain.errors import InputError
-from mcbrain.kernels.random.roles import open_streams
 from mcbrain.kernels.replicate.own import (
     OwnData,
     Room,
@@ -214,7 +214,7 @@ class _PythonBench:
     def __init__(self, request: Request) -> None:
         problem, fits, shifts, count = request
         queries = tuple(Query(fit, s, None) for fit in fits for s in shifts)
-        wanted = asked(problem, queries)
+        wanted = with_pool(problem, asked(problem, queries), count)
         self._settings = settings_of(wanted, list(range(len(fits))))
         plugin = self._settings[0].plugin
         self._problem, self._setting, self._plugin = problem, wanted.setting, plugin
@@ -232,15 +232,16 @@ class _PythonBench:
         self._excess = np.zeros((*shape, len(shifts)))
         self._failures = np.zeros(shape, np.int8)
         self._codes, self._error, self._start = np.zeros(shape, np.int64), "", 0
-        self._streams = open_streams(problem.seed, problem.words, 0)
+        self._streams = streams_of(problem, wanted.setting.population, 0)
 
     def block(self, index: int) -> Answer:
         """The first replicates of a block."""
         problem = self._problem
         self._failures[:], self._codes[:], self._error, self._start = FINE, 0, "", 0
-        self._streams = open_streams(problem.seed, problem.words, index)
+        lay_down(problem, self._setting.population, index)
+        self._streams = streams_of(problem, self._setting.population, index)
         self._judge.begin(index)
-        streams = open_streams(problem.seed, problem.words, index)
+        streams = streams_of(problem, self._setting.population, index)
         overlap_block(
             self._setting, streams, self._stages, self._outcome, self._encoder, self._after
         )

@@ -147,7 +147,8 @@ def seconds(piece: Piece) -> float:
 
 def _data_pieces(engine: str, problem: DataProblem, study: Study) -> Iterator[Piece]:
     """What a problem of data sets runs beyond its task stage."""
-    if problem.model.input_distribution.smoothness != "density":
+    inputs = problem.model.input_distribution
+    if inputs.smoothness != "density" or inputs.brought:
         yield _AGAIN
     encoders = {m.encoder for m in study.methods if m.estimator.uses_brain and problem.n_brain > 0}
     for rule in (encoder.rule for encoder in encoders):

@@ -20,6 +20,7 @@ from mcbrain.engines.sampled import (
     simulate_each,
     smallest,
 )
+from mcbrain.engines.supply import lay_down, streams_of, with_pool
 from mcbrain.errors import unhandled
 from mcbrain.kernels.brain.choose_encoder import EncoderChoice
 from mcbrain.kernels.random.draw import save
@@ -57,7 +58,7 @@ def bench(problem: RawProblem, queries: tuple[Query, ...], count: int) -> Bench:
     Bench
         Its buffers are overwritten by each block, so it serves one thread at a time.
     """
-    wanted = asked(problem, queries)
+    wanted = with_pool(problem, asked(problem, queries), count)
     outcome = make_outcome(wanted.setting, count, coefs=bool(wanted.measured))
     found = _bench(problem, queries, wanted, outcome)
     if not wanted.measured:
@@ -75,23 +76,26 @@ def _bench(
     chunk = work.brain.data.inputs.shape[0]
     encoder = encoder_choice(queries, wanted.setting, chunk, outcome.m_hat.size)
     run = _filler(wanted, work, outcome, encoder)
+    population = wanted.setting.population
     if not wanted.own:
-        return Bench(lambda index: run(_streams(problem, index), nothing), outcome, wanted, encoder)
+
+        def draw_built(index: int) -> NDArray[np.float64] | None:
+            lay_down(problem, population, index)
+            return run(streams_of(problem, population, index), nothing)
+
+        return Bench(draw_built, outcome, wanted, encoder)
     from mcbrain.engines.own import OwnStage  # only studies with plug-ins wait for it
 
     own = OwnStage(problem, wanted, work.brain, outcome)
 
     def draw(index: int) -> NDArray[np.float64] | None:
+        lay_down(problem, population, index)
         own.begin(index)
-        picked = run(_streams(problem, index), own.after)
+        picked = run(streams_of(problem, population, index), own.after)
         own.finish(index)
         return picked
 
     return Bench(draw, own.outcome, wanted, encoder, own.elsewhere)
-
-
-def _streams(problem: RawProblem, index: int) -> Streams:
-    return open_streams(problem.seed, problem.words, index)
 
 
 def _filler(

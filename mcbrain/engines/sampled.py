@@ -37,6 +37,7 @@ from mcbrain.kernels.types import (
     EXCESS,
     GAUSSIAN_NOISE,
     GENERALISED,
+    GIVEN,
     LEAVE_ONE_OUT,
     LINEAR,
     MEASURED,
@@ -413,7 +414,9 @@ def population(problem: DataProblem) -> Population:
         beta=geometry.beta,
         channels=geometry.channels,
         n_channels=model.n_channels,
-        law=_code(INPUT_CODES, "input distribution", inputs.name, _DRAW),
+        law=GIVEN
+        if inputs.brought
+        else _code(INPUT_CODES, "input distribution", inputs.name, _DRAW),
         law_parameter=inputs.parameter,
         latents=_code(_LATENTS, "latents", model.latents),
         neural_law=_code(_RECORDINGS, "distribution of recordings", model.neural_law),

@@ -64,7 +64,16 @@ KINDS: dict[str, Kind] = {
             ("data", "parameters", "basis"),
             "writes orthonormal rows to basis (r, d)",
         ),
-        Kind("inputs", "model", ("stream", "parameters", "X"), "fills the inputs X (n, d)"),
+        Kind(
+            "inputs",
+            "model",
+            (),
+            "",
+            ("rng", "parameters", "X"),
+            "nothing: it fills the inputs X (n, d) with rows of mean 0 and covariance I",
+            "inputs",
+            served=True,
+        ),
         Kind("labels", "model", ("stream", "parameters", "X", "y"), "fills the labels y (n,)"),
         Kind(
             "recordings",

@@ -193,18 +193,22 @@ class InputDistribution:
     Attributes
     ----------
     name : str
-        Its family, a key of `INPUTS`.
+        Its family, a key of `INPUTS`; or the name of a plug-in.
     parameter : float
         NaN where the family has none.
+    brought : bool
+        Whether a plug-in draws it. Nothing is known of it beyond mean 0 and variance 1; what is
+        said of singular data takes its numbers to have a density.
     """
 
     name: str
     parameter: float = math.nan
+    brought: bool = False
 
     @property
     def smoothness(self) -> Smoothness:
         """Of an input's numbers: "density", "signs" or "sparse"."""
-        return INPUTS[self.name].smoothness
+        return "density" if self.brought else INPUTS[self.name].smoothness
 
     @property
     def share(self) -> float:
@@ -214,6 +218,8 @@ class InputDistribution:
     @property
     def length_power(self) -> float:
         """nu where the chance that an input is longer than t falls like t^-nu; else infinity."""
+        if self.brought:
+            return math.inf
         return self.parameter if INPUTS[self.name].dominant else math.inf
 
     @property

@@ -41,6 +41,11 @@ def objection(model: Model) -> str | None:
     name = model.input_distribution.name
     if model.linear_labels or name in ("gaussian", "student"):
         return None
+    if model.own_inputs is not None:
+        return (
+            f"labels = {model.labels!r} with inputs = {str(model.inputs)!r}: the best linear "
+            "predictor of signs is not known for inputs of a plug-in; use labels = 'linear'"
+        )
     spread = model.signal_norm * math.sqrt(float(model.input_variances.max()))
     if model.sigma_y < LEAST_NOISE * spread:
         return (

@@ -23,6 +23,7 @@ from mcbrain.population.distributions import (
     parse_inputs,
 )
 from mcbrain.population.given import Given
+from mcbrain.population.own_inputs import OwnInputs
 from mcbrain.population.settling import powers, settle
 from mcbrain.population.spelling import word_or_numbers
 from mcbrain.population.task import source_exponent
@@ -86,7 +87,8 @@ class Model:
         |beta|.
     inputs : str
         Distribution of the independent components of the inputs, of mean 0 and variance 1:
-        "gaussian", "student:NU", "rademacher", "uniform", "laplace" or "sparse:F".
+        "gaussian", "student:NU", "rademacher", "uniform", "laplace" or "sparse:F"; or a plug-in
+        (`mcbrain.inputs`), which a study names as "NAME" or "NAME:PARAMETER".
     basis : str, optional
         Where those components lie: "axes" (the eigenvectors of the covariance, in the coordinates
         of x) or "haar" (one seeded rotation of them). Default "haar", and "axes" where an array is
@@ -228,7 +230,14 @@ class Model:
     @cached_property
     def input_distribution(self) -> InputDistribution:
         """The distribution of the inputs, parsed from `inputs`."""
+        if isinstance(self.inputs, OwnInputs):
+            return InputDistribution(self.inputs.plugin.name, brought=True)
         return parse_inputs(self.inputs)
+
+    @property
+    def own_inputs(self) -> OwnInputs | None:
+        """The user's function that draws the inputs, with its parameters; None without one."""
+        return self.inputs if isinstance(self.inputs, OwnInputs) else None
 
     def gain_weight(self) -> float:
         """sum a_j^2 / D_j^2 over the measured latents: what stands beside sigma_r^2 in SNR_B.
@@ -350,6 +359,7 @@ class Model:
         dict
         """
         row = {name: getattr(self, name) for name in MODEL_FIELDS}
+        row["inputs"] = str(self.inputs)
         row["brain_map"] = self.brain.word
         row |= {name: given.label for name, given in self.given_arrays.items()}
         row["latent_gains"] = word_or_numbers(self.latent_gains)

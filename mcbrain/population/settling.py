@@ -20,6 +20,7 @@ from mcbrain.population.brain_map import PLACES, settled_map
 from mcbrain.population.covariance import SCALES, settled_covariance
 from mcbrain.population.distributions import BASES, LABELS, LATENTS, RECORDINGS
 from mcbrain.population.given import Given
+from mcbrain.population.own_inputs import own_inputs
 from mcbrain.population.task import settled_task
 from mcbrain.typing import Floats
 
@@ -149,6 +150,7 @@ def _settle_laws(model: Model) -> None:
     one_of("labels", model.labels, tuple(LABELS))
     one_of("latents", model.latents, tuple(LATENTS))
     one_of("neural_law", model.neural_law, tuple(RECORDINGS))
+    _hold(model, inputs=own_inputs(model.inputs, {}))
     _ = model.input_distribution
     rate = model.baseline_rate
     if model.recordings.counted:

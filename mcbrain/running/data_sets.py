@@ -220,6 +220,8 @@ def _stream(problem: RawProblem, block: int, role: int) -> np.random.Generator:
 def _inputs(geometry: Geometry, n: int, rng: np.random.Generator, aux: object) -> Floats:
     """Inputs by the line that the recipe prints."""
     model = geometry.model
+    if model.own_inputs is not None:
+        return np.asarray(model.own_inputs.drawn(rng, n, model.native_dim) * geometry.scale)
     names = {"rng": rng, "aux": aux, "n": n, "d": model.native_dim}
     return np.asarray(_value(model.input_distribution.line, names) * geometry.scale)
 

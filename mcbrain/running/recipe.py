@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from mcbrain.asking.plugins_section import place_of_plugin
 from mcbrain.blocks.problem import RawProblem
 from mcbrain.errors import unhandled
 from mcbrain.population.covariance import parse_covariance
@@ -67,6 +68,17 @@ missed = np.zeros(d)
 missed[free] = np.exp(logarithm - logarithm.max())
 missed -= (brain_map @ missed) @ brain_map
 missed /= np.linalg.norm(missed)"""
+# The file of a plug-in lies in the results folder, in which this is run.
+_OWN_INPUTS = """\
+from runpy import run_path
+from types import SimpleNamespace
+wanted = ("inputs", {name!r})
+found = run_path({file!r}).values()
+fill = next(f for f in found if (getattr(f, "kind", 0), getattr(f, "name", 0)) == wanted)
+def drawn(rng, n):
+    X = np.full((n, d), np.nan)
+    fill(rng, SimpleNamespace({settings}), X)
+    return X"""
 _AS_GIVEN = """\
 X, X_brain, brain_map, beta = X @ axes, X_brain @ axes, brain_map @ axes, beta @ axes"""
 
@@ -106,9 +118,10 @@ def recipe(problem: RawProblem, block: int, place: int) -> str:
             _TOOLS.format(seed=problem.seed),
             *_variances(model),
             *(["scale = np.sqrt(variances)"] if scaled else []),
+            *_own_inputs(model),
             *_population(model),
             _REPLICATES.format(
-                draw=model.input_distribution.line + (" * scale" if scaled else ""),
+                draw=_draw(model) + (" * scale" if scaled else ""),
                 words=", ".join(map(str, problem.words)),
                 block=block,
                 count=place + 1,
@@ -121,6 +134,21 @@ def recipe(problem: RawProblem, block: int, place: int) -> str:
             *([_AS_GIVEN] if turned else []),
         ]
     )
+
+
+def _draw(model: Model) -> str:
+    """An expression of the inputs, before their scale."""
+    return "drawn(rng, n)" if model.own_inputs else model.input_distribution.line
+
+
+def _own_inputs(model: Model) -> list[str]:
+    """Lines of the function by which a plug-in draws the inputs, from its file."""
+    if (own := model.own_inputs) is None:
+        return []
+    names = [name for name, _ in own.plugin.parameters]
+    settings = ", ".join(f"{n}={v!r}" for n, v in zip(names, own.values, strict=True))
+    file, name = place_of_plugin(own.plugin), own.plugin.name
+    return [_OWN_INPUTS.format(file=file, name=name, settings=settings)]
 
 
 def _labels(model: Model) -> str:

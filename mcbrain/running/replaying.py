@@ -155,6 +155,12 @@ def replay(folder: str | Path, point: int, replicate: int, *, plugins: bool = Fa
         raise InputError(f"{home.path}: results of engine {engine}; only raw keeps data sets")
     store = blocks_behind(home)
     asked = study.numbered(point)
+    if (own := asked.model.own_inputs) is not None and not plugins:
+        raise InputError(
+            f"{own.plugin.where}: the inputs '{own}' of this data set are drawn by the code of a "
+            "plug-in; read it, then allow it with `mcbrain replay --plugins`, or plugins=True in "
+            "Python"
+        )
     plan = PointRows(study, "raw", Penalties(study, PilotSubspaces(study, store), store))
     risks = [q for q in plan.queries(asked) if q is not None]
     queries = tuple(every for q in risks for every in (q, *plan.measured(asked, q)))
