@@ -26,6 +26,7 @@ from mcbrain.population.shifts import Shift
 from mcbrain.results.tables import open_results
 from mcbrain.running.computing import compute
 from mcbrain.running.data_sets import replicates
+from mcbrain.running.inputs_check import inputs_findings
 from mcbrain.running.runner import run
 from mcbrain.typing import Floats, Integers
 
@@ -72,10 +73,18 @@ def check_file(path: str | Path) -> Iterator[Finding]:
     """
     source = read_file(Path(path), str(path))
     for plugin in load_file(source):
-        if plugin.kind != ESTIMATOR:
-            raise InputError(f"{plugin.where}: `plugin check` tries estimators alone so far")
-        yield Finding(True, f"{plugin.where}: estimator '{plugin.name}', digest {plugin.digest}")
-        yield from _estimator(plugin)
+        said = f"{plugin.where}: {plugin.kind} '{plugin.name}', digest {plugin.digest}"
+        match plugin.kind:
+            case "estimator":
+                yield Finding(True, said)
+                yield from _estimator(plugin)
+            case "inputs":
+                yield Finding(True, said)
+                yield from _inputs(plugin)
+            case _:
+                raise InputError(
+                    f"{plugin.where}: `plugin check` tries estimators and inputs so far"
+                )
 
 
 def _estimator(plugin: Plugin) -> Iterator[Finding]:
@@ -94,14 +103,27 @@ def _estimator(plugin: Plugin) -> Iterator[Finding]:
             return
 
 
+def _inputs(plugin: Plugin) -> Iterator[Finding]:
+    """Each check of inputs."""
+    try:
+        yield from (Finding(*found) for found in inputs_findings(plugin))
+        yield from _bits(plugin)
+    except InputError as error:
+        yield Finding(False, str(error))
+
+
 def _model() -> Model:
     return Model(input_dim=12, latent_dim=3, n_channels=6, misalignment=0.2)
 
 
 def _study(plugin: Plugin, replicates: int) -> Study:
-    estimators: dict[str | Plugin, object] = {"ridge": 0.1, plugin: {}}
+    model, estimators = _model(), dict[str | Plugin, object]({"ridge": 0.1, "befs": 0.1})
+    if plugin.kind == ESTIMATOR:
+        estimators = {"ridge": 0.1, plugin: {}}
+    else:
+        model = Model(**{**model.given(), "inputs": plugin})
     return adhoc_study(
-        _model(),
+        model,
         list(_N_TASK),
         _N_BRAIN,
         estimators,
