@@ -61,6 +61,7 @@ def test_rows_are_those_of_numpy_on_the_data_sets(tmp_path, n_task):
     assert np.mean(excess, axis=0) == pytest.approx(table["mean"].to_pylist(), rel=1e-9)
 
 
+@pytest.mark.long
 def test_plugins_of_every_kind_see_the_same_inputs(tmp_path):
     """A ridge that is compiled, one in Python and mcbrain's own: one risk."""
     write(tmp_path, NORMAL, RIDGE, PYTHON)
@@ -174,6 +175,7 @@ def test_a_check_finds_inputs_of_another_mean_or_covariance(tmp_path):
     assert all(found.good for found in check_file(write(tmp_path, TWO_POINT)))
 
 
+@pytest.mark.long
 def test_the_shipped_mixture_has_its_moments_and_its_study_runs():
     folder = ROOT / "data" / "plugins"
     (mixture,) = load_file(read_file(folder / "mixture.py", "mixture.py"))
