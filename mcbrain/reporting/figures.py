@@ -12,6 +12,7 @@ from mcbrain.reporting.budget_figures import budget_figure, budget_line
 from mcbrain.reporting.curves import risk_figure
 from mcbrain.reporting.departures import departure_figure
 from mcbrain.reporting.error_figures import error_figure
+from mcbrain.reporting.exponent_figures import exponent_figure
 from mcbrain.reporting.rules import rules_figure
 from mcbrain.reporting.shift_figures import residual_figure, shift_figure
 from mcbrain.reporting.shift_list import shift_list_figure
@@ -92,6 +93,15 @@ FIGURES: tuple[Figure, ...] = (
         "Squared bias and variance against task samples",
         "What the excess risk is made of, with the most brain samples beside each n_T: the squared "
         "bias of the mean over data sets, and the variance about it. Bars of two standard errors. "
+        "The grey line marks n = d.",
+    ),
+    Figure(
+        "exponents",
+        exponent_figure,
+        "Risk against task samples under power laws, and its local exponents",
+        "Excess risk at the best penalties (above) and how fast it falls, -d log risk / d log n_T "
+        "between neighbouring points (below). {points} Dashed: laws at the same points "
+        "(theory/README.md 5f, 5g). Bands: published exponents of ridge for n_T far below d (5h). "
         "The grey line marks n = d.",
     ),
     Figure(

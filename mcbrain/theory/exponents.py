@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from mcbrain.errors import InputError
 
-__all__ = ["SATURATION", "ridge_exponent"]
+__all__ = ["SATURATION", "random_source", "ridge_exponent"]
 
 SATURATION = 1.0
 """The source beyond which a smoother task makes ridge no faster."""
@@ -50,3 +50,21 @@ def ridge_exponent(alpha: float, source: float, *, noisy: bool) -> float:
         raise InputError(f"source = {source:g}: must be above 0, else the signal is infinite")
     free = 2.0 * alpha * min(source, SATURATION)
     return free / (1.0 + free) if noisy else free
+
+
+def random_source(alpha: float) -> float:
+    """The source of a task along a random direction of the inputs, as a brain map at random has it.
+
+    There beta_j^2 is the same for all j on average, so that beta_j^2 Sigma_j ~ j^-alpha.
+
+    Parameters
+    ----------
+    alpha : float
+        Of the spectrum, above 1.
+
+    Returns
+    -------
+    float
+        (alpha - 1)/(2 alpha): rougher than any source from 1/2 on.
+    """
+    return (alpha - 1.0) / (2.0 * alpha)
