@@ -8,6 +8,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.patches import Rectangle
 from matplotlib.typing import ColorType
 
 from mcbrain.errors import InputError
@@ -104,7 +105,7 @@ def exponent_figure(results: Results) -> Figure:
         upper.set_title(model_words(results, model), loc="right", fontsize=7.0)
         lower.set(xscale="log", xlabel="task samples $n_T$", xlim=upper.get_xlim())
         for ends, (colour, _) in zip(_published(study.models[model]) or (), _BANDS, strict=True):
-            lower.axhspan(*ends, color=colour, alpha=_PALE, lw=0, zorder=0)
+            _band(lower, ends, study.models[model].input_dim, colour)
     axes[0, 0].set_ylabel("excess risk")
     axes[1, 0].set_ylabel("local exponent")
     for row in axes:
@@ -112,6 +113,13 @@ def exponent_figure(results: Results) -> Figure:
     label_panels(axes)
     legend_below(made, _handles(results))
     return made
+
+
+def _band(ax: Axes, ends: tuple[float, float], right: int, colour: ColorType) -> None:
+    """A range of exponents, as far as the number of inputs: beyond it they hold no longer."""
+    left = ax.get_xlim()[0]
+    size = max(right - left, 0.0), ends[1] - ends[0]
+    ax.add_patch(Rectangle((left, ends[0]), *size, color=colour, alpha=_PALE, lw=0, zorder=0))
 
 
 def _published(model: Model) -> tuple[tuple[float, float], tuple[float, float]] | None:
