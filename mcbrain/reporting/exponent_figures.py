@@ -120,6 +120,7 @@ def _band(ax: Axes, ends: tuple[float, float], right: int, colour: ColorType) ->
     left = ax.get_xlim()[0]
     size = max(right - left, 0.0), ends[1] - ends[0]
     ax.add_patch(Rectangle((left, ends[0]), *size, color=colour, alpha=_PALE, lw=0, zorder=0))
+    ax.autoscale_view(scalex=False)
 
 
 def _published(model: Model) -> tuple[tuple[float, float], tuple[float, float]] | None:
