@@ -55,6 +55,7 @@ class Request(NamedTuple):
     fits : tuple of Fit
         Of one plug-in.
     shifts : tuple of Shift
+        Each once.
     seen : int
         How many of the first replicates.
     """
@@ -104,7 +105,10 @@ class InPython:
         fits = tuple(wanted.own[column] for column in columns)
         seen = min(count, settings_of(wanted, columns)[0].seen(problem.block_size))
         self.columns, self._plugin = columns, plugin
-        self._request = Request(problem, fits, wanted.shifts, seen)
+        # A shift has a column too for each metric of mcbrain's; the process judges it once.
+        shifts = tuple(dict.fromkeys(wanted.shifts))
+        self._places = [shifts.index(shift) for shift in wanted.shifts]
+        self._request = Request(problem, fits, shifts, seen)
         self._waiting: Future[Answer] | None = None
         self.excess = np.zeros((seen, len(columns), len(wanted.shifts)))
         self.codes = np.zeros((seen, len(columns)), np.int64)
@@ -159,7 +163,8 @@ class InPython:
                     f"it ran has ended ({type(error).__name__}: {error})"
                 ) from None
             seconds = answer.seconds
-        self.excess, self.codes, self.error, self.seconds = *answer[:3], seconds
+        self.excess = answer.excess[:, :, self._places]
+        self.codes, self.error, self.seconds = answer.codes, answer.error, seconds
 
 
 def _alone() -> bool:
