@@ -111,12 +111,12 @@ class Series:
         count, mean, m2 : ndarray, shape (statistics,)
         """
         count = self.count.sum(axis=1)
-        with np.errstate(invalid="ignore", divide="ignore"):
+        with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
             weighted = np.where(self.count > 0, self.count * self.mean, 0.0)
             mean = weighted.sum(axis=1) / count
             spread = np.where(self.count > 0, self.count * (self.mean - mean[:, None]) ** 2, 0.0)
             m2 = self.m2.sum(axis=1) + spread.sum(axis=1)
-            constant = m2 <= count * (ROUNDING * mean) ** 2
+            constant = np.isfinite(m2) & (m2 <= count * (ROUNDING * mean) ** 2)
         if constant.any():
             # The mean of equal numbers is one of them, not their rounded sum over their count.
             low = np.where(self.count > 0, self.mean, np.inf).min(axis=1, initial=np.inf)
@@ -209,7 +209,8 @@ def jackknife(values: Sequence[float] | Floats) -> float:
     n = leave.size
     if n < 2:
         return float("nan")
-    error = float(np.sqrt((n - 1) / n * np.sum((leave - leave.mean()) ** 2)))
+    with np.errstate(invalid="ignore"):  # a ratio to a mean of 0 is infinite, its error unknown
+        error = float(np.sqrt((n - 1) / n * np.sum((leave - leave.mean()) ** 2)))
     return unless_rounding(error, float(leave.mean()))
 
 

@@ -31,6 +31,7 @@ from mcbrain.kernels.replicate.own import (
 from mcbrain.kernels.replicate.own_function import Function, compile_function, line_of, run_own
 from mcbrain.kernels.replicate.workspace import BrainWork, Outcome
 from mcbrain.kernels.types import FINE, SINGULAR, SOUND, Setting
+from mcbrain.plugins.decorators import FIELDS
 from mcbrain.plugins.loading import function_of
 from mcbrain.plugins.record import Plugin
 from mcbrain.population.geometry import Geometry
@@ -323,7 +324,9 @@ def _compile(plugin: Plugin, work: OwnWork, bounds: bool) -> Function:
         where = plugin.source.at(line) if line else plugin.where
         said = [text.strip() for text in str(error).splitlines() if text.strip()]
         reason = next((t for t in said if not t.startswith(("Failed in", "During:"))), repr(error))
-        if "setitem" in reason or "readonly" in reason:
+        if reason.startswith("Unknown attribute") and "OwnData(" in reason:
+            reason = f"{reason.partition(' of type')[0]} of data, which has {', '.join(FIELDS)}"
+        elif "setitem" in reason or "readonly" in reason:
             reason = "it writes where that is not allowed (the data can be read alone)"
         raise InputError(
             f"{where}: estimator '{plugin.name}' cannot be compiled: {reason}; "

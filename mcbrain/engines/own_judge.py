@@ -196,6 +196,8 @@ def _no_adversary(what: str) -> str:
 
 def _shape(values: Any, beta: Floats) -> None:
     """Write coefficients of any shape that holds as many numbers."""
+    if np.iscomplexobj(values):
+        raise ValueError("coefficients are complex; real numbers are allowed")
     found = np.asarray(values, float)
     if found.size != beta.size or found.ndim > 2:
         raise ValueError(f"coefficients have the shape {found.shape}; ({beta.size},) is allowed")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, NamedTuple
@@ -14,6 +13,7 @@ from mcbrain.blocks.problem import DataProblem
 from mcbrain.engines.own_judge import Judge
 from mcbrain.engines.sampled import Asked, Bench
 from mcbrain.errors import InputError
+from mcbrain.kernels.replicate.own import only_to_read
 from mcbrain.kernels.replicate.own_function import line_of
 from mcbrain.kernels.replicate.workspace import Outcome
 from mcbrain.kernels.types import FINE
@@ -25,6 +25,8 @@ from mcbrain.typing import Floats
 
 __all__ = ["Tests", "with_metrics"]
 
+_LARGEST = 1e100  # whose square is a number too, and the sum of many
+
 
 class Tests(NamedTuple):
     """Test inputs of a replicate under a shift.
@@ -32,7 +34,7 @@ class Tests(NamedTuple):
     Attributes
     ----------
     X : ndarray, shape (1000, d)
-        In the coordinates of data sets.
+        In the coordinates of data sets; nothing here can be written.
     signal : ndarray, shape (1000,)
         What the best linear predictor says of them.
     """
@@ -95,19 +97,24 @@ class _Stage:
                     continue
                 beta = np.array(self._as_given(found.coefs[at, fit]))
                 for j, (plugin, function) in enumerate(self._functions):
-                    tests = Tests(inputs[j], signals[j])
+                    tests = Tests(only_to_read(inputs[j]), only_to_read(signals[j]))
                     excess[at, fit, shifts + j] = _value(plugin, function, beta, self._truth, tests)
 
 
 # Any: what a user's function takes and returns.
 def _value(plugin: Plugin, function: Callable[..., Any], *arguments: Any) -> float:
-    """A number; NaN where the function gives none for this fit."""
+    """What a user's function says of a fit: a finite number, so that means are of every fit."""
     try:
         value = float(function(*arguments))
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         line = line_of(error, function.__code__.co_filename)
         where = plugin.source.at(line) if line else plugin.where
         raise InputError(
             f"{where}: metric '{plugin.name}': {type(error).__name__}: {error}"
         ) from None
-    return value if math.isfinite(value) else math.nan
+    if not abs(value) < _LARGEST:
+        raise InputError(
+            f"{plugin.where}: metric '{plugin.name}' gave {value}; a number below {_LARGEST:g} in "
+            "size is allowed, of every fit"
+        )
+    return value

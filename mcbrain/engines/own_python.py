@@ -283,13 +283,13 @@ class _PythonBench:
                     continue
                 try:
                     found = function(data, parameters)
-                    if type(found) is np.ndarray and found.shape == (d,):
+                    if type(found) is np.ndarray and found.shape == (d,) and found.dtype == float:
                         betas[at, fit] = found
                     elif more := judge.take(found, part.start + at, betas[at, fit]):
                         others.append((at, fit, more))
                 except InputError:
                     raise
-                except Exception as error:  # the user's own
+                except (Exception, SystemExit) as error:  # the user's own
                     failures[at, fit] = RAISED
                     line = line_of(error, function.__code__.co_filename)
                     self._codes[part.start + at, fit] = AT_LINE + line

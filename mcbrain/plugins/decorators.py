@@ -131,8 +131,12 @@ def plugin(
         raise InputError(f"{where}: name = {name!r}: letters, digits, - and _ are allowed")
     if cost is not None and not (is_number(cost) and 0 < cost < 1e6):
         raise InputError(f"{where}: cost = {cost!r}: seconds of a call, above 0, are allowed")
+    if cost is not None and not kind.takes:
+        raise InputError(f"{where}: cost = {cost!r}: a {kind.name} has none")
     if cost is not None and compiled:
         raise InputError(f"{where}: cost = {cost!r}: only a function with compiled=False has one")
+    if parameters and "parameters" not in (*kind.takes, *kind.takes_in_python):
+        raise InputError(f"{where}: parameters = {parameters!r}: a {kind.name} takes none")
     _check_signature(kind, function, compiled, f"{where}: {kind.name} '{name}'")
     return Plugin(
         kind=kind.name,

@@ -84,7 +84,7 @@ def _run(source: Source) -> list[Plugin]:
         exec(compile(source.text, shown, "exec"), vars(module))
     except InputError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         lines = [f.lineno for f in traceback.extract_tb(error.__traceback__) if f.filename == shown]
         line = lines[-1] if lines and lines[-1] else 1
         raise InputError(f"{source.at(line)}: {type(error).__name__}: {error}") from None

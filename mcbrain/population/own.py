@@ -75,17 +75,22 @@ def truth_of(geometry: Geometry) -> Truth:
     Returns
     -------
     Truth
-        Copies, so that no function changes what others are told.
+        Copies that cannot be written, so that no function changes what others are told.
     """
     model = geometry.model
     root = geometry.as_given(np.diag(geometry.scale))
     return Truth(
-        beta=geometry.as_given(geometry.beta).copy(),
-        brain_map=geometry.as_given(geometry.brain).copy(),
-        covariance=root.T @ root,
+        beta=_sealed(geometry.as_given(geometry.beta).copy()),
+        brain_map=_sealed(geometry.as_given(geometry.brain).copy()),
+        covariance=_sealed(root.T @ root),
         task_noise=model.sigma_y,
         labels=model.labels,
     )
+
+
+def _sealed(values: Floats) -> Floats:
+    values.flags.writeable = False
+    return values
 
 
 @lru_cache(maxsize=64)
@@ -116,7 +121,7 @@ def moment_of(shift: OwnShift, model: Model, seed: int) -> tuple[Floats, Floats 
     function = function_of(shift.plugin)
     try:
         found = function(truth, SimpleNamespace(**dict(shift.values)))
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         file = inspect.unwrap(function).__code__.co_filename
         line, step = 0, error.__traceback__
         while step is not None:
@@ -142,6 +147,8 @@ def moment_of(shift: OwnShift, model: Model, seed: int) -> tuple[Floats, Floats 
 
 def _numbers(values: object, shape: tuple[int, ...], what: str) -> Floats:
     try:
+        if np.array(values).dtype.kind == "c":
+            raise InputError(f"{what} is complex; real numbers are allowed")
         found = np.array(values, float)
     except (TypeError, ValueError):
         raise InputError(f"{what} is {type(values).__name__}, not an array of numbers") from None

@@ -14,6 +14,7 @@ import pyarrow as pa
 from mcbrain.asking.engines import ENGINES
 from mcbrain.asking.metrics import Metric
 from mcbrain.asking.studies import Study
+from mcbrain.errors import InputError
 from mcbrain.results.column import (
     LAW_ROWS,
     POINT_ROWS,
@@ -405,8 +406,23 @@ def columns_of(study: Study) -> tuple[Column, ...]:
     Returns
     -------
     tuple of Column
+
+    Raises
+    ------
+    InputError
+        A metric would have a column of that name which is there already.
     """
-    return (*RESULT_COLUMNS, *(c for metric in study.metrics for c in _of_metric(metric)))
+    found = {column.name: column for column in RESULT_COLUMNS}
+    for metric in study.metrics:
+        for column in _of_metric(metric):
+            if column.name in found:
+                where = metric.own.where if metric.own else "[metrics]"
+                raise InputError(
+                    f"{where}: metric '{metric.name}': results have a column '{column.name}' "
+                    "already; the metric needs another name"
+                )
+            found[column.name] = column
+    return tuple(found.values())
 
 
 def _of_metric(metric: Metric) -> tuple[Column, ...]:

@@ -72,12 +72,13 @@ def compute(
     ------
     InputError
         The study names an engine that would be wrong for it, a penalty has no law and may not be
-        simulated, or `threads` is out of range.
+        simulated, a metric has the name of a column, or `threads` is out of range.
     """
     reporter = reporter or Reporter()
     store = MemoryStore() if store is None else store
     started = time.time()
     engine, _ = engine_for(study)
+    columns = columns_of(study)
     with open_workers(threads) as pool:
         plan = open_plan(study, engine, store)
         if engine_of(engine).draws:
@@ -86,7 +87,7 @@ def compute(
             batches = list(plan.rows(store, tell))
     run = run_entry(started, pool.most, len(store.added), sum(store.added))
     record = {**about(study, engine, store, {}), "runs": [run]}
-    schema = schema_of(columns_of(study)).with_metadata(metadata(record))
+    schema = schema_of(columns).with_metadata(metadata(record))
     table = pa.Table.from_batches(batches, schema.remove_metadata()).replace_schema_metadata(
         schema.metadata
     )

@@ -15,6 +15,7 @@ from mcbrain.engines import engine_for
 from mcbrain.errors import InputError
 from mcbrain.plan.shards import Shard, parse_shard
 from mcbrain.population.given_covariance import GivenCovariance
+from mcbrain.results.columns import columns_of
 from mcbrain.results.kept_replicates import most_bytes
 from mcbrain.results.writing import about
 from mcbrain.running.outcome import Reporter
@@ -98,8 +99,9 @@ def set_up(
     ------
     InputError
         `out`, `max_time` or `shard` cannot be read, the study's name has no letter or digit to name
-        a folder by, or the engine is wrong for the study or simulates nothing to share; or the
-        folder holds results of the whole study, and a shard is asked for.
+        a folder by, a metric has the name of a column, or the engine is wrong for the study or
+        simulates nothing to share; or the folder holds results of the whole study, and a shard is
+        asked for.
     StoreError
         The folder is a file, or belongs to another study.
     """
@@ -111,6 +113,7 @@ def set_up(
     folder = ResultsFolder(out if out is not None else Path("results") / _slug(study.name, part))
     folder.check(study)
     engine, why = engine_for(study)
+    columns_of(study)  # refuses the name of a metric before anything is computed
     if part is not None:
         _check_shard(part, folder, engine, fresh)
     return Setup(study, folder, engine, why, part, started, deadline, any_code)
