@@ -276,6 +276,8 @@ def methods_from_table(
     for name, setting in table.items():
         if (own := _plugin_of(name, plugins)) is not None:
             found = [Estimator.of_plugin(one) for one in each_setting(own, setting)]
+            if any(estimator.uses_brain for estimator in found):
+                _check_encoders_of(own, encoders)
             methods += [
                 Method(estimator, Rule(FIXED, 0.0), encoder)
                 for estimator in found
@@ -298,6 +300,18 @@ def methods_from_table(
     if len(set(methods)) < len(methods):
         raise InputError("[estimators]: the same estimator and penalty are listed twice")
     return methods
+
+
+def _check_encoders_of(plugin: Plugin, encoders: Sequence[Encoder]) -> None:
+    """Refuse the encoder of least risk for a plug-in, whose risk nobody knows beforehand."""
+    for encoder in encoders:
+        if encoder.rule.record.by == "risk":
+            raise InputError(
+                f"[encoding] penalty = '{encoder.rule.kind}': {plugin.where}: estimator "
+                f"'{plugin.name}' reads the subspace, and no law says at which penalty of the "
+                "encoder its risk is least; give numbers, or a rule that chooses on the recordings "
+                "(loo, gcv)"
+            )
 
 
 def _plugin_of(name: str, plugins: Plugins) -> Plugin | None:

@@ -35,6 +35,7 @@ def _in_turn(turn: Callable[[Column], int]) -> tuple[str, ...]:
 _DEFAULT = _in_turn(lambda column: column.shown)
 # What a narrow terminal leaves out, in this order; after columns of a single value.
 _SPARE = _in_turn(lambda column: column.spare)
+_LAWFUL = "_predicted"  # what the laws say of a metric
 _OF_MODEL = frozenset(c.name for c in RESULT_COLUMNS if c.source == "model")
 
 
@@ -253,6 +254,10 @@ def _columns(table: pa.Table, columns: str | None) -> list[str]:
     shown = [n for n in _DEFAULT if n in table.schema.names]
     if "shift" in shown:
         shown[shown.index("shift") : shown.index("shift")] = telling(table, ENCODER)
+    # A metric and its error stand beside the risk; every other column is one of mcbrain's.
+    measured = [n for n in table.schema.names if column_of(n) is None and not n.endswith(_LAWFUL)]
+    if "mcse" in shown:
+        shown[shown.index("mcse") + 1 : shown.index("mcse") + 1] = measured
     if "parameters" in table.schema.names and table["parameters"].null_count < table.num_rows:
         shown.insert(shown.index("estimator") + 1, "parameters")
     return fields + shown

@@ -5,9 +5,10 @@ import pytest
 
 from mcbrain.blocks.series import Series, jackknife
 from mcbrain.errors import InputError
+from mcbrain.results.printing import print_results
 from mcbrain.running.computing import compute
 from mcbrain.running.runner import run
-from tests.support.own_plugins import PYTHON, RIDGE, study, write
+from tests.support.own_plugins import BEFS, PYTHON, RIDGE, study, write
 
 SHIFTS = ["id", "brain-insensitive:2", "mean:2:brain", "brain-insensitive:4"]
 SIGNS = {"model": {"labels": "sign"}, "shifts": SHIFTS, "metrics": {"error_rate": {}}}
@@ -26,6 +27,33 @@ def test_risks_of_a_python_plugin_stay_those_of_ridge_beside_a_metric(tmp_path):
         if shift != "mean:2:brain":
             assert own["error_rate"] == pytest.approx(ridge["error_rate"], rel=1e-10)
         assert python["error_rate"] is None
+
+
+def test_the_best_encoder_of_a_plugin_is_known_to_nobody(tmp_path):
+    write(tmp_path, BEFS, RIDGE)
+    encoding = {"penalty": [0.1, "optimal"]}
+    study(tmp_path, {"befs": 0.1, "own_ridge": {}}, encoding=encoding)
+    said = (
+        r"penalty = 'optimal': mine.py, line 5: estimator 'own_befs' reads the subspace, and no l"
+    )
+    with pytest.raises(InputError, match=said):
+        study(tmp_path, {"befs": 0.1, "own_befs": {}}, encoding=encoding)
+
+
+def test_metrics_are_shown(tmp_path, capsys):
+    write(tmp_path, METRIC.format("own", "return 2.5"))
+    asked = {**SIGNS, "metrics": {"error_rate": {}, "own": {}}}
+    run(study(tmp_path, {"ridge": 0.1}, **asked), tmp_path / "out", threads=1)
+    print_results(tmp_path / "out")
+    head, first, *_ = capsys.readouterr().out.splitlines()
+    names = head.split()
+    assert names[names.index("mcse") + 1 :][:4] == [
+        "error_rate",
+        "error_rate_mcse",
+        "own",
+        "own_mcse",
+    ]
+    assert first.split()[names.index("own")] == "2.5"
 
 
 METRIC = """
