@@ -16,9 +16,9 @@ from mcbrain.asking.own import Own
 from mcbrain.asking.shift_text import parse_shift
 from mcbrain.blocks.problem import Job, RawProblem
 from mcbrain.blocks.query import Fit, Query, only
+from mcbrain.engines.bridge import asked
 from mcbrain.engines.own import own_work
 from mcbrain.engines.own_python import Request, python_block
-from mcbrain.engines.sampled import asked
 from mcbrain.kernels.random.roles import open_streams
 from mcbrain.kernels.replicate.own import OwnData, draw_replicates, make_room
 from mcbrain.plugins.loading import load_file

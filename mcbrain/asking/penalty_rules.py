@@ -42,7 +42,7 @@ class RuleKind:
     by : {"study", "risk", "replicate"}
         What chooses: the number that the study gives, the least risk before the first replicate
         (by a law, or by a pilot where there is none), or each replicate by its own data, as the
-        kernels do under this rule's name (`engines/sampled.py`).
+        kernels do under this rule's name (`engines/bridge.py`).
     under : {"", "id", "each"}
         The shifts under which the risk is the least: without a shift, or under each of the
         study's, which then has a penalty of its own.

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from mcbrain.blocks.problem import BrainProblem, RawProblem
 from mcbrain.blocks.sums import BlockSums
+from mcbrain.engines.bridge import population
 from mcbrain.engines.pieces import Piece
-from mcbrain.engines.sampled import population
 from mcbrain.kernels.brain.reduced import BrainDesign, brain_block
 from mcbrain.kernels.random.roles import open_streams
 from mcbrain.kernels.random.seeds import open_stream

@@ -16,7 +16,8 @@ from mcbrain.asking.own import Own
 from mcbrain.blocks.problem import RawProblem
 from mcbrain.blocks.query import Fit
 from mcbrain.blocks.sums import AT_LINE, RAISED
-from mcbrain.engines.sampled import Asked, asked, smallest
+from mcbrain.engines.bridge import Asked, asked
+from mcbrain.engines.sampled import smallest
 from mcbrain.engines.supply import streams_of
 from mcbrain.errors import InputError
 from mcbrain.kernels.random.roles import open_streams

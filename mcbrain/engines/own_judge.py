@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from mcbrain.blocks.problem import DataProblem
-from mcbrain.engines.sampled import Asked
+from mcbrain.engines.bridge import Asked
 from mcbrain.engines.supply import own_rows
 from mcbrain.errors import InputError
 from mcbrain.kernels.random.draw import draw_inputs

@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mcbrain.blocks.problem import DataProblem
+from mcbrain.engines.bridge import Asked
 from mcbrain.engines.own_judge import Judge
-from mcbrain.engines.sampled import Asked, Bench
+from mcbrain.engines.sampled import Bench
 from mcbrain.errors import InputError
 from mcbrain.kernels.replicate.own import only_to_read
 from mcbrain.kernels.replicate.own_function import line_of

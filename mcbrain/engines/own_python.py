@@ -18,9 +18,9 @@ from mcbrain.blas import one_blas_thread_for_good
 from mcbrain.blocks.problem import RawProblem
 from mcbrain.blocks.query import Fit, Query
 from mcbrain.blocks.sums import AT_LINE, RAISED
+from mcbrain.engines.bridge import Asked, asked, encoder_choice
 from mcbrain.engines.own import own_work, settings_of
 from mcbrain.engines.own_judge import Judge
-from mcbrain.engines.sampled import Asked, asked, encoder_choice
 from mcbrain.engines.supply import lay_down, streams_of, with_pool
 from mcbrain.errors import InputError
 from mcbrain.kernels.replicate.own import (

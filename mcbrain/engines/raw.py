@@ -11,15 +11,9 @@ from mcbrain.asking.penalty_rules import SELECTION_GRID
 from mcbrain.blocks.problem import RawProblem
 from mcbrain.blocks.query import Query
 from mcbrain.blocks.sums import BlockSums
+from mcbrain.engines.bridge import Asked, asked, encoder_choice
 from mcbrain.engines.pieces import Piece
-from mcbrain.engines.sampled import (
-    Asked,
-    Bench,
-    asked,
-    encoder_choice,
-    simulate_each,
-    smallest,
-)
+from mcbrain.engines.sampled import Bench, simulate_each, smallest
 from mcbrain.engines.supply import lay_down, streams_of, with_pool
 from mcbrain.errors import unhandled
 from mcbrain.kernels.brain.choose_encoder import EncoderChoice

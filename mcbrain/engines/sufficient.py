@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from mcbrain.blocks.problem import SufficientProblem
 from mcbrain.blocks.query import Query
 from mcbrain.blocks.sums import BlockSums
+from mcbrain.engines.bridge import asked, encoder_choice
 from mcbrain.engines.pieces import Piece
-from mcbrain.engines.sampled import Bench, asked, encoder_choice, simulate_each, smallest
+from mcbrain.engines.sampled import Bench, simulate_each, smallest
 from mcbrain.kernels.random.roles import open_streams
 from mcbrain.kernels.replicate.sufficient import (
     make_sufficient_workspace,

@@ -12,7 +12,7 @@ from dataclasses import replace
 import numpy as np
 
 from mcbrain.blocks.problem import DataProblem
-from mcbrain.engines.sampled import Asked
+from mcbrain.engines.bridge import Asked
 from mcbrain.errors import unhandled
 from mcbrain.kernels.random.roles import Streams, open_streams
 from mcbrain.kernels.types import Population

@@ -2,7 +2,7 @@
 
 A record holds the NumPy line of its distribution, which `recipe` prints and `replay` evaluates. The
 kernels know the inputs by the codes of `kernels/random/draw.py`, the others by codes that
-`engines/sampled.py` looks up by name.
+`engines/bridge.py` looks up by name.
 """
 
 from __future__ import annotations

@@ -12,7 +12,8 @@ from mcbrain.blocks.problem import RawProblem
 from mcbrain.blocks.query import Fit, Query
 from mcbrain.blocks.sums import SUMS
 from mcbrain.engines import raw
-from mcbrain.engines.sampled import by_encoding, compute
+from mcbrain.engines.bridge import by_encoding
+from mcbrain.engines.sampled import compute
 from mcbrain.population.model import Model
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from mcbrain.blocks.problem import data_problem
-from mcbrain.engines.sampled import population as population_of
+from mcbrain.engines.bridge import population as population_of
 from mcbrain.kernels.random.draw import INPUT_CODES, draw_inputs, draw_recordings, make_maps
 from mcbrain.kernels.random.roles import open_streams
 from mcbrain.population.distributions import INPUTS, LATENTS, RECORDINGS, parse_inputs
