@@ -19,8 +19,9 @@ from pathlib import Path
 
 import numpy as np
 
+from mcbrain.appraisal.appraising import appraise
 from mcbrain.appraisal.arrays import Arrays
-from mcbrain.appraisal.result import Appraisal, appraise
+from mcbrain.appraisal.result import Appraisal
 from mcbrain.errors import InputError
 from mcbrain.typing import Floats
 

@@ -21,8 +21,9 @@ from pathlib import Path
 import numpy as np
 from sklearn.linear_model import RidgeCV
 
+from mcbrain.appraisal.appraising import appraise
 from mcbrain.appraisal.principal import principal
-from mcbrain.appraisal.result import Appraisal, appraise
+from mcbrain.appraisal.result import Appraisal
 from mcbrain.store.atomic import replacing
 from mcbrain.typing import Floats
 from tests.appraisal.situations import SITUATIONS, Truth
