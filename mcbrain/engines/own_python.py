@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import sys
 import time
 from concurrent.futures import Future
 from functools import lru_cache
@@ -168,8 +169,20 @@ class InPython:
 
 
 def _alone() -> bool:
-    """Whether this process is a helper itself, and starts no others."""
-    return multiprocessing.parent_process() is not None
+    """Whether this process is one of many itself, and starts no others."""
+    return multiprocessing.parent_process() is not None or _in_a_cluster()
+
+
+def _in_a_cluster() -> bool:
+    """Whether this thread computes a task of a dask worker, whose number uses the cores."""
+    distributed = sys.modules.get("distributed")
+    if distributed is None:
+        return False
+    try:
+        distributed.get_worker()
+    except ValueError:
+        return False
+    return True
 
 
 # Any: an executor of loky's, which has no types.

@@ -8,6 +8,7 @@ from mcbrain.results.failures import failures
 from mcbrain.results.tables import open_results
 from mcbrain.running.computing import compute
 from mcbrain.running.runner import run
+from tests.support.clusters import cluster
 from tests.support.own_plugins import PYTHON, study, write
 
 SHIFTS = ["id", "brain-insensitive:4", "mean:2:brain", "spectrum:1.0", "concept:0.3:orthogonal"]
@@ -159,3 +160,14 @@ def test_an_adversary_needs_coefficients(tmp_path):
         with pytest.raises(InputError, match="its risk is known of coefficients alone"):
             asked = study(tmp_path, {name: {"b": 0.1}}, shifts=["adversarial:0.5"])
             compute(asked, threads=1)
+
+
+def test_workers_of_a_cluster_run_python_themselves_with_the_same_bits(tmp_path):
+    write(tmp_path, PYTHON)
+    asked = study(tmp_path, {"ridge": 0.1, "python_ridge": {}})
+    run(asked, tmp_path / "here", threads=1)
+    with cluster(tmp_path, 2) as there:
+        run(asked, tmp_path / "there", cluster=there.address)
+        assert sum(there.done()) > 0
+    one, two = (open_results(tmp_path / name) for name in ("here", "there"))
+    assert one.drop_columns(["seconds"]).equals(two.drop_columns(["seconds"]))
