@@ -316,7 +316,7 @@ def _check_encoders_of(plugin: Plugin, encoders: Sequence[Encoder]) -> None:
 
 def _plugin_of(name: str, plugins: Plugins) -> Plugin | None:
     """The plug-in of a name, or the class of scikit-learn's that it stands for."""
-    if name.startswith(SKLEARN):
+    if str(name).startswith(SKLEARN):
         return of_class(name.removeprefix(SKLEARN))
     return plugins.get((ESTIMATOR, name))
 

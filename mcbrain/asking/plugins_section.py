@@ -92,7 +92,7 @@ def plugins_from_table(
         return named([*_known(section.get("declared", []), folder), *objects], {})
     found = [*_from_files(section.get("files", []), folder, trust), *objects]
     names = {plugin.name for plugin in found} | {*ESTIMATORS}
-    strange = [n for n in wanted if n not in names and ":" not in n]
+    strange = [n for n in wanted if n not in names and ":" not in str(n)]
     if strange and trust == "run":
         found += installed()
     return named(found, _BUILT_IN)

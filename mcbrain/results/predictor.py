@@ -270,7 +270,8 @@ class Predictor:
         ]
         moved = self._risks([_missing_more(cases[i]) for i in by_law])
         for i, more in zip(by_law, moved.tolist(), strict=True):
-            errors[i] = abs(more / float(values[i]) - 1.0)
+            value = float(values[i])
+            errors[i] = abs(more / value - 1.0) if value else None  # no share of nothing
         return errors
 
     def _left_out(self, case: Case) -> Case:

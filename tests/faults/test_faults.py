@@ -53,6 +53,7 @@ def test_what_moves_is_the_largest_change():
     assert moved({"a": 1.0}, {"a": float("nan")}) == float("inf")
 
 
+@pytest.mark.long
 def test_a_fault_of_a_kernel_is_seen(repository):
     module = "mcbrain/kernels/task/risk.py"
     source = (repository / module).read_text(encoding="utf-8")

@@ -26,6 +26,7 @@ def mcbrain(folder, *arguments):
     )
 
 
+@pytest.mark.long
 def test_a_skeleton_runs_passes_its_check_and_needs_trust(tmp_path):
     made = mcbrain(tmp_path, "plugin", "new", "estimator", "mine")
     assert made.returncode == 0, made.stderr

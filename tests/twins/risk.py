@@ -10,6 +10,9 @@ def excess_risk(population, shifts, coef):
         M = shifts.scale[s] * np.diag(population.scale**2)
         M = M + (shifts.probes.T * shifts.weights[s]) @ shifts.probes
         if shifts.measure[s] == 1:
+            if not coef.any():
+                out.append(0.5)  # a predictor that is 0 is wrong half of the time
+                continue
             target = shifts.targets[shifts.target[s]]
             # Half the angle by lengths: |u - v| = 2 sin(angle / 2) of unit vectors u and v.
             root = np.linalg.cholesky(M + 1e-300 * np.eye(len(M))).T
