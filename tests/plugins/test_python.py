@@ -3,11 +3,19 @@
 import numpy as np
 import pytest
 
+from mcbrain.blocks.problem import RawProblem
+from mcbrain.engines.own_python import Request, python_block
 from mcbrain.errors import InputError
+from mcbrain.plan.penalties import Penalties
+from mcbrain.plan.subspaces import PilotSubspaces
+from mcbrain.population.shifts import Shift
 from mcbrain.results.failures import failures
+from mcbrain.results.point_rows import PointRows
 from mcbrain.results.tables import open_results
 from mcbrain.running.computing import compute
+from mcbrain.running.data_sets import block_data_sets
 from mcbrain.running.runner import run
+from mcbrain.store.memory import MemoryStore
 from tests.support.clusters import cluster
 from tests.support.own_plugins import PYTHON, study, write
 
@@ -171,3 +179,21 @@ def test_workers_of_a_cluster_run_python_themselves_with_the_same_bits(tmp_path)
         assert sum(there.done()) > 0
     one, two = (open_results(tmp_path / name) for name in ("here", "there"))
     assert one.drop_columns(["seconds"]).equals(two.drop_columns(["seconds"]))
+
+
+@pytest.mark.kernels
+@pytest.mark.parametrize("n_brain", [0, 30])
+def test_a_block_of_python_fits_is_judged_by_the_kernels(tmp_path, n_brain):
+    write(tmp_path, PYTHON)
+    asked = study(tmp_path, {"python_ridge": {}}, design={"n_task": 12, "n_brain": n_brain})
+    point, store = asked.numbered(0), MemoryStore()
+    plan = PointRows(asked, "raw", Penalties(asked, PilotSubspaces(asked, store), store))
+    fits = tuple(dict.fromkeys(q.fit for q in plan.queries(point) if q is not None))
+    problem = RawProblem.of(point.model, point.n_task, point.n_brain, asked.seed)
+    answer = python_block(Request(problem, fits, (Shift("id"),), 3), 0)
+    data = block_data_sets(point.model, problem, 0, 3, fits[0].encoding)
+    for at, one in enumerate(data):
+        G = one.X.T @ one.X + 12 * 0.1 * np.eye(one.beta.size)
+        missed = np.linalg.solve(G, one.X.T @ one.y) - one.beta
+        assert answer.excess[at, 0, 0] == pytest.approx(missed @ missed, rel=1e-9)
+    assert not answer.codes.any()
