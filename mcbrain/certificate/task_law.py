@@ -7,17 +7,16 @@ them that table covers.
 
 from __future__ import annotations
 
-import argparse
 import csv
 import math
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from mcbrain.certificate.measuring import measured
 from mcbrain.population.covariance import power_spectrum
 from mcbrain.theory import accuracy
 from mcbrain.theory.any_covariance import TaskSetting, excess_risk, free_rows
@@ -304,18 +303,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     arguments : sequence of str, optional
         Of the command line; those of this process by default.
     """
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--cells", type=int, default=280)
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--check", action="store_true", help="only say what the table covers")
-    parser.add_argument("--out", type=Path, default=Path(accuracy.__file__).parent)
-    options = parser.parse_args(arguments)
-    cells = list(draw_cells(options.cells, options.seed))
-    with ThreadPoolExecutor(options.threads) as pool:
-        found = list(pool.map(lambda cell: compare(cell, options.seed), cells))
-    if not options.check:
-        write(worst(found), options.out / "task_law.csv")
+    found, folder = measured(arguments, __doc__, 280, draw_cells, compare)
+    if folder is not None:
+        write(worst(found), folder / "task_law.csv")
         sys.stdout.write(tables(found) + "\n\n")
     sys.stdout.write(coverage(found) + "\n")
 

@@ -93,5 +93,6 @@ class Plugin:
         if isinstance(state["python"], bytes):
             import pickle
 
+            # Who sends these bytes has sent the pickle around them, which is read already.
             state = {**state, "python": pickle.loads(state["python"])}
         self.__dict__.update(state)

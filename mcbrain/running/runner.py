@@ -105,7 +105,7 @@ def run(
     with open_workers(threads, cluster, reporter.note) as pool:
         aside = set_aside(setup.folder, reporter) if fresh else None
         with writing(setup.folder.path):
-            bring_files(setup.folder.path, study, aside)
+            bring_files(study, aside)
             store = prepare_folder(setup, reporter)
             former = setup.folder.record()
             first_rows = FirstRows(setup, former, store, pool)

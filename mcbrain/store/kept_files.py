@@ -119,15 +119,13 @@ def _keep_plugin(folder: Path, plugin: Plugin) -> None:
     write_text(target, text)
 
 
-def bring_files(folder: Path, study: Study, aside: Path | None) -> None:
-    """Bring back the files that a study took from a folder before all was moved aside.
+def bring_files(study: Study, aside: Path | None) -> None:
+    """Bring back the files that a study took from its results folder, which was moved aside.
 
     Parameters
     ----------
-    folder : Path
-        The results folder.
     study : Study
-        Its `custom` shifts name the files, which may have lain in this folder.
+        Its `custom` shifts name the files, which may have lain in the folder.
     aside : Path or None
         Where the folder was moved to (`ResultsFolder.set_aside`); None if it was not, and nothing
         is done.
