@@ -164,7 +164,8 @@ def test_a_regular_matrix_keeps_its_solution_however_small_its_eigenvalues():
 
 
 @pytest.mark.parametrize(
-    "unknown", [{"law": 6}, {"law": -2}, {"latents": 2}, {"neural_law": 2}, {"subspace": 3}]
+    "unknown",
+    [{"law": 6}, {"law": -1}, {"law": -2}, {"latents": 2}, {"neural_law": 2}, {"subspace": 3}],
 )
 @pytest.mark.parametrize("n", [12, 3])
 def test_a_code_that_no_kernel_knows_gives_no_number(unknown, n):

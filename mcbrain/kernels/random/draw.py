@@ -72,8 +72,11 @@ def _sparse(auxiliary: Stream, share: float, entries: Floats) -> None:
 
 @helper
 def _take(given: Floats, stream: Stream, out: Floats) -> None:
-    """Copy the next rows of what is given, and move on by as many."""
+    """Copy the next rows of what is given, and move on by as many; NaN where there are too few."""
     at = int(stream.state[0])
+    if at < 0 or at > given.shape[0] - out.shape[0] or given.shape[1] < out.shape[1]:
+        out[:] = math.nan
+        return
     for i in range(out.shape[0]):
         for j in range(out.shape[1]):
             out[i, j] = given[at + i, j]
