@@ -171,6 +171,7 @@ def test_an_adversary_needs_coefficients(tmp_path):
 
 
 def test_workers_of_a_cluster_run_python_themselves_with_the_same_bits(tmp_path):
+    pytest.importorskip("distributed", reason="the optional extra 'cluster'")
     write(tmp_path, PYTHON)
     asked = study(tmp_path, {"ridge": 0.1, "python_ridge": {}})
     run(asked, tmp_path / "here", threads=1)
